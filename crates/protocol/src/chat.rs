@@ -1,0 +1,210 @@
+//! Conversations, their messages (a tree), and the events of an answer being written.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::ErrorInfo;
+
+/// A conversation without its messages. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Conversation {
+    /// UUID, version 7: sorts by creation.
+    pub id: String,
+    /// Shown in the sidebar; made from the first message until the user renames it.
+    pub title: String,
+    /// Library id of the model that answers; `None` follows the default model.
+    pub model: Option<String>,
+    /// Replaces the system prompt of the settings when present.
+    pub system_prompt: Option<String>,
+    /// The last message of the branch that is shown; `None` while empty.
+    pub leaf_id: Option<String>,
+    /// When it began.
+    #[ts(type = "number")]
+    pub created_at: i64,
+    /// When its latest message changed.
+    #[ts(type = "number")]
+    pub updated_at: i64,
+}
+
+/// A row of the sidebar, with the matching passage when it came from a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ConversationSummary {
+    /// The conversation itself.
+    pub conversation: Conversation,
+    /// Plain text around the first match, the match between U+2068 and U+2069; `None` outside searches.
+    pub snippet: Option<String>,
+}
+
+/// A conversation and every message of its tree, oldest first. The shown branch runs from `leaf_id` up through parents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ConversationView {
+    /// The conversation itself.
+    pub conversation: Conversation,
+    /// All branches' messages.
+    pub messages: Vec<Message>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Role {
+    /// Instructions that stand before the conversation.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool.
+    Tool,
+}
+
+impl Role {
+    /// The name chat templates and the database use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum MessageStatus {
+    /// Whole.
+    Complete,
+    /// Being written now.
+    Streaming,
+    /// The user stopped it; the text so far is kept.
+    Stopped,
+    /// The application ended while it was being written; the text so far is kept.
+    Interrupted,
+    /// It failed; `error` says why and the text so far is kept.
+    Failed,
+    /// It reached the limit of tokens.
+    Truncated,
+}
+
+/// One node of a conversation's tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Message {
+    /// UUID, version 7.
+    pub id: String,
+    /// The conversation it belongs to.
+    pub conversation_id: String,
+    /// The message it answers; `None` for the first. Messages with the same parent are alternatives.
+    pub parent_id: Option<String>,
+    /// Who speaks.
+    pub role: Role,
+    /// Markdown as written.
+    pub content: String,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Library id of the model that wrote it; `None` for a person's words.
+    pub model: Option<String>,
+    /// Why it failed, when it did.
+    pub error: Option<ErrorInfo>,
+    /// What writing it took, once finished.
+    pub stats: Option<GenerationStats>,
+    /// When it was made, in milliseconds since the Unix epoch.
+    #[ts(type = "number")]
+    pub created_at: i64,
+}
+
+/// What one answer took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct GenerationStats {
+    /// Tokens of the prompt, template included.
+    pub prompt_tokens: u32,
+    /// Of those, tokens found in the prefix cache.
+    pub cached_tokens: u32,
+    /// Tokens written.
+    pub completion_tokens: u32,
+    /// Seconds from the request to the first token.
+    pub first_token_seconds: f64,
+    /// Tokens written per second, the first one left out; 0 when there was at most one.
+    pub tokens_per_second: f64,
+}
+
+/// A new message of the person, to be answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct SendMessage {
+    /// `None` starts a conversation.
+    pub conversation_id: Option<String>,
+    /// The message it follows; `None` means the end of the shown branch.
+    pub parent_id: Option<String>,
+    /// Markdown as typed; must hold more than white space.
+    pub content: String,
+    /// Library id of the model to answer with; `None` keeps the conversation's, or the default.
+    pub model: Option<String>,
+}
+
+/// What happens while an answer is written, in order: `started`, any number of `loading`, `queued`, `prefill` and
+/// `text`, then exactly one of `finished` and `failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[ts(export)]
+pub enum ChatEvent {
+    /// Both messages are in the database.
+    Started {
+        /// The conversation, new or changed.
+        conversation: Conversation,
+        /// The person's message; `None` when an answer is regenerated.
+        user_message: Option<Message>,
+        /// The answer, still empty.
+        assistant_message: Message,
+    },
+    /// The model is being loaded.
+    Loading {
+        /// Library id of the model.
+        model: String,
+    },
+    /// Others are being answered first.
+    Queued {
+        /// How many stand before this one.
+        position: u32,
+    },
+    /// The prompt is being read.
+    Prefill {
+        /// Tokens read so far, cached ones included.
+        processed: u32,
+        /// Tokens of the prompt.
+        total: u32,
+        /// Of those, tokens found in the prefix cache.
+        cached: u32,
+    },
+    /// A piece of the answer; whole UTF-8 characters.
+    Text {
+        /// To be appended.
+        text: String,
+    },
+    /// The answer is whole, stopped or cut at the token limit: see its status.
+    Finished {
+        /// As stored.
+        message: Message,
+    },
+    /// The answer failed.
+    Failed {
+        /// As stored, with the text so far.
+        message: Message,
+        /// Why.
+        error: ErrorInfo,
+    },
+}

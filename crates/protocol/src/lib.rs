@@ -1,0 +1,18 @@
+//! The words that Lantern's parts use with each other and with the window: requests, responses, events, settings.
+//!
+//! Every type here is plain data, serialised as JSON in camelCase. The UI's TypeScript is generated from these
+//! definitions (`cargo xtask types`), so a field that is renamed here cannot go stale there. Nothing here does anything:
+//! no I/O, no defaults that depend on the machine.
+#![forbid(unsafe_code)]
+
+mod chat;
+mod error;
+mod events;
+mod library;
+mod settings;
+
+pub use chat::*;
+pub use error::ErrorInfo;
+pub use events::*;
+pub use library::*;
+pub use settings::*;

@@ -1,0 +1,131 @@
+//! Models on this machine, models that can be fetched, and downloads on their way.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::ErrorInfo;
+
+/// Where a model's file came from, which decides what deleting it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ModelSource {
+    /// In the shared Hugging Face cache.
+    HubCache,
+    /// A copy in Lantern's own data directory.
+    Imported,
+    /// Somebody else's file, used where it lies; never altered or deleted.
+    InPlace,
+}
+
+/// A model file that can be loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct LibraryModel {
+    /// Stable name for people and programs, from the file's name: `SmolLM2-135M-Instruct-Q4_1`.
+    pub id: String,
+    /// The file.
+    pub path: String,
+    /// Where it came from.
+    pub source: ModelSource,
+    /// `owner/name` on the Hub, when it came from there.
+    pub repo: Option<String>,
+    /// Bytes on disk.
+    #[ts(type = "number")]
+    pub size_bytes: u64,
+    /// `general.architecture`; `None` when the file cannot be read (see `error`).
+    pub architecture: Option<String>,
+    /// The commonest tensor type, by bytes: `Q4_1`.
+    pub quantisation: Option<String>,
+    /// Tokens the model was trained to attend to.
+    pub context_length: Option<u32>,
+    /// Number of weights.
+    #[ts(type = "number | null")]
+    pub parameters: Option<u64>,
+    /// Whether the file brings a chat template.
+    pub has_chat_template: bool,
+    /// Why it cannot be used, when it cannot.
+    pub error: Option<ErrorInfo>,
+}
+
+/// A model Lantern recommends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct CatalogueEntry {
+    /// Name for people.
+    pub name: String,
+    /// One sentence: what it is good for.
+    pub description: String,
+    /// `owner/name` on the Hub.
+    pub repo: String,
+    /// Path of the file in the repository.
+    pub file: String,
+    /// Bytes to fetch.
+    #[ts(type = "number")]
+    pub size_bytes: u64,
+    /// SHA-256 in hex, when known beforehand.
+    pub sha256: Option<String>,
+    /// SPDX name of the licence, or the licence's own name.
+    pub licence: String,
+    /// Library id, when it is already here.
+    pub installed: Option<String>,
+}
+
+/// A file to fetch from the Hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct DownloadRequest {
+    /// `owner/name` on the Hub.
+    pub repo: String,
+    /// Path of the file in the repository.
+    pub file: String,
+    /// Branch, tag or commit; `None` is `main`.
+    pub revision: Option<String>,
+}
+
+/// How far a download has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum DownloadState {
+    /// Waiting for its turn.
+    Queued,
+    /// Bytes are arriving.
+    Running,
+    /// A connection failed; the next try follows by itself.
+    Retrying,
+    /// The hash is being checked.
+    Verifying,
+    /// In the library.
+    Done,
+    /// Stopped by the user; what has arrived is kept for resuming.
+    Cancelled,
+    /// Given up; `error` says why. What has arrived is kept for resuming.
+    Failed,
+}
+
+/// A snapshot of one download; a later one replaces it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct DownloadProgress {
+    /// `repo/file@revision`.
+    pub id: String,
+    /// What is being fetched.
+    pub request: DownloadRequest,
+    /// How far it has come.
+    pub state: DownloadState,
+    /// Bytes on disk, those of earlier sessions included.
+    #[ts(type = "number")]
+    pub received_bytes: u64,
+    /// Bytes of the whole file; `None` until the server has said.
+    #[ts(type = "number | null")]
+    pub total_bytes: Option<u64>,
+    /// Over the last few seconds.
+    pub bytes_per_second: f64,
+    /// Why it failed, or what the next try waits for.
+    pub error: Option<ErrorInfo>,
+}

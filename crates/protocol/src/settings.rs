@@ -1,0 +1,192 @@
+//! What the user can choose. Stored as JSON; a field that is missing takes its default, so adding one needs no migration.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Light, dark, or as the system says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Theme {
+    /// Follows the system.
+    #[default]
+    System,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct Settings {
+    /// Light, dark, or as the system says.
+    pub theme: Theme,
+    /// Library id of the model that answers; `None` takes the first that is there.
+    pub default_model: Option<String>,
+    /// Stands before every conversation that has none of its own; empty means none.
+    pub system_prompt: String,
+    /// How tokens are chosen.
+    pub sampling: SamplingSettings,
+    /// Tokens a conversation may hold; `None` takes the model's own limit, at most 8192.
+    pub context_length: Option<u32>,
+    /// Threads that compute; `None` takes the physical cores.
+    pub threads: Option<u32>,
+    /// The local endpoint.
+    pub endpoint: EndpointSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: Theme::System,
+            default_model: None,
+            system_prompt: String::new(),
+            sampling: SamplingSettings::default(),
+            context_length: None,
+            threads: None,
+            endpoint: EndpointSettings::default(),
+        }
+    }
+}
+
+/// How tokens are chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct SamplingSettings {
+    /// 0 always takes the likeliest token. From 0 to 2.
+    pub temperature: f32,
+    /// Keeps the k likeliest tokens; 0 keeps all.
+    pub top_k: u32,
+    /// Keeps the likeliest tokens up to this probability in sum. Over 0, up to 1.
+    pub top_p: f32,
+    /// Drops tokens less likely than this share of the likeliest. From 0 to 1.
+    pub min_p: f32,
+    /// Divides the logits of recent tokens; 1 is off.
+    pub repeat_penalty: f32,
+    /// Subtracted once for a token already used; 0 is off.
+    pub presence_penalty: f32,
+    /// Subtracted for each use of a token; 0 is off.
+    pub frequency_penalty: f32,
+    /// The same seed gives the same answer; `None` draws one.
+    pub seed: Option<u32>,
+    /// Tokens an answer may have; `None` is up to the context.
+    pub max_tokens: Option<u32>,
+}
+
+impl Default for SamplingSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.7,
+            top_k: 40,
+            top_p: 0.95,
+            min_p: 0.05,
+            repeat_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            seed: None,
+            max_tokens: None,
+        }
+    }
+}
+
+/// The local endpoint for other programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct EndpointSettings {
+    /// Whether it listens.
+    pub enabled: bool,
+    /// Port on 127.0.0.1.
+    pub port: u16,
+    /// What clients send as bearer token; made at the first start, never empty after it.
+    pub key: String,
+}
+
+/// The port the endpoint takes unless told otherwise.
+pub const DEFAULT_PORT: u16 = 11535;
+
+impl Default for EndpointSettings {
+    fn default() -> Self {
+        Self { enabled: true, port: DEFAULT_PORT, key: String::new() }
+    }
+}
+
+/// Some settings to change; a field that is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(export, optional_fields)]
+pub struct SettingsPatch {
+    /// See [`Settings::theme`].
+    pub theme: Option<Theme>,
+    /// See [`Settings::default_model`]; empty clears it.
+    pub default_model: Option<String>,
+    /// See [`Settings::system_prompt`].
+    pub system_prompt: Option<String>,
+    /// See [`Settings::sampling`]; replaced as a whole.
+    pub sampling: Option<SamplingSettings>,
+    /// See [`Settings::context_length`]; 0 clears it.
+    pub context_length: Option<u32>,
+    /// See [`Settings::threads`]; 0 clears it.
+    pub threads: Option<u32>,
+    /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
+    pub endpoint: Option<EndpointSettings>,
+}
+
+impl Settings {
+    /// These settings with the patch's fields in place.
+    pub fn patched(mut self, patch: SettingsPatch) -> Self {
+        if let Some(theme) = patch.theme {
+            self.theme = theme;
+        }
+        if let Some(model) = patch.default_model {
+            self.default_model = Some(model).filter(|m| !m.is_empty());
+        }
+        if let Some(prompt) = patch.system_prompt {
+            self.system_prompt = prompt;
+        }
+        if let Some(sampling) = patch.sampling {
+            self.sampling = sampling;
+        }
+        if let Some(length) = patch.context_length {
+            self.context_length = Some(length).filter(|&n| n > 0);
+        }
+        if let Some(threads) = patch.threads {
+            self.threads = Some(threads).filter(|&n| n > 0);
+        }
+        if let Some(endpoint) = patch.endpoint {
+            self.endpoint = endpoint;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_an_older_version_take_defaults() {
+        let settings: Settings = serde_json::from_str(r#"{"theme":"dark","sampling":{"temperature":0.1}}"#).unwrap();
+        assert_eq!(settings.theme, Theme::Dark);
+        assert_eq!(settings.sampling.temperature, 0.1);
+        assert_eq!(settings.sampling.top_k, 40);
+        assert_eq!(settings.endpoint.port, DEFAULT_PORT);
+    }
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let before = Settings { system_prompt: "Be brief.".into(), default_model: Some("a".into()), ..Settings::default() };
+        let patch = serde_json::from_str(r#"{"theme":"light","defaultModel":""}"#).unwrap();
+        let after = before.patched(patch);
+        assert_eq!((after.theme, after.default_model, after.system_prompt.as_str()), (Theme::Light, None, "Be brief."));
+    }
+
+    #[test]
+    fn a_patch_with_an_unknown_field_is_refused() {
+        assert!(serde_json::from_str::<SettingsPatch>(r#"{"thme":"light"}"#).is_err());
+    }
+}
