@@ -1,0 +1,65 @@
+//! Bytes of a tensor where they lie: in the memory map of the file, or in memory of their own.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+/// A tensor's bytes. Cloning is cheap; a clone keeps the map alive.
+#[derive(Clone)]
+pub struct TensorBytes {
+    owner: Owner,
+    start: usize,
+    len: usize,
+}
+
+#[derive(Clone)]
+enum Owner {
+    Map(Arc<Mmap>),
+    Memory(Arc<Vec<u8>>),
+}
+
+impl TensorBytes {
+    /// A part of a map; `None` when it does not lie inside.
+    pub(crate) fn mapped(map: &Arc<Mmap>, start: usize, len: usize) -> Option<Self> {
+        let end = start.checked_add(len)?;
+        (end <= map.len()).then(|| TensorBytes { owner: Owner::Map(Arc::clone(map)), start, len })
+    }
+
+    /// Whole `rows` of `row_bytes` each, as a view of the same bytes; `None` when they do not lie inside.
+    pub fn rows(&self, row_bytes: usize, rows: std::ops::Range<usize>) -> Option<Self> {
+        let start = rows.start.checked_mul(row_bytes)?;
+        let len = rows.end.checked_sub(rows.start)?.checked_mul(row_bytes)?;
+        (start.checked_add(len)? <= self.len).then(|| TensorBytes {
+            owner: self.owner.clone(),
+            start: self.start + start,
+            len,
+        })
+    }
+}
+
+/// Bytes made in memory, for tests and for tensors that are computed.
+impl From<Vec<u8>> for TensorBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        TensorBytes { owner: Owner::Memory(Arc::new(bytes)), start: 0, len }
+    }
+}
+
+impl Deref for TensorBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let whole: &[u8] = match &self.owner {
+            Owner::Map(map) => map,
+            Owner::Memory(bytes) => bytes,
+        };
+        &whole[self.start..self.start + self.len]
+    }
+}
+
+impl std::fmt::Debug for TensorBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TensorBytes({} bytes at {})", self.len, self.start)
+    }
+}
