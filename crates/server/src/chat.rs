@@ -1,0 +1,150 @@
+//! `POST /v1/chat/completions`: a request becomes a generation, a generation becomes one answer or a stream.
+//!
+//! A client that goes away drops the response's stream, which drops the generation, which frees its sequence.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use lantern_app::App;
+use lantern_engine::{GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
+
+use crate::ApiError;
+use crate::request::ChatCompletionRequest;
+use crate::response::{ChatCompletionChunk, Identity};
+
+/// How often a silent stream says that it is alive, so that clients do not time out while a model loads or reads.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The handler.
+pub(crate) async fn complete(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+    let request = parse(&headers, &body)?.validate(&app.settings().await?.sampling)?;
+    let model = app.engine(request.model.as_deref()).await?;
+    let generation = model.engine.generate(GenerateRequest {
+        prompt: Prompt::Messages { messages: request.messages, tools: None },
+        sampling: request.sampling,
+        max_tokens: request.max_tokens,
+        stop: request.stop,
+        priority: Priority::Api,
+    })?;
+    let identity = Identity::new(model.id);
+    if request.stream {
+        let events = stream(generation, identity, request.include_usage);
+        let alive = KeepAlive::new().interval(KEEP_ALIVE).text("working");
+        Ok(Sse::new(events).keep_alive(alive).into_response())
+    } else {
+        collect(generation, identity).await
+    }
+}
+
+/// JSON only: a web form's `text/plain` must not pass, because browsers send it without asking first.
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<ChatCompletionRequest, ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "json_required",
+            "The request's content type is not application/json.",
+            "Send `Content-Type: application/json`.",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            format!("The request cannot be read: {error}."),
+            "Send a JSON object with `model` and `messages`.",
+        )
+    })
+}
+
+async fn collect(mut generation: GenerationStream, identity: Identity) -> Result<Response, ApiError> {
+    let mut content = String::new();
+    while let Some(event) = generation.next().await {
+        match event {
+            GenerationEvent::Text { text, .. } => content.push_str(&text),
+            GenerationEvent::Finished { reason, usage, .. } => {
+                return Ok(Json(identity.completion(content, reason, &usage)).into_response());
+            }
+            GenerationEvent::Failed(error) => return Err(error.into()),
+            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+        }
+    }
+    Err(ended_early())
+}
+
+/// Where a streamed answer stands.
+enum Phase {
+    Opening,
+    Running,
+    Ended,
+}
+
+fn stream(
+    generation: GenerationStream,
+    identity: Identity,
+    include_usage: bool,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let chunks = futures::stream::unfold((generation, Phase::Opening), move |(mut generation, phase)| {
+        let identity = identity.clone();
+        async move {
+            match phase {
+                Phase::Ended => None,
+                Phase::Opening => Some((vec![data(&identity.opening())], (generation, Phase::Running))),
+                Phase::Running => {
+                    let (events, phase) = next_events(&mut generation, &identity, include_usage).await;
+                    Some((events, (generation, phase)))
+                }
+            }
+        }
+    });
+    futures::StreamExt::flat_map(chunks, |events| futures::stream::iter(events.into_iter().map(Ok)))
+}
+
+/// The server-sent events for the next generation event that says anything to a client.
+async fn next_events(
+    generation: &mut GenerationStream,
+    identity: &Identity,
+    include_usage: bool,
+) -> (Vec<Event>, Phase) {
+    loop {
+        match generation.next().await {
+            Some(GenerationEvent::Text { text, .. }) => return (vec![data(&identity.text(text))], Phase::Running),
+            Some(GenerationEvent::Finished { reason, usage, .. }) => {
+                let mut events = vec![data(&identity.closing(reason))];
+                if include_usage {
+                    events.push(data(&identity.usage(&usage)));
+                }
+                events.push(Event::default().data("[DONE]"));
+                return (events, Phase::Ended);
+            }
+            Some(GenerationEvent::Failed(error)) => return (vec![failure(error.into())], Phase::Ended),
+            Some(GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. }) => {}
+            None => return (vec![failure(ended_early())], Phase::Ended),
+        }
+    }
+}
+
+fn data(chunk: &ChatCompletionChunk) -> Event {
+    // Strings and numbers always serialise; a NaN cannot occur in a chunk.
+    Event::default().json_data(chunk).unwrap_or_else(|_| Event::default().comment("lost chunk"))
+}
+
+fn failure(error: ApiError) -> Event {
+    Event::default().data(error.body().to_string())
+}
+
+fn ended_early() -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "engine_stopped",
+        "The model was unloaded before the answer was whole.",
+        "Send the request again.",
+    )
+}

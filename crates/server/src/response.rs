@@ -1,0 +1,144 @@
+//! What `/v1/chat/completions` answers: one object, or a stream of chunks. Shapes follow OpenAI's reference.
+
+use lantern_engine::{FinishReason, Usage};
+use serde::Serialize;
+
+/// A whole answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletion {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: [Choice; 1],
+    usage: ApiUsage,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    index: u32,
+    message: AnswerMessage,
+    logprobs: Option<()>,
+    finish_reason: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct AnswerMessage {
+    role: &'static str,
+    content: String,
+    refusal: Option<()>,
+}
+
+/// Tokens read and written.
+#[derive(Debug, Clone, Serialize)]
+struct ApiUsage {
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    total_tokens: usize,
+    prompt_tokens_details: PromptDetails,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct PromptDetails {
+    cached_tokens: usize,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletionChunk {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: Vec<ChunkChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<ApiUsage>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChunkChoice {
+    index: u32,
+    delta: Delta,
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Delta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+/// What all chunks of one answer share.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Identity {
+    /// A new answer by the model of this library id.
+    pub fn new(model: String) -> Self {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let created = since_epoch.map_or(0, |d| d.as_secs());
+        Self { id: format!("chatcmpl-{}", uuid::Uuid::now_v7().simple()), created, model }
+    }
+
+    /// The answer in one object.
+    pub fn completion(self, content: String, reason: FinishReason, usage: &Usage) -> ChatCompletion {
+        let message = AnswerMessage { role: "assistant", content, refusal: None };
+        let choice = Choice { index: 0, message, logprobs: None, finish_reason: finish_reason(reason) };
+        let Self { id, created, model } = self;
+        ChatCompletion { id, object: "chat.completion", created, model, choices: [choice], usage: usage.into() }
+    }
+
+    /// The first chunk, which names the role.
+    pub fn opening(&self) -> ChatCompletionChunk {
+        self.delta(Delta { role: Some("assistant"), content: Some(String::new()) }, None)
+    }
+
+    /// A piece of text.
+    pub fn text(&self, content: String) -> ChatCompletionChunk {
+        self.delta(Delta { role: None, content: Some(content) }, None)
+    }
+
+    /// The last chunk with a choice.
+    pub fn closing(&self, reason: FinishReason) -> ChatCompletionChunk {
+        self.delta(Delta::default(), Some(finish_reason(reason)))
+    }
+
+    /// The chunk that `include_usage` asks for.
+    pub fn usage(&self, usage: &Usage) -> ChatCompletionChunk {
+        ChatCompletionChunk { usage: Some(usage.into()), ..self.chunk(Vec::new()) }
+    }
+
+    fn delta(&self, delta: Delta, finish_reason: Option<&'static str>) -> ChatCompletionChunk {
+        self.chunk(vec![ChunkChoice { index: 0, delta, logprobs: None, finish_reason }])
+    }
+
+    fn chunk(&self, choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
+        let Self { id, created, model } = self.clone();
+        ChatCompletionChunk { id, object: "chat.completion.chunk", created, model, choices, usage: None }
+    }
+}
+
+impl From<&Usage> for ApiUsage {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.prompt_tokens + usage.completion_tokens,
+            prompt_tokens_details: PromptDetails { cached_tokens: usage.cached_tokens },
+        }
+    }
+}
+
+fn finish_reason(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop | FinishReason::Cancelled => "stop",
+        FinishReason::Length => "length",
+    }
+}
