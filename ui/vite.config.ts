@@ -1,0 +1,41 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+/**
+ * The content security policy of the window. `vite preview` sends it too, so that whatever it would forbid
+ * in the application is already forbidden in the quick loop.
+ */
+export const CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: asset: http://asset.localhost",
+  "font-src 'self'",
+  "connect-src 'self' ipc: http://ipc.localhost",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "object-src 'none'",
+].join('; ');
+
+export default defineConfig({
+  plugins: [svelte()],
+  clearScreen: false,
+  server: { port: 5173, strictPort: true, watch: { ignored: ['**/src-tauri/**'] } },
+  preview: { headers: { 'Content-Security-Policy': CSP } },
+  build: {
+    target: ['safari17', 'chrome120'],
+    cssTarget: ['safari17.5', 'chrome123'],
+    // The window loads from disk; data URLs for assets would only blur what the policy allows.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 900,
+    modulePreload: { polyfill: false },
+  },
+  // Under vitest Svelte must resolve to its browser build, or components cannot mount.
+  resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.ts'],
+    restoreMocks: true,
+  },
+});
