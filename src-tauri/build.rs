@@ -1,0 +1,48 @@
+//! Declares the window's own commands, so that each must be allowed by a capability, and lets Tauri read its
+//! configuration.
+use std::path::Path;
+
+/// Every command of `src/commands/`; `capabilities/main.json` allows them one by one.
+const COMMANDS: &[&str] = &[
+    "list_conversations",
+    "get_conversation",
+    "rename_conversation",
+    "delete_conversation",
+    "select_branch",
+    "send_message",
+    "regenerate",
+    "edit_message",
+    "stop_message",
+    "library",
+    "catalogue",
+    "import_model",
+    "delete_model",
+    "download_model",
+    "cancel_download",
+    "downloads",
+    "load_model",
+    "unload_model",
+    "model_state",
+    "get_settings",
+    "update_settings",
+    "get_status",
+    "open_link",
+    "subscribe",
+];
+
+/// Shown by a program that was built before its interface was.
+const PLACEHOLDER: &str = "<!doctype html><meta charset=\"utf-8\"><title>Lantern</title>\
+<h1>Lantern's interface is not built yet</h1><p>Close this window and run <code>cargo xtask run</code>.</p>\n";
+
+fn main() {
+    // The program embeds this folder: without it nothing compiles, with it stale the window shows an old interface.
+    let page = Path::new("../ui/dist/index.html");
+    if !page.exists() {
+        std::fs::create_dir_all("../ui/dist").expect("ui/dist can be made");
+        std::fs::write(page, PLACEHOLDER).expect("ui/dist can be written");
+    }
+    println!("cargo:rerun-if-changed=../ui/dist");
+
+    let manifest = tauri_build::AppManifest::new().commands(COMMANDS);
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest)).expect("the configuration is valid");
+}

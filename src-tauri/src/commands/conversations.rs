@@ -1,0 +1,32 @@
+//! Conversations: listing, searching, opening, renaming, deleting, choosing a branch.
+
+use lantern_app::App;
+use lantern_protocol::{Conversation, ConversationSummary, ConversationView};
+use tauri::State;
+
+use super::Reply;
+
+#[tauri::command]
+pub async fn list_conversations(app: State<'_, App>, query: Option<String>) -> Reply<Vec<ConversationSummary>> {
+    Ok(app.list_conversations(query).await?)
+}
+
+#[tauri::command]
+pub async fn get_conversation(app: State<'_, App>, id: String) -> Reply<ConversationView> {
+    Ok(app.conversation(&id).await?)
+}
+
+#[tauri::command]
+pub async fn rename_conversation(app: State<'_, App>, id: String, title: String) -> Reply<Conversation> {
+    Ok(app.rename_conversation(&id, &title).await?)
+}
+
+#[tauri::command]
+pub async fn delete_conversation(app: State<'_, App>, id: String) -> Reply<()> {
+    Ok(app.delete_conversation(&id).await?)
+}
+
+#[tauri::command]
+pub async fn select_branch(app: State<'_, App>, conversation_id: String, leaf_id: String) -> Reply<ConversationView> {
+    Ok(app.select_branch(&conversation_id, &leaf_id).await?)
+}

@@ -1,0 +1,45 @@
+//! What the page may call: one command for each use case, one file for each feature. A command names its arguments,
+//! calls one method of [`lantern_app::App`], and turns a failure into [`lantern_protocol::ErrorInfo`]. Nothing else.
+
+pub mod chat;
+pub mod conversations;
+pub mod events;
+pub mod links;
+pub mod models;
+pub mod settings;
+
+use lantern_protocol::ErrorInfo;
+use tauri::ipc::Invoke;
+
+/// What every command returns.
+pub type Reply<T> = Result<T, ErrorInfo>;
+
+/// The commands, to be given to Tauri's builder. `build.rs` declares the same names.
+pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
+    tauri::generate_handler![
+        conversations::list_conversations,
+        conversations::get_conversation,
+        conversations::rename_conversation,
+        conversations::delete_conversation,
+        conversations::select_branch,
+        chat::send_message,
+        chat::regenerate,
+        chat::edit_message,
+        chat::stop_message,
+        models::library,
+        models::catalogue,
+        models::import_model,
+        models::delete_model,
+        models::download_model,
+        models::cancel_download,
+        models::downloads,
+        models::load_model,
+        models::unload_model,
+        models::model_state,
+        settings::get_settings,
+        settings::update_settings,
+        settings::get_status,
+        links::open_link,
+        events::subscribe,
+    ]
+}
