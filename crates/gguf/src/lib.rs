@@ -1,14 +1,30 @@
 //! The GGUF file format: memory map, metadata, tensor table and the value of every block type.
 //!
 //! Reads versions 2 and 3. Knows nothing of architectures: what a key or a tensor means is for `lantern-models`.
+//! A file comes from anywhere, so nothing in it is trusted: arithmetic is checked, counts and lengths have limits, and
+//! whatever is wrong becomes a [`GgufError`].
 #![deny(unsafe_code)]
 
 pub mod blocks;
 mod bytes;
 mod error;
+mod file;
+mod metadata;
+mod reader;
+mod tensor;
 mod types;
+mod value;
+mod writer;
 
 pub use blocks::dequantize;
 pub use bytes::TensorBytes;
 pub use error::GgufError;
+pub use file::GgufFile;
+pub use metadata::Metadata;
+pub use tensor::TensorInfo;
 pub use types::GgmlType;
+pub use value::{Array, Value};
+pub use writer::GgufWriter;
+
+#[cfg(test)]
+mod tests;

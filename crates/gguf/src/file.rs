@@ -1,0 +1,221 @@
+//! A GGUF file, mapped into memory and checked as a whole when it is opened. The weights themselves are not touched.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use memmap2::Mmap;
+
+use crate::tensor::bad;
+use crate::{GgufError, Metadata, TensorBytes, TensorInfo, reader::Reader};
+
+const MAGIC: [u8; 4] = *b"GGUF";
+const DEFAULT_ALIGNMENT: u32 = 32;
+const MAX_ALIGNMENT: u32 = 1 << 20;
+const MAX_TENSORS: u64 = 1 << 20;
+/// Name length, dimensions, type and offset: the least a line of the tensor table takes.
+const LEAST_TENSOR_BYTES: usize = 8 + 4 + 4 + 8;
+
+/// An open GGUF file.
+#[derive(Debug)]
+pub struct GgufFile {
+    path: PathBuf,
+    map: Arc<Mmap>,
+    version: u32,
+    metadata: Metadata,
+    tensors: IndexMap<String, TensorInfo>,
+    /// Where the data section starts, from the start of the file.
+    data_start: usize,
+}
+
+impl GgufFile {
+    /// Maps a file and reads its header. Every tensor of a known type lies inside the file afterwards.
+    pub fn open(path: &Path) -> Result<Self, GgufError> {
+        let map = map_file(path)?;
+        let header = Header::read(&map)?;
+        Ok(GgufFile {
+            path: path.to_owned(),
+            map: Arc::new(map),
+            version: header.version,
+            metadata: header.metadata,
+            tensors: header.tensors,
+            data_start: header.data_start,
+        })
+    }
+
+    /// The path it was opened with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The format's version: 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The metadata.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The tensor table in the file's order.
+    pub fn tensors(&self) -> &IndexMap<String, TensorInfo> {
+        &self.tensors
+    }
+
+    /// One line of the tensor table.
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// The bytes of a tensor of this file. Fails for an unknown type, whose length nobody knows.
+    pub fn bytes(&self, tensor: &TensorInfo) -> Result<TensorBytes, GgufError> {
+        tensor.ty()?;
+        let outside = || bad(&tensor.name, "it does not belong to this file".to_owned());
+        let len = tensor.byte_len().and_then(|len| usize::try_from(len).ok()).ok_or_else(outside)?;
+        let start =
+            usize::try_from(tensor.offset).ok().and_then(|offset| self.data_start.checked_add(offset));
+        TensorBytes::mapped(&self.map, start.ok_or_else(outside)?, len).ok_or_else(outside)
+    }
+
+    /// Length of the file in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// The architecture's name, `general.architecture`.
+    pub fn architecture(&self) -> Result<&str, GgufError> {
+        self.metadata.str("general.architecture")
+    }
+
+    /// Number of files the model is split over; 1 for a whole model.
+    pub fn split_count(&self) -> Result<u64, GgufError> {
+        Ok(self.metadata.opt_u64("split.count")?.unwrap_or(1).max(1))
+    }
+
+    /// Refuses one piece of a split model.
+    pub fn require_whole(&self) -> Result<(), GgufError> {
+        match self.split_count()? {
+            1 => Ok(()),
+            count => Err(GgufError::Sharded { count }),
+        }
+    }
+}
+
+pub(crate) struct Header {
+    pub(crate) version: u32,
+    pub(crate) metadata: Metadata,
+    pub(crate) tensors: IndexMap<String, TensorInfo>,
+    pub(crate) data_start: usize,
+}
+
+impl Header {
+    pub(crate) fn read(file: &[u8]) -> Result<Self, GgufError> {
+        let mut reader = Reader::new(file);
+        if file.len() < MAGIC.len() || reader.array::<4>("the magic")? != MAGIC {
+            return Err(GgufError::NotGguf { found: file[..file.len().min(MAGIC.len())].to_vec() });
+        }
+        let version = reader.u32("the version")?;
+        match version {
+            2 | 3 => {}
+            // The low half of a small number is empty only when its bytes are swapped.
+            swapped if swapped & 0xffff == 0 && swapped != 0 => {
+                return Err(GgufError::BigEndian { version });
+            }
+            _ => return Err(GgufError::UnsupportedVersion { version }),
+        }
+        let tensor_count = reader.count(LEAST_TENSOR_BYTES, MAX_TENSORS, "the tensor count")?;
+        let key_count = reader.u64("the number of metadata keys")?;
+        let metadata = Metadata::read(&mut reader, key_count)?;
+        let tensors = read_tensors(&mut reader, tensor_count)?;
+        let alignment = alignment(&metadata)?;
+        let data_start = reader.position().next_multiple_of(alignment as usize);
+        check_layout(&tensors, data_start, file.len(), alignment)?;
+        Ok(Header { version, metadata, tensors, data_start })
+    }
+}
+
+fn read_tensors(reader: &mut Reader, count: usize) -> Result<IndexMap<String, TensorInfo>, GgufError> {
+    let mut tensors = IndexMap::with_capacity(count);
+    for _ in 0..count {
+        let tensor = TensorInfo::read(reader)?;
+        if tensors.contains_key(&tensor.name) {
+            return Err(bad(&tensor.name, "it is there twice".to_owned()));
+        }
+        tensors.insert(tensor.name.clone(), tensor);
+    }
+    Ok(tensors)
+}
+
+fn alignment(metadata: &Metadata) -> Result<u32, GgufError> {
+    let alignment = metadata.opt_u32("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
+    if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT {
+        return Err(GgufError::BadMetadata(format!(
+            "the alignment is {alignment}; a power of two up to {MAX_ALIGNMENT} is allowed"
+        )));
+    }
+    Ok(alignment)
+}
+
+/// Every tensor is aligned, inside the file, and shares no byte with another.
+fn check_layout(
+    tensors: &IndexMap<String, TensorInfo>,
+    data_start: usize,
+    file_len: usize,
+    alignment: u32,
+) -> Result<(), GgufError> {
+    let available = file_len.saturating_sub(data_start) as u64;
+    let mut by_offset: Vec<&TensorInfo> = tensors.values().collect();
+    by_offset.sort_by_key(|tensor| tensor.offset);
+    let mut previous: Option<(&TensorInfo, u64)> = None;
+    for tensor in by_offset {
+        if !tensor.offset.is_multiple_of(alignment.into()) {
+            return Err(bad(
+                &tensor.name,
+                format!("offset {} is not a multiple of {alignment}", tensor.offset),
+            ));
+        }
+        if let Some((before, end)) = previous
+            && tensor.offset < end
+        {
+            return Err(bad(&tensor.name, format!("its bytes overlap those of {:?}", before.name)));
+        }
+        // Nobody knows how long an unknown type is, so only its start can be checked.
+        let end = tensor.end()?.unwrap_or(tensor.offset);
+        if end > available {
+            return Err(GgufError::Truncated {
+                what: format!("tensor {:?}", tensor.name),
+                needed: end.saturating_add(data_start as u64),
+                available: file_len as u64,
+            });
+        }
+        previous = Some((tensor, end));
+    }
+    Ok(())
+}
+
+fn map_file(path: &Path) -> Result<Mmap, GgufError> {
+    let io = |error: std::io::Error| GgufError::Io {
+        path: path.to_owned(),
+        not_found: error.kind() == std::io::ErrorKind::NotFound,
+        reason: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    if !about.is_file() {
+        return Err(GgufError::Io {
+            path: path.to_owned(),
+            not_found: false,
+            reason: "it is not a file".to_owned(),
+        });
+    }
+    if about.len() < MAGIC.len() as u64 {
+        let found = std::fs::read(path).map_err(io)?;
+        return Err(GgufError::NotGguf { found });
+    }
+    // SAFETY: a map is sound as long as nobody changes the file beneath it. Model files are written under another
+    // name and renamed when complete, and are never written in place afterwards.
+    #[allow(unsafe_code)]
+    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+    Ok(map)
+}
