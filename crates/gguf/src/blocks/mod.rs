@@ -1,14 +1,198 @@
 //! Exact values of every block type: the reference other code is compared with.
+//!
+//! Every quantised type here has one common form, [`Affine`]: small unsigned integers in groups of 16 or 32, each
+//! group with a scale and perhaps a minimum. The files beside this one bring a block into that form;
+//! [`dequantize`] and the kernels build on it. Block layouts follow ggml's `ggml-common.h`.
+
+mod codebook;
+mod k_quants;
+mod simple;
+
+use half::{bf16, f16};
 
 use crate::{GgmlType, GgufError};
 
+/// How the integers of a quantised type become values: `scale · (q − offset) + min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Affine {
+    /// Values that share a scale: 16 or 32.
+    pub group: usize,
+    /// Every `q` is below 2 to this power.
+    pub bits: u32,
+    /// Subtracted from every `q`; 0 when the type has minimums.
+    pub offset: u8,
+    /// True when each group adds a minimum of its own.
+    pub has_min: bool,
+}
+
+/// The common form of `ty`; `None` for plain numbers and for types that cannot be read yet.
+pub const fn affine(ty: GgmlType) -> Option<Affine> {
+    let (group, bits, offset, has_min) = match ty {
+        GgmlType::Q4_0 => (32, 4, 8, false),
+        GgmlType::Q4_1 => (32, 4, 0, true),
+        GgmlType::Q5_0 => (32, 5, 16, false),
+        GgmlType::Q5_1 => (32, 5, 0, true),
+        GgmlType::Q8_0 => (32, 8, 128, false),
+        GgmlType::Q2K => (16, 2, 0, true),
+        GgmlType::Q3K => (16, 3, 4, false),
+        GgmlType::Q4K => (32, 4, 0, true),
+        GgmlType::Q5K => (32, 5, 0, true),
+        GgmlType::Q6K => (16, 6, 32, false),
+        GgmlType::IQ4NL | GgmlType::IQ4XS => (32, 8, 128, false),
+        GgmlType::MXFP4 => (32, 5, 16, false),
+        _ => return None,
+    };
+    Some(Affine { group, bits, offset, has_min })
+}
+
+/// The integers, scales and minimums of one block.
+///
+/// `scales` and `mins` are computed without rounding; entries past the block's own are left alone, and `mins` is
+/// untouched for types without minimums.
+#[derive(Debug, Clone)]
+pub struct Unpacked {
+    /// The integers, in the order of the values.
+    pub q: [u8; 256],
+    /// One scale a group.
+    pub scales: [f32; 16],
+    /// One minimum a group.
+    pub mins: [f32; 16],
+}
+
+impl Unpacked {
+    /// Room for one block of any type.
+    pub const fn new() -> Self {
+        Unpacked { q: [0; 256], scales: [0.0; 16], mins: [0.0; 16] }
+    }
+}
+
+impl Default for Unpacked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Brings one block into the common form.
+///
+/// # Panics
+/// When `block` is shorter than a block of `ty`, or `ty` has no [`affine`] form.
+pub fn unpack(ty: GgmlType, block: &[u8], to: &mut Unpacked) {
+    match ty {
+        GgmlType::Q4_0 => simple::q4_0(block, to),
+        GgmlType::Q4_1 => simple::q4_1(block, to),
+        GgmlType::Q5_0 => simple::q5_0(block, to),
+        GgmlType::Q5_1 => simple::q5_1(block, to),
+        GgmlType::Q8_0 => simple::q8_0(block, to),
+        GgmlType::Q2K => k_quants::q2_k(block, to),
+        GgmlType::Q3K => k_quants::q3_k(block, to),
+        GgmlType::Q4K => k_quants::q4_k(block, to),
+        GgmlType::Q5K => k_quants::q5_k(block, to),
+        GgmlType::Q6K => k_quants::q6_k(block, to),
+        GgmlType::IQ4NL => codebook::iq4_nl(block, to),
+        GgmlType::IQ4XS => codebook::iq4_xs(block, to),
+        GgmlType::MXFP4 => codebook::mxfp4(block, to),
+        other => unreachable!("{other} has no affine form; callers ask `affine` first"),
+    }
+}
+
 /// Writes the values of `bytes`, whole blocks of type `ty`, to `out`.
 ///
-/// Scalar and exact. Fails when the lengths do not agree or the type has no values of its own.
+/// Scalar and exact. Fails when the lengths do not agree or the type cannot be read yet.
 pub fn dequantize(ty: GgmlType, bytes: &[u8], out: &mut [f32]) -> Result<(), GgufError> {
-    let expected = ty.row_bytes(out.len());
-    if expected != Some(bytes.len()) {
+    if ty.row_bytes(out.len()) != Some(bytes.len()) {
         return Err(GgufError::BlockLength { ty, bytes: bytes.len(), values: out.len() });
     }
-    Err(GgufError::NoDequantisation { ty })
+    match ty {
+        GgmlType::F32 => plain(bytes, out, f32::from_le_bytes),
+        GgmlType::F16 => plain(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
+        GgmlType::BF16 => plain(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
+        _ => {
+            let form = affine(ty).ok_or(GgufError::NoDequantisation { ty })?;
+            blocks(ty, form, bytes, out);
+        }
+    }
+    Ok(())
+}
+
+fn plain<const N: usize>(bytes: &[u8], out: &mut [f32], read: impl Fn([u8; N]) -> f32) {
+    for (value, raw) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *value = read(*raw);
+    }
+}
+
+fn blocks(ty: GgmlType, form: Affine, bytes: &[u8], out: &mut [f32]) {
+    let mut unpacked = Unpacked::new();
+    for (block, values) in bytes.chunks_exact(ty.block_bytes()).zip(out.chunks_exact_mut(ty.block_size())) {
+        unpack(ty, block, &mut unpacked);
+        for (g, group) in values.chunks_exact_mut(form.group).enumerate() {
+            let (scale, min) = (unpacked.scales[g], unpacked.mins[g]);
+            for (value, &q) in group.iter_mut().zip(&unpacked.q[g * form.group..]) {
+                let scaled = scale * f32::from(i16::from(q) - i16::from(form.offset));
+                *value = if form.has_min { scaled + min } else { scaled };
+            }
+        }
+    }
+}
+
+/// The little-endian half float at `at`.
+fn half_at(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+/// Splits 16 bytes into 32 integers: the low halves first, then the high ones.
+fn nibbles(packed: &[u8], q: &mut [u8]) {
+    for (i, &byte) in packed[..16].iter().enumerate() {
+        q[i] = byte & 15;
+        q[i + 16] = byte >> 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_lengths_are_refused() {
+        let error = dequantize(GgmlType::Q4_0, &[0; 17], &mut [0.0; 32]).unwrap_err();
+        assert_eq!(error, GgufError::BlockLength { ty: GgmlType::Q4_0, bytes: 17, values: 32 });
+        assert_eq!(error.code(), "bad_tensor");
+    }
+
+    #[test]
+    fn types_without_values_are_named() {
+        for ty in [GgmlType::IQ2XXS, GgmlType::IQ1S, GgmlType::TQ1_0, GgmlType::Q8K, GgmlType::NVFP4] {
+            let bytes = vec![0; ty.block_bytes()];
+            let error = dequantize(ty, &bytes, &mut vec![0.0; ty.block_size()]).unwrap_err();
+            assert_eq!(error, GgufError::NoDequantisation { ty });
+            assert_eq!(error.code(), "unsupported_tensor_type");
+        }
+    }
+
+    #[test]
+    fn plain_numbers_keep_their_value() {
+        let mut out = [0.0; 2];
+        dequantize(GgmlType::F32, &[0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0], &mut out).unwrap();
+        assert_eq!(out, [1.0, -2.0]);
+        dequantize(GgmlType::F16, &[0, 0x3c, 0, 0xc0], &mut out).unwrap();
+        assert_eq!(out, [1.0, -2.0]);
+        dequantize(GgmlType::BF16, &[0x80, 0x3f, 0, 0xc0], &mut out).unwrap();
+        assert_eq!(out, [1.0, -2.0]);
+    }
+
+    #[test]
+    fn every_integer_stays_below_its_bits() {
+        for &ty in GgmlType::ALL {
+            let Some(form) = affine(ty) else { continue };
+            let mut unpacked = Unpacked::new();
+            for fill in [0x00, 0x5a, 0xa5, 0xff] {
+                unpack(ty, &vec![fill; ty.block_bytes()], &mut unpacked);
+                let top = unpacked.q[..ty.block_size()].iter().copied().max().unwrap_or(0);
+                assert!(u32::from(top) < 1 << form.bits, "{ty}: {top} needs more than {} bits", form.bits);
+            }
+            assert!(
+                form.offset == 0 || !form.has_min,
+                "{ty}: kernels expect an offset or minimums, not both"
+            );
+        }
+    }
 }
