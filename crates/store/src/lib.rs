@@ -1,1 +1,80 @@
-//! stub
+//! What Lantern remembers: conversations, their messages, the settings and the full-text search, in one SQLite file.
+//!
+//! One file per table holds its schema, its row type's mapping and its queries: [`conversations`](Store::conversations),
+//! [`messages`](Store::messages), the journal of answers being written ([`Store::append`]), the settings and the search.
+//! `exchange` joins several tables into the steps of one question and its answer; `open` is everything that happens
+//! before the first query: locks, checks, migrations, recovery.
+//!
+//! The calls are synchronous and short. This crate starts no threads, knows no models and sends no events: `lantern-app`
+//! decides on which thread to call it and whom to tell.
+#![forbid(unsafe_code)]
+
+mod conversations;
+mod error;
+mod exchange;
+mod journal;
+mod messages;
+mod migrations;
+mod open;
+mod presence;
+mod search;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lantern_protocol::ErrorInfo;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use error::StoreError;
+pub use exchange::{Asked, Exchange, Finish, Place, Question};
+pub use open::DATABASE_FILE;
+
+/// An open database. Several processes may hold one on the same directory at the same time.
+#[derive(Debug)]
+pub struct Store {
+    // Dropped in this order: the connection first, so that its last checkpoint still happens under the lock.
+    conn: Connection,
+    writer: presence::Writer,
+    _presence: presence::Presence,
+    path: PathBuf,
+}
+
+/// What [`Store::open`] gives.
+#[derive(Debug)]
+pub struct Opened {
+    /// Ready for use.
+    pub store: Store,
+    /// Something the user must hear about, such as a damaged database that was put aside.
+    pub notice: Option<ErrorInfo>,
+}
+
+impl Store {
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `f` in one transaction that takes the write lock at once: a later upgrade could fail with "busy" half-way.
+    fn write<T>(
+        &mut self,
+        f: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = f(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A new identifier; later ones sort after earlier ones.
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

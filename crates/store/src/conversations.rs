@@ -1,0 +1,157 @@
+//! Table `conversations`: what the sidebar lists. Deleting one deletes its messages, journal and search documents.
+
+use lantern_protocol::{Conversation, ConversationView};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{Store, StoreError, messages, new_id, now_ms, search};
+
+pub(crate) const V1: &str = "
+CREATE TABLE conversations (
+    id TEXT PRIMARY KEY NOT NULL,
+    title TEXT NOT NULL,
+    model TEXT,
+    system_prompt TEXT,
+    leaf_id TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    -- Deferred, because a conversation and its messages name each other.
+    FOREIGN KEY (id, leaf_id) REFERENCES messages (conversation_id, id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+CREATE INDEX conversations_by_update ON conversations (updated_at DESC);
+";
+
+const COLUMNS: &str = "id, title, model, system_prompt, leaf_id, created_at, updated_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+    Ok(Conversation {
+        id: row.get(0)?,
+        title: row.get(1)?,
+        model: row.get(2)?,
+        system_prompt: row.get(3)?,
+        leaf_id: row.get(4)?,
+        created_at: row.get(5)?,
+        updated_at: row.get(6)?,
+    })
+}
+
+pub(crate) fn insert(
+    conn: &Connection,
+    title: &str,
+    model: Option<&str>,
+) -> Result<Conversation, StoreError> {
+    let now = now_ms();
+    let conversation = Conversation {
+        id: new_id(),
+        title: title.into(),
+        model: model.map(Into::into),
+        system_prompt: None,
+        leaf_id: None,
+        created_at: now,
+        updated_at: now,
+    };
+    conn.prepare_cached(
+        "INSERT INTO conversations (id, title, model, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![conversation.id, title, model, now])?;
+    search::index_title(conn, &conversation.id, title)?;
+    Ok(conversation)
+}
+
+pub(crate) fn get(conn: &Connection, id: &str) -> Result<Conversation, StoreError> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM conversations WHERE id = ?1"))?
+        .query_row([id], read)
+        .optional()?
+        .ok_or_else(|| StoreError::NoConversation(id.into()))
+}
+
+/// Shows the branch that ends in `leaf` and marks the conversation as changed.
+pub(crate) fn set_leaf(conn: &Connection, id: &str, leaf: Option<&str>) -> Result<(), StoreError> {
+    changed(
+        id,
+        conn.prepare_cached("UPDATE conversations SET leaf_id = ?2, updated_at = ?3 WHERE id = ?1")?
+            .execute(params![id, leaf, now_ms()])?,
+    )
+}
+
+pub(crate) fn set_model(conn: &Connection, id: &str, model: Option<&str>) -> Result<(), StoreError> {
+    changed(
+        id,
+        conn.prepare_cached("UPDATE conversations SET model = ?2 WHERE id = ?1")?
+            .execute(params![id, model])?,
+    )
+}
+
+pub(crate) fn touch(conn: &Connection, id: &str) -> Result<(), StoreError> {
+    changed(
+        id,
+        conn.prepare_cached("UPDATE conversations SET updated_at = ?2 WHERE id = ?1")?
+            .execute(params![id, now_ms()])?,
+    )
+}
+
+fn changed(id: &str, rows: usize) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NoConversation(id.into())) } else { Ok(()) }
+}
+
+impl Store {
+    /// All conversations, the latest changed first.
+    pub fn conversations(&self) -> Result<Vec<Conversation>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM conversations ORDER BY updated_at DESC, id DESC");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// One conversation without its messages.
+    pub fn conversation(&self, id: &str) -> Result<Conversation, StoreError> {
+        get(&self.conn, id)
+    }
+
+    /// One conversation with every message of its tree, oldest first, answers being written with their text so far.
+    pub fn conversation_view(&mut self, id: &str) -> Result<ConversationView, StoreError> {
+        // One read transaction: a message may be finished between the two queries by another process.
+        let transaction = self.conn.transaction()?;
+        let view = ConversationView {
+            conversation: get(&transaction, id)?,
+            messages: messages::of_conversation(&transaction, id)?,
+        };
+        transaction.commit()?;
+        Ok(view)
+    }
+
+    /// Gives a conversation another title.
+    pub fn rename_conversation(&mut self, id: &str, title: &str) -> Result<Conversation, StoreError> {
+        self.write(|t| {
+            changed(
+                id,
+                t.prepare_cached("UPDATE conversations SET title = ?2 WHERE id = ?1")?
+                    .execute([id, title])?,
+            )?;
+            search::index_title(t, id, title)?;
+            get(t, id)
+        })
+    }
+
+    /// Deletes a conversation with all it holds, from the log as well.
+    pub fn delete_conversation(&mut self, id: &str) -> Result<(), StoreError> {
+        self.write(|t| {
+            changed(id, t.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id])?)
+        })?;
+        // The log still holds the text until it is folded in and cut. A reader elsewhere may delay this to a later time.
+        let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        Ok(())
+    }
+
+    /// Shows the branch through `message_id`: down to the newest leaf below it.
+    pub fn select_branch(&mut self, id: &str, message_id: &str) -> Result<Conversation, StoreError> {
+        self.write(|t| {
+            if messages::get(t, message_id)?.conversation_id != id {
+                return Err(StoreError::NoMessage(message_id.into()));
+            }
+            let leaf = messages::newest_leaf(t, id, message_id)?;
+            // Looking at another branch is no change, so the sidebar's order stays.
+            t.prepare_cached("UPDATE conversations SET leaf_id = ?2 WHERE id = ?1")?
+                .execute(params![id, leaf])?;
+            get(t, id)
+        })
+    }
+}
