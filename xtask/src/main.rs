@@ -1,2 +1,70 @@
-//! stub
-fn main() {}
+//! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
+//! `setup`. Each step says what it does before it does it, and what to do when it cannot.
+#![forbid(unsafe_code)]
+
+mod lint;
+mod python;
+mod run;
+mod shell;
+mod starter;
+mod system;
+mod test;
+mod types;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and tests Lantern.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Installs what is missing, builds Lantern, fetches the starter model and opens the window; without a display,
+    /// chats in this terminal.
+    Run {
+        /// Builds without optimising the window's own code: compiles sooner, starts slower.
+        #[arg(long)]
+        dev: bool,
+        /// Builds everything and opens nothing.
+        #[arg(long)]
+        build_only: bool,
+    },
+    /// Installs what is missing and runs every test there is.
+    Test,
+    /// Checks formatting, lints, licences and advisories.
+    Lint,
+    /// Generates the UI's types from crates/protocol.
+    Types,
+    /// Installs the system packages that building needs.
+    Setup {
+        /// Also those that testing needs.
+        #[arg(long)]
+        test: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Run { dev, build_only } => run::run(dev, build_only),
+        Chore::Test => test::test(),
+        Chore::Lint => lint::lint(),
+        Chore::Types => types::generate(),
+        Chore::Setup { test } => {
+            system::install(if test { system::Purpose::Test } else { system::Purpose::Build })
+        }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
