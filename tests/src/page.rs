@@ -1,0 +1,210 @@
+//! Lantern's page, in the words of its `data-testid`s (`ui/src/shared/testids.ts`).
+
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Value, json};
+
+use crate::desktop::pictures;
+use crate::eventually;
+use crate::webdriver::{Element, Session};
+
+/// How long anything may take that needs no model.
+const SOON: Duration = Duration::from_secs(15);
+/// How long a model may take to begin or to end a short answer, on two busy cores.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// The page in Lantern's window.
+#[derive(Debug, Clone)]
+pub struct Page {
+    session: Session,
+}
+
+/// The selector for a `data-testid`, with more of a selector behind it: `id("message-user", "[data-status=complete]")`.
+pub fn id(name: &str, more: &str) -> String {
+    format!("[data-testid=\"{name}\"]{more}")
+}
+
+impl Page {
+    /// The page of a session.
+    pub fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// The driver's session, for what this type has no words for.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Waits until the page has its first data.
+    pub async fn ready(&self) {
+        self.wait(&id("app-shell", "[data-ready=\"true\"]")).await;
+    }
+
+    /// Waits until something is there.
+    pub async fn wait(&self, selector: &str) -> Element {
+        self.wait_for(selector, SOON).await
+    }
+
+    async fn wait_for(&self, selector: &str, limit: Duration) -> Element {
+        let shown = async || self.session.find(selector).await;
+        match tokio::time::timeout(limit, eventually("", Duration::MAX, shown)).await {
+            Ok(element) => element,
+            Err(_) => {
+                panic!("waited {limit:?} in vain for {selector}. The page says:\n{}", self.all_text().await)
+            }
+        }
+    }
+
+    /// Waits until nothing of the kind is there.
+    pub async fn wait_gone(&self, selector: &str) {
+        let what = format!("{selector} goes away");
+        eventually(&what, SOON, async || self.session.find(selector).await.is_none().then_some(())).await;
+    }
+
+    /// Whether something is there now.
+    pub async fn has(&self, selector: &str) -> bool {
+        self.session.find(selector).await.is_some()
+    }
+
+    /// Waits for something and clicks it; tries again while it moves or is covered.
+    pub async fn click(&self, selector: &str) {
+        eventually(&format!("{selector} can be clicked"), SOON, async || {
+            let element = self.session.find(selector).await?;
+            self.session.click(&element).await.ok()
+        })
+        .await;
+    }
+
+    /// Empties a field and types into it.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let element = self.wait(selector).await;
+        self.session
+            .clear(&element)
+            .await
+            .unwrap_or_else(|error| panic!("{selector} cannot be emptied: {error}"));
+        self.session.type_into(&element, text).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// The text of the last element that the selector finds, as the person sees it; empty when there is none.
+    pub async fn text(&self, selector: &str) -> String {
+        let script = "const all = document.querySelectorAll(arguments[0]); return all[all.length - 1]?.innerText ?? ''";
+        self.value(script, json!([selector])).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// An attribute of the last element that the selector finds.
+    pub async fn attribute(&self, selector: &str, name: &str) -> Option<String> {
+        let script = "const all = document.querySelectorAll(arguments[0]);
+            return all[all.length - 1]?.getAttribute(arguments[1]) ?? null";
+        self.value(script, json!([selector, name])).await.as_str().map(str::to_owned)
+    }
+
+    /// What a script returns.
+    pub async fn value(&self, script: &str, arguments: Value) -> Value {
+        self.session
+            .run(script, arguments)
+            .await
+            .unwrap_or_else(|error| panic!("the page refused {script}: {error}"))
+    }
+
+    /// Calls one of the window's commands, past the page's own code.
+    pub async fn invoke(&self, command: &str, arguments: Value) -> Result<Value, Value> {
+        let script = "const [command, given, done] = arguments;
+            window.__TAURI_INTERNALS__.invoke(command, given).then((ok) => done({ ok: ok ?? null }), (error) => done({ error }))";
+        let reply = self.session.run_async(script, json!([command, arguments])).await;
+        let mut reply = reply.unwrap_or_else(|error| panic!("{command} gave no answer: {error}"));
+        if reply.get("error").is_some() { Err(reply["error"].take()) } else { Ok(reply["ok"].take()) }
+    }
+
+    /// Changes settings.
+    pub async fn set(&self, patch: Value) {
+        let reply = self.invoke("update_settings", json!({"patch": patch})).await;
+        reply.unwrap_or_else(|error| panic!("the settings were refused: {error}"));
+    }
+
+    /// Answers that are always the same and not longer than this.
+    pub async fn set_answers(&self, tokens: u32) {
+        self.set(json!({"sampling": {"temperature": 0.0, "maxTokens": tokens}})).await;
+    }
+
+    /// Writes a message and sends it with the keyboard.
+    pub async fn send(&self, text: &str) {
+        let selector = id("composer", "");
+        self.fill(&selector, &format!("{text}\u{E007}")).await;
+    }
+
+    /// Waits until the last answer has begun.
+    pub async fn wait_for_text(&self) {
+        eventually("the answer begins", ANSWER, async || (!self.answer().await.is_empty()).then_some(()))
+            .await;
+    }
+
+    /// Waits until the last answer has ended, and gives its status.
+    pub async fn wait_for_end(&self) -> String {
+        eventually("the answer ends", ANSWER, async || {
+            self.status().await.filter(|status| status != "streaming")
+        })
+        .await
+    }
+
+    /// The status of the last answer.
+    pub async fn status(&self) -> Option<String> {
+        self.attribute(&id("message-assistant", ""), "data-status").await
+    }
+
+    /// The text of the last answer.
+    pub async fn answer(&self) -> String {
+        self.text(&format!("{} {}", id("message-assistant", ""), id("markdown", ""))).await
+    }
+
+    /// Notes each change of the last answer's text from now on: polling would miss most of them.
+    pub async fn watch_answer(&self) {
+        let script = "window.answerLengths = [];
+            const note = () => {
+              const all = document.querySelectorAll(arguments[0]);
+              const length = all[all.length - 1]?.textContent.length ?? 0;
+              const noted = window.answerLengths;
+              if (length > 0 && noted[noted.length - 1]?.[1] !== length) noted.push([performance.now(), length]);
+            };
+            new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true })";
+        let selector = format!("{} {}", id("message-assistant", ""), id("markdown", ""));
+        self.value(script, json!([selector])).await;
+    }
+
+    /// What has been noted: milliseconds and length of the text.
+    pub async fn watched(&self) -> Vec<(f64, u64)> {
+        let noted = self.value("return window.answerLengths", json!([])).await;
+        serde_json::from_value(noted).expect("pairs of numbers")
+    }
+
+    /// Keeps pictures of the window, small and large, light and dark.
+    pub async fn pictures(&self, name: &str) {
+        for theme in ["light", "dark"] {
+            self.set(json!({"theme": theme})).await;
+            for (width, height) in [(1280, 800), (800, 600)] {
+                self.session
+                    .resize(width, height)
+                    .await
+                    .unwrap_or_else(|error| panic!("the window keeps its size: {error}"));
+                // The page lays itself out anew and fades to its new colours.
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                self.picture(&format!("{name}-{theme}-{width}x{height}")).await;
+            }
+        }
+        self.session.resize(1180, 780).await.unwrap();
+    }
+
+    /// Keeps one picture of the window as it is.
+    pub async fn picture(&self, name: &str) {
+        let base64 = self.session.screenshot().await.unwrap_or_else(|error| panic!("no picture: {error}"));
+        let png = BASE64_STANDARD.decode(&base64).expect("the protocol says base64");
+        assert!(png.starts_with(b"\x89PNG"), "the driver's picture is no PNG");
+        std::fs::write(pictures().join(format!("{name}.png")), png)
+            .expect("the target folder can be written");
+    }
+
+    async fn all_text(&self) -> String {
+        let text = self.session.run("return document.body.innerText", json!([])).await;
+        text.map_or_else(|error| error, |text| text.as_str().unwrap_or_default().to_owned())
+    }
+}
