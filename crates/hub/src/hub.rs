@@ -1,0 +1,338 @@
+//! The Hub: what a repository holds, and fetching it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use hf_hub::repository::RepoTreeEntry;
+use hf_hub::{HFClient, HFError};
+use lantern_protocol::{DownloadProgress, DownloadRequest, DownloadState};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, redirect};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::Cache;
+use crate::catalogue::{find_in_catalogue, pinned_hash};
+use crate::download::{Download, Outcome, Progress};
+use crate::http::{self, Failure, Http, chain};
+use crate::transfer::Transfer;
+use crate::{FilePath, HubError, HubOptions, RepoId, Revision};
+
+/// Downloads that run at the same time; more wait in line.
+const AT_ONCE: usize = 2;
+
+/// Most files of a repository that are looked at.
+const MAX_FILES: usize = 20_000;
+
+/// A file in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Path in the repository.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 in hex; only large files have one.
+    pub sha256: Option<String>,
+}
+
+/// The Hugging Face Hub or a mirror of it. Clones share everything. Its methods need a Tokio runtime around them.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    options: HubOptions,
+    http: Arc<Http>,
+    api: HFClient,
+    cache: Cache,
+    slots: Arc<Semaphore>,
+    downloads: Mutex<HashMap<String, Download>>,
+}
+
+impl Hub {
+    /// Connects to nothing yet.
+    pub fn new(options: HubOptions) -> Result<Self, HubError> {
+        let http = Http::new(&options)?;
+        // A value that cannot be a header keeps hf-hub from taking a token out of the environment by itself.
+        let token =
+            options.token.clone().filter(|_| http.endpoint_is_private()).unwrap_or_else(|| "\n".into());
+        let bad = |why: String| HubError::BadEndpoint { endpoint: options.endpoint.clone(), why };
+        let client =
+            http::client(&options.retry, redirect::Policy::limited(5)).map_err(|error| bad(chain(&error)))?;
+        let api = HFClient::builder()
+            .endpoint(&options.endpoint)
+            .token(token)
+            .client(client)
+            .cache_dir(&options.cache_dir)
+            .retry_max_attempts(options.retry.tries.saturating_sub(1) as usize)
+            .retry_base_delay(options.retry.first_wait / 2)
+            .build()
+            .map_err(|error| bad(error.to_string()))?;
+        let cache = Cache::new(options.cache_dir.clone());
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self(Arc::new(Inner {
+            http: Arc::new(http),
+            api,
+            cache,
+            slots,
+            downloads: Mutex::default(),
+            options,
+        })))
+    }
+
+    /// Where finished files go.
+    pub fn cache_dir(&self) -> &Path {
+        &self.0.options.cache_dir
+    }
+
+    /// Host (and port) of the endpoint, for messages.
+    pub fn host(&self) -> String {
+        self.0.http.endpoint_host()
+    }
+
+    /// Whether the endpoint answers at all; one try.
+    pub async fn ping(&self) -> Result<(), HubError> {
+        let http = &self.0.http;
+        match http.send(Method::HEAD, http.endpoint(), HeaderMap::new(), |_| true).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Fatal(error) | Failure::Transient { error, .. }) => Err(error),
+        }
+    }
+
+    /// Every file of a repository.
+    pub async fn files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<RemoteFile>, HubError> {
+        let repo = RepoId::parse(repo)?;
+        let revision = revision.map(Revision::parse).transpose()?.unwrap_or_default();
+        let model = self.0.api.model(repo.owner(), repo.name());
+        let tree = model.list_tree().revision(revision.as_str()).recursive(true).limit(MAX_FILES).send();
+        let mut entries = std::pin::pin!(tree.map_err(|error| self.api_error(error, &repo))?);
+        let mut files = Vec::new();
+        while let Some(entry) = entries.next().await {
+            if let RepoTreeEntry::File { path, size, lfs, .. } =
+                entry.map_err(|error| self.api_error(error, &repo))?
+            {
+                let sha256 =
+                    lfs.and_then(|lfs| lfs.sha256).and_then(|hash| crate::names::parse_sha256(&hash));
+                files.push(RemoteFile { path, size, sha256 });
+            }
+        }
+        Ok(files)
+    }
+
+    fn api_error(&self, error: HFError, repo: &RepoId) -> HubError {
+        let (host, what) = (self.host(), repo.as_str().to_owned());
+        let of_status = |status: u16| match status {
+            404 => HubError::NotFound { host: self.host(), what: repo.as_str().to_owned() },
+            401 | 403 => HubError::Unauthorized { host: self.host(), what: repo.as_str().to_owned(), status },
+            status => HubError::HttpStatus { host: self.host(), what: repo.as_str().to_owned(), status },
+        };
+        match error {
+            HFError::RepoNotFound { .. }
+            | HFError::RevisionNotFound { .. }
+            | HFError::EntryNotFound { .. } => HubError::NotFound { host, what },
+            HFError::AuthRequired { .. } => of_status(401),
+            HFError::Forbidden { .. } => of_status(403),
+            HFError::RateLimited { retry_after, .. } => {
+                HubError::RateLimited { host, seconds: retry_after.unwrap_or_default().as_secs() }
+            }
+            HFError::Http { context } => of_status(context.status.as_u16()),
+            HFError::Request { source, .. } if source.is_decode() => {
+                HubError::MalformedResponse { host, why: "its list of files is not JSON".into() }
+            }
+            HFError::Request { source, .. } => {
+                HubError::Unreachable { host, tries: self.0.options.retry.tries, why: chain(&source) }
+            }
+            other => HubError::MalformedResponse { host, why: other.to_string() },
+        }
+    }
+
+    /// Which file a person means by a name from the catalogue, `owner/name`, `owner/name:QUANT` or
+    /// `owner/name/file.gguf`.
+    pub async fn resolve(&self, name: &str) -> Result<DownloadRequest, HubError> {
+        let request = |repo: &str, file: String| DownloadRequest { repo: repo.into(), file, revision: None };
+        if !name.contains('/') {
+            let entry = find_in_catalogue(name)?;
+            return Ok(request(entry.repo, entry.file.into()));
+        }
+        let (repo, wanted) = split_reference(name);
+        RepoId::parse(repo)?;
+        if wanted.to_ascii_lowercase().ends_with(".gguf") {
+            return Ok(request(repo, FilePath::parse(wanted)?.as_str().into()));
+        }
+        let files = self.files(repo, None).await?;
+        let models: Vec<String> =
+            files.into_iter().map(|file| file.path).filter(|path| is_model(path)).collect();
+        match choose(&models, wanted) {
+            Some(file) => Ok(request(repo, file)),
+            None => Err(HubError::NoSuchFile {
+                repo: repo.into(),
+                wanted: if wanted.is_empty() { "*.gguf".into() } else { wanted.into() },
+                candidates: models,
+            }),
+        }
+    }
+
+    /// Fetches a file, or joins the download of it that is running. Returns at once.
+    /// Files of the catalogue must have the hash that is written there.
+    pub fn download(&self, request: DownloadRequest) -> Result<Download, HubError> {
+        let repo = RepoId::parse(&request.repo)?;
+        let file = FilePath::parse(&request.file)?;
+        let revision = request.revision.as_deref().map(Revision::parse).transpose()?.unwrap_or_default();
+        let pinned = pinned_hash(&request).map(str::to_owned);
+        let id = format!("{}/{}@{}", repo.as_str(), file.as_str(), revision.as_str());
+
+        let mut downloads = self.0.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = downloads.get(&id).filter(|d| !d.is_over() && !d.cancel.is_cancelled()) {
+            return Ok(running.clone());
+        }
+        let before = downloads.get(&id).map(|d| d.outcome.clone());
+        let (progress, receiver) = Progress::new(id.clone(), request);
+        let (outcome_sender, outcome) = watch::channel(None);
+        let cancel = CancellationToken::new();
+        let download = Download { id: id.clone(), progress: receiver, outcome, cancel: cancel.clone() };
+        downloads.insert(id, download.clone());
+        drop(downloads);
+
+        let transfer = Transfer {
+            http: self.0.http.clone(),
+            cache: self.0.cache.clone(),
+            retry: self.0.options.retry,
+            free_space: self.0.options.free_space.clone(),
+            repo,
+            revision,
+            file,
+            pinned,
+            progress,
+            cancel,
+        };
+        tokio::spawn(drive(transfer, self.0.slots.clone(), before, outcome_sender));
+        Ok(download)
+    }
+
+    /// The latest state of every download since the start, the newest of each file.
+    pub fn downloads(&self) -> Vec<DownloadProgress> {
+        let downloads = self.0.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = downloads.values().map(Download::latest).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// Stops the download with this id, if it runs. What has arrived is kept.
+    pub fn cancel(&self, id: &str) -> bool {
+        let downloads = self.0.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = downloads.get(id).filter(|d| !d.is_over());
+        running.inspect(|d| d.cancel()).is_some()
+    }
+}
+
+/// Waits for its turn, runs, and records the end.
+async fn drive(
+    transfer: Transfer,
+    slots: Arc<Semaphore>,
+    before: Option<watch::Receiver<Outcome>>,
+    outcome: watch::Sender<Outcome>,
+) {
+    let run = async {
+        if let Some(mut before) = before {
+            let _ = before.wait_for(Option::is_some).await;
+        }
+        let _slot = slots.acquire().await;
+        transfer.run().await
+    };
+    let result = tokio::select! {
+        biased;
+        () = transfer.cancel.cancelled() => Err(HubError::Cancelled {
+            file: transfer.file.as_str().into(),
+            received: transfer.progress.received_now(),
+        }),
+        result = run => result,
+    };
+    match &result {
+        Ok(_) => transfer.progress.state(DownloadState::Done),
+        Err(HubError::Cancelled { .. }) => transfer.progress.state(DownloadState::Cancelled),
+        Err(error) => transfer.progress.failed(DownloadState::Failed, error),
+    }
+    outcome.send_replace(Some(result));
+}
+
+/// `owner/name:QUANT` or `owner/name/file` → (`owner/name`, the rest).
+pub(crate) fn split_reference(text: &str) -> (&str, &str) {
+    if let Some((repo, quant)) = text.split_once(':') {
+        return (repo, quant);
+    }
+    match text.match_indices('/').nth(1) {
+        Some((at, _)) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+/// A GGUF file that holds a language model, or the first of its pieces.
+pub(crate) fn is_model(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    name.ends_with(".gguf")
+        && !name.starts_with("mmproj")
+        && !name.contains("imatrix")
+        && !is_later_shard(&name)
+}
+
+/// `…-00002-of-00003.gguf`.
+fn is_later_shard(name: &str) -> bool {
+    let Some((rest, _)) = name.rsplit_once("-of-") else { return false };
+    rest.len() > 6
+        && rest.as_bytes()[rest.len() - 6] == b'-'
+        && rest[rest.len() - 5..].bytes().all(|b| b.is_ascii_digit())
+        && !rest.ends_with("00001")
+}
+
+/// The file with the wanted quantisation, or without a wish the one most people take.
+fn choose(files: &[String], wanted: &str) -> Option<String> {
+    const USUAL: [&str; 9] = ["Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_1", "Q4_0", "Q5_K_S", "Q6_K", "Q8_0", "F16"];
+    let has = |quant: &str| files.iter().find(|file| has_quant(file, quant)).cloned();
+    match (wanted, files) {
+        ("", [only]) => Some(only.clone()),
+        ("", _) => USUAL.iter().find_map(|quant| has(quant)).or_else(|| files.first().cloned()),
+        (wanted, _) => has(wanted),
+    }
+}
+
+/// Whether a file's name names this quantisation as a word of its own: `Q4_K` is not in `Q4_K_M`.
+pub(crate) fn has_quant(file: &str, quant: &str) -> bool {
+    let (file, quant) = (file.to_ascii_lowercase(), quant.to_ascii_lowercase());
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    !quant.is_empty()
+        && file.match_indices(&quant).any(|(at, _)| {
+            !word(file[..at].chars().next_back()) && !word(file[at + quant.len()..].chars().next())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_chosen_by_its_quantisation() {
+        let files: Vec<String> =
+            ["m-Q2_K.gguf", "m-Q4_K_M.gguf", "m-Q4_K.gguf", "m.Q8_0.gguf"].map(String::from).into();
+        assert_eq!(choose(&files, "").as_deref(), Some("m-Q4_K_M.gguf"));
+        assert_eq!(choose(&files, "q4_k").as_deref(), Some("m-Q4_K.gguf"));
+        assert_eq!(choose(&files, "Q8_0").as_deref(), Some("m.Q8_0.gguf"));
+        assert_eq!(choose(&files, "Q5_K_M"), None);
+        assert_eq!(choose(&files[..1], "").as_deref(), Some("m-Q2_K.gguf"));
+    }
+
+    #[test]
+    fn references_split_into_repository_and_file() {
+        assert_eq!(split_reference("o/n"), ("o/n", ""));
+        assert_eq!(split_reference("o/n:Q4_0"), ("o/n", "Q4_0"));
+        assert_eq!(split_reference("o/n/sub/f.gguf"), ("o/n", "sub/f.gguf"));
+    }
+
+    #[test]
+    fn only_files_that_hold_a_model_count() {
+        assert!(is_model("a/m-00001-of-00003.gguf") && is_model("M.GGUF"));
+        for other in ["m-00002-of-00003.gguf", "mmproj-f16.gguf", "README.md", "imatrix.gguf"] {
+            assert!(!is_model(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a file's header says, remembered as long as the file does not change.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use lantern_gguf::{GgufError, GgufFile};
+use lantern_protocol::{ErrorInfo, LibraryModel};
+
+use super::scan::Found;
+use crate::HubError;
+
+/// Headers by path, each valid for one size and time of change.
+#[derive(Default)]
+pub(crate) struct Headers {
+    known: Mutex<HashMap<PathBuf, (Stamp, Header)>>,
+}
+
+type Stamp = (u64, Option<SystemTime>);
+
+#[derive(Clone)]
+struct Header {
+    architecture: Option<String>,
+    quantisation: Option<String>,
+    context_length: Option<u32>,
+    parameters: Option<u64>,
+    has_chat_template: bool,
+    error: Option<ErrorInfo>,
+}
+
+impl Headers {
+    /// The model of a file; a file that cannot be read is a model with an error.
+    pub(crate) fn model(&self, found: &Found) -> LibraryModel {
+        let meta = fs::metadata(&found.path);
+        let stamp = meta.map(|meta| (meta.len(), meta.modified().ok())).unwrap_or((0, None));
+        let header = self.header(&found.path, stamp);
+        LibraryModel {
+            id: stem(&found.path),
+            path: found.path.to_string_lossy().into_owned(),
+            source: found.source,
+            repo: found.repo.clone(),
+            size_bytes: stamp.0,
+            architecture: header.architecture,
+            quantisation: header.quantisation,
+            context_length: header.context_length,
+            parameters: header.parameters,
+            has_chat_template: header.has_chat_template,
+            error: header.error,
+        }
+    }
+
+    fn header(&self, path: &Path, stamp: Stamp) -> Header {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, header)) = known().get(path).filter(|(at, _)| *at == stamp) {
+            return header.clone();
+        }
+        let header = match GgufFile::open(path) {
+            Ok(file) => read(&file),
+            Err(error) => failed(path, error),
+        };
+        known().insert(path.to_owned(), (stamp, header.clone()));
+        header
+    }
+}
+
+/// The file's name without `.gguf`.
+pub(crate) fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let end = name.len().saturating_sub(5);
+    if name.is_char_boundary(end) && name[end..].eq_ignore_ascii_case(".gguf") {
+        name[..end].to_owned()
+    } else {
+        name.into_owned()
+    }
+}
+
+fn failed(path: &Path, error: GgufError) -> Header {
+    let error = HubError::Gguf { path: path.to_owned(), source: Arc::new(error) };
+    Header {
+        architecture: None,
+        quantisation: None,
+        context_length: None,
+        parameters: None,
+        has_chat_template: false,
+        error: Some(error.info()),
+    }
+}
+
+fn read(file: &GgufFile) -> Header {
+    let metadata = file.metadata();
+    let architecture = file.architecture().ok().map(str::to_owned);
+    let context = architecture
+        .as_ref()
+        .and_then(|name| metadata.opt_u32(&format!("{name}.context_length")).ok().flatten());
+    let whole = file.require_whole().err();
+    Header {
+        quantisation: commonest_type(file),
+        context_length: context,
+        parameters: Some(
+            file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
+        ),
+        has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
+        error: whole
+            .map(|error| HubError::Gguf { path: file.path().to_owned(), source: Arc::new(error) }.info()),
+        architecture,
+    }
+}
+
+/// By bytes, because that is what memory and speed feel.
+fn commonest_type(file: &GgufFile) -> Option<String> {
+    let mut bytes: HashMap<String, u64> = HashMap::new();
+    for tensor in file.tensors().values() {
+        *bytes.entry(tensor.type_name()).or_default() += tensor.byte_len().unwrap_or(0);
+    }
+    bytes.into_iter().max_by(|a, b| (a.1, &b.0).cmp(&(b.1, &a.0))).map(|(name, _)| name)
+}

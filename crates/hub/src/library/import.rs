@@ -1,0 +1,112 @@
+//! Bringing a file that is already on this machine into the library.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use lantern_gguf::GgufFile;
+use lantern_protocol::LibraryModel;
+
+use super::{ModelLibrary, header};
+use crate::cache::make_parent;
+use crate::part::with_suffix;
+use crate::{FreeSpace, HubError};
+
+/// What becomes of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportMode {
+    /// It is used where it lies and never altered.
+    InPlace,
+    /// Lantern keeps a copy in its data folder, which costs no room when both are on one disk.
+    Copy,
+}
+
+impl ModelLibrary {
+    /// Adds a GGUF file. Anything else is refused in the words of the format's reader.
+    pub fn import(&self, path: &Path, mode: ImportMode) -> Result<LibraryModel, HubError> {
+        let path = std::path::absolute(path).map_err(HubError::io("find", path))?;
+        let file = GgufFile::open(&path).and_then(|file| file.require_whole());
+        file.map_err(|source| HubError::Gguf { path: path.clone(), source: Arc::new(source) })?;
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match mode {
+            ImportMode::InPlace => {
+                if !self.list().iter().any(|model| same(Path::new(&model.path), &path)) {
+                    self.index().add(&path)?;
+                }
+                path
+            }
+            ImportMode::Copy => self.copy_in(&path)?,
+        };
+        let models = self.list();
+        let known = models.into_iter().find(|model| same(Path::new(&model.path), &kept));
+        Ok(known.unwrap_or_else(|| self.describe_path(&kept)))
+    }
+
+    /// A second import of the same content gives the first copy.
+    fn copy_in(&self, path: &Path) -> Result<PathBuf, HubError> {
+        let stem = header::stem(path);
+        for number in 1.. {
+            let name = if number == 1 { format!("{stem}.gguf") } else { format!("{stem}-{number}.gguf") };
+            let target = self.models_dir().join(name);
+            if !target.exists() {
+                make_parent(&target)?;
+                copy_or_link(path, &target)?;
+                return Ok(target);
+            }
+            if same(path, &target) || same_content(path, &target).map_err(HubError::io("compare", path))? {
+                return Ok(target);
+            }
+        }
+        Err(HubError::Internal("no free name for the copy".into()))
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn same_content(a: &Path, b: &Path) -> io::Result<bool> {
+    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let n = a.read(&mut left)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        b.read_exact(&mut right[..n])?;
+        if left[..n] != right[..n] {
+            return Ok(false);
+        }
+    }
+}
+
+/// A hard link to the real file where the system allows one, else a copy; visible under its name only when whole.
+fn copy_or_link(from: &Path, to: &Path) -> Result<(), HubError> {
+    let real = from.canonicalize().map_err(HubError::io("find", from))?;
+    let draft = with_suffix(to, ".part");
+    let _ = fs::remove_file(&draft);
+    if fs::hard_link(&real, &draft).is_err() {
+        check_room(&real, to)?;
+        let copy = fs::copy(&real, &draft).and_then(|_| File::options().write(true).open(&draft)?.sync_all());
+        if let Err(error) = copy {
+            let _ = fs::remove_file(&draft);
+            return Err(HubError::io("copy", from)(error));
+        }
+    }
+    fs::rename(&draft, to).map_err(HubError::io("rename", &draft))
+}
+
+fn check_room(from: &Path, to: &Path) -> Result<(), HubError> {
+    let needed = fs::metadata(from).map_err(HubError::io("read", from))?.len();
+    let folder = to.parent().unwrap_or(to);
+    match FreeSpace::default().available(folder) {
+        Some(available) if available < needed => {
+            Err(HubError::DiskFull { path: folder.to_owned(), needed: needed - available, available })
+        }
+        _ => Ok(()),
+    }
+}
