@@ -1,1 +1,105 @@
-//! stub
+//! What Lantern does, as one type: [`App`]. The desktop, the endpoint and the command line are faces of it.
+//!
+//! It joins the engine (answers), the hub (model files) and the store (what is remembered): each method is a use case
+//! from beginning to end, and what changes is told to every subscriber as an [`AppEvent`]. It knows no window toolkit,
+//! no HTTP and no wire format beyond `lantern-protocol`.
+#![forbid(unsafe_code)]
+
+mod chat;
+mod conversations;
+mod database;
+mod error;
+mod home;
+mod models;
+mod settings;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lantern_hub::HubOptions;
+use lantern_protocol::{AppEvent, EndpointStatus, ErrorInfo};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use chat::ChatStream;
+pub use error::AppError;
+pub use home::data_dir;
+pub use models::LoadedModel;
+
+/// How to open an [`App`].
+#[derive(Debug, Clone, Default)]
+pub struct AppOptions {
+    /// The data directory; `None` takes `LANTERN_HOME`, or else the system's place for application data.
+    pub home: Option<PathBuf>,
+    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
+    pub hub: Option<HubOptions>,
+}
+
+/// Lantern without a face. Clones are the same application.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    home: PathBuf,
+    runtime: Handle,
+    db: database::Database,
+    models: models::Models,
+    answers: chat::Answers,
+    endpoint: Mutex<EndpointStatus>,
+    notices: Mutex<Vec<ErrorInfo>>,
+    events: broadcast::Sender<AppEvent>,
+    /// Answers and downloads; waited for when closing.
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl App {
+    /// Opens the data directory, recovers what a crash left behind, and makes the endpoint's key at the first start.
+    ///
+    /// Tasks run on the runtime this is called on. Loads no model.
+    pub async fn open(options: AppOptions) -> Result<Self, AppError> {
+        let home = home::resolve(options.home)?;
+        let (db, notice) = database::Database::open(home.clone()).await?;
+        db.run(settings::make_key).await?;
+        let hub = options.hub.unwrap_or_else(HubOptions::from_env);
+        let models = models::Models::open(&home, hub)?;
+        Ok(Self(Arc::new(Inner {
+            home,
+            runtime: Handle::current(),
+            db,
+            models,
+            answers: chat::Answers::default(),
+            endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
+            notices: Mutex::new(notice.into_iter().collect()),
+            events: broadcast::channel(256).0,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })))
+    }
+
+    /// The data directory.
+    pub fn home(&self) -> &Path {
+        &self.0.home
+    }
+
+    /// Ends answers (as `interrupted`, with their text) and downloads (resumable), and waits until both are on disk.
+    /// Without it nothing is lost either: the next start finds the journal.
+    pub async fn shutdown(&self) {
+        self.0.closing.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Tells every subscriber. That nobody listens is no error.
+    fn emit(&self, event: AppEvent) {
+        let _ = self.0.events.send(event);
+    }
+}
+
+/// Locks a mutex that is never held across a panic-prone call; what a panicking holder left is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -62,6 +62,9 @@ pub enum StoreError {
     /// Only a message that is being written can be appended to or finished.
     #[error("The message {0} is not being written.")]
     NotStreaming(String),
+    /// Nothing can follow an answer that is still being written.
+    #[error("The answer {0} is still being written.")]
+    StillStreaming(String),
     /// The operation does not fit the message's role, such as editing an answer.
     #[error("The message {id} is not {wanted}.")]
     WrongRole {
@@ -90,6 +93,7 @@ impl StoreError {
             Self::NoConversation(_) => "conversation_not_found",
             Self::NoMessage(_) => "message_not_found",
             Self::NotStreaming(_) => "message_not_streaming",
+            Self::StillStreaming(_) => "answer_in_progress",
             Self::WrongRole { .. } => "wrong_role",
             Self::Json(_) => "database_error",
             Self::Sqlite(error) => sqlite_code(error),
@@ -115,6 +119,7 @@ impl StoreError {
                 "Reload the list; it may have been deleted.".into()
             }
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
+            "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
             "wrong_role" => "Choose another message.".into(),
             "disk_full" => "Free some disk space and try again.".into(),
             "database_busy" => "Another program holds the database. Try again in a moment.".into(),

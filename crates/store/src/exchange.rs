@@ -46,10 +46,10 @@ pub enum Question {
         /// The words.
         content: String,
     },
-    /// Another answer to the question that this answer belongs to.
+    /// Another answer beside this one, or a first one when it is a question without any.
     Again {
-        /// The answer so far.
-        answer_id: String,
+        /// An answer or a question.
+        message_id: String,
     },
 }
 
@@ -97,10 +97,14 @@ impl Store {
                     let id = message.id.clone();
                     (message.conversation_id.clone(), Some(message), id)
                 }
-                Question::Again { answer_id } => {
-                    let answer = with_role(t, answer_id, Role::Assistant, "an answer")?;
-                    let parent = answer.parent_id.ok_or_else(|| StoreError::NoMessage(answer_id.clone()))?;
-                    (answer.conversation_id, None, parent)
+                Question::Again { message_id } => {
+                    let message = settled(t, message_id)?;
+                    let question = match (message.role, message.parent_id) {
+                        (Role::User, _) => message.id,
+                        (Role::Assistant, Some(parent)) => parent,
+                        _ => return Err(StoreError::WrongRole { id: message.id, wanted: "an answer" }),
+                    };
+                    (message.conversation_id, None, question)
                 }
             };
             let assistant_message = messages::insert(
@@ -152,10 +156,16 @@ fn insert_question(
             (conversation_id.clone(), Some(parent_id.clone()))
         }
         Place::InsteadOf { message_id } => {
-            let earlier = with_role(conn, message_id, Role::User, "a question")?;
+            let earlier = messages::get(conn, message_id)?;
+            if earlier.role != Role::User {
+                return Err(StoreError::WrongRole { id: earlier.id, wanted: "a question" });
+            }
             (earlier.conversation_id, earlier.parent_id)
         }
     };
+    if let Some(parent) = &parent_id {
+        settled(conn, parent)?;
+    }
     let new = NewMessage {
         conversation_id: &conversation_id,
         parent_id: parent_id.as_deref(),
@@ -167,7 +177,12 @@ fn insert_question(
     messages::insert(conn, new)
 }
 
-fn with_role(conn: &Connection, id: &str, role: Role, wanted: &'static str) -> Result<Message, StoreError> {
+/// A message that nobody is writing any more: what follows must not rest on half an answer.
+fn settled(conn: &Connection, id: &str) -> Result<Message, StoreError> {
     let message = messages::get(conn, id)?;
-    if message.role == role { Ok(message) } else { Err(StoreError::WrongRole { id: id.into(), wanted }) }
+    if message.status == MessageStatus::Streaming {
+        Err(StoreError::StillStreaming(id.into()))
+    } else {
+        Ok(message)
+    }
 }

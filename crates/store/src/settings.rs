@@ -1,7 +1,7 @@
 //! Table `settings`: one row of JSON. New fields take their defaults when read, so they need no migration.
 
 use lantern_protocol::Settings;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value};
 
 use crate::{Store, StoreError};
@@ -16,22 +16,33 @@ CREATE TABLE settings (
 impl Store {
     /// The settings as last saved, or the defaults.
     pub fn settings(&self) -> Result<Settings, StoreError> {
-        let json: Option<String> =
-            self.conn.query_row("SELECT json FROM settings WHERE id = 1", [], |row| row.get(0)).optional()?;
-        Ok(json.map(|json| read(&json)).unwrap_or_default())
+        load(&self.conn)
     }
 
-    /// Replaces the settings.
-    pub fn save_settings(&mut self, settings: &Settings) -> Result<(), StoreError> {
-        let json = serde_json::to_string(settings)?;
+    /// Changes the settings in one transaction, so that two processes cannot overwrite each other's changes. When
+    /// `change` refuses, nothing is saved and its error is given in the inner result.
+    pub fn change_settings<E>(
+        &mut self,
+        change: impl FnOnce(Settings) -> Result<Settings, E>,
+    ) -> Result<Result<Settings, E>, StoreError> {
         self.write(|t| {
+            let settings = match change(load(t)?) {
+                Ok(settings) => settings,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
             t.execute(
                 "INSERT INTO settings (id, json) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
-                params![json],
+                params![serde_json::to_string(&settings)?],
             )?;
-            Ok(())
+            Ok(Ok(settings))
         })
     }
+}
+
+fn load(conn: &Connection) -> Result<Settings, StoreError> {
+    let json: Option<String> =
+        conn.query_row("SELECT json FROM settings WHERE id = 1", [], |row| row.get(0)).optional()?;
+    Ok(json.map(|json| read(&json)).unwrap_or_default())
 }
 
 /// A field that cannot be read (a value of a later version, say) takes its default; the others keep theirs.

@@ -1,0 +1,257 @@
+//! The task that writes one answer: loads the model, generates, journals, forwards, and records the end.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures::FutureExt;
+use lantern_engine::{
+    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, SamplingParams,
+};
+use lantern_engine::{Timings, Usage};
+use lantern_protocol::{
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::prompt;
+use super::recorder::Recorder;
+use crate::models::LoadedModel;
+use crate::{App, AppError};
+
+/// One answer to be written.
+pub(crate) struct Answer {
+    app: App,
+    conversation: Conversation,
+    message_id: String,
+    parent_id: Option<String>,
+    model: String,
+    stop: CancellationToken,
+    events: UnboundedSender<ChatEvent>,
+    recorder: Recorder,
+}
+
+/// How writing ended, when it did not fail.
+struct End {
+    status: MessageStatus,
+    stats: Option<GenerationStats>,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        app: App,
+        conversation: Conversation,
+        message: Message,
+        model: String,
+        stop: CancellationToken,
+        events: UnboundedSender<ChatEvent>,
+    ) -> Self {
+        let (message_id, parent_id) = (message.id.clone(), message.parent_id.clone());
+        let recorder = Recorder::new(app.0.db.clone(), message);
+        Self { app, conversation, message_id, parent_id, model, stop, events, recorder }
+    }
+
+    /// Writes the answer to its end, whatever that is.
+    pub(crate) async fn write(mut self) {
+        // A panic, in a chat template say, must not leave a message that seems to be written forever.
+        let result = AssertUnwindSafe(self.generate()).catch_unwind().await;
+        let result =
+            result.unwrap_or_else(|_| Err(AppError::internal("the task that wrote the answer panicked")));
+        let (status, error, stats) = match result {
+            Ok(end) => (end.status, None, end.stats),
+            Err(error) => (MessageStatus::Failed, Some(error), None),
+        };
+        let info = error.clone().map(Into::into);
+        let (mut message, failure) = self.recorder.finish(status, info, stats).await;
+        let error = error.or(failure.filter(|failure| !is_deletion(failure)));
+        self.app.0.answers.end(&self.message_id);
+        self.app.emit(AppEvent::ConversationsChanged);
+        let event = match error {
+            None => ChatEvent::Finished { message },
+            Some(error) => {
+                message.status = MessageStatus::Failed;
+                message.error = Some(error.clone().into());
+                ChatEvent::Failed { message, error: error.into() }
+            }
+        };
+        let _ = self.events.send(event);
+    }
+
+    async fn generate(&mut self) -> Result<End, AppError> {
+        let stop = self.stop.clone();
+        let Some(loaded) = stop.run_until_cancelled(self.load()).await else { return Ok(self.stopped(None)) };
+        // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
+        let loaded = loaded?;
+        let request = self.request().await?;
+        let mut meter = Meter::start();
+        let engine = loaded.engine.clone();
+        let stream = tokio::task::spawn_blocking(move || engine.generate(request));
+        let mut stream = stream.await.map_err(AppError::internal)??;
+        meter.prompt_tokens = stream.prompt_tokens();
+        self.follow(&mut stream, meter).await
+    }
+
+    async fn load(&self) -> Result<LoadedModel, AppError> {
+        let model = self.app.find_model(&self.model).await?;
+        let settings = self.app.settings().await?;
+        if !self.app.is_ready(&model, &settings) {
+            let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
+        }
+        self.app.load_found(model, &settings).await
+    }
+
+    async fn request(&self) -> Result<GenerateRequest, AppError> {
+        let settings = self.app.settings().await?;
+        let branch = match self.parent_id.clone() {
+            Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
+            None => Vec::new(),
+        };
+        let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
+        let messages = prompt::messages(system_prompt, &branch);
+        Ok(GenerateRequest {
+            prompt: Prompt::Messages { messages, tools: None },
+            sampling: sampling(&settings.sampling),
+            max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
+            stop: Vec::new(),
+            priority: Priority::Chat,
+        })
+    }
+
+    /// Forwards and journals until the end. Dropping the stream on the way out ends the generation.
+    async fn follow(&mut self, stream: &mut GenerationStream, mut meter: Meter) -> Result<End, AppError> {
+        loop {
+            let due = self.recorder.due();
+            let event = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(self.stopped(meter.stats())),
+                // The argument is evaluated even when the branch is off.
+                () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
+                    self.recorder.flush().await?;
+                    continue;
+                }
+                event = stream.next() => event,
+            };
+            let Some(event) = event else { return Err(AppError::internal("an answer ended without an end")) };
+            meter.see(&event);
+            if let Some(end) = self.take(event)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn take(&mut self, event: GenerationEvent) -> Result<Option<End>, AppError> {
+        let event = match event {
+            GenerationEvent::Queued { position } => ChatEvent::Queued { position: count(position) },
+            GenerationEvent::Prefill { processed, total, cached } => {
+                ChatEvent::Prefill { processed: count(processed), total: count(total), cached: count(cached) }
+            }
+            GenerationEvent::Text { text, tokens } => {
+                self.recorder.push(&text, tokens.len());
+                if text.is_empty() {
+                    return Ok(None);
+                }
+                ChatEvent::Text { text }
+            }
+            GenerationEvent::Finished { reason, usage, timings } => {
+                let status = match reason {
+                    FinishReason::Stop => MessageStatus::Complete,
+                    FinishReason::Length => MessageStatus::Truncated,
+                    FinishReason::Cancelled => MessageStatus::Stopped,
+                };
+                return Ok(Some(End { status, stats: Some(stats(usage, timings)) }));
+            }
+            GenerationEvent::Failed(error) => return Err(error.into()),
+        };
+        let _ = self.events.send(event);
+        Ok(None)
+    }
+
+    /// The person stopped it, or Lantern is closing.
+    fn stopped(&self, stats: Option<GenerationStats>) -> End {
+        let closing = self.app.0.closing.is_cancelled();
+        End { status: if closing { MessageStatus::Interrupted } else { MessageStatus::Stopped }, stats }
+    }
+}
+
+/// The conversation was deleted under the answer, which is then nobody's failure.
+fn is_deletion(error: &AppError) -> bool {
+    matches!(error.code.as_str(), "message_not_found" | "conversation_not_found")
+}
+
+fn sampling(settings: &SamplingSettings) -> SamplingParams {
+    SamplingParams {
+        temperature: settings.temperature,
+        top_k: settings.top_k,
+        top_p: settings.top_p,
+        min_p: settings.min_p,
+        repeat_penalty: settings.repeat_penalty,
+        presence_penalty: settings.presence_penalty,
+        frequency_penalty: settings.frequency_penalty,
+        seed: settings.seed.map(u64::from),
+        ..SamplingParams::default()
+    }
+}
+
+fn stats(usage: Usage, timings: Timings) -> GenerationStats {
+    GenerationStats {
+        prompt_tokens: count(usage.prompt_tokens),
+        cached_tokens: count(usage.cached_tokens),
+        completion_tokens: count(usage.completion_tokens),
+        first_token_seconds: timings.first_token.as_secs_f64(),
+        tokens_per_second: timings.decode_tokens_per_second(usage.completion_tokens),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Counts along, for answers that are stopped and whose engine is therefore not asked for its own figures.
+struct Meter {
+    started: Instant,
+    first: Option<Instant>,
+    last: Instant,
+    prompt_tokens: usize,
+    cached_tokens: usize,
+    completion_tokens: usize,
+}
+
+impl Meter {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            first: None,
+            last: now,
+            prompt_tokens: 0,
+            cached_tokens: 0,
+            completion_tokens: 0,
+        }
+    }
+
+    fn see(&mut self, event: &GenerationEvent) {
+        match event {
+            GenerationEvent::Prefill { cached, .. } => self.cached_tokens = *cached,
+            GenerationEvent::Text { tokens, .. } => {
+                self.last = Instant::now();
+                self.first.get_or_insert(self.last);
+                self.completion_tokens += tokens.len();
+            }
+            _ => {}
+        }
+    }
+
+    /// `None` before the first token.
+    fn stats(&self) -> Option<GenerationStats> {
+        let first = self.first?;
+        let usage = Usage {
+            prompt_tokens: self.prompt_tokens,
+            completion_tokens: self.completion_tokens,
+            cached_tokens: self.cached_tokens,
+        };
+        let timings =
+            Timings { first_token: first - self.started, decode: self.last - first, ..Timings::default() };
+        Some(stats(usage, timings))
+    }
+}

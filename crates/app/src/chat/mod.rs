@@ -1,0 +1,164 @@
+//! Sending a message, asking again, editing, stopping: from the person's words to a stream of events.
+//!
+//! The question and its empty answer are stored first. Then a task of the application's own writes the answer
+//! ([`answer`]): it journals what arrives ([`recorder`]) and forwards it. Whoever asked holds a [`ChatStream`];
+//! dropping it stops the answer, and a slow reader never slows the writing.
+
+mod answer;
+mod prompt;
+mod recorder;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use lantern_protocol::{AppEvent, ChatEvent, SendMessage};
+use lantern_store::{Asked, Exchange, Place, Question};
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{App, AppError, lock};
+
+/// The events of one answer. Dropping it stops the answer; its text so far is kept.
+#[derive(Debug)]
+pub struct ChatStream {
+    events: mpsc::UnboundedReceiver<ChatEvent>,
+    message_id: String,
+    _stop_on_drop: DropGuard,
+}
+
+impl ChatStream {
+    /// The next event; `None` after `finished` or `failed`. Cancel safe.
+    pub async fn next(&mut self) -> Option<ChatEvent> {
+        self.events.recv().await
+    }
+
+    /// The answer's message.
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+}
+
+/// The answers being written by this process, by message.
+#[derive(Default)]
+pub(crate) struct Answers(Mutex<HashMap<String, Running>>);
+
+struct Running {
+    conversation_id: String,
+    stop: CancellationToken,
+}
+
+impl Answers {
+    /// Stops every answer of a conversation.
+    pub(crate) fn stop_conversation(&self, conversation_id: &str) {
+        for running in lock(&self.0).values().filter(|r| r.conversation_id == conversation_id) {
+            running.stop.cancel();
+        }
+    }
+
+    fn begin(&self, message_id: &str, conversation_id: &str, stop: CancellationToken) {
+        let running = Running { conversation_id: conversation_id.into(), stop };
+        lock(&self.0).insert(message_id.into(), running);
+    }
+
+    fn end(&self, message_id: &str) {
+        lock(&self.0).remove(message_id);
+    }
+}
+
+impl App {
+    /// Stores a message of the person and answers it.
+    ///
+    /// Errors here (`no_model`, `empty_message`, …) mean that nothing was stored. Whatever fails afterwards is an event
+    /// of the stream and is stored with the answer.
+    pub async fn send_message(&self, request: SendMessage) -> Result<ChatStream, AppError> {
+        let content = request.content;
+        require_words(&content)?;
+        let (place, kept_model) = match request.conversation_id {
+            None => (Place::New { title: prompt::title(&content) }, None),
+            Some(conversation_id) => {
+                let model = self.model_of(&conversation_id).await?;
+                let place = match request.parent_id {
+                    Some(parent_id) => Place::Below { conversation_id, parent_id },
+                    None => Place::End { conversation_id },
+                };
+                (place, model)
+            }
+        };
+        self.ask(Question::New { place, content }, request.model, kept_model).await
+    }
+
+    /// Answers a question once more: a sibling of the answer `message_id`, or an answer to the question `message_id`.
+    pub async fn regenerate(&self, message_id: &str) -> Result<ChatStream, AppError> {
+        let kept_model = self.model_at(message_id).await?;
+        self.ask(Question::Again { message_id: message_id.into() }, None, kept_model).await
+    }
+
+    /// Puts another version of a question beside it, which opens a branch, and answers that.
+    pub async fn edit_message(&self, message_id: &str, content: &str) -> Result<ChatStream, AppError> {
+        require_words(content)?;
+        let kept_model = self.model_at(message_id).await?;
+        let place = Place::InsteadOf { message_id: message_id.into() };
+        self.ask(Question::New { place, content: content.into() }, None, kept_model).await
+    }
+
+    /// Stops an answer that this process is writing; its stream ends with `finished`. One that has ended stays as it is.
+    pub async fn stop(&self, message_id: &str) -> Result<(), AppError> {
+        if let Some(running) = lock(&self.0.answers.0).get(message_id) {
+            running.stop.cancel();
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        question: Question,
+        asked_model: Option<String>,
+        kept_model: Option<String>,
+    ) -> Result<ChatStream, AppError> {
+        let keep_model = asked_model.is_some();
+        let model = match asked_model.or(kept_model) {
+            Some(model) => model,
+            None => self.default_model().await?,
+        };
+        let exchange = Exchange { question, model: Some(model.clone()), keep_model };
+        let asked = self.0.db.run(move |store| store.ask(&exchange)).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(self.begin_answer(asked, model))
+    }
+
+    fn begin_answer(&self, asked: Asked, model: String) -> ChatStream {
+        let Asked { conversation, user_message, assistant_message } = asked;
+        let stop = self.0.closing.child_token();
+        let message_id = assistant_message.id.clone();
+        self.0.answers.begin(&message_id, &conversation.id, stop.clone());
+        let (sender, events) = mpsc::unbounded_channel();
+        let _ = sender.send(ChatEvent::Started {
+            conversation: conversation.clone(),
+            user_message,
+            assistant_message: assistant_message.clone(),
+        });
+        let task =
+            answer::Answer::new(self.clone(), conversation, assistant_message, model, stop.clone(), sender);
+        self.0.tasks.spawn_on(task.write(), &self.0.runtime);
+        ChatStream { events, message_id, _stop_on_drop: stop.drop_guard() }
+    }
+
+    /// The model a conversation has kept.
+    async fn model_of(&self, conversation_id: &str) -> Result<Option<String>, AppError> {
+        let id = conversation_id.to_owned();
+        self.0.db.run(move |store| Ok(store.conversation(&id)?.model)).await
+    }
+
+    /// The model kept by the conversation of a message.
+    async fn model_at(&self, message_id: &str) -> Result<Option<String>, AppError> {
+        let id = message_id.to_owned();
+        self.0.db.run(move |store| Ok(store.conversation(&store.message(&id)?.conversation_id)?.model)).await
+    }
+}
+
+fn require_words(content: &str) -> Result<(), AppError> {
+    if content.trim().is_empty() {
+        return Err(AppError::new("empty_message", "The message has no words.", "Type something."));
+    }
+    Ok(())
+}

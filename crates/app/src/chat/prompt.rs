@@ -1,0 +1,98 @@
+//! From a stored branch to what the model reads, and from a first message to a title.
+
+use lantern_engine::ChatMessage;
+use lantern_protocol::{Message, Role};
+
+/// Longest title, in characters.
+const TITLE_LENGTH: usize = 60;
+
+/// The messages of a branch, oldest first, behind the system prompt.
+///
+/// An answer without a word (it failed or was stopped at once) is left out, and questions that then follow each other
+/// become one: templates insist on turns that alternate, and nothing of what the person wrote is lost.
+pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> Vec<ChatMessage> {
+    let mut messages: Vec<(Role, String)> = Vec::with_capacity(branch.len() + 1);
+    if !system_prompt.trim().is_empty() {
+        messages.push((Role::System, system_prompt.to_owned()));
+    }
+    for message in branch {
+        if message.role == Role::Assistant && message.content.is_empty() {
+            continue;
+        }
+        match messages.last_mut() {
+            Some((Role::User, words)) if message.role == Role::User => {
+                words.push_str("\n\n");
+                words.push_str(&message.content);
+            }
+            _ => messages.push((message.role, message.content.clone())),
+        }
+    }
+    messages.into_iter().map(|(role, content)| ChatMessage::new(role.as_str(), content)).collect()
+}
+
+/// The first line that has words, cut at a word's end.
+pub(crate) fn title(content: &str) -> String {
+    let line = content.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= TITLE_LENGTH {
+        return line;
+    }
+    // One place is for the ellipsis; a first word longer than the title is cut through.
+    let head: String = line.chars().take(TITLE_LENGTH).collect();
+    let cut = match head.rfind(' ') {
+        Some(end) => &head[..end],
+        None => &head[..head.char_indices().nth(TITLE_LENGTH - 1).map_or(head.len(), |(at, _)| at)],
+    };
+    format!("{}…", cut.trim_end_matches([' ', ',', ';', ':', '-']))
+}
+
+#[cfg(test)]
+mod tests {
+    use lantern_protocol::MessageStatus;
+
+    use super::*;
+
+    fn message(role: Role, content: &str) -> Message {
+        Message {
+            id: String::new(),
+            conversation_id: String::new(),
+            parent_id: None,
+            role,
+            content: content.into(),
+            status: MessageStatus::Complete,
+            model: None,
+            error: None,
+            stats: None,
+            created_at: 0,
+        }
+    }
+
+    fn rendered(system: &str, branch: &[Message]) -> Vec<(String, String)> {
+        messages(system, branch).into_iter().map(|m| (m.role, m.content)).collect()
+    }
+
+    #[test]
+    fn turns_alternate_even_after_an_answer_without_words() {
+        let branch = [message(Role::User, "One"), message(Role::Assistant, ""), message(Role::User, "Two")];
+        assert_eq!(
+            rendered("Be brief.", &branch),
+            [("system".into(), "Be brief.".into()), ("user".into(), "One\n\nTwo".into())]
+        );
+    }
+
+    #[test]
+    fn no_system_prompt_is_no_system_message() {
+        assert_eq!(rendered(" ", &[message(Role::User, "Hi")]), [("user".into(), "Hi".into())]);
+    }
+
+    #[test]
+    fn titles_end_at_a_word() {
+        assert_eq!(title("\n  Hello   there\nmore"), "Hello there");
+        let long =
+            title("Please explain to me, in some detail, why the sky looks blue at noon and red at dusk");
+        assert_eq!(long, "Please explain to me, in some detail, why the sky looks…");
+        let word = title(&"ä".repeat(100));
+        assert_eq!(word.chars().count(), TITLE_LENGTH);
+        assert!(word.ends_with('…'));
+    }
+}

@@ -1,0 +1,78 @@
+//! Brings the text of one answer to the database as it arrives.
+
+use std::time::Duration;
+
+use lantern_protocol::{ErrorInfo, GenerationStats, Message, MessageStatus};
+use lantern_store::Finish;
+use tokio::time::Instant;
+
+use crate::AppError;
+use crate::database::Database;
+
+/// The longest that text waits in memory. Short enough that a crash costs a word or two, long enough that a fast model
+/// does not make hundreds of transactions a second.
+const LONGEST_WAIT: Duration = Duration::from_millis(120);
+/// Or so many tokens, whichever is reached first.
+const MOST_TOKENS: usize = 32;
+
+/// One answer on its way to the database.
+pub(crate) struct Recorder {
+    db: Database,
+    /// As it will be stored.
+    message: Message,
+    pending: String,
+    pending_tokens: usize,
+    since: Option<Instant>,
+}
+
+impl Recorder {
+    pub(crate) fn new(db: Database, message: Message) -> Self {
+        Self { db, message, pending: String::new(), pending_tokens: 0, since: None }
+    }
+
+    /// Takes text; it is in the database when [`Self::due`] has been obeyed.
+    pub(crate) fn push(&mut self, text: &str, tokens: usize) {
+        self.message.content.push_str(text);
+        self.pending.push_str(text);
+        self.pending_tokens += tokens;
+        if !self.pending.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// When to call [`Self::flush`]; `None` while nothing waits.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let since = self.since?;
+        Some(if self.pending_tokens >= MOST_TOKENS { since } else { since + LONGEST_WAIT })
+    }
+
+    /// Appends what waits to the journal.
+    pub(crate) async fn flush(&mut self) -> Result<(), AppError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let (id, text) = (self.message.id.clone(), self.pending.clone());
+        self.db.run(move |store| store.append(&id, &text)).await?;
+        self.pending.clear();
+        self.pending_tokens = 0;
+        self.since = None;
+        Ok(())
+    }
+
+    /// Ends the answer. Gives the message as it is stored or, if storing failed, as it should have been, with the error.
+    pub(crate) async fn finish(
+        mut self,
+        status: MessageStatus,
+        error: Option<ErrorInfo>,
+        stats: Option<GenerationStats>,
+    ) -> (Message, Option<AppError>) {
+        let flushed = self.flush().await;
+        let id = self.message.id.clone();
+        let finish = Finish { status, error: error.clone(), stats };
+        let finished = self.db.run(move |store| store.finish(&id, &finish)).await;
+        match flushed.and(finished) {
+            Ok(message) => (message, None),
+            Err(failure) => (Message { status, error, stats, ..self.message }, Some(failure)),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Listing, searching, renaming, deleting conversations, and choosing among their branches.
+
+use lantern_protocol::{AppEvent, Conversation, ConversationSummary, ConversationView};
+
+use lantern_store::Store;
+
+use crate::{App, AppError};
+
+impl App {
+    /// All conversations, the latest changed first; with a query, those that match it, the best first.
+    pub async fn list_conversations(
+        &self,
+        query: Option<String>,
+    ) -> Result<Vec<ConversationSummary>, AppError> {
+        let query = query.filter(|q| !q.trim().is_empty());
+        self.0
+            .db
+            .run(move |store| match query {
+                Some(query) => store.search(&query),
+                None => Ok(store.conversations()?.into_iter().map(unmatched).collect()),
+            })
+            .await
+    }
+
+    /// One conversation with all its messages; answers being written with their text so far.
+    pub async fn conversation(&self, id: &str) -> Result<ConversationView, AppError> {
+        let id = id.to_owned();
+        self.0.db.run(move |store| store.conversation_view(&id)).await
+    }
+
+    /// Gives a conversation another title.
+    pub async fn rename_conversation(&self, id: &str, title: &str) -> Result<Conversation, AppError> {
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if title.is_empty() {
+            return Err(AppError::new(
+                "empty_title",
+                "A title needs at least one character.",
+                "Type a title.",
+            ));
+        }
+        let id = id.to_owned();
+        let conversation = self.0.db.run(move |store| store.rename_conversation(&id, &title)).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(conversation)
+    }
+
+    /// Deletes a conversation with all it holds. Answers being written in it are stopped first.
+    pub async fn delete_conversation(&self, id: &str) -> Result<(), AppError> {
+        self.0.answers.stop_conversation(id);
+        let id = id.to_owned();
+        self.0.db.run(move |store| store.delete_conversation(&id)).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(())
+    }
+
+    /// Shows the branch through a message, down to the newest leaf below it.
+    pub async fn select_branch(&self, id: &str, message_id: &str) -> Result<ConversationView, AppError> {
+        let (id, message_id) = (id.to_owned(), message_id.to_owned());
+        let select = move |store: &mut Store| {
+            store.select_branch(&id, &message_id)?;
+            store.conversation_view(&id)
+        };
+        let view = self.0.db.run(select).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(view)
+    }
+}
+
+fn unmatched(conversation: Conversation) -> ConversationSummary {
+    ConversationSummary { conversation, snippet: None }
+}

@@ -1,0 +1,94 @@
+//! The models on this machine: listing, importing, deleting, and which one answers when nobody names one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lantern_hub::{HubError, ImportMode, ModelLibrary, StaticEntry};
+use lantern_protocol::{AppEvent, CatalogueEntry, LibraryModel, SettingsPatch};
+
+use crate::{App, AppError};
+
+impl App {
+    /// Every model file that is known here, those that cannot be used included.
+    pub async fn library(&self) -> Result<Vec<LibraryModel>, AppError> {
+        self.with_library(|library| Ok(library.list())).await
+    }
+
+    /// The models Lantern recommends, with the library ids of those that are here.
+    pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>, AppError> {
+        self.with_library(|library| {
+            let entry = |e: &StaticEntry| e.entry(library.installed(e.repo, e.file));
+            Ok(lantern_hub::catalogue().iter().map(entry).collect())
+        })
+        .await
+    }
+
+    /// Takes a file into the library: where it lies, or as a copy in the data directory.
+    pub async fn import_model(&self, path: impl Into<PathBuf>, copy: bool) -> Result<LibraryModel, AppError> {
+        let path = path.into();
+        let mode = if copy { ImportMode::Copy } else { ImportMode::InPlace };
+        let model = self.with_library(move |library| library.import(&path, mode)).await?;
+        self.emit(AppEvent::LibraryChanged);
+        Ok(model)
+    }
+
+    /// Removes a model: from the disk if Lantern or the Hub's cache keeps it, only from the list if it lies elsewhere.
+    pub async fn delete_model(&self, id: &str) -> Result<(), AppError> {
+        let model = self.find_model(id).await?;
+        if self.loaded_model().as_deref() == Some(&model.id) {
+            return Err(AppError::new(
+                "model_in_use",
+                format!("{} is in memory.", model.id),
+                "Unload it first, then delete it.",
+            ));
+        }
+        let removed = model.id.clone();
+        self.with_library(move |library| library.remove(&removed)).await?;
+        self.emit(AppEvent::LibraryChanged);
+        // A default that is gone would fail every new conversation.
+        if self.settings().await?.default_model.as_deref() == Some(&model.id) {
+            let patch = SettingsPatch { default_model: Some(String::new()), ..SettingsPatch::default() };
+            self.update_settings(patch).await?;
+        }
+        Ok(())
+    }
+
+    /// The model a name means.
+    pub(crate) async fn find_model(&self, name: &str) -> Result<LibraryModel, AppError> {
+        let name = name.to_owned();
+        self.with_library(move |library| library.find(&name)).await
+    }
+
+    /// Library id of the model that answers when nobody names one: the default of the settings, else the one in memory,
+    /// else the starter model, else the first that can be used.
+    pub(crate) async fn default_model(&self) -> Result<String, AppError> {
+        if let Some(chosen) = self.settings().await?.default_model.or_else(|| self.loaded_model()) {
+            return Ok(chosen);
+        }
+        let mut usable = self.library().await?;
+        usable.retain(|model| model.error.is_none());
+        let starter = usable.iter().find(|model| is_starter(model));
+        starter.or(usable.first()).map(|model| model.id.clone()).ok_or_else(|| {
+            AppError::new(
+                "no_model",
+                "There is no model on this computer yet.",
+                format!("Download one, such as {}, or import a GGUF file.", lantern_hub::STARTER.name),
+            )
+        })
+    }
+
+    /// Reads folders and file headers, so never on a runtime thread.
+    async fn with_library<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&ModelLibrary) -> Result<T, HubError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let library = Arc::clone(&self.0.models.library);
+        let done = tokio::task::spawn_blocking(move || f(&library));
+        Ok(done.await.map_err(AppError::internal)??)
+    }
+}
+
+fn is_starter(model: &LibraryModel) -> bool {
+    let starter = &lantern_hub::STARTER;
+    model.repo.as_deref() == Some(starter.repo) && model.path.ends_with(starter.file)
+}
