@@ -44,5 +44,6 @@ fn main() {
     println!("cargo:rerun-if-changed=../ui/dist");
 
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);
-    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest)).expect("the configuration is valid");
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))
+        .expect("the configuration is valid");
 }

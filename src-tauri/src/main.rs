@@ -10,10 +10,11 @@ mod display;
 mod window;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lantern_app::{App, AppOptions};
 use lantern_server::Endpoint;
-use tauri::Manager;
+use tauri::{Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 use tracing_subscriber::EnvFilter;
 
@@ -35,9 +36,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Opens Lantern and its window, and returns when the window is closed.
+/// How long answers and downloads may take to reach the disk when the window is closed. What does not make it in time is
+/// found in the journal at the next start.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Opens Lantern and its window; ends the process when the window is closed, and returns only if it cannot be opened.
 fn run() -> tauri::Result<()> {
-    tauri::Builder::default()
+    let program = tauri::Builder::default()
         // First of all: a second start must hand over before it touches the database.
         .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| window::focus(app)))
         .plugin(tauri_plugin_dialog::init())
@@ -54,17 +59,30 @@ fn run() -> tauri::Result<()> {
             // The endpoint and the engine start tasks of their own: they need the runtime around them.
             let opened = tauri::async_runtime::block_on(async {
                 let app = App::open(AppOptions::default()).await?;
-                Endpoint::supervise(app.clone());
-                Ok::<App, lantern_app::AppError>(app)
+                let endpoint = Endpoint::supervise(app.clone());
+                Ok::<_, lantern_app::AppError>((app, endpoint))
             });
             match opened {
-                Ok(app) => {
+                Ok((app, endpoint)) => {
                     tauri_app.manage(app);
+                    // Dropping it would close the endpoint, so Tauri keeps it as long as the program runs.
+                    tauri_app.manage(endpoint);
                     window::open(tauri_app.handle())?;
                 }
                 Err(error) => window::explain(tauri_app.handle(), &error.into()),
             }
             Ok(())
         })
-        .run(tauri::generate_context!())
+        .build(tauri::generate_context!())?;
+    program.run(|handle, event| {
+        if let RunEvent::Exit = event
+            && let Some(app) = handle.try_state::<App>()
+        {
+            let farewell = async { tokio::time::timeout(FAREWELL, app.shutdown()).await };
+            if tauri::async_runtime::block_on(farewell).is_err() {
+                tracing::warn!("closed before everything was on the disk; the next start finds the rest");
+            }
+        }
+    });
+    Ok(())
 }

@@ -98,7 +98,9 @@ mod tests {
         let allowed = |url: &str| is_own_page(&url.parse().unwrap());
         assert!(allowed("tauri://localhost/index.html"));
         assert!(allowed("http://tauri.localhost/"));
-        for other in ["https://example.org/", "http://localhost:8080/", "file:///etc/passwd", "javascript:alert(1)"] {
+        for other in
+            ["https://example.org/", "http://localhost:8080/", "file:///etc/passwd", "javascript:alert(1)"]
+        {
             assert!(!allowed(other), "{other} was allowed");
         }
     }

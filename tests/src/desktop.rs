@@ -20,12 +20,12 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// A display without a screen, a session bus, and a home; what a person's desktop session would be.
 #[derive(Debug)]
 pub struct Desktop {
+    // The first to go: they may still write to the home.
+    _programs: [Running; 2],
     /// Where the programs live.
     pub home: Home,
     display: String,
     bus: String,
-    // Dropped before the home goes: their programs may still write there.
-    _programs: [Running; 2],
     _turn: MutexGuard<'static, ()>,
 }
 

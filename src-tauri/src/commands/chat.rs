@@ -9,7 +9,11 @@ use tauri::ipc::Channel;
 use super::Reply;
 
 #[tauri::command]
-pub async fn send_message(app: State<'_, App>, request: SendMessage, channel: Channel<ChatEvent>) -> Reply<()> {
+pub async fn send_message(
+    app: State<'_, App>,
+    request: SendMessage,
+    channel: Channel<ChatEvent>,
+) -> Reply<()> {
     forward(app.send_message(request).await?, channel);
     Ok(())
 }

@@ -7,7 +7,10 @@ use tauri::State;
 use super::Reply;
 
 #[tauri::command]
-pub async fn list_conversations(app: State<'_, App>, query: Option<String>) -> Reply<Vec<ConversationSummary>> {
+pub async fn list_conversations(
+    app: State<'_, App>,
+    query: Option<String>,
+) -> Reply<Vec<ConversationSummary>> {
     Ok(app.list_conversations(query).await?)
 }
 
@@ -27,6 +30,10 @@ pub async fn delete_conversation(app: State<'_, App>, id: String) -> Reply<()> {
 }
 
 #[tauri::command]
-pub async fn select_branch(app: State<'_, App>, conversation_id: String, leaf_id: String) -> Reply<ConversationView> {
+pub async fn select_branch(
+    app: State<'_, App>,
+    conversation_id: String,
+    leaf_id: String,
+) -> Reply<ConversationView> {
     Ok(app.select_branch(&conversation_id, &leaf_id).await?)
 }

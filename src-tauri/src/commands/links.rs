@@ -33,7 +33,14 @@ mod tests {
     fn only_web_addresses_leave_the_window() {
         assert!(web_address("https://example.org/a?b=c").is_ok());
         assert!(web_address("http://example.org").is_ok());
-        for other in ["file:///etc/passwd", "javascript:alert(1)", "mailto:a@example.org", "example.org", "", "smb://h/s"] {
+        for other in [
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "mailto:a@example.org",
+            "example.org",
+            "",
+            "smb://h/s",
+        ] {
             assert_eq!(web_address(other).unwrap_err().code, "link_not_allowed", "{other} was allowed");
         }
     }

@@ -1,0 +1,253 @@
+//! The real window, operated as a person would: asking, reading along, stopping, coming back, branching, setting.
+#![cfg(target_os = "linux")]
+
+use std::time::{Duration, Instant};
+
+use lantern_tests::desktop::Desktop;
+use lantern_tests::eventually;
+use lantern_tests::home::{Home, free_port};
+use lantern_tests::page::{Page, id};
+use lantern_tests::programs::STARTER;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn an_answer_arrives_token_by_token_and_is_there_after_a_restart() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(80).await;
+    page.watch_answer().await;
+    page.send("Describe the sea in a few sentences.").await;
+    page.wait_for_text().await;
+    let status = page.wait_for_end().await;
+    assert!(["complete", "truncated"].contains(&status.as_str()), "the answer ended {status}");
+    // The last change may be drawn a moment after the status.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    let seen = page.watched().await;
+    assert!(seen.len() >= 8, "the text came in {} steps only: {seen:?}", seen.len());
+    assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].1), "text that was shown went away: {seen:?}");
+    let answer = page.answer().await;
+    assert!(page.text(&id("message-stats", "")).await.contains("tok"), "no figures below the answer");
+    page.pictures("chat").await;
+    window.close().await;
+
+    let window = desktop.open().await;
+    let page = &window.page;
+    let row = id("conversation-open", "");
+    page.wait(&row).await;
+    assert!(page.text(&row).await.contains("sea"), "the title is {:?}", page.text(&row).await);
+    page.click(&row).await;
+    page.wait(&id("message-assistant", "")).await;
+    assert_eq!(page.answer().await, answer);
+    assert_eq!(
+        page.text(&id("message-user", "")).await.lines().next(),
+        Some("Describe the sea in a few sentences.")
+    );
+
+    page.fill(&id("search", ""), "sea").await;
+    page.wait(&id("conversation-snippet", "")).await;
+    page.fill(&id("search", ""), "xylophone").await;
+    page.wait_gone(&row).await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_stopped_answer_keeps_its_text() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(4000).await;
+    page.send("Write a very long story about a lighthouse.").await;
+    page.wait_for_text().await;
+    let begun = page.answer().await;
+    let start = Instant::now();
+    page.click(&id("stop", "")).await;
+    assert_eq!(page.wait_for_end().await, "stopped");
+    assert!(start.elapsed() < Duration::from_secs(3), "stopping took {:?}", start.elapsed());
+    let kept = page.answer().await;
+    assert!(kept.starts_with(begun.trim_end()), "before: {begun}\nafter: {kept}");
+
+    // The engine is free again at once.
+    page.set_answers(8).await;
+    page.click(&id("new-chat", "")).await;
+    page.wait(&id("empty-chat", "")).await;
+    page.send("Hello").await;
+    page.wait_for_text().await;
+    page.wait_for_end().await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn asking_again_and_editing_make_branches() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(12).await;
+    page.send("Name a colour.").await;
+    page.wait_for_text().await;
+    page.wait_for_end().await;
+    let first = page.attribute(&id("message-assistant", ""), "data-message-id").await.unwrap();
+
+    page.click(&id("message-regenerate", "")).await;
+    let second = changed(page, &id("message-assistant", ""), &first).await;
+    page.wait_for_end().await;
+    assert_eq!(branch(page).await, "2/2");
+    page.click(&id("branch-previous", "")).await;
+    assert_eq!(changed(page, &id("message-assistant", ""), &second).await, first);
+    assert_eq!(branch(page).await, "1/2");
+
+    let question = page.attribute(&id("message-user", ""), "data-message-id").await.unwrap();
+    page.click(&id("message-edit", "")).await;
+    page.fill(&id("message-edit-input", ""), "Name a fruit.").await;
+    page.click(&id("message-edit-save", "")).await;
+    changed(page, &id("message-user", ""), &question).await;
+    page.wait_for_text().await;
+    page.wait_for_end().await;
+    assert_eq!(page.text(&id("message-user", "")).await.lines().next(), Some("Name a fruit."));
+    assert_eq!(branch(page).await, "2/2");
+    page.picture("branches").await;
+    page.click(&id("branch-previous", "")).await;
+    eventually("the first question is shown again", Duration::from_secs(10), async || {
+        let shown = page.text(&id("message-user", "")).await;
+        (shown.lines().next() == Some("Name a colour.")).then_some(())
+    })
+    .await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn settings_take_effect_and_stay() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    let port = free_port();
+    page.set(json!({"endpoint": {"enabled": false, "port": port, "key": ""}})).await;
+    page.click(&id("nav-settings", "")).await;
+    page.wait(&id("settings-view", "")).await;
+    assert!(!answers(port, "").await, "the endpoint listens although it is off");
+
+    page.click(&format!(
+        "{} {}",
+        id("setting", "[data-setting=\"endpoint.enabled\"]"),
+        id("setting-control", "")
+    ))
+    .await;
+    page.wait(&id("endpoint-status", "[data-state=\"on\"]")).await;
+    let settings = page.invoke("get_settings", json!({})).await.unwrap();
+    let key = settings["endpoint"]["key"].as_str().unwrap();
+    assert!(key.len() >= 16, "the key is {key:?}");
+    assert!(answers(port, key).await, "the endpoint does not answer");
+    assert!(!answers(port, "wrong").await, "the endpoint answers to a wrong key");
+    page.pictures("settings").await;
+
+    page.set(json!({"theme": "dark"})).await;
+    let dark = brightness(page).await;
+    page.set(json!({"theme": "light"})).await;
+    eventually("the light theme is lighter", Duration::from_secs(5), async || {
+        (brightness(page).await > dark + 0.3).then_some(())
+    })
+    .await;
+
+    page.click(&format!(
+        "{} {}",
+        id("setting", "[data-setting=\"endpoint.enabled\"]"),
+        id("setting-control", "")
+    ))
+    .await;
+    page.wait(&id("endpoint-status", "[data-state=\"off\"]")).await;
+    assert!(!answers(port, key).await, "the endpoint listens although it was switched off");
+    page.set(json!({"theme": "dark", "systemPrompt": "Be brief."})).await;
+    window.close().await;
+
+    let window = desktop.open().await;
+    let settings = window.page.invoke("get_settings", json!({})).await.unwrap();
+    assert_eq!(settings["theme"], "dark");
+    assert_eq!(settings["systemPrompt"], "Be brief.");
+    assert_eq!(settings["endpoint"]["enabled"], false);
+    let shown = brightness(&window.page).await;
+    assert!((shown - dark).abs() < 0.05, "the window opened with brightness {shown}, not {dark}");
+    window.close().await;
+}
+
+#[tokio::test]
+async fn without_a_model_it_welcomes_and_offers_one() {
+    let desktop = Desktop::start(Home::empty()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.wait(&id("welcome", "")).await;
+    page.pictures("welcome").await;
+    page.click(&id("nav-models", "")).await;
+    page.wait(&id("models-view", "")).await;
+    page.wait(&id("catalogue-card", "")).await;
+    page.pictures("models").await;
+
+    let unknown = page.invoke("load_model", json!({"id": "no-such-model"})).await.unwrap_err();
+    for field in ["code", "message", "nextStep"] {
+        assert!(
+            unknown[field].as_str().is_some_and(|text| !text.is_empty()),
+            "{field} is missing: {unknown}"
+        );
+    }
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_model_is_imported_loaded_and_removed() {
+    let desktop = Desktop::start(Home::empty()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    let file = lantern_tests::programs::starter_model();
+    let imported = page.invoke("import_model", json!({"path": file, "copy": false})).await;
+    assert_eq!(imported.unwrap()["id"], STARTER);
+    page.click(&id("nav-models", "")).await;
+    let card = id("model-card", &format!("[data-model=\"{STARTER}\"]"));
+    page.wait(&card).await;
+    page.click(&format!("{card} {}", id("model-load", ""))).await;
+    page.wait(&format!("{card} {}", id("model-unload", ""))).await;
+    assert_eq!(page.invoke("model_state", json!({})).await.unwrap()["state"], "loaded");
+    page.picture("models-loaded").await;
+
+    page.click(&format!("{card} {}", id("model-unload", ""))).await;
+    page.wait(&format!("{card} {}", id("model-load", ""))).await;
+    page.click(&format!("{card} {}", id("model-delete", ""))).await;
+    page.click(&id("confirm-accept", "")).await;
+    page.wait_gone(&card).await;
+    assert!(file.exists(), "a file that is used where it lies was deleted");
+    window.close().await;
+}
+
+/// The id of the last element of a kind once it is not this one any more.
+async fn changed(page: &Page, selector: &str, before: &str) -> String {
+    eventually(&format!("another {selector} is shown"), Duration::from_secs(20), async || {
+        page.attribute(selector, "data-message-id").await.filter(|now| now != before)
+    })
+    .await
+}
+
+/// `2/2`, however it is spaced.
+async fn branch(page: &Page) -> String {
+    page.wait(&id("branch-position", "")).await;
+    let shown = page.text(&id("branch-position", "")).await;
+    shown.chars().filter(|letter| letter.is_ascii_digit() || *letter == '/').collect()
+}
+
+/// Whether the endpoint lists models for this key.
+async fn answers(port: u16, key: &str) -> bool {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+    let reply = client.get(format!("http://127.0.0.1:{port}/v1/models")).bearer_auth(key).send().await;
+    let Ok(reply) = reply else { return false };
+    reply.status().is_success() && reply.json::<Value>().await.is_ok_and(|body| body["data"].is_array())
+}
+
+/// How bright the page's background is, from 0 to 1.
+async fn brightness(page: &Page) -> f64 {
+    let script = "const canvas = document.createElement('canvas').getContext('2d');
+        canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+        return (r + g + b) / 765";
+    // Colours fade into each other when the theme changes.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    page.value(script, json!([])).await.as_f64().expect("a number")
+}
