@@ -1,1 +1,37 @@
-//! stub
+//! Runs a model for any number of callers at once: text or messages in, a stream of text out.
+//!
+//! [`Engine::load`] maps a GGUF file and starts one thread that owns everything mutable: the sequences, the blocks
+//! of the KV cache, the schedule. [`Engine::generate`] hands it a prompt; the [`GenerationStream`] it returns
+//! brings the answer, and dropping that stream ends it. This crate knows no HTTP, no SQL, no settings and no
+//! conversations, and no architecture: those are `lantern-models`.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+mod block_manager;
+mod engine;
+mod error;
+mod generation;
+mod identity;
+mod memory;
+mod options;
+mod pacing;
+mod request;
+mod runner;
+mod scheduler;
+mod sequence;
+mod stream;
+pub mod text;
+mod worker;
+
+pub use engine::Engine;
+pub use error::EngineError;
+pub use identity::{fingerprint, quantisation};
+pub use lantern_models::KvType;
+pub use memory::{available_bytes, peak_rss_bytes};
+pub use options::{EngineInfo, EngineOptions, EngineStats};
+pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
+pub use stream::GenerationStream;
+pub use text::{
+    ChatMessage, ChatTemplate, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer,
+    TokenizerError,
+};

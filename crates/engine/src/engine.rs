@@ -1,0 +1,236 @@
+//! The public handle: loads a model, prepares requests on the caller's thread and passes them to the engine
+//! thread. Dropping it ends that thread and frees everything.
+
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel as command_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use candle_core::Device;
+use lantern_gguf::GgufFile;
+use lantern_models::{CausalLm, LoadOptions, registry};
+
+use crate::block_manager::BlockManager;
+use crate::error::EngineError;
+use crate::generation::Submission;
+use crate::identity;
+use crate::memory::{self, BLOCK_SIZE, MemoryPlan};
+use crate::options::{EngineInfo, EngineOptions, EngineStats};
+use crate::pacing::Pacer;
+use crate::request::{GenerateRequest, Prompt};
+use crate::runner::ModelRunner;
+use crate::scheduler::{Limits, Scheduler};
+use crate::stream::{self, GenerationStream};
+use crate::text::{ChatMessage, ChatTemplate, TemplateOptions, Tokenizer};
+use crate::worker::{Command, Worker, lock};
+
+/// A loaded model that answers any number of requests at once. Shared by reference between threads.
+pub struct Engine {
+    info: EngineInfo,
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    stats: Arc<Mutex<EngineStats>>,
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the engine thread is made from; tests put a model of their own in.
+pub(crate) struct Parts {
+    pub(crate) model: Box<dyn CausalLm>,
+    pub(crate) device: Device,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) template: ChatTemplate,
+    pub(crate) info: EngineInfo,
+    pub(crate) plan: MemoryPlan,
+}
+
+impl Engine {
+    /// Loads a GGUF file. Blocks while it reads and checks the file; refuses it with numbers when it does not fit.
+    pub fn load(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
+        let parts = Parts::load(path, &options)?;
+        Self::start(parts, &options)
+    }
+
+    pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
+        let Parts { model, device, tokenizer, template, info, plan } = parts;
+        let (commands, receiver) = command_channel();
+        let tokenizer = Arc::new(tokenizer);
+        let limits = Limits { max_sequences: options.max_sequences, step_tokens: options.step_tokens };
+        let stats =
+            EngineStats { blocks_total: plan.n_blocks, block_size: BLOCK_SIZE, ..EngineStats::default() };
+        let stats = Arc::new(Mutex::new(stats));
+        let worker = Worker {
+            commands: receiver,
+            runner: ModelRunner::new(model, plan.n_blocks, options.kv_type, device)?,
+            scheduler: Scheduler::new(limits, BlockManager::new(plan.n_blocks, BLOCK_SIZE)),
+            tokenizer: tokenizer.clone(),
+            context_length: info.context_length,
+            step_tokens: options.step_tokens,
+            stats: stats.clone(),
+            generations: Default::default(),
+            pacer: Pacer::default(),
+            next_id: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("lantern-engine".into())
+            .spawn(move || worker.run())
+            .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
+        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread) })
+    }
+
+    /// What is loaded.
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The model's chat template.
+    pub fn chat_template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
+    /// What is going on, as of the last step.
+    pub fn stats(&self) -> EngineStats {
+        *lock(&self.stats)
+    }
+
+    /// Starts an answer. Renders and tokenises the prompt here, on the caller's thread, and returns at once; the
+    /// answer comes through the stream. Errors that can be known before anything runs are returned here.
+    pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
+        let submitted = Instant::now();
+        request.sampling.validate()?;
+        let prompt = self.prompt_ids(request.prompt)?;
+        self.check_length(prompt.len(), request.max_tokens)?;
+        let (events, stream) = stream::channel(prompt.len());
+        let submission = Submission {
+            prompt_tokens: prompt.len(),
+            last_prompt_token: prompt.last().copied(),
+            sampling: request.sampling,
+            max_tokens: request.max_tokens.unwrap_or(usize::MAX),
+            stop: request.stop,
+            events,
+            submitted,
+        };
+        let submission = Box::new(submission);
+        self.send(Command::Generate { prompt, priority: request.priority, submission })?;
+        Ok(stream)
+    }
+
+    /// Raw next-token logits after every position of `ids`, `vocab_size` per position, computed afresh with keys
+    /// and values in full precision. Blocks, and is for outside an async runtime.
+    pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
+        self.check_ids(ids)?;
+        if ids.len() > self.info.context_length {
+            self.check_length(ids.len(), None)?;
+        }
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.send(Command::Logits { ids: ids.to_vec(), reply })?;
+        answer.blocking_recv().map_err(|_| EngineError::EngineStopped)?
+    }
+
+    /// The token ids that a prompt becomes, special tokens included.
+    pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
+        let ids = match prompt {
+            Prompt::Messages { messages, tools } => self.chat_ids(&messages, tools)?,
+            Prompt::Text(text) => self.tokenizer.encode_prompt(&text)?,
+            Prompt::Tokens(ids) => ids,
+        };
+        self.check_ids(&ids)?;
+        Ok(ids)
+    }
+
+    fn chat_ids(
+        &self,
+        messages: &[ChatMessage],
+        tools: Option<serde_json::Value>,
+    ) -> Result<Vec<u32>, EngineError> {
+        let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
+        let text = self.template.render(messages, &options)?;
+        Ok(self.tokenizer.encode_prompt(&text)?)
+    }
+
+    fn check_ids(&self, ids: &[u32]) -> Result<(), EngineError> {
+        let vocab_size = self.info.vocab_size;
+        match ids.iter().find(|&&id| id as usize >= vocab_size) {
+            Some(&token) => Err(EngineError::UnknownToken { token, vocab_size }),
+            None if ids.is_empty() => Err(EngineError::EmptyPrompt),
+            None => Ok(()),
+        }
+    }
+
+    fn check_length(&self, prompt: usize, max_tokens: Option<usize>) -> Result<(), EngineError> {
+        let context = self.info.context_length;
+        if prompt < context {
+            return Ok(());
+        }
+        Err(EngineError::ContextOverflow { prompt, max_tokens, context })
+    }
+
+    fn send(&self, command: Command) -> Result<(), EngineError> {
+        self.commands.send(command).map_err(|_| EngineError::EngineStopped)
+    }
+}
+
+impl Drop for Engine {
+    /// Waits for the step that is running; then weights, cache and compute threads are gone.
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            // The thread catches panics in steps; should it have died of another one, its end is all we want here.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Parts {
+    pub(crate) fn load(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
+        options.validate()?;
+        let file = GgufFile::open(path)?;
+        file.require_whole()?;
+        let config = registry::config(&file)?;
+        let plan = memory::plan(&config, file.file_len(), options)?;
+        let tokenizer = Tokenizer::from_gguf(&file)?;
+        let template = ChatTemplate::from_gguf(&file, &tokenizer)?;
+        let device = default_device()?;
+        let threads = options.resolved_threads();
+        let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
+        let info = EngineInfo {
+            architecture: config.architecture,
+            name: config.name,
+            quantisation: identity::quantisation(&file),
+            context_length: plan.context_length,
+            wanted_context_length: plan.wanted_context,
+            model_context_length: config.context_length,
+            vocab_size: config.vocab_size,
+            file_bytes: file.file_len(),
+            n_parameters: config.n_parameters,
+            kv_bytes: plan.kv_bytes,
+            memory_bytes: file.file_len() + plan.kv_bytes + plan.scratch_bytes,
+            threads,
+            has_chat_template: template.is_own(),
+            fingerprint: identity::fingerprint(&file),
+        };
+        Ok(Self { model, device, tokenizer, template, info, plan })
+    }
+}
+
+/// The device that the build's features name; the CPU without one.
+pub(crate) fn default_device() -> Result<Device, EngineError> {
+    let device = if cfg!(feature = "cuda") {
+        Device::new_cuda(0)
+    } else if cfg!(feature = "metal") {
+        Device::new_metal(0)
+    } else {
+        Ok(Device::Cpu)
+    };
+    device.map_err(|error| EngineError::Model(error.into()))
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

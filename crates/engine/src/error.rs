@@ -1,0 +1,165 @@
+//! Everything that can go wrong in the engine, with a stable code and the next step for the person.
+
+use lantern_gguf::GgufError;
+use lantern_models::ModelError;
+
+use crate::text::{SampleError, SamplingError, TemplateError, TokenizerError};
+
+/// Why a model was not loaded or an answer not written.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The file cannot be read as GGUF.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The model cannot be built from the file.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The file's tokenizer is unusable, or a text cannot be tokenised.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template refused the conversation or is missing.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Weights, cache and scratch space together exceed what is free.
+    #[error(
+        "the model needs {} of memory (weights {}, a cache for {context} tokens {}, work space {}), but only {} are available",
+        size(*.needed), size(*.weights), size(*.cache), size(*.scratch), size(*.available)
+    )]
+    ModelTooLarge {
+        /// Sum of the three parts, in bytes.
+        needed: u64,
+        /// Bytes of the file.
+        weights: u64,
+        /// Bytes of keys and values at `context` tokens.
+        cache: u64,
+        /// Bytes of activations and logits.
+        scratch: u64,
+        /// The smallest context that would have been accepted.
+        context: usize,
+        /// Bytes the engine may use.
+        available: u64,
+        /// What would fit.
+        proposal: String,
+    },
+    /// The prompt alone fills the context.
+    #[error(
+        "the prompt has {prompt} tokens, but the context holds {context} and one must be left for the answer"
+    )]
+    ContextOverflow {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens asked for on top, when limited.
+        max_tokens: Option<usize>,
+        /// Tokens the context holds.
+        context: usize,
+    },
+    /// Nothing to continue.
+    #[error("the prompt is empty: it has no tokens")]
+    EmptyPrompt,
+    /// A token id that the model does not have.
+    #[error("token {token} does not exist: the model's vocabulary has {vocab_size} tokens")]
+    UnknownToken {
+        /// The id.
+        token: u32,
+        /// Ids run from 0 to this, exclusive.
+        vocab_size: usize,
+    },
+    /// A sampling parameter is out of its range.
+    #[error(transparent)]
+    InvalidSampling(#[from] SamplingError),
+    /// No token can be chosen from a model's logits.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    /// An option of the engine is out of its range.
+    #[error("{0}")]
+    InvalidOptions(String),
+    /// The engine thread has ended.
+    #[error("the engine has stopped")]
+    EngineStopped,
+    /// A forward pass or the sampling after it panicked.
+    #[error("a step of the model panicked: {0}")]
+    StepPanicked(String),
+    /// A forward pass returned an error.
+    #[error("a step of the model failed: {0}")]
+    StepFailed(String),
+}
+
+impl EngineError {
+    /// Stable and machine-readable.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Gguf(error) => error.code(),
+            Self::Model(error) => error.code(),
+            Self::Tokenizer(error) => error.code(),
+            Self::Template(error) => error.code(),
+            Self::ModelTooLarge { .. } => "model_too_large",
+            Self::ContextOverflow { .. } => "context_overflow",
+            Self::EmptyPrompt => "empty_prompt",
+            Self::UnknownToken { .. } => "unknown_token",
+            Self::InvalidSampling(error) => error.code(),
+            Self::Sample(error) => error.code(),
+            Self::InvalidOptions(_) => "invalid_options",
+            Self::EngineStopped => "engine_stopped",
+            Self::StepPanicked(_) => "step_panicked",
+            Self::StepFailed(_) => "step_failed",
+        }
+    }
+
+    /// What the person can do about it.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::Gguf(error) => error.next_step(),
+            Self::Model(error) => error.next_step(),
+            Self::Tokenizer(error) => error.next_step(),
+            Self::Template(error) => error.next_step(),
+            Self::ModelTooLarge { proposal, .. } => proposal.clone(),
+            Self::ContextOverflow { prompt, context, .. } => format!(
+                "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
+                prompt + 1 - context
+            ),
+            Self::EmptyPrompt => "Write something to continue.".into(),
+            Self::UnknownToken { .. } => "Tokenise the text with this model's own tokenizer.".into(),
+            Self::InvalidSampling(error) => error.next_step(),
+            Self::Sample(error) => error.next_step(),
+            Self::InvalidOptions(_) => "Correct the option, or leave it out to use the default.".into(),
+            Self::EngineStopped => "Load the model again.".into(),
+            Self::StepPanicked(_) | Self::StepFailed(_) => {
+                "Try again. If it happens again, please report it with the model's name and this message."
+                    .into()
+            }
+        }
+    }
+}
+
+/// Bytes for people: three digits and a decimal unit.
+pub(crate) fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    let (value, unit) = match bytes {
+        b if b >= 1e9 => (b / 1e9, "GB"),
+        b if b >= 1e6 => (b / 1e6, "MB"),
+        b => (b / 1e3, "kB"),
+    };
+    let decimals = if value >= 100.0 { 0 } else { 1 };
+    format!("{value:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(size(98_362_432), "98.4 MB");
+        assert_eq!(size(12_345_678_901), "12.3 GB");
+        assert_eq!(size(512), "0.5 kB");
+        assert_eq!(size(435_000_000), "435 MB");
+    }
+
+    #[test]
+    fn an_overflow_says_both_numbers_and_what_to_do() {
+        let error = EngineError::ContextOverflow { prompt: 9000, max_tokens: None, context: 8192 };
+        assert_eq!(error.code(), "context_overflow");
+        assert!(error.to_string().contains("9000") && error.to_string().contains("8192"));
+        assert!(error.next_step().contains("at least 809 tokens"), "{}", error.next_step());
+    }
+}

@@ -1,0 +1,172 @@
+//! What becomes of a sequence's logits: token, text, events, and the reasons to end. One per request; lives on
+//! the engine thread.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::EngineError;
+use crate::request::{FinishReason, GenerationEvent, Timings, Usage};
+use crate::sequence::Sequence;
+use crate::stream::EventSender;
+use crate::text::{Sampler, SamplingParams, StopMatcher, TokenStream, Tokenizer};
+
+/// The half of a request that the scheduler does not see.
+pub(crate) struct Generation {
+    tokenizer: Arc<Tokenizer>,
+    sampler: Sampler,
+    text: TokenStream,
+    stop: StopMatcher,
+    events: EventSender,
+    /// Sampled but not yet sent, because their text is incomplete or may be a stop string.
+    unsent: Vec<u32>,
+    max_tokens: usize,
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    cached_tokens: usize,
+    position: Option<usize>,
+    submitted: Instant,
+    started: Option<Instant>,
+    first_token: Option<Instant>,
+}
+
+/// What a caller's thread prepared.
+pub(crate) struct Submission {
+    pub(crate) prompt_tokens: usize,
+    /// Where the text goes on; decides about the space before its first word.
+    pub(crate) last_prompt_token: Option<u32>,
+    pub(crate) sampling: SamplingParams,
+    pub(crate) max_tokens: usize,
+    pub(crate) stop: Vec<String>,
+    pub(crate) events: EventSender,
+    pub(crate) submitted: Instant,
+}
+
+impl Generation {
+    pub(crate) fn new(tokenizer: Arc<Tokenizer>, submission: Submission) -> Self {
+        Self {
+            sampler: Sampler::new(&submission.sampling),
+            text: TokenStream::new(tokenizer.clone(), submission.last_prompt_token),
+            stop: StopMatcher::new(submission.stop),
+            tokenizer,
+            events: submission.events,
+            unsent: Vec::new(),
+            max_tokens: submission.max_tokens,
+            prompt_tokens: submission.prompt_tokens,
+            completion_tokens: 0,
+            cached_tokens: 0,
+            position: None,
+            submitted: submission.submitted,
+            started: None,
+            first_token: None,
+        }
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.events.is_abandoned()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.events.is_cancelled()
+    }
+
+    /// Tells how many requests go first, when that has changed. A preempted answer stays silent.
+    pub(crate) fn queued(&mut self, position: usize) {
+        if self.started.is_none() && self.position.replace(position) != Some(position) {
+            self.events.send(GenerationEvent::Queued { position });
+        }
+    }
+
+    /// Tells how much of the prompt is read. Before the first step this also stops the queue's clock.
+    pub(crate) fn prefilling(&mut self, sequence: &Sequence) {
+        if self.first_token.is_some() {
+            return;
+        }
+        self.started.get_or_insert_with(Instant::now);
+        self.cached_tokens = sequence.cached.unwrap_or(0);
+        self.events.send(GenerationEvent::Prefill {
+            processed: sequence.computed.min(sequence.prompt_tokens),
+            total: sequence.prompt_tokens,
+            cached: self.cached_tokens,
+        });
+    }
+
+    /// Chooses the next token of a sequence from its logits, sends what text that makes, and says whether the
+    /// answer ends here. `context` is the number of tokens the sequence may have.
+    pub(crate) fn accept(
+        &mut self,
+        logits: &mut [f32],
+        history: &[u32],
+        context: usize,
+    ) -> Result<(u32, Option<FinishReason>), EngineError> {
+        let token = self.sampler.sample(logits, history)?;
+        self.first_token.get_or_insert_with(Instant::now);
+        self.completion_tokens += 1;
+        self.unsent.push(token);
+        if self.tokenizer.is_eog(token) {
+            return Ok((token, Some(FinishReason::Stop)));
+        }
+        let piece = self.text.push(token);
+        let (text, stopped) = self.stop.push(&piece);
+        if !text.is_empty() {
+            self.send_text(text);
+        }
+        let full = self.completion_tokens >= self.max_tokens || history.len() + 1 >= context;
+        let reason = match (stopped, full) {
+            (true, _) => Some(FinishReason::Stop),
+            (false, true) => Some(FinishReason::Length),
+            (false, false) => None,
+        };
+        Ok((token, reason))
+    }
+
+    /// Sends what was held back, and the end.
+    pub(crate) fn finish(mut self, reason: FinishReason) {
+        let text = self.held_back();
+        if !text.is_empty() || !self.unsent.is_empty() {
+            self.send_text(text);
+        }
+        let (usage, timings) = (self.usage(), self.timings());
+        self.events.send(GenerationEvent::Finished { reason, usage, timings });
+    }
+
+    /// Ends with an error; the text so far stands.
+    pub(crate) fn fail(self, error: EngineError) {
+        self.events.send(GenerationEvent::Failed(error));
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            completion_tokens: self.completion_tokens,
+            cached_tokens: self.cached_tokens,
+        }
+    }
+
+    fn timings(&self) -> Timings {
+        let now = Instant::now();
+        let started = self.started.unwrap_or(now);
+        let first_token = self.first_token.unwrap_or(now);
+        let between = |from: Instant, to: Instant| to.checked_duration_since(from).unwrap_or(Duration::ZERO);
+        Timings {
+            queue: between(self.submitted, started),
+            prefill: between(started, first_token),
+            decode: between(first_token, now),
+            first_token: between(self.submitted, first_token),
+        }
+    }
+
+    /// Bytes of an incomplete character and the beginning of a stop string that did not come true.
+    fn held_back(&mut self) -> String {
+        let rest = self.text.finish();
+        let (mut text, stopped) = self.stop.push(&rest);
+        if !stopped {
+            text.push_str(&self.stop.finish());
+        }
+        text
+    }
+
+    fn send_text(&mut self, text: String) {
+        let tokens = std::mem::take(&mut self.unsent);
+        self.events.send(GenerationEvent::Text { text, tokens });
+    }
+}

@@ -1,0 +1,65 @@
+//! What a file says about itself: its quantisation in the words people use, and a fingerprint of its content.
+
+use lantern_gguf::{GgufFile, Value};
+use sha2::{Digest, Sha256};
+
+/// Bytes taken from the beginning and the end of every tensor for the fingerprint.
+const SAMPLE: usize = 64;
+
+/// `general.file_type` in llama.cpp's numbering (`include/llama.h`, `enum llama_ftype`).
+const FILE_TYPES: &[(u32, &str)] = &[
+    (0, "F32"),
+    (1, "F16"),
+    (2, "Q4_0"),
+    (3, "Q4_1"),
+    (7, "Q8_0"),
+    (8, "Q5_0"),
+    (9, "Q5_1"),
+    (10, "Q2_K"),
+    (11, "Q3_K_S"),
+    (12, "Q3_K_M"),
+    (13, "Q3_K_L"),
+    (14, "Q4_K_S"),
+    (15, "Q4_K_M"),
+    (16, "Q5_K_S"),
+    (17, "Q5_K_M"),
+    (18, "Q6_K"),
+    (25, "IQ4_NL"),
+    (30, "IQ4_XS"),
+    (32, "BF16"),
+    (38, "MXFP4_MOE"),
+];
+
+/// The mix's name as the file gives it, or else the type that most bytes of the weights have.
+pub fn quantisation(file: &GgufFile) -> String {
+    let declared = file.metadata().opt_u32("general.file_type").ok().flatten();
+    if let Some((_, name)) = FILE_TYPES.iter().find(|(id, _)| Some(*id) == declared) {
+        return (*name).to_owned();
+    }
+    let mut bytes_of = std::collections::BTreeMap::<String, u64>::new();
+    for tensor in file.tensors().values() {
+        *bytes_of.entry(tensor.type_name()).or_default() += tensor.byte_len().unwrap_or(0);
+    }
+    let most = bytes_of.into_iter().max_by_key(|(_, bytes)| *bytes);
+    most.map_or_else(|| "unknown".into(), |(name, _)| name)
+}
+
+/// SHA-256, in hex, over scalars of the metadata, the tensor table and samples of every tensor. Reads a few hundred
+/// bytes per tensor: two files that differ in a fine-tuning run differ here, and a load is not held up.
+pub fn fingerprint(file: &GgufFile) -> String {
+    let mut hash = Sha256::new();
+    hash.update(file.file_len().to_le_bytes());
+    for (key, value) in file.metadata().iter() {
+        if !matches!(value, Value::Array(_)) {
+            hash.update(format!("{key}={value:?}\n"));
+        }
+    }
+    for tensor in file.tensors().values() {
+        hash.update(format!("{} {:?} {}\n", tensor.name, tensor.shape, tensor.type_id));
+        if let Ok(bytes) = file.bytes(tensor) {
+            hash.update(&bytes[..bytes.len().min(SAMPLE)]);
+            hash.update(&bytes[bytes.len().saturating_sub(SAMPLE)..]);
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

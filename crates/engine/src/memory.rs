@@ -1,0 +1,214 @@
+//! Whether a model fits, decided with numbers before anything large is allocated.
+//!
+//! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
+//! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
+//! or what was asked for; a model that does not fit even then is refused with a proposal.
+
+use lantern_models::ModelConfig;
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use crate::error::{EngineError, size};
+use crate::options::EngineOptions;
+
+/// A context is taken from the model's own length up to here unless the caller asks for more.
+pub(crate) const DEFAULT_CONTEXT: usize = 8192;
+/// The cache is not shrunk below this many tokens unless the caller asked for fewer.
+const LEAST_CONTEXT: usize = 2048;
+/// Tokens in a block of the cache.
+pub(crate) const BLOCK_SIZE: usize = 32;
+/// The pool may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
+const POOL_CONTEXTS: usize = 4;
+
+/// What a model will take, in bytes and tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryPlan {
+    pub(crate) context_length: usize,
+    /// The context that was wanted; larger than `context_length` when the cache had to shrink.
+    pub(crate) wanted_context: usize,
+    pub(crate) n_blocks: usize,
+    pub(crate) kv_bytes: u64,
+    pub(crate) scratch_bytes: u64,
+}
+
+/// What the plan is made from; apart from the model so that tests can vary it.
+#[derive(Debug, Clone, Copy)]
+struct Demand {
+    weights: u64,
+    scratch: u64,
+    bytes_per_token: u64,
+    wanted_context: usize,
+    available: u64,
+    /// The caller's limit on the cache alone.
+    kv_limit: Option<u64>,
+}
+
+/// Plans the memory of a model, or refuses it.
+pub(crate) fn plan(
+    config: &ModelConfig,
+    file_bytes: u64,
+    options: &EngineOptions,
+) -> Result<MemoryPlan, EngineError> {
+    let wanted = options.context_length.map_or(config.context_length.min(DEFAULT_CONTEXT), |asked| {
+        (asked as usize).min(config.context_length)
+    });
+    let free = available_bytes();
+    Demand {
+        weights: file_bytes,
+        scratch: scratch_bytes(config, options),
+        bytes_per_token: config.kv_layout.bytes_per_token(options.kv_type) as u64,
+        wanted_context: wanted.max(1),
+        available: options.memory_limit.map_or(free, |limit| limit.min(free)),
+        kv_limit: options.kv_bytes,
+    }
+    .plan()
+}
+
+impl Demand {
+    fn plan(&self) -> Result<MemoryPlan, EngineError> {
+        let for_kv = self.available.saturating_sub(self.weights + self.scratch);
+        let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
+        let affordable = (for_kv / self.bytes_per_token.max(1)) as usize / BLOCK_SIZE * BLOCK_SIZE;
+        let least = self.wanted_context.min(LEAST_CONTEXT);
+        if affordable < least {
+            return Err(self.refusal(least, affordable));
+        }
+        let context_length = self.wanted_context.min(affordable);
+        // Beyond one context the pool is a convenience: it takes at most half of what is left.
+        let spare = affordable.saturating_sub(context_length) / 2;
+        let tokens = context_length + spare.min((POOL_CONTEXTS - 1) * context_length);
+        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        Ok(MemoryPlan {
+            context_length,
+            wanted_context: self.wanted_context,
+            n_blocks,
+            kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * self.bytes_per_token,
+            scratch_bytes: self.scratch,
+        })
+    }
+
+    fn refusal(&self, context: usize, affordable: usize) -> EngineError {
+        let cache = context as u64 * self.bytes_per_token;
+        let proposal = if self.kv_limit.is_some_and(|limit| limit < cache) {
+            format!("Allow the cache at least {}, or ask for a smaller context.", size(cache))
+        } else if affordable >= 256 {
+            format!("Ask for a context of at most {affordable} tokens, or close other programs.")
+        } else {
+            let room = self.available.saturating_sub(self.scratch + cache);
+            format!(
+                "Choose a smaller model or a smaller quantisation: a file of up to {} would fit. Or close other programs.",
+                size(room)
+            )
+        };
+        EngineError::ModelTooLarge {
+            needed: self.weights + cache + self.scratch,
+            weights: self.weights,
+            cache,
+            scratch: self.scratch,
+            context,
+            available: self.available,
+            proposal,
+        }
+    }
+}
+
+/// Activations of a full step (about sixteen hidden vectors per token covers the widest layers seen), logits of
+/// every sequence twice (the model's and the sampler's), and a flat sum for the tokenizer and the program itself.
+fn scratch_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
+    let activations = options.step_tokens * config.hidden_size * 16 * size_of::<f32>();
+    let logits = 2 * options.max_sequences * config.vocab_size * size_of::<f32>();
+    let tokenizer = config.vocab_size * 400;
+    (activations + logits + tokenizer) as u64 + (32 << 20)
+}
+
+/// Bytes this process may still take: what the system has free or can reclaim, within the limit of its control
+/// group, less a twentieth for everybody else.
+pub fn available_bytes() -> u64 {
+    let system = System::new_with_specifics(
+        RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
+    );
+    let mut available = system.available_memory();
+    if let Some(group) = system.cgroup_limits() {
+        available = available.min(group.total_memory.saturating_sub(group.rss));
+    }
+    available - available / 20
+}
+
+/// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.
+pub fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    fn demand() -> Demand {
+        Demand {
+            weights: 100 * MB,
+            scratch: 50 * MB,
+            bytes_per_token: 16 << 10,
+            wanted_context: 8192,
+            available: 4096 * MB,
+            kv_limit: None,
+        }
+    }
+
+    #[test]
+    fn plenty_of_memory_gives_four_contexts() {
+        let plan = demand().plan().expect("fits");
+        assert_eq!((plan.context_length, plan.n_blocks), (8192, 4 * 8192 / BLOCK_SIZE));
+        assert_eq!(plan.kv_bytes, 512 * MB);
+    }
+
+    #[test]
+    fn the_pool_leaves_half_of_the_rest_alone() {
+        // 128 MB for one context and 128 MB on top, of which half is taken.
+        let plan = Demand { available: 150 * MB + 256 * MB, ..demand() }.plan().expect("fits");
+        assert_eq!((plan.context_length, plan.kv_bytes), (8192, 192 * MB));
+    }
+
+    #[test]
+    fn the_context_shrinks_before_the_model_is_refused() {
+        let plan = Demand { available: 150 * MB + 48 * MB, ..demand() }.plan().expect("2048 tokens fit");
+        assert_eq!((plan.context_length, plan.wanted_context), (3072, 8192));
+        assert_eq!(plan.kv_bytes, 48 * MB);
+    }
+
+    #[test]
+    fn a_refusal_proposes_a_smaller_context() {
+        let error = Demand { available: 150 * MB + 16 * MB, ..demand() }.plan().expect_err("1024 is too few");
+        assert_eq!(error.code(), "model_too_large");
+        assert!(error.next_step().contains("at most 1024 tokens"), "{}", error.next_step());
+        let asked = Demand { available: 166 * MB, wanted_context: 1024, ..demand() }.plan();
+        assert_eq!(asked.expect("what was proposed is accepted").context_length, 1024);
+    }
+
+    #[test]
+    fn a_refusal_proposes_a_smaller_file() {
+        let error = Demand { available: 90 * MB, ..demand() }.plan().expect_err("the file alone is larger");
+        let (words, step) = (error.to_string(), error.next_step());
+        assert!(words.contains("105 MB") && words.contains("94.4 MB"), "needs numbers: {words}");
+        assert!(step.contains("a file of up to"), "{step}");
+    }
+
+    #[test]
+    fn a_limit_on_the_cache_is_kept() {
+        let plan = Demand { kv_limit: Some(160 * MB), ..demand() }.plan().expect("fits");
+        assert!(plan.kv_bytes <= 160 * MB && plan.context_length == 8192);
+        let error = Demand { kv_limit: Some(MB), ..demand() }.plan().expect_err("64 tokens are too few");
+        assert!(error.next_step().contains("Allow the cache"), "{}", error.next_step());
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
+        assert!(available_bytes() > 64 * MB);
+        if cfg!(target_os = "linux") {
+            assert!(peak_rss_bytes().expect("Linux reports it") > MB);
+        }
+    }
+}

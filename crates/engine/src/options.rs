@@ -1,0 +1,131 @@
+//! How an engine is set up, and what came of it. Plain data.
+
+use lantern_models::KvType;
+
+use crate::error::EngineError;
+
+/// How to load a model. The defaults suit one person's computer.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Threads that compute; 0 takes the physical cores.
+    pub threads: usize,
+    /// Tokens a sequence may have; `None` takes the model's own length, at most 8192. More than the model's own
+    /// length is never given.
+    pub context_length: Option<u32>,
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+    /// Sequences computed together; more wait in a queue.
+    pub max_sequences: usize,
+    /// Tokens in one forward pass.
+    pub step_tokens: usize,
+    /// Limit of the KV cache in bytes; `None` takes what is sensible.
+    pub kv_bytes: Option<u64>,
+    /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            context_length: None,
+            kv_type: KvType::F16,
+            max_sequences: 8,
+            step_tokens: 512,
+            kv_bytes: None,
+            memory_limit: None,
+        }
+    }
+}
+
+impl EngineOptions {
+    /// Checks the ranges, so that nothing later has to.
+    pub(crate) fn validate(&self) -> Result<(), EngineError> {
+        let check = |value: usize, range: std::ops::RangeInclusive<usize>, name: &str| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let (from, to) = range.into_inner();
+            Err(EngineError::InvalidOptions(format!(
+                "{name} is {value}; it must lie between {from} and {to}"
+            )))
+        };
+        check(self.threads, 0..=1024, "the number of threads")?;
+        check(self.max_sequences, 1..=256, "the number of sequences")?;
+        check(self.step_tokens, 1..=16384, "the number of tokens per step")?;
+        check(self.context_length.unwrap_or(1) as usize, 1..=1 << 24, "the context length")
+    }
+
+    /// The threads to compute with. Small machines give all they have: there the number of physical cores is
+    /// often that of a virtual machine's imagination.
+    pub(crate) fn resolved_threads(&self) -> usize {
+        if self.threads > 0 {
+            return self.threads;
+        }
+        let logical = std::thread::available_parallelism().map_or(1, usize::from);
+        match sysinfo::System::physical_core_count() {
+            Some(physical) if logical > 4 => physical.clamp(1, logical),
+            _ => logical,
+        }
+    }
+}
+
+/// What is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineInfo {
+    /// GGUF's `general.architecture`.
+    pub architecture: String,
+    /// GGUF's `general.name`.
+    pub name: Option<String>,
+    /// The type that most of the weights have, or the file's own word for its mix, such as `Q4_K_M`.
+    pub quantisation: String,
+    /// Tokens a sequence may have.
+    pub context_length: usize,
+    /// What was wanted; larger than `context_length` when memory did not allow it.
+    pub wanted_context_length: usize,
+    /// What the model was trained for.
+    pub model_context_length: usize,
+    /// Token ids.
+    pub vocab_size: usize,
+    /// Size of the file.
+    pub file_bytes: u64,
+    /// Weights.
+    pub n_parameters: u64,
+    /// Size of the KV cache when full.
+    pub kv_bytes: u64,
+    /// Weights, cache and work space together.
+    pub memory_bytes: u64,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Whether the file brings a chat template of its own.
+    pub has_chat_template: bool,
+    /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.
+    pub fingerprint: String,
+}
+
+/// What is going on, as of the last step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Sequences being computed.
+    pub running: usize,
+    /// Sequences in the queue.
+    pub waiting: usize,
+    /// Blocks of the KV cache.
+    pub blocks_total: usize,
+    /// Blocks that sequences hold.
+    pub blocks_used: usize,
+    /// Blocks that nobody holds but that keep a prefix for reuse.
+    pub blocks_cached: usize,
+    /// Tokens in a block.
+    pub block_size: usize,
+    /// Forward passes since the start.
+    pub steps: u64,
+    /// Rows computed since the start.
+    pub computed_tokens: u64,
+    /// Prompt tokens that the prefix cache saved since the start.
+    pub cached_tokens: u64,
+    /// Tokens sampled since the start.
+    pub sampled_tokens: u64,
+    /// How often a sequence had to give its blocks back and was computed again.
+    pub preemptions: u64,
+}

@@ -1,0 +1,146 @@
+//! What a caller asks of the engine, and what it hears back. Plain data; nothing here runs.
+
+use std::time::Duration;
+
+use crate::error::EngineError;
+use crate::text::{ChatMessage, SamplingParams};
+
+/// The text to continue.
+#[derive(Debug, Clone)]
+pub enum Prompt {
+    /// A conversation, rendered with the model's own chat template up to the start of the answer.
+    Messages {
+        /// Oldest first.
+        messages: Vec<ChatMessage>,
+        /// Tool definitions in the OpenAI form, passed to the template.
+        tools: Option<serde_json::Value>,
+    },
+    /// Raw text; it may spell special tokens. The model's BOS is added where it wants one.
+    Text(String),
+    /// Token ids, used as they are.
+    Tokens(Vec<u32>),
+}
+
+/// Who goes first. The order of the variants is the order of service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// The open chat: served first, never preempted by the others.
+    Chat,
+    /// A program at the endpoint.
+    #[default]
+    Api,
+    /// Whatever nobody waits for.
+    Background,
+}
+
+/// One generation.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// The text to continue.
+    pub prompt: Prompt,
+    /// How tokens are chosen.
+    pub sampling: SamplingParams,
+    /// Ends the answer after so many tokens; `None` goes on until the model stops or the context is full.
+    pub max_tokens: Option<usize>,
+    /// Ends the answer before any of these; they are not part of the text. Empty strings are ignored.
+    pub stop: Vec<String>,
+    /// Who goes first.
+    pub priority: Priority,
+}
+
+impl GenerateRequest {
+    /// A request with default sampling, no limit of its own and the priority of the endpoint.
+    pub fn new(prompt: Prompt) -> Self {
+        Self {
+            prompt,
+            sampling: SamplingParams::default(),
+            max_tokens: None,
+            stop: Vec::new(),
+            priority: Priority::default(),
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended it, or a stop string appeared.
+    Stop,
+    /// `max_tokens` was reached, or the context is full.
+    Length,
+    /// [`GenerationStream::cancel`](crate::GenerationStream::cancel) was called.
+    Cancelled,
+}
+
+/// Counted tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt, template included.
+    pub prompt_tokens: usize,
+    /// Tokens sampled, the end-of-turn token included.
+    pub completion_tokens: usize,
+    /// Prompt tokens that came from the prefix cache.
+    pub cached_tokens: usize,
+}
+
+/// Where the time went. The three phases follow each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Timings {
+    /// From the request to its first step.
+    pub queue: Duration,
+    /// From the first step to the first token.
+    pub prefill: Duration,
+    /// From the first token to the end.
+    pub decode: Duration,
+    /// From the request to the first token.
+    pub first_token: Duration,
+}
+
+impl Timings {
+    /// Tokens per second after the first one; 0 when there was at most one.
+    pub fn decode_tokens_per_second(&self, completion_tokens: usize) -> f64 {
+        let seconds = self.decode.as_secs_f64();
+        if completion_tokens < 2 || seconds <= 0.0 {
+            return 0.0;
+        }
+        (completion_tokens - 1) as f64 / seconds
+    }
+}
+
+/// What happens to a request, in order: any number of `Queued`, `Prefill` and `Text`, then exactly one of
+/// `Finished` and `Failed`.
+#[derive(Debug)]
+pub enum GenerationEvent {
+    /// Others go first.
+    Queued {
+        /// How many stand before this one.
+        position: usize,
+    },
+    /// The prompt is being read.
+    Prefill {
+        /// Tokens read so far, cached ones included.
+        processed: usize,
+        /// Tokens of the prompt.
+        total: usize,
+        /// Of those, tokens found in the prefix cache.
+        cached: usize,
+    },
+    /// A piece of the answer.
+    Text {
+        /// Whole UTF-8 characters, to be appended; empty when the tokens print nothing.
+        text: String,
+        /// Every token sampled since the last event, special ones included.
+        tokens: Vec<u32>,
+    },
+    /// The answer is whole.
+    Finished {
+        /// Why it ended.
+        reason: FinishReason,
+        /// Counted tokens.
+        usage: Usage,
+        /// Where the time went.
+        timings: Timings,
+    },
+    /// The answer failed; the text so far stands.
+    Failed(EngineError),
+}

@@ -1,0 +1,159 @@
+//! Runs the model: builds a `ForwardBatch` from pieces of sequences, owns the weights and the KV cache, and turns
+//! a panic in a forward pass into an error. Knows no queue and no text.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use candle_core::Device;
+use lantern_models::{BatchSeq, CausalLm, ForwardBatch, KvCache, KvType, ModelConfig};
+
+use crate::error::EngineError;
+use crate::memory::BLOCK_SIZE;
+
+/// Which rows of a piece give logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogitRows {
+    None,
+    Last,
+    All,
+}
+
+/// A piece of one sequence, to be computed in the next pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    /// The tokens to compute.
+    pub(crate) tokens: &'a [u32],
+    /// Position of the first of them.
+    pub(crate) start: usize,
+    /// The sequence's block table; covers at least `start + tokens.len()` positions.
+    pub(crate) blocks: &'a [u32],
+    pub(crate) logits: LogitRows,
+}
+
+/// A model and its KV cache.
+pub(crate) struct ModelRunner {
+    model: Box<dyn CausalLm>,
+    kv: KvCache,
+    device: Device,
+    /// Kept for its allocations.
+    batch: ForwardBatch,
+}
+
+impl ModelRunner {
+    /// Reserves the cache; its pages are touched only when they are used.
+    pub(crate) fn new(
+        model: Box<dyn CausalLm>,
+        n_blocks: usize,
+        kv_type: KvType,
+        device: Device,
+    ) -> Result<Self, EngineError> {
+        let kv = KvCache::new(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &device)?;
+        Ok(Self { model, kv, device, batch: ForwardBatch::default() })
+    }
+
+    /// The model's hyper-parameters.
+    pub(crate) fn config(&self) -> &ModelConfig {
+        self.model.config()
+    }
+
+    /// One forward pass. Returns the wanted logits, `vocab_size` per row, in the order of the pieces.
+    pub(crate) fn run(&mut self, pieces: &[Piece]) -> Result<Vec<f32>, EngineError> {
+        fill_batch(&mut self.batch, pieces);
+        forward(self.model.as_ref(), &self.batch, &mut self.kv)
+    }
+
+    /// Logits at every position of `ids`, from a cache of its own with full precision.
+    pub(crate) fn logits(&self, ids: &[u32], step_tokens: usize) -> Result<Vec<f32>, EngineError> {
+        let n_blocks = ids.len().div_ceil(BLOCK_SIZE);
+        let blocks: Vec<u32> = (0..n_blocks as u32).collect();
+        let layout = &self.config().kv_layout;
+        let mut kv = KvCache::new(layout, n_blocks, BLOCK_SIZE, KvType::F32, &self.device)?;
+        let mut batch = ForwardBatch::default();
+        let mut all = Vec::with_capacity(ids.len() * self.config().vocab_size);
+        for (index, tokens) in ids.chunks(step_tokens).enumerate() {
+            let start = index * step_tokens;
+            fill_batch(&mut batch, &[Piece { tokens, start, blocks: &blocks, logits: LogitRows::All }]);
+            all.extend(forward(self.model.as_ref(), &batch, &mut kv)?);
+        }
+        Ok(all)
+    }
+}
+
+/// Runs `work` and reports a panic in it as an error with the panic's words.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    // What a panic may leave half done is either rebuilt for every step (the batch) or belongs to sequences that
+    // fail with it (their blocks of the cache, which are published only after a step succeeded).
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic
+            .downcast_ref::<&str>()
+            .map(|words| words.to_string())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".into());
+        Err(EngineError::StepPanicked(words))
+    })
+}
+
+fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Vec<f32>, EngineError> {
+    guarded(|| {
+        let logits = model.forward(batch, kv).map_err(|error| EngineError::StepFailed(error.to_string()))?;
+        if batch.logit_rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let flat = logits.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
+        flat.map_err(|error| EngineError::StepFailed(error.to_string()))
+    })
+}
+
+fn fill_batch(batch: &mut ForwardBatch, pieces: &[Piece]) {
+    batch.tokens.clear();
+    batch.positions.clear();
+    batch.slots.clear();
+    batch.seqs.clear();
+    batch.logit_rows.clear();
+    for piece in pieces {
+        let first_row = batch.tokens.len();
+        let rows = piece.tokens.len();
+        let context = piece.start + rows;
+        batch.tokens.extend_from_slice(piece.tokens);
+        for position in piece.start..context {
+            let slot = piece.blocks[position / BLOCK_SIZE] as usize * BLOCK_SIZE + position % BLOCK_SIZE;
+            batch.positions.push(position as u32);
+            batch.slots.push(slot as u32);
+        }
+        let last_row = (first_row + rows) as u32;
+        match piece.logits {
+            LogitRows::None => {}
+            LogitRows::Last => batch.logit_rows.push(last_row - 1),
+            LogitRows::All => batch.logit_rows.extend(first_row as u32..last_row),
+        }
+        let blocks = piece.blocks[..context.div_ceil(BLOCK_SIZE)].to_vec();
+        batch.seqs.push(BatchSeq { first_row, rows, context, blocks });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_names_every_row_s_place() {
+        let size = BLOCK_SIZE as u32;
+        let mut batch = ForwardBatch::default();
+        let prompt =
+            Piece { tokens: &[7, 8, 9], start: BLOCK_SIZE - 1, blocks: &[5, 2, 8], logits: LogitRows::None };
+        let decode = Piece { tokens: &[4], start: 0, blocks: &[3], logits: LogitRows::Last };
+        fill_batch(&mut batch, &[prompt, decode]);
+        assert_eq!(batch.tokens, [7, 8, 9, 4]);
+        assert_eq!(batch.positions, [size - 1, size, size + 1, 0]);
+        assert_eq!(batch.slots, [5 * size + size - 1, 2 * size, 2 * size + 1, 3 * size]);
+        assert_eq!(batch.logit_rows, [3]);
+        assert_eq!(batch.seqs[0].blocks, [5, 2], "only blocks that hold something are named");
+        assert_eq!((batch.seqs[0].context, batch.seqs[1].first_row), (BLOCK_SIZE + 2, 3));
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_words() {
+        let error = guarded::<()>(|| panic!("index {} is odd", 3)).expect_err("it panics");
+        assert_eq!(error.code(), "step_panicked");
+        assert!(error.to_string().contains("index 3 is odd"));
+    }
+}

@@ -1,0 +1,234 @@
+//! Decides what the next forward pass computes. It holds sequences and blocks, and never sees a tensor.
+//!
+//! Each step has one budget of tokens. Sequences that need a single row (decode) come first, then chunks of
+//! prompts, in order of rank: class (chat, API, background), then arrival. A sequence gets the blocks of all its
+//! known tokens when it is admitted, so only decoding rows ever ask for more. When no block is left, the
+//! lowest-ranked running sequence gives its blocks back and is computed again later; a chat therefore never
+//! gives way to an API request or to background work, only to an older chat.
+
+use crate::block_manager::BlockManager;
+use crate::request::Priority;
+use crate::sequence::{Sequence, SequenceId};
+
+/// Fixed limits of one engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Sequences in one forward pass.
+    pub(crate) max_sequences: usize,
+    /// Tokens in one forward pass.
+    pub(crate) step_tokens: usize,
+}
+
+/// One sequence's share of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scheduled {
+    pub(crate) id: SequenceId,
+    /// Tokens to compute, from `Sequence::computed` on.
+    pub(crate) rows: usize,
+    /// Whether the last row's logits give the next token.
+    pub(crate) samples: bool,
+}
+
+/// Waiting and running sequences, both sorted by rank, and the blocks they share.
+pub(crate) struct Scheduler {
+    limits: Limits,
+    blocks: BlockManager,
+    waiting: Vec<Sequence>,
+    running: Vec<Sequence>,
+    preemptions: u64,
+}
+
+impl Scheduler {
+    /// `blocks` must be able to hold the longest sequence that will ever be submitted.
+    pub(crate) fn new(limits: Limits, blocks: BlockManager) -> Self {
+        Self { limits, blocks, waiting: Vec::new(), running: Vec::new(), preemptions: 0 }
+    }
+
+    /// Puts a sequence in the queue.
+    pub(crate) fn submit(&mut self, sequence: Sequence) {
+        insert_by_rank(&mut self.waiting, sequence);
+    }
+
+    /// Plans a step; empty when there is nothing to do. `beside_chat` caps the prompt rows of other classes while
+    /// a chat is decoding, which keeps the time between its tokens even.
+    pub(crate) fn schedule(&mut self, beside_chat: usize) -> Vec<Scheduled> {
+        self.admit();
+        let mut budget = self.limits.step_tokens;
+        let mut step = Vec::new();
+        self.schedule_decode(&mut step, &mut budget);
+        let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
+        for sequence in self.running.iter().filter(|s| s.remaining() > 1) {
+            let mut rows = sequence.remaining().min(budget);
+            if sequence.priority != Priority::Chat {
+                rows = rows.min(others);
+                others -= rows;
+            }
+            if rows > 0 {
+                budget -= rows;
+                step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
+            }
+        }
+        step
+    }
+
+    /// Records that `rows` more tokens of a sequence are in the KV cache, and publishes the blocks they filled.
+    pub(crate) fn advance(&mut self, id: SequenceId, rows: usize) {
+        let size = self.blocks.block_size();
+        let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) else { return };
+        sequence.computed += rows;
+        while sequence.publishes && (sequence.chain.len() + 1) * size <= sequence.computed {
+            let index = sequence.chain.len();
+            let tokens = &sequence.tokens[index * size..(index + 1) * size];
+            match self.blocks.publish(sequence.chain.last().copied(), tokens, sequence.blocks[index]) {
+                Some(hash) => sequence.chain.push(hash),
+                None => sequence.publishes = false,
+            }
+        }
+    }
+
+    /// Appends a sampled token.
+    pub(crate) fn append(&mut self, id: SequenceId, token: u32) {
+        if let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) {
+            sequence.tokens.push(token);
+        }
+    }
+
+    /// Forgets a sequence, wherever it is, and frees its blocks.
+    pub(crate) fn remove(&mut self, id: SequenceId) {
+        self.waiting.retain(|s| s.id != id);
+        if let Some(index) = self.running.iter().position(|s| s.id == id) {
+            let sequence = self.running.remove(index);
+            self.blocks.release(&sequence.blocks);
+        }
+    }
+
+    /// A running sequence.
+    pub(crate) fn get(&self, id: SequenceId) -> Option<&Sequence> {
+        self.running.iter().find(|s| s.id == id)
+    }
+
+    /// Sequences in the queue, the next one first. Preempted ones are among them.
+    pub(crate) fn waiting(&self) -> &[Sequence] {
+        &self.waiting
+    }
+
+    /// How many sequences are running.
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether there is nothing to run and nothing to wait for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The blocks, for figures.
+    pub(crate) fn blocks(&self) -> &BlockManager {
+        &self.blocks
+    }
+
+    /// How often a running sequence had to give its blocks back.
+    pub(crate) fn preemptions(&self) -> u64 {
+        self.preemptions
+    }
+
+    fn chat_is_decoding(&self) -> bool {
+        self.running.iter().any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1)
+    }
+
+    /// Moves sequences from the queue into the running set while there is room for them. The queue is never
+    /// overtaken: a long prompt at its head waits for blocks rather than starve behind short ones.
+    fn admit(&mut self) {
+        while let Some(priority) = self.waiting.first().map(|s| s.priority) {
+            if self.admit_first() {
+                continue;
+            }
+            if !self.lower_classes_could_make_room(priority) {
+                return;
+            }
+            self.preempt_last();
+        }
+    }
+
+    fn admit_first(&mut self) -> bool {
+        if self.running.len() >= self.limits.max_sequences {
+            return false;
+        }
+        let prefix = self.blocks.take_prefix(&self.waiting[0].tokens);
+        let (mut blocks, chain): (Vec<u32>, Vec<_>) = prefix.into_iter().unzip();
+        let needed = self.blocks.blocks_for(self.waiting[0].tokens.len()) - blocks.len();
+        // One block per running sequence stays free, or the newcomer would be thrown out at once.
+        if self.blocks.available() < needed + self.running.len() {
+            self.blocks.release(&blocks);
+            return false;
+        }
+        let computed = chain.len() * self.blocks.block_size();
+        blocks.extend((0..needed).map_while(|_| self.blocks.allocate()));
+        let mut sequence = self.waiting.remove(0);
+        sequence.computed = computed;
+        sequence.cached.get_or_insert(computed);
+        sequence.blocks = blocks;
+        sequence.chain = chain;
+        insert_by_rank(&mut self.running, sequence);
+        true
+    }
+
+    /// Whether preempting all running sequences below `priority` would admit the head of the queue.
+    fn lower_classes_could_make_room(&self, priority: Priority) -> bool {
+        let lower = || self.running.iter().filter(|s| s.priority > priority);
+        let held: usize = lower().map(|s| s.blocks.len()).sum();
+        let staying = self.running.len() - lower().count();
+        let needed = self.blocks.blocks_for(self.waiting[0].tokens.len());
+        lower().count() > 0
+            && staying < self.limits.max_sequences
+            && self.blocks.available() + held >= needed + staying
+    }
+
+    fn schedule_decode(&mut self, step: &mut Vec<Scheduled>, budget: &mut usize) {
+        let ready: Vec<SequenceId> =
+            self.running.iter().filter(|s| s.remaining() == 1).map(|s| s.id).collect();
+        for id in ready {
+            if *budget == 0 {
+                return;
+            }
+            if self.ensure_block(id) {
+                *budget -= 1;
+                step.push(Scheduled { id, rows: 1, samples: true });
+            }
+        }
+    }
+
+    /// Makes sure that a decoding sequence has a block for its next row, at the cost of lower ranks. False when
+    /// the sequence had to go back to the queue itself, now or earlier in this step.
+    fn ensure_block(&mut self, id: SequenceId) -> bool {
+        loop {
+            let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) else { return false };
+            if self.blocks.blocks_for(sequence.tokens.len()) <= sequence.blocks.len() {
+                return true;
+            }
+            match self.blocks.allocate() {
+                Some(block) => sequence.blocks.push(block),
+                None => self.preempt_last(),
+            }
+        }
+    }
+
+    fn preempt_last(&mut self) {
+        let Some(mut sequence) = self.running.pop() else { return };
+        self.blocks.release(&sequence.blocks);
+        sequence.blocks.clear();
+        sequence.chain.clear();
+        sequence.computed = 0;
+        self.preemptions += 1;
+        insert_by_rank(&mut self.waiting, sequence);
+    }
+}
+
+fn insert_by_rank(list: &mut Vec<Sequence>, sequence: Sequence) {
+    let at = list.partition_point(|other| other.rank() < sequence.rank());
+    list.insert(at, sequence);
+}
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

@@ -1,0 +1,61 @@
+//! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
+
+use crate::block_manager::BlockHash;
+use crate::request::Priority;
+
+/// Counts requests from the engine's start; a lower id arrived earlier.
+pub(crate) type SequenceId = u64;
+
+/// The scheduler's view of a request.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    /// Also the order of arrival.
+    pub(crate) id: SequenceId,
+    pub(crate) priority: Priority,
+    /// Prompt and everything sampled so far.
+    pub(crate) tokens: Vec<u32>,
+    /// How many of `tokens` are the prompt.
+    pub(crate) prompt_tokens: usize,
+    /// How many of `tokens` have their keys and values in `blocks`.
+    pub(crate) computed: usize,
+    /// Prompt tokens that the prefix cache gave when the sequence first ran; `None` before that.
+    pub(crate) cached: Option<usize>,
+    /// The block table: position `p` lies in `blocks[p / block_size]`.
+    pub(crate) blocks: Vec<u32>,
+    /// Hashes of the leading blocks that are published or came from the cache.
+    pub(crate) chain: Vec<BlockHash>,
+    /// Cleared when a hash collision ended the chain.
+    pub(crate) publishes: bool,
+}
+
+impl Sequence {
+    /// A sequence that has not run yet.
+    pub(crate) fn new(id: SequenceId, priority: Priority, prompt: Vec<u32>) -> Self {
+        Self {
+            id,
+            priority,
+            prompt_tokens: prompt.len(),
+            tokens: prompt,
+            computed: 0,
+            cached: None,
+            blocks: Vec::new(),
+            chain: Vec::new(),
+            publishes: true,
+        }
+    }
+
+    /// Who goes first: the class, then the order of arrival.
+    pub(crate) fn rank(&self) -> (Priority, SequenceId) {
+        (self.priority, self.id)
+    }
+
+    /// Tokens that still need a forward pass; one while it decodes.
+    pub(crate) fn remaining(&self) -> usize {
+        self.tokens.len() - self.computed
+    }
+
+    /// Whether it has produced a token yet.
+    pub(crate) fn is_decoding(&self) -> bool {
+        self.tokens.len() > self.prompt_tokens
+    }
+}

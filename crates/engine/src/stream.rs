@@ -1,0 +1,157 @@
+//! The caller's end of a generation.
+//!
+//! The engine thread never waits for a reader: events queue up without a bound of their own (the context length
+//! bounds them), and a slow reader gets text that piled up in one piece.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::error::EngineError;
+use crate::request::GenerationEvent;
+
+/// Events of one generation. Dropping it ends the generation within one step and frees its memory.
+#[derive(Debug)]
+pub struct GenerationStream {
+    events: UnboundedReceiver<GenerationEvent>,
+    /// Read from the channel while coalescing, not yet handed out.
+    ahead: VecDeque<GenerationEvent>,
+    cancelled: Arc<AtomicBool>,
+    prompt_tokens: usize,
+    ended: bool,
+}
+
+/// The engine's end.
+#[derive(Debug)]
+pub(crate) struct EventSender {
+    events: UnboundedSender<GenerationEvent>,
+    cancelled: Arc<AtomicBool>,
+}
+
+pub(crate) fn channel(prompt_tokens: usize) -> (EventSender, GenerationStream) {
+    let (sender, receiver) = unbounded_channel();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let stream = GenerationStream {
+        events: receiver,
+        ahead: VecDeque::new(),
+        cancelled: cancelled.clone(),
+        prompt_tokens,
+        ended: false,
+    };
+    (EventSender { events: sender, cancelled }, stream)
+}
+
+impl EventSender {
+    /// Hands an event over; a reader that went away is noticed through [`Self::is_abandoned`].
+    pub(crate) fn send(&self, event: GenerationEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    /// The reader asked for the end but still listens.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl GenerationStream {
+    /// The next event; `None` after `Finished` or `Failed`. Cancel safe.
+    pub async fn next(&mut self) -> Option<GenerationEvent> {
+        if self.ended {
+            return None;
+        }
+        let event = match self.ahead.pop_front() {
+            Some(event) => Some(event),
+            None => self.events.recv().await,
+        };
+        self.coalesce(event)
+    }
+
+    /// [`Self::next`] for threads outside an async runtime; panics inside one.
+    pub fn blocking_next(&mut self) -> Option<GenerationEvent> {
+        if self.ended {
+            return None;
+        }
+        let event = match self.ahead.pop_front() {
+            Some(event) => Some(event),
+            None => self.events.blocking_recv(),
+        };
+        self.coalesce(event)
+    }
+
+    /// Ends the generation within one step; the stream still brings its `Finished` event with the counts.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Tokens of the prompt, known before anything ran.
+    pub fn prompt_tokens(&self) -> usize {
+        self.prompt_tokens
+    }
+
+    /// Joins `event` with the text that follows it in the channel already.
+    fn coalesce(&mut self, event: Option<GenerationEvent>) -> Option<GenerationEvent> {
+        let mut event = event.unwrap_or(GenerationEvent::Failed(EngineError::EngineStopped));
+        if let GenerationEvent::Text { text, tokens } = &mut event {
+            while self.ahead.is_empty() {
+                match self.events.try_recv() {
+                    Ok(GenerationEvent::Text { text: more, tokens: more_tokens }) => {
+                        text.push_str(&more);
+                        tokens.extend(more_tokens);
+                    }
+                    Ok(other) => self.ahead.push_back(other),
+                    Err(_) => break,
+                }
+            }
+        }
+        self.ended = matches!(event, GenerationEvent::Finished { .. } | GenerationEvent::Failed(_));
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str, token: u32) -> GenerationEvent {
+        GenerationEvent::Text { text: text.into(), tokens: vec![token] }
+    }
+
+    #[test]
+    fn piled_up_text_arrives_in_one_piece_and_in_order() {
+        let (sender, mut stream) = channel(1);
+        sender.send(text("a", 1));
+        sender.send(text("b", 2));
+        sender.send(GenerationEvent::Queued { position: 3 });
+        sender.send(text("c", 3));
+        let Some(GenerationEvent::Text { text, tokens }) = stream.blocking_next() else {
+            panic!("text first")
+        };
+        assert_eq!((text.as_str(), tokens), ("ab", vec![1, 2]));
+        assert!(matches!(stream.blocking_next(), Some(GenerationEvent::Queued { position: 3 })));
+        assert!(matches!(stream.blocking_next(), Some(GenerationEvent::Text { text, .. }) if text == "c"));
+    }
+
+    #[test]
+    fn an_engine_that_dies_is_an_error_and_then_the_end() {
+        let (sender, mut stream) = channel(1);
+        drop(sender);
+        assert!(matches!(stream.blocking_next(), Some(GenerationEvent::Failed(EngineError::EngineStopped))));
+        assert!(stream.blocking_next().is_none());
+    }
+
+    #[test]
+    fn dropping_and_cancelling_are_told_apart() {
+        let (sender, stream) = channel(1);
+        stream.cancel();
+        assert!(sender.is_cancelled() && !sender.is_abandoned());
+        drop(stream);
+        assert!(sender.is_abandoned());
+    }
+}

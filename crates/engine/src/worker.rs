@@ -1,0 +1,240 @@
+//! The engine thread: takes commands, plans a step, runs it, samples, sends events, and again. It owns everything
+//! that changes; whoever wants something sends it a [`Command`]. With nothing to do it sleeps in the channel.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::error::EngineError;
+use crate::generation::{Generation, Submission};
+use crate::options::EngineStats;
+use crate::pacing::Pacer;
+use crate::request::{FinishReason, Priority};
+use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
+use crate::scheduler::{Scheduled, Scheduler};
+use crate::sequence::{Sequence, SequenceId};
+use crate::text::Tokenizer;
+
+/// Everything that can be asked of the engine thread.
+pub(crate) enum Command {
+    /// Continue a prompt. Lengths, ids and parameters are checked already.
+    Generate { prompt: Vec<u32>, priority: Priority, submission: Box<Submission> },
+    /// Logits at every position.
+    Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
+    /// End the thread; what is running fails with `engine_stopped`.
+    Stop,
+}
+
+/// The thread's whole state.
+pub(crate) struct Worker {
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) runner: ModelRunner,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    pub(crate) context_length: usize,
+    pub(crate) step_tokens: usize,
+    pub(crate) stats: Arc<Mutex<EngineStats>>,
+    pub(crate) generations: HashMap<SequenceId, Generation>,
+    pub(crate) pacer: Pacer,
+    pub(crate) next_id: SequenceId,
+}
+
+impl Worker {
+    /// Runs until it is told to stop or nobody can send commands any more.
+    pub(crate) fn run(mut self) {
+        while self.take_commands() {
+            self.drop_cancelled();
+            self.step();
+            self.tell_positions();
+            self.note_stats();
+        }
+        for (_, generation) in self.generations.drain() {
+            generation.fail(EngineError::EngineStopped);
+        }
+    }
+
+    /// Takes what lies in the channel; waits for something when there is nothing else to do. False: stop.
+    fn take_commands(&mut self) -> bool {
+        loop {
+            let command = if self.scheduler.is_idle() {
+                self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                self.commands.try_recv()
+            };
+            match command {
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.execute(command),
+                Err(TryRecvError::Empty) => return true,
+            }
+            if self.scheduler.is_idle() {
+                // A command that left nothing to run; its effects still belong in the figures.
+                self.note_stats();
+            }
+        }
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Generate { prompt, priority, submission } => {
+                let id = self.next_id;
+                self.next_id += 1;
+                let generation = Generation::new(self.tokenizer.clone(), *submission);
+                self.generations.insert(id, generation);
+                self.scheduler.submit(Sequence::new(id, priority, prompt));
+            }
+            Command::Logits { ids, reply } => {
+                // A caller that went away in the meantime does not need them.
+                let _ = reply.send(guarded(|| self.runner.logits(&ids, self.step_tokens)));
+            }
+            Command::Stop => {}
+        }
+    }
+
+    /// Forgets generations whose stream was dropped, and ends those that were cancelled.
+    fn drop_cancelled(&mut self) {
+        let over = |g: &Generation| g.is_abandoned() || g.is_cancelled();
+        let ids: Vec<_> = self.generations.iter().filter(|(_, g)| over(g)).map(|(&id, _)| id).collect();
+        for id in ids {
+            self.finish(id, FinishReason::Cancelled);
+        }
+    }
+
+    fn step(&mut self) {
+        let plan = self.scheduler.schedule(self.pacer.beside_chat());
+        plan.iter().for_each(|part| self.announce_prefill(part.id));
+        let started = Instant::now();
+        match self.forward(&plan) {
+            Ok(logits) => {
+                self.pace(&plan, started);
+                self.postprocess(&plan, logits);
+            }
+            Err(error) => self.isolate(&plan, error),
+        }
+    }
+
+    /// One pass for all of `plan`; the logits of those that sample, one row after the other.
+    fn forward(&mut self, plan: &[Scheduled]) -> Result<Vec<f32>, EngineError> {
+        if plan.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scheduler = &self.scheduler;
+        let pieces: Vec<Piece> = plan
+            .iter()
+            .filter_map(|part| {
+                let sequence = scheduler.get(part.id)?;
+                Some(Piece {
+                    tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
+                    start: sequence.computed,
+                    blocks: &sequence.blocks,
+                    logits: if part.samples { LogitRows::Last } else { LogitRows::None },
+                })
+            })
+            .collect();
+        self.runner.run(&pieces)
+    }
+
+    /// A step failed: each sequence runs alone, and only those that fail again are ended. They may write the same
+    /// keys and values twice, which changes nothing.
+    fn isolate(&mut self, plan: &[Scheduled], error: EngineError) {
+        tracing::error!(%error, sequences = plan.len(), "a step failed");
+        if let [only] = plan {
+            return self.fail(only.id, error);
+        }
+        for part in plan {
+            let alone = std::slice::from_ref(part);
+            match self.forward(alone) {
+                Ok(logits) => self.postprocess(alone, logits),
+                Err(error) => self.fail(part.id, error),
+            }
+        }
+    }
+
+    fn postprocess(&mut self, plan: &[Scheduled], mut logits: Vec<f32>) {
+        let mut rows = logits.chunks_exact_mut(self.runner.config().vocab_size);
+        for part in plan {
+            self.scheduler.advance(part.id, part.rows);
+            self.announce_prefill(part.id);
+            if part.samples {
+                match rows.next() {
+                    Some(row) => self.accept(part.id, row),
+                    None => self.fail(part.id, EngineError::StepFailed("too few rows of logits".into())),
+                }
+            }
+        }
+        let mut stats = lock(&self.stats);
+        stats.steps += u64::from(!plan.is_empty());
+        stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
+        stats.sampled_tokens += plan.iter().filter(|part| part.samples).count() as u64;
+    }
+
+    /// Samples for one sequence and ends it where it ends.
+    fn accept(&mut self, id: SequenceId, row: &mut [f32]) {
+        let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
+        else {
+            return;
+        };
+        match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
+            Ok((token, None)) => self.scheduler.append(id, token),
+            Ok((_, Some(reason))) => self.finish(id, reason),
+            Err(error) => self.fail(id, error),
+        }
+    }
+
+    fn finish(&mut self, id: SequenceId, reason: FinishReason) {
+        self.scheduler.remove(id);
+        if let Some(generation) = self.generations.remove(&id) {
+            lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
+            // The figures are right before the caller hears of the end.
+            self.note_stats();
+            generation.finish(reason);
+        }
+    }
+
+    fn fail(&mut self, id: SequenceId, error: EngineError) {
+        self.scheduler.remove(id);
+        if let Some(generation) = self.generations.remove(&id) {
+            self.note_stats();
+            generation.fail(error);
+        }
+    }
+
+    /// Tells a prompt how far it is: before its first pass and after each.
+    fn announce_prefill(&mut self, id: SequenceId) {
+        if let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id)) {
+            generation.prefilling(sequence);
+        }
+    }
+
+    fn tell_positions(&mut self) {
+        for (position, sequence) in self.scheduler.waiting().iter().enumerate() {
+            if let Some(generation) = self.generations.get_mut(&sequence.id) {
+                generation.queued(position);
+            }
+        }
+    }
+
+    fn pace(&mut self, plan: &[Scheduled], started: Instant) {
+        let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
+        let decode_rows = plan.iter().filter(decoding).count();
+        let rows: usize = plan.iter().map(|part| part.rows).sum();
+        self.pacer.observe(decode_rows, rows - decode_rows.min(rows), started.elapsed());
+    }
+
+    fn note_stats(&self) {
+        let blocks = self.scheduler.blocks();
+        let mut stats = lock(&self.stats);
+        stats.running = self.scheduler.running();
+        stats.waiting = self.scheduler.waiting().len();
+        stats.blocks_total = blocks.total();
+        stats.blocks_used = blocks.total() - blocks.available();
+        stats.blocks_cached = blocks.idle();
+        stats.block_size = blocks.block_size();
+        stats.preemptions = self.scheduler.preemptions();
+    }
+}
+
+/// Figures are plain numbers: a panic while they were held leaves nothing half done.
+pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {
+    stats.lock().unwrap_or_else(PoisonError::into_inner)
+}
