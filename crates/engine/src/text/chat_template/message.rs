@@ -1,0 +1,95 @@
+//! One message of a conversation, as templates see it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// A message; `role` and `content` are always there, the rest where it applies.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatMessage {
+    /// `system`, `user`, `assistant`, `tool` or what the model's template knows besides.
+    pub role: String,
+    /// The text.
+    pub content: String,
+    /// A list of content parts (`[{"type": "text", …}]`) that stands in for `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Json>,
+    /// The assistant's reasoning before its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The assistant's tool calls in OpenAI's form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Json>,
+    /// The call that a tool's message answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// The tool's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ChatMessage {
+    /// A message of text alone.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into(), ..Self::default() }
+    }
+
+    /// The mapping that templates read. Reasoning goes by both names in use; a tool call's arguments become an
+    /// object, as templates expect, where the API's JSON string holds one.
+    pub(crate) fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("role".into(), self.role.as_str().into());
+        map.insert("content".into(), self.parts.clone().unwrap_or_else(|| self.content.as_str().into()));
+        if let Some(reasoning) = &self.reasoning {
+            map.insert("reasoning_content".into(), reasoning.as_str().into());
+            map.insert("thinking".into(), reasoning.as_str().into());
+        }
+        if let Some(calls) = &self.tool_calls {
+            map.insert("tool_calls".into(), with_parsed_arguments(calls.clone()));
+        }
+        if let Some(name) = &self.name {
+            map.insert("name".into(), name.as_str().into());
+        }
+        if let Some(id) = &self.tool_call_id {
+            map.insert("tool_call_id".into(), id.as_str().into());
+        }
+        Json::Object(map)
+    }
+}
+
+fn with_parsed_arguments(mut calls: Json) -> Json {
+    for call in calls.as_array_mut().into_iter().flatten() {
+        let arguments = match call.get_mut("function") {
+            Some(function) => function.get_mut("arguments"),
+            None => call.get_mut("arguments"),
+        };
+        if let Some(arguments) = arguments
+            && let Some(Ok(parsed @ Json::Object(_))) = arguments.as_str().map(serde_json::from_str)
+        {
+            *arguments = parsed;
+        }
+    }
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_become_objects_where_they_hold_one() {
+        let message = ChatMessage {
+            tool_calls: Some(serde_json::json!([
+                {"function": {"name": "f", "arguments": "{\"a\": [1, 2]}"}},
+                {"function": {"name": "g", "arguments": "no json"}},
+                {"function": {"name": "h", "arguments": {"b": 1}}},
+            ])),
+            ..ChatMessage::new("assistant", "")
+        };
+        let json = message.to_json();
+        let arguments = |i: usize| json["tool_calls"][i]["function"]["arguments"].clone();
+        assert_eq!(arguments(0), serde_json::json!({"a": [1, 2]}));
+        assert_eq!(arguments(1), "no json");
+        assert_eq!(arguments(2), serde_json::json!({"b": 1}));
+    }
+}

@@ -1,0 +1,16 @@
+//! Text in and out of a model: tokens, chat templates, streams of text, sampling.
+//!
+//! Everything here is a pure function of its input and the model's metadata. It knows no sequences, no
+//! scheduler and no tensors: logits arrive as a plain slice.
+
+pub mod chat_template;
+pub mod sampler;
+pub mod stop_matcher;
+pub mod token_stream;
+pub mod tokenizer;
+
+pub use chat_template::{ChatMessage, ChatTemplate, TemplateError, TemplateOptions, TemplateSource};
+pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
+pub use stop_matcher::StopMatcher;
+pub use token_stream::TokenStream;
+pub use tokenizer::{Tokenizer, TokenizerError};

@@ -1,0 +1,338 @@
+//! From logits to the next token.
+//!
+//! Order: logit bias, penalties, temperature, top-k, top-p, min-p, draw: the order of the libraries whose settings
+//! model cards recommend. The same seed, logits and history give the same tokens on every machine. It allocates in
+//! the first step only.
+
+use serde::{Deserialize, Serialize};
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SamplingParams {
+    /// Divides the logits; 0 always takes the likeliest token.
+    pub temperature: f32,
+    /// Keeps the k likeliest tokens; 0 keeps all.
+    pub top_k: u32,
+    /// Keeps the likeliest tokens up to this probability in sum; 1 keeps all.
+    pub top_p: f32,
+    /// Drops tokens less likely than this share of the likeliest; 0 keeps all.
+    pub min_p: f32,
+    /// Divides positive and multiplies negative logits of recent tokens; 1 is off.
+    pub repeat_penalty: f32,
+    /// Subtracted once from the logit of a recent token; 0 is off.
+    pub presence_penalty: f32,
+    /// Subtracted from a recent token's logit for each time it occurs; 0 is off.
+    pub frequency_penalty: f32,
+    /// How many of the last tokens count as recent; 0 switches the penalties off.
+    pub repeat_last_n: usize,
+    /// The same seed gives the same tokens; `None` draws one.
+    pub seed: Option<u64>,
+    /// Added to the logits of single tokens; minus infinity bans one.
+    pub logit_bias: Vec<(u32, f32)>,
+}
+
+impl Default for SamplingParams {
+    fn default() -> Self {
+        Self {
+            temperature: 0.7,
+            top_k: 40,
+            top_p: 0.95,
+            min_p: 0.05,
+            repeat_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            repeat_last_n: 64,
+            seed: None,
+            logit_bias: Vec::new(),
+        }
+    }
+}
+
+/// A setting outside its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{field}` is {value}, but must be {range}")]
+pub struct SamplingError {
+    /// The field's name.
+    pub field: &'static str,
+    /// What was asked for.
+    pub value: f32,
+    /// What is allowed, in words.
+    pub range: &'static str,
+}
+
+impl SamplingError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        "invalid_sampling"
+    }
+
+    /// What the user can do about it.
+    pub fn next_step(&self) -> String {
+        format!("Set `{}` to a value that is {}.", self.field, self.range)
+    }
+}
+
+impl SamplingParams {
+    /// Always the likeliest token.
+    pub fn greedy() -> Self {
+        Self { temperature: 0.0, ..Self::default() }
+    }
+
+    /// Checks every field's range.
+    pub fn validate(&self) -> Result<(), SamplingError> {
+        let check = |field, value: f32, ok: bool, range| {
+            if ok { Ok(()) } else { Err(SamplingError { field, value, range }) }
+        };
+        let within = |value: f32, low: f32, high: f32| (low..=high).contains(&value);
+        check("temperature", self.temperature, within(self.temperature, 0.0, 100.0), "from 0 to 100")?;
+        check("top_p", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0, "over 0 and at most 1")?;
+        check("min_p", self.min_p, within(self.min_p, 0.0, 1.0), "from 0 to 1")?;
+        let penalty = self.repeat_penalty;
+        check("repeat_penalty", penalty, penalty > 0.0 && penalty <= 100.0, "over 0 and at most 100")?;
+        check("presence_penalty", self.presence_penalty, within(self.presence_penalty, -100.0, 100.0), "from -100 to 100")?;
+        check(
+            "frequency_penalty",
+            self.frequency_penalty,
+            within(self.frequency_penalty, -100.0, 100.0),
+            "from -100 to 100",
+        )?;
+        for &(_, bias) in &self.logit_bias {
+            check("logit_bias", bias, !bias.is_nan() && bias < f32::INFINITY, "a number below infinity")?;
+        }
+        Ok(())
+    }
+
+    fn penalizes(&self) -> bool {
+        self.repeat_last_n > 0
+            && (self.repeat_penalty != 1.0 || self.presence_penalty != 0.0 || self.frequency_penalty != 0.0)
+    }
+}
+
+/// Logits that no token can be chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError {
+    /// The model's arithmetic went wrong.
+    #[error("{count} of {total} logits are not numbers")]
+    NotANumber {
+        /// How many are NaN.
+        count: usize,
+        /// How many there are.
+        total: usize,
+    },
+    /// Every token is banned.
+    #[error("all {0} tokens are banned")]
+    NoToken(usize),
+}
+
+impl SampleError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotANumber { .. } => "invalid_logits",
+            Self::NoToken(_) => "no_token",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::NotANumber { .. } => "The model file may be damaged: verify it, or try another quantisation.".into(),
+            Self::NoToken(_) => "Remove entries from `logit_bias`.".into(),
+        }
+    }
+}
+
+/// Chooses tokens for one sequence.
+#[derive(Debug)]
+pub struct Sampler {
+    params: SamplingParams,
+    rng: Rng,
+    /// Occurrences of recent tokens by id; all zero between calls.
+    counts: Vec<u32>,
+    recent: Vec<u32>,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    id: u32,
+    /// A logit at first, then a weight relative to the likeliest token's.
+    weight: f32,
+}
+
+impl Sampler {
+    /// A sampler for settings that [`SamplingParams::validate`] accepts.
+    pub fn new(params: &SamplingParams) -> Self {
+        let rng = Rng::new(params.seed.unwrap_or_else(random_seed));
+        Self { params: params.clone(), rng, counts: Vec::new(), recent: Vec::new(), candidates: Vec::new() }
+    }
+
+    /// The next token. `history` holds all tokens so far, oldest first; `logits` are changed in place.
+    pub fn sample(&mut self, logits: &mut [f32], history: &[u32]) -> Result<u32, SampleError> {
+        let nan = logits.iter().filter(|logit| logit.is_nan()).count();
+        if nan > 0 {
+            return Err(SampleError::NotANumber { count: nan, total: logits.len() });
+        }
+        for &(id, bias) in &self.params.logit_bias {
+            if let Some(logit) = logits.get_mut(id as usize) {
+                *logit += bias;
+            }
+        }
+        self.penalize(logits, history);
+        let best = likeliest(logits).ok_or(SampleError::NoToken(logits.len()))?;
+        let max = logits[best as usize];
+        if self.params.temperature == 0.0 || max == f32::INFINITY {
+            return Ok(best);
+        }
+        self.weigh(logits, max);
+        self.truncate();
+        Ok(self.draw())
+    }
+
+    fn penalize(&mut self, logits: &mut [f32], history: &[u32]) {
+        if !self.params.penalizes() {
+            return;
+        }
+        self.counts.resize(self.counts.len().max(logits.len()), 0);
+        let window = &history[history.len().saturating_sub(self.params.repeat_last_n)..];
+        for &id in window.iter().filter(|&&id| (id as usize) < logits.len()) {
+            if self.counts[id as usize] == 0 {
+                self.recent.push(id);
+            }
+            self.counts[id as usize] += 1;
+        }
+        for id in self.recent.drain(..) {
+            let count = std::mem::take(&mut self.counts[id as usize]) as f32;
+            let logit = &mut logits[id as usize];
+            *logit = if *logit > 0.0 { *logit / self.params.repeat_penalty } else { *logit * self.params.repeat_penalty };
+            *logit -= self.params.presence_penalty + count * self.params.frequency_penalty;
+        }
+    }
+
+    /// Fills `candidates` with the tokens that top-k leaves and their weights exp((logit − max) / temperature).
+    fn weigh(&mut self, logits: &[f32], max: f32) {
+        self.candidates.clear();
+        let all = logits.iter().enumerate().filter(|(_, logit)| **logit > f32::NEG_INFINITY);
+        self.candidates.extend(all.map(|(id, &weight)| Candidate { id: id as u32, weight }));
+        let k = self.params.top_k as usize;
+        if k > 0 && k < self.candidates.len() {
+            self.candidates.select_nth_unstable_by(k - 1, likelier);
+            self.candidates.truncate(k);
+        }
+        for candidate in &mut self.candidates {
+            candidate.weight = ((candidate.weight - max) / self.params.temperature).exp();
+        }
+    }
+
+    /// Applies top-p and min-p. Both keep a beginning of the list by falling weight.
+    fn truncate(&mut self) {
+        let total: f64 = self.candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+        if self.params.min_p > 0.0 {
+            let least = self.params.min_p;
+            self.candidates.retain(|candidate| candidate.weight >= least);
+        }
+        if self.params.top_p < 1.0 {
+            let keep = self.nucleus(total * f64::from(self.params.top_p));
+            self.candidates.truncate(keep);
+        }
+        // A fixed order, so that the draw doesn't depend on how the selection shuffled.
+        self.candidates.sort_unstable_by_key(|candidate| candidate.id);
+    }
+
+    /// Brings the likeliest candidates to the front until their weights reach `mass`; returns how many those are.
+    fn nucleus(&mut self, mass: f64) -> usize {
+        let (mut sorted, mut sum, mut step) = (0, 0.0, 64);
+        while sorted < self.candidates.len() {
+            let rest = &mut self.candidates[sorted..];
+            let count = step.min(rest.len());
+            if count < rest.len() {
+                rest.select_nth_unstable_by(count - 1, likelier);
+            }
+            rest[..count].sort_unstable_by(likelier);
+            for (i, candidate) in rest[..count].iter().enumerate() {
+                sum += f64::from(candidate.weight);
+                if sum >= mass {
+                    return sorted + i + 1;
+                }
+            }
+            sorted += count;
+            step *= 4;
+        }
+        self.candidates.len()
+    }
+
+    fn draw(&mut self) -> u32 {
+        let total: f64 = self.candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+        let mut rest = self.rng.unit() * total;
+        for candidate in &self.candidates {
+            rest -= f64::from(candidate.weight);
+            if rest < 0.0 {
+                return candidate.id;
+            }
+        }
+        // Rounding can leave a crumb: the last one with any weight takes it. The likeliest always has weight 1.
+        let last = self.candidates.iter().rev().find(|candidate| candidate.weight > 0.0);
+        last.map_or(0, |candidate| candidate.id)
+    }
+}
+
+/// The token with the highest logit, the lowest id among equals; `None` if all are banned.
+fn likeliest(logits: &[f32]) -> Option<u32> {
+    let mut best = None;
+    let mut max = f32::NEG_INFINITY;
+    for (id, &logit) in logits.iter().enumerate() {
+        if logit > max {
+            (best, max) = (Some(id as u32), logit);
+        }
+    }
+    best
+}
+
+/// Falling weight, rising id among equals.
+fn likelier(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
+    b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id))
+}
+
+/// xoshiro256++ (Blackman and Vigna), seeded through SplitMix64: fixed for ever, unlike a library's default.
+#[derive(Debug)]
+struct Rng([u64; 4]);
+
+impl Rng {
+    fn new(mut seed: u64) -> Self {
+        Self(std::array::from_fn(|_| {
+            seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = seed;
+            z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ z >> 31
+        }))
+    }
+
+    fn next(&mut self) -> u64 {
+        let s = &mut self.0;
+        let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
+        let t = s[1] << 17;
+        s[2] ^= s[0];
+        s[3] ^= s[1];
+        s[1] ^= s[2];
+        s[0] ^= s[3];
+        s[2] ^= t;
+        s[3] = s[3].rotate_left(45);
+        result
+    }
+
+    /// A number from 0 to below 1.
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A seed that differs from call to call: the standard library's hasher keys come from the operating system.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::time::SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,380 @@
+//! Text to token ids and back, from nothing but the metadata of a GGUF file.
+//!
+//! Three kinds of vocabulary: byte-level BPE (`gpt2`), SentencePiece BPE by score (`llama`: Llama 2, Mistral,
+//! Phi-3, Gemma 1–3) and BPE by rank over characters (`gemma4`). Pieces are kept as the bytes they stand for, so
+//! decoding is concatenation.
+//!
+//! The model sees exactly the ids that its own tokenizer would have made: what isn't known is an error, not a guess.
+
+mod added;
+mod bpe;
+mod byte_level;
+mod error;
+mod pre_tokenizer;
+mod special;
+mod spm;
+mod vocab;
+
+use lantern_gguf::{GgufFile, Metadata};
+use tokenizers::NormalizedString;
+
+pub use error::TokenizerError;
+
+use added::{AddedTokens, Fragment};
+use bpe::{Merges, Work};
+use pre_tokenizer::PreTokenizer;
+use special::SpecialIds;
+use spm::Spm;
+use vocab::{Index, Pieces, TokenKind};
+
+/// SentencePiece writes a space as this character.
+const META_SPACE: char = '\u{2581}';
+
+/// A model's vocabulary and its way of cutting text into tokens. Cheap to share behind an `Arc`.
+#[derive(Debug)]
+pub struct Tokenizer {
+    pieces: Pieces,
+    kinds: Vec<TokenKind>,
+    index: Index,
+    added: AddedTokens,
+    special: SpecialIds,
+    model: Model,
+}
+
+/// How text between added tokens becomes ids.
+#[derive(Debug)]
+enum Model {
+    /// Byte-level BPE.
+    Bytes { pre: PreTokenizer, merges: Merges, bytes: Box<[Option<u32>; 256]>, whole_words: bool, nfc: bool },
+    /// BPE by rank over characters; runs of newlines are words of their own.
+    Chars { pre: PreTokenizer, merges: Merges, bytes: Box<[u32; 256]> },
+    /// SentencePiece BPE by score.
+    Scores { spm: Spm, space_prefix: bool, strip_after_special: bool },
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer of a model file.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self, TokenizerError> {
+        Self::from_metadata(file.metadata())
+    }
+
+    /// Builds the tokenizer from metadata alone (`tokenizer.ggml.*`, `general.name`).
+    pub fn from_metadata(meta: &Metadata) -> Result<Self, TokenizerError> {
+        let tokens = meta.strings("tokenizer.ggml.tokens")?;
+        if tokens.is_empty() || tokens.len() > i32::MAX as usize {
+            return Err(TokenizerError::VocabSize(tokens.len()));
+        }
+        let mut kinds = read_kinds(meta, tokens.len())?;
+        let model = meta.str("tokenizer.ggml.model")?;
+        let decode: fn(&str, &mut Vec<u8>) = match model {
+            "gpt2" => byte_level::decode,
+            "llama" | "gemma4" => decode_meta_space,
+            other => return Err(TokenizerError::UnknownModel(other.into())),
+        };
+        let special = SpecialIds::read(meta, tokens, &mut kinds)?;
+
+        let total = tokens.iter().map(String::len).sum();
+        let mut pieces = Pieces::with_capacity(tokens.len(), total);
+        let mut index = Index::with_capacity(tokens.len());
+        for (id, (text, kind)) in tokens.iter().zip(&kinds).enumerate() {
+            pieces.push_with(|out| match kind {
+                TokenKind::Control | TokenKind::Unknown => out.extend_from_slice(text.as_bytes()),
+                TokenKind::UserDefined if model == "gpt2" => out.extend_from_slice(text.as_bytes()),
+                TokenKind::Byte => match byte_token(text) {
+                    Some(byte) => out.push(byte),
+                    None => out.extend_from_slice(text.as_bytes()),
+                },
+                _ => decode(text, out),
+            });
+            if matches!(kind, TokenKind::Normal | TokenKind::UserDefined)
+                || *kind == TokenKind::Unused && model == "llama"
+            {
+                index.insert(&pieces, id as u32);
+            }
+        }
+        let added = AddedTokens::new(&kinds, |id| std::str::from_utf8(pieces.get(id)).unwrap_or(""));
+        let model = match model {
+            "gpt2" => Self::byte_level(meta, &pieces, &index)?,
+            "gemma4" => Self::char_level(meta, tokens, &kinds, special.unknown, &pieces, &index)?,
+            _ => Self::scores(meta, tokens, &kinds, special.unknown)?,
+        };
+        Ok(Self { pieces, kinds, index, added, special, model })
+    }
+
+    fn byte_level(meta: &Metadata, pieces: &Pieces, index: &Index) -> Result<Model, TokenizerError> {
+        let name = meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default");
+        let rules = pre_tokenizer::rules(name).ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.into()))?;
+        let merges = Merges::new(meta.strings("tokenizer.ggml.merges")?, pieces, index, byte_level::decode);
+        let bytes = Box::new(std::array::from_fn(|byte| index.find(pieces, &[byte as u8])));
+        let pre = PreTokenizer::new(rules.patterns)?;
+        Ok(Model::Bytes { pre, merges, bytes, whole_words: rules.whole_words, nfc: rules.nfc })
+    }
+
+    fn char_level(
+        meta: &Metadata,
+        tokens: &[String],
+        kinds: &[TokenKind],
+        unknown: Option<u32>,
+        pieces: &Pieces,
+        index: &Index,
+    ) -> Result<Model, TokenizerError> {
+        let merges = Merges::new(meta.strings("tokenizer.ggml.merges")?, pieces, index, decode_meta_space);
+        let bytes = byte_tokens(tokens, kinds, unknown)?;
+        Ok(Model::Chars { pre: PreTokenizer::new(&[r"[^\n]+|[\n]+"])?, merges, bytes })
+    }
+
+    fn scores(
+        meta: &Metadata,
+        tokens: &[String],
+        kinds: &[TokenKind],
+        unknown: Option<u32>,
+    ) -> Result<Model, TokenizerError> {
+        let scores = meta.f32s("tokenizer.ggml.scores")?;
+        check_len("tokenizer.ggml.scores", scores.len(), tokens.len())?;
+        // Phi-3's own tokenizer drops white space after its added tokens; the format has no field for that.
+        let name = meta.opt_str("general.name")?.unwrap_or_default().to_lowercase();
+        Ok(Model::Scores {
+            spm: Spm { scores: scores.to_vec(), bytes: byte_tokens(tokens, kinds, unknown)? },
+            space_prefix: meta.opt_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true),
+            strip_after_special: name.contains("phi-3") || name.contains("phi3"),
+        })
+    }
+
+    /// Token ids of `text`.
+    ///
+    /// With `parse_special` the spellings of control tokens in the text become those tokens (a rendered chat
+    /// template); without it they are ordinary text. With `add_special` BOS and EOS are added where the model wants
+    /// them.
+    pub fn encode(&self, text: &str, parse_special: bool, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
+        let mut out = Vec::with_capacity(text.len() / 3 + 2);
+        if add_special && self.special.add_bos {
+            out.extend(self.special.bos);
+        }
+        self.encode_into(text, parse_special, &mut out)?;
+        if add_special && self.special.add_eos {
+            out.extend(self.special.eos);
+        }
+        Ok(out)
+    }
+
+    /// Token ids of a whole prompt that may hold control tokens: BOS comes first where the model wants it, but not a
+    /// second time when the prompt spells it already.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let mut out = Vec::with_capacity(text.len() / 3 + 2);
+        self.encode_into(text, true, &mut out)?;
+        if self.special.add_bos && out.first().copied() != self.special.bos {
+            out.splice(0..0, self.special.bos);
+        }
+        Ok(out)
+    }
+
+    fn encode_into(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        let folded;
+        let text = match self.model {
+            Model::Bytes { .. } => text,
+            _ if text.contains(META_SPACE) => {
+                folded = text.replace(META_SPACE, " ");
+                &folded
+            }
+            _ => text,
+        };
+        let mut fragments = Vec::new();
+        self.added.split(text, parse_special, |fragment| fragments.push(fragment));
+        let mut work = Work::default();
+        let mut previous = None;
+        for fragment in fragments {
+            match fragment {
+                Fragment::Token(id) => {
+                    out.push(id);
+                    previous = Some(id);
+                }
+                Fragment::Text(text) => self.encode_text(text, previous, &mut work, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Text lies between added tokens, so it always starts a sequence or follows the token `after`.
+    fn encode_text(
+        &self,
+        text: &str,
+        after: Option<u32>,
+        work: &mut Work,
+        out: &mut Vec<u32>,
+    ) -> Result<(), TokenizerError> {
+        match &self.model {
+            Model::Bytes { pre, merges, bytes, whole_words, nfc } => {
+                let normalized;
+                let text = if *nfc && text.chars().any(|c| c >= '\u{300}') {
+                    let mut string = NormalizedString::from(text);
+                    normalized = string.nfc().get().to_owned();
+                    &normalized
+                } else {
+                    text
+                };
+                let mut missing = None;
+                pre.split(text, |word| {
+                    if *whole_words && let Some(id) = self.index.find(&self.pieces, word.as_bytes()) {
+                        return out.push(id);
+                    }
+                    work.ids.clear();
+                    for &byte in word.as_bytes() {
+                        match bytes[usize::from(byte)].or(self.special.unknown) {
+                            Some(id) => work.ids.push(id),
+                            None => missing = Some(byte),
+                        }
+                    }
+                    merges.apply(work, out);
+                });
+                missing.map_or(Ok(()), |byte| Err(TokenizerError::MissingByte(byte)))
+            }
+            Model::Chars { pre, merges, bytes } => {
+                pre.split(text, |word| {
+                    if word.starts_with('\n') && let Some(id) = self.index.find(&self.pieces, word.as_bytes()) {
+                        return out.push(id);
+                    }
+                    work.ids.clear();
+                    let mut buffer = [0; 4];
+                    for c in word.chars() {
+                        let c = c.encode_utf8(&mut buffer).as_bytes();
+                        match self.index.find(&self.pieces, c) {
+                            Some(id) => work.ids.push(id),
+                            None => work.ids.extend(c.iter().map(|&byte| bytes[usize::from(byte)])),
+                        }
+                    }
+                    merges.apply(work, out);
+                });
+                Ok(())
+            }
+            Model::Scores { spm, space_prefix, strip_after_special } => {
+                let text = match after {
+                    Some(id) if *strip_after_special && self.strips_after(id) => {
+                        text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
+                    }
+                    _ => text,
+                };
+                if *space_prefix && !text.is_empty() {
+                    spm.encode(&format!(" {text}"), &self.pieces, &self.index, out);
+                } else {
+                    spm.encode(text, &self.pieces, &self.index, out);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn strips_after(&self, id: u32) -> bool {
+        !matches!(self.token_bytes(id), b"<unk>" | b"<s>" | b"<|endoftext|>")
+    }
+
+    /// The exact bytes a token stands for; for a control token its spelling. Empty outside the vocabulary.
+    pub fn token_bytes(&self, id: u32) -> &[u8] {
+        self.pieces.get(id as usize)
+    }
+
+    /// All tokens' bytes in a row as text; what isn't UTF-8 becomes U+FFFD. Control tokens are spelt out.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.token_bytes(id)).copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The id of the token that is spelt exactly so.
+    pub fn token_id(&self, text: &str) -> Option<u32> {
+        self.added.find(text).or_else(|| self.index.find(&self.pieces, text.as_bytes()))
+    }
+
+    /// Whether the token ends an answer: EOS, end of turn, end of message, …
+    pub fn is_eog(&self, id: u32) -> bool {
+        self.special.end_of_generation.contains(&id)
+    }
+
+    /// Every token that ends an answer, in rising order.
+    pub fn eog_ids(&self) -> &[u32] {
+        &self.special.end_of_generation
+    }
+
+    /// Whether the token is never text for the user: control, unknown or unused tokens, and ids outside the
+    /// vocabulary.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.kinds.get(id as usize).is_none_or(|kind| kind.is_special() || *kind == TokenKind::Unused)
+    }
+
+    /// The token that begins a sequence.
+    pub fn bos(&self) -> Option<u32> {
+        self.special.bos
+    }
+
+    /// The token that ends a sequence.
+    pub fn eos(&self) -> Option<u32> {
+        self.special.eos
+    }
+
+    /// Whether a prompt begins with BOS.
+    pub fn adds_bos(&self) -> bool {
+        self.special.add_bos && self.special.bos.is_some()
+    }
+
+    /// The number of tokens; logits may have more columns.
+    pub fn vocab_size(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether text after the token `previous` (or at the very start) is encoded with a space in front, which a
+    /// decoder must then take off again.
+    pub(crate) fn prefixes_space_after(&self, previous: Option<u32>) -> bool {
+        matches!(self.model, Model::Scores { space_prefix: true, .. })
+            && previous.is_none_or(|id| self.is_special(id) || self.kinds[id as usize] == TokenKind::UserDefined)
+    }
+}
+
+fn read_kinds(meta: &Metadata, count: usize) -> Result<Vec<TokenKind>, TokenizerError> {
+    const KEY: &str = "tokenizer.ggml.token_type";
+    match meta.opt_i32s(KEY)? {
+        Some(kinds) => {
+            check_len(KEY, kinds.len(), count)?;
+            Ok(kinds.into_iter().map(TokenKind::from_id).collect())
+        }
+        None => Ok(vec![TokenKind::Normal; count]),
+    }
+}
+
+fn check_len(key: &'static str, found: usize, expected: usize) -> Result<(), TokenizerError> {
+    if found == expected { Ok(()) } else { Err(TokenizerError::LengthMismatch { key, found, expected }) }
+}
+
+/// A piece in SentencePiece's spelling.
+fn decode_meta_space(text: &str, out: &mut Vec<u8>) {
+    for (i, part) in text.split(META_SPACE).enumerate() {
+        if i > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// The byte that `<0x0A>` stands for.
+fn byte_token(text: &str) -> Option<u8> {
+    let hex = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    if hex.len() == 2 { u8::from_str_radix(hex, 16).ok() } else { None }
+}
+
+/// The token of each byte; a byte without one takes the unknown token.
+fn byte_tokens(
+    tokens: &[String],
+    kinds: &[TokenKind],
+    unknown: Option<u32>,
+) -> Result<Box<[u32; 256]>, TokenizerError> {
+    let mut bytes = [None; 256];
+    for (id, text) in tokens.iter().enumerate() {
+        if matches!(kinds[id], TokenKind::Byte | TokenKind::Normal) && text.len() == 6
+            && let Some(byte) = byte_token(text)
+        {
+            bytes[usize::from(byte)] = Some(id as u32);
+        }
+    }
+    let mut out = Box::new([0; 256]);
+    for (byte, id) in bytes.iter().enumerate() {
+        out[byte] = id.or(unknown).ok_or(TokenizerError::MissingByte(byte as u8))?;
+    }
+    Ok(out)
+}
