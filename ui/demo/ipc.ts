@@ -1,0 +1,176 @@
+/**
+ * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
+ * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
+ * `empty`, `failing`, `start-failed`.
+ */
+import type { Channel } from '@tauri-apps/api/core';
+import { mockIPC } from '@tauri-apps/api/mocks';
+import type { AppEvent, ChatEvent, Message, Settings, SettingsPatch } from '../src/backend/types';
+import * as data from './data';
+
+const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
+const firstRun = scene === 'first-run' || scene === 'downloading';
+const refusal = {
+  code: 'model_too_large',
+  message: 'The model needs 5.1 GB of memory, but 3.2 GB are free.',
+  nextStep: 'Close other programs, choose a smaller model, or lower the context length.',
+};
+
+let settings: Settings = structuredClone(data.SETTINGS);
+let messages: Message[] = structuredClone(data.MESSAGES);
+let events: Channel<AppEvent> | undefined;
+let stopped = false;
+let counter = 0;
+/** What the page asked for, for tests to look at. */
+const calls: { command: string; args: unknown }[] = [];
+Object.assign(window, { demoCalls: calls });
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function patched(patch: SettingsPatch): Settings {
+  if (patch.endpoint && patch.endpoint.port < 1024) {
+    throw {
+      code: 'invalid_setting',
+      message: `Port ${patch.endpoint.port} is below 1024, which only the administrator may use.`,
+      nextStep: 'Choose a port from 1024 to 65535.',
+    };
+  }
+  settings = {
+    ...settings,
+    ...patch,
+    defaultModel:
+      patch.defaultModel === undefined ? settings.defaultModel : patch.defaultModel || null,
+    contextLength:
+      patch.contextLength === undefined ? settings.contextLength : patch.contextLength || null,
+    threads: patch.threads === undefined ? settings.threads : patch.threads || null,
+  };
+  events?.onmessage({ type: 'settings_changed', settings });
+  return settings;
+}
+
+async function answer(channel: Channel<ChatEvent>, user: Message | null, parentId: string) {
+  stopped = false;
+  const id = `a${++counter}`;
+  const assistant: Message = {
+    ...data.MESSAGES[1]!,
+    id,
+    parentId,
+    content: '',
+    status: 'streaming',
+    stats: null,
+  };
+  const conversation = { ...data.CONVERSATIONS[0]!, leafId: id };
+  channel.onmessage({
+    type: 'started',
+    conversation,
+    userMessage: user,
+    assistantMessage: assistant,
+  });
+  await sleep(100);
+  channel.onmessage({ type: 'loading', model: data.MODEL });
+  await sleep(200);
+  for (let processed = 0; processed <= 400; processed += 100) {
+    channel.onmessage({ type: 'prefill', processed, total: 412, cached: 89 });
+    await sleep(60);
+  }
+  let content = '';
+  for (const piece of data.LONG_ANSWER.match(/\s*\S+\s?/g) ?? []) {
+    if (stopped) break;
+    content += piece;
+    channel.onmessage({ type: 'text', text: piece });
+    await sleep(12);
+  }
+  const message: Message = {
+    ...assistant,
+    content,
+    status: stopped ? 'stopped' : 'complete',
+    stats: data.MESSAGES[2]!.stats,
+  };
+  messages = [...messages, ...(user ? [user] : []), message];
+  channel.onmessage({ type: 'finished', message });
+}
+
+function said(content: string, parentId: string | null): Message {
+  return { ...data.MESSAGES[0]!, id: `u${++counter}`, parentId, content };
+}
+
+type Args = Record<string, unknown>;
+const commands: Record<string, (args: Args) => unknown> = {
+  subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
+  get_status: () => {
+    if (scene === 'start-failed') {
+      throw {
+        code: 'data_dir_unwritable',
+        message: 'Lantern cannot write to /home/ada/.local/share/lantern: permission denied.',
+        nextStep: 'Give your user the right to write there, or set LANTERN_HOME.',
+      };
+    }
+    return scene === 'failing'
+      ? {
+          ...data.STATUS,
+          endpoint: {
+            running: false,
+            url: null,
+            error: {
+              code: 'port_taken',
+              message: 'Port 11535 is taken by another program.',
+              nextStep: 'Choose another port below, or close that program.',
+            },
+          },
+          notices: [
+            {
+              code: 'database_put_aside',
+              message: 'The database was damaged and has been put aside as lantern.db.damaged.',
+              nextStep: 'Your conversations were restored from the back-up of this morning.',
+            },
+          ],
+        }
+      : data.STATUS;
+  },
+  get_settings: () => settings,
+  update_settings: (args) => patched(args.patch as SettingsPatch),
+  library: () => (firstRun ? [] : data.LIBRARY),
+  catalogue: () =>
+    data.CATALOGUE.map((entry, index) => ({
+      ...entry,
+      installed: !firstRun && index === 0 ? data.MODEL : null,
+    })),
+  downloads: () =>
+    scene === 'downloading' ? [data.STARTER_DOWNLOAD] : firstRun ? [] : data.DOWNLOADS,
+  list_conversations: (args) =>
+    firstRun || scene === 'empty' ? [] : data.summaries(args.query as string | null),
+  get_conversation: (args) => ({
+    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
+    messages: args.id === 'c1' ? messages : [],
+  }),
+  send_message: (args) => {
+    if (scene === 'failing') throw refusal;
+    const { content, parentId } = args.request as { content: string; parentId: string | null };
+    const user = said(content, parentId);
+    void answer(args.channel as Channel<ChatEvent>, user, user.id);
+  },
+  regenerate: (args) => {
+    const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? '';
+    void answer(args.channel as Channel<ChatEvent>, null, parent);
+  },
+  edit_message: (args) => {
+    const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? null;
+    const user = said(args.content as string, parent);
+    void answer(args.channel as Channel<ChatEvent>, user, user.id);
+  },
+  stop_message: () => void (stopped = true),
+  load_model: (args) => {
+    if (scene === 'failing') throw refusal;
+    events?.onmessage({
+      type: 'model_changed',
+      model: { state: 'loaded', model: String(args.id), contextLength: 8192, memoryBytes: 1 },
+    });
+  },
+  'plugin:dialog|open': () => '/home/ada/models/Phi-4-mini-Q4_K_M.gguf',
+};
+
+mockIPC(async (command, args) => {
+  calls.push({ command, args: JSON.parse(JSON.stringify(args ?? {})) });
+  await sleep(5);
+  return commands[command]?.((args ?? {}) as Args) ?? null;
+});

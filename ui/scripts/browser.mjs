@@ -1,0 +1,156 @@
+/**
+ * The quick loop's stage: serves `dist` with the window's own content security policy, and opens pages in the
+ * system's Chromium with `demo/ipc.ts` in place of the application.
+ */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { build, preview } from 'vite';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+async function bundleDemo() {
+  const { output } = (
+    await build({
+      root,
+      configFile: false,
+      logLevel: 'warn',
+      build: {
+        write: false,
+        lib: { entry: `${root}/demo/ipc.ts`, formats: ['iife'], name: 'demo' },
+      },
+    })
+  )[0];
+  return output[0].code;
+}
+
+/** Calls `play(open)` with a function that opens a page for a scene; cleans up whatever happens. */
+export async function onStage(play) {
+  const executablePath = process.env.CHROMIUM ?? BROWSERS.find((path) => existsSync(path));
+  if (!executablePath) {
+    throw new Error('No Chromium was found. Install it, or name it in the variable CHROMIUM.');
+  }
+  const script = await bundleDemo();
+  const server = await preview({ root, preview: { port: 0, host: '127.0.0.1' }, logLevel: 'warn' });
+  const { port } = server.httpServer.address();
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  const complaints = [];
+
+  async function open({ demo = 'full', theme = 'light', size = [1280, 800] }) {
+    const context = await browser.newContext({
+      viewport: { width: size[0], height: size[1] },
+      colorScheme: theme,
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on('pageerror', (error) => complaints.push(`${demo}: ${error.message}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(`${demo}: ${message.text()}`);
+    });
+    await page.addInitScript(script);
+    await page.goto(`http://127.0.0.1:${port}/?demo=${demo}`);
+    if (demo !== 'start-failed') await page.waitForSelector('[data-ready="true"]');
+    else await page.waitForSelector('[data-testid="error-card"]');
+    return page;
+  }
+
+  try {
+    await play(open);
+  } finally {
+    await browser.close();
+    await new Promise((resolve) => server.httpServer.close(resolve));
+  }
+  return complaints;
+}
+
+export const byId = (name) => `[data-testid="${name}"]`;
+
+/** Every state worth looking at: a scene and the steps that lead to the state. */
+export const STATES = {
+  'first-run': { demo: 'first-run' },
+  downloading: { demo: 'downloading' },
+  empty: { demo: 'empty' },
+  conversation: {
+    act: async (page) => {
+      await page.click(`${byId('conversation-row')} >> nth=0 >> ${byId('conversation-open')}`);
+      await page.waitForSelector(byId('message-assistant'));
+      await page.waitForTimeout(150);
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+    },
+  },
+  'conversation-end': {
+    act: async (page) => {
+      await page.click(`${byId('conversation-row')} >> nth=0 >> ${byId('conversation-open')}`);
+      await page.waitForSelector(byId('error-card'));
+      await page.waitForTimeout(150);
+    },
+  },
+  streaming: {
+    demo: 'empty',
+    act: async (page) => {
+      await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(`${byId('message-assistant')} table`);
+    },
+  },
+  prefill: {
+    demo: 'empty',
+    act: async (page) => {
+      await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector('[data-phase="prefill"]');
+    },
+  },
+  failing: {
+    demo: 'failing',
+    act: async (page) => {
+      await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(byId('error-card'));
+    },
+  },
+  search: {
+    act: async (page) => {
+      await page.keyboard.press('Control+k');
+      await page.fill(byId('search'), 'light');
+      await page.waitForSelector(byId('conversation-snippet'));
+    },
+  },
+  picker: {
+    act: async (page) => {
+      await page.click(byId('model-picker'));
+      await page.waitForSelector(byId('model-picker-menu'));
+    },
+  },
+  link: {
+    act: async (page) => {
+      await STATES.conversation.act(page);
+      await page.click(`${byId('markdown')} a`);
+      await page.waitForSelector(byId('link-dialog'));
+    },
+  },
+  models: { act: (page) => page.click(byId('nav-models')) },
+  delete: {
+    act: async (page) => {
+      await page.click(byId('nav-models'));
+      await page.click(`${byId('model-card')} >> nth=1 >> ${byId('model-delete')}`);
+      await page.waitForSelector(byId('confirm-dialog'));
+    },
+  },
+  settings: { act: (page) => page.keyboard.press('Control+,') },
+  'settings-end': {
+    demo: 'failing',
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.fill('[data-setting="endpoint.port"] [data-testid="setting-control"]', '80');
+      await page.waitForSelector(byId('setting-error'));
+      await page.locator('footer').scrollIntoViewIfNeeded();
+    },
+  },
+  'start-failed': { demo: 'start-failed' },
+};

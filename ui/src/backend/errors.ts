@@ -1,0 +1,23 @@
+/** Turns whatever a call can reject with into the one error shape the window shows. */
+import type { ErrorInfo } from './types';
+
+export function isErrorInfo(value: unknown): value is ErrorInfo {
+  if (typeof value !== 'object' || value === null) return false;
+  const candidate = value as Record<string, unknown>;
+  return typeof candidate.code === 'string' && typeof candidate.message === 'string';
+}
+
+export function toErrorInfo(cause: unknown): ErrorInfo {
+  if (isErrorInfo(cause)) return { ...cause, nextStep: cause.nextStep ?? '' };
+  const message =
+    cause instanceof Error
+      ? cause.message
+      : typeof cause === 'string'
+        ? cause
+        : JSON.stringify(cause);
+  return {
+    code: 'unexpected',
+    message: message || 'Something failed without saying why.',
+    nextStep: 'Try again; if it keeps failing, restart Lantern.',
+  };
+}

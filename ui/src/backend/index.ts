@@ -1,0 +1,67 @@
+/**
+ * What the window can ask of the application. Everything outside this folder speaks to this interface,
+ * never to the shell; tests put a fake in its place.
+ *
+ * Every promise rejects with an `ErrorInfo`, whatever went wrong underneath.
+ */
+import type {
+  AppEvent,
+  AppStatus,
+  CatalogueEntry,
+  ChatEvent,
+  ConversationSummary,
+  ConversationView,
+  DownloadProgress,
+  DownloadRequest,
+  LibraryModel,
+  SendMessage,
+  Settings,
+  SettingsPatch,
+} from './types';
+
+export interface Backend {
+  /** All conversations, latest first; with a query, those that match, with the matching passage. */
+  listConversations(query: string | null): Promise<ConversationSummary[]>;
+  getConversation(id: string): Promise<ConversationView>;
+  renameConversation(id: string, title: string): Promise<void>;
+  deleteConversation(id: string): Promise<void>;
+  /** Shows the branch that ends at `leafId`. */
+  selectBranch(conversationId: string, leafId: string): Promise<void>;
+
+  /** The answer arrives through `onEvent`; the promise only says that the request was taken. */
+  sendMessage(request: SendMessage, onEvent: (event: ChatEvent) => void): Promise<void>;
+  /** Writes another answer beside this one. */
+  regenerate(messageId: string, onEvent: (event: ChatEvent) => void): Promise<void>;
+  /** Puts another wording beside this message of the person, and answers it. */
+  editMessage(
+    messageId: string,
+    content: string,
+    onEvent: (event: ChatEvent) => void,
+  ): Promise<void>;
+  stopMessage(messageId: string): Promise<void>;
+
+  library(): Promise<LibraryModel[]>;
+  catalogue(): Promise<CatalogueEntry[]>;
+  importModel(path: string, copy: boolean): Promise<void>;
+  deleteModel(id: string): Promise<void>;
+  downloads(): Promise<DownloadProgress[]>;
+  /** Starts or resumes. */
+  downloadModel(request: DownloadRequest): Promise<void>;
+  cancelDownload(id: string): Promise<void>;
+  loadModel(id: string): Promise<void>;
+  unloadModel(): Promise<void>;
+
+  getSettings(): Promise<Settings>;
+  /** All settings after the change. */
+  updateSettings(patch: SettingsPatch): Promise<Settings>;
+  getStatus(): Promise<AppStatus>;
+  subscribe(onEvent: (event: AppEvent) => void): Promise<void>;
+
+  /** Opens an http(s) address in the system's browser. */
+  openLink(url: string): Promise<void>;
+  /** Asks the user for a model file; `null` when they thought better of it. */
+  chooseModelFile(): Promise<string | null>;
+}
+
+export { tauriBackend } from './tauri';
+export { toErrorInfo } from './errors';

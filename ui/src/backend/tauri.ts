@@ -1,0 +1,68 @@
+/** The backend as the desktop shell offers it: one command per method, one channel per stream. */
+import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
+import { open } from '@tauri-apps/plugin-dialog';
+import type { Backend } from '.';
+import { toErrorInfo } from './errors';
+import type { AppEvent, ChatEvent, Settings } from './types';
+
+async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (cause) {
+    throw toErrorInfo(cause);
+  }
+}
+
+function channel<T>(onEvent: (event: T) => void): Channel<T> {
+  const made = new Channel<T>();
+  made.onmessage = onEvent;
+  return made;
+}
+
+export const tauriBackend: Backend = {
+  listConversations: (query) => call('list_conversations', { query }),
+  getConversation: (id) => call('get_conversation', { id }),
+  renameConversation: (id, title) => call('rename_conversation', { id, title }),
+  deleteConversation: (id) => call('delete_conversation', { id }),
+  selectBranch: (conversationId, leafId) => call('select_branch', { conversationId, leafId }),
+
+  sendMessage: (request, onEvent) =>
+    call('send_message', { request, channel: channel<ChatEvent>(onEvent) }),
+  regenerate: (messageId, onEvent) =>
+    call('regenerate', { messageId, channel: channel<ChatEvent>(onEvent) }),
+  editMessage: (messageId, content, onEvent) =>
+    call('edit_message', { messageId, content, channel: channel<ChatEvent>(onEvent) }),
+  stopMessage: (messageId) => call('stop_message', { messageId }),
+
+  library: () => call('library'),
+  catalogue: () => call('catalogue'),
+  importModel: (path, copy) => call('import_model', { path, copy }),
+  deleteModel: (id) => call('delete_model', { id }),
+  downloads: () => call('downloads'),
+  downloadModel: (request) => call('download_model', { request }),
+  cancelDownload: (id) => call('cancel_download', { id }),
+  loadModel: (id) => call('load_model', { id }),
+  unloadModel: () => call('unload_model'),
+
+  getSettings: () => call('get_settings'),
+  updateSettings: async (patch) => {
+    const settings = await call<Settings | null>('update_settings', { patch });
+    return settings ?? (await call<Settings>('get_settings'));
+  },
+  getStatus: () => call('get_status'),
+  subscribe: (onEvent) => call('subscribe', { channel: channel<AppEvent>(onEvent) }),
+
+  openLink: (url) => call('open_link', { url }),
+  chooseModelFile: async () => {
+    try {
+      return await open({
+        title: 'Choose a model file',
+        multiple: false,
+        directory: false,
+        filters: [{ name: 'GGUF models', extensions: ['gguf'] }],
+      });
+    } catch (cause) {
+      throw toErrorInfo(cause);
+    }
+  },
+};

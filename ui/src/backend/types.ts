@@ -1,0 +1,24 @@
+/** The application's data types, generated from the Rust definitions (`cargo test -p lantern-protocol`). */
+export type { AppEvent } from './types/AppEvent';
+export type { AppStatus } from './types/AppStatus';
+export type { CatalogueEntry } from './types/CatalogueEntry';
+export type { ChatEvent } from './types/ChatEvent';
+export type { Conversation } from './types/Conversation';
+export type { ConversationSummary } from './types/ConversationSummary';
+export type { ConversationView } from './types/ConversationView';
+export type { DownloadProgress } from './types/DownloadProgress';
+export type { DownloadRequest } from './types/DownloadRequest';
+export type { DownloadState } from './types/DownloadState';
+export type { EndpointStatus } from './types/EndpointStatus';
+export type { ErrorInfo } from './types/ErrorInfo';
+export type { GenerationStats } from './types/GenerationStats';
+export type { LibraryModel } from './types/LibraryModel';
+export type { Message } from './types/Message';
+export type { MessageStatus } from './types/MessageStatus';
+export type { ModelSource } from './types/ModelSource';
+export type { ModelState } from './types/ModelState';
+export type { SamplingSettings } from './types/SamplingSettings';
+export type { SendMessage } from './types/SendMessage';
+export type { Settings } from './types/Settings';
+export type { SettingsPatch } from './types/SettingsPatch';
+export type { Theme } from './types/Theme';

@@ -1,0 +1,129 @@
+/** Which conversation is open, and the sessions that are still busy behind it. */
+import { toErrorInfo, type Backend } from '../../backend';
+import type { ErrorInfo } from '../../backend/types';
+import { DraftStore } from './drafts';
+import { ChatSession } from './session.svelte';
+
+export class ChatController {
+  session: ChatSession;
+  /** The conversation that is being fetched. */
+  opening = $state<string | null>(null);
+  openError = $state.raw<ErrorInfo | null>(null);
+  /** Said to screen readers when an answer begins and ends. */
+  announcement = $state('');
+  readonly drafts: DraftStore;
+
+  readonly #backend: Backend;
+  // Nothing is drawn from this map, so it need not be reactive.
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity
+  readonly #busy = new Map<string, ChatSession>();
+  readonly #onConversationsChanged: () => void;
+
+  constructor(
+    backend: Backend,
+    options: { storage: Pick<Storage, 'getItem' | 'setItem'>; onConversationsChanged?: () => void },
+  ) {
+    this.#backend = backend;
+    this.drafts = new DraftStore(options.storage);
+    this.#onConversationsChanged = options.onConversationsChanged ?? (() => {});
+    this.session = $state.raw(this.#fresh());
+  }
+
+  readonly openId = $derived.by(() => this.opening ?? this.session.conversation?.id ?? null);
+
+  startNew(): void {
+    this.opening = null;
+    this.openError = null;
+    if (this.session.isEmpty && !this.session.conversation) return;
+    this.#leave();
+    this.session = this.#fresh();
+  }
+
+  async open(id: string): Promise<void> {
+    if (this.openId === id && !this.openError) return;
+    this.openError = null;
+    const busy = this.#busy.get(id);
+    if (busy) {
+      this.opening = null;
+      this.#leave();
+      this.session = busy;
+      return;
+    }
+    this.opening = id;
+    try {
+      const view = await this.#backend.getConversation(id);
+      if (this.opening !== id) return;
+      this.#leave();
+      const session = this.#fresh();
+      session.show(view);
+      this.session = session;
+    } catch (cause) {
+      if (this.opening === id) this.openError = toErrorInfo(cause);
+    } finally {
+      if (this.opening === id && !this.openError) this.opening = null;
+    }
+  }
+
+  /** The conversation was renamed: the header follows. */
+  renamed(id: string, title: string): void {
+    const { conversation } = this.session;
+    if (conversation?.id === id) this.session.conversation = { ...conversation, title };
+  }
+
+  /** The conversation was deleted: if it was open, an empty one takes its place. */
+  deleted(id: string): void {
+    this.drafts.clear(id);
+    const busy = this.#busy.get(id);
+    this.#busy.delete(id);
+    if (busy && busy !== this.session) busy.dispose();
+    if (this.openId === id) {
+      this.opening = null;
+      this.session.dispose();
+      this.session = this.#fresh();
+    }
+  }
+
+  send(content: string): void {
+    const text = content.trim();
+    if (text === '' || this.session.busy) return;
+    this.drafts.clear(this.session.conversation?.id ?? null);
+    this.session.send(text);
+  }
+
+  #fresh(): ChatSession {
+    return new ChatSession(this.#backend, (session) => this.#changed(session));
+  }
+
+  #leave(): void {
+    if (!this.session.busy) this.session.dispose();
+  }
+
+  #changed(session: ChatSession): void {
+    const id = session.conversation?.id;
+    if (id) {
+      if (session.busy) this.#busy.set(id, session);
+      else this.#busy.delete(id);
+      this.#onConversationsChanged();
+    }
+    // Words that could not be sent are a draft again, should the user leave them.
+    const unsent = session.failure?.content;
+    if (unsent) this.drafts.set(id ?? null, unsent);
+    if (session === this.session) this.announcement = announcementFor(session);
+  }
+}
+
+function announcementFor(session: ChatSession): string {
+  if (session.busy) return 'Lantern is answering.';
+  const last = session.branch.at(-1)?.message;
+  if (session.failure) return `Failed: ${session.failure.error.message}`;
+  switch (last?.status) {
+    case 'failed':
+      return `The answer failed: ${last.error?.message ?? ''}`;
+    case 'stopped':
+      return 'Answer stopped.';
+    case 'truncated':
+      return 'The answer reached the token limit.';
+    default:
+      return 'Answer finished.';
+  }
+}

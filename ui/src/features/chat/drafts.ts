@@ -1,0 +1,56 @@
+/** Unsent words, kept per conversation until they are sent, also across restarts. */
+const KEY = 'lantern.drafts';
+/** Where words for a conversation that does not exist yet are kept. */
+const NEW = '';
+/** Old drafts of deleted conversations must not pile up for ever. */
+const MOST = 100;
+
+type Kept = Pick<Storage, 'getItem' | 'setItem'>;
+
+export class DraftStore {
+  readonly #storage: Kept;
+  readonly #drafts: Map<string, string>;
+
+  constructor(storage: Kept) {
+    this.#storage = storage;
+    this.#drafts = read(storage);
+  }
+
+  get(conversationId: string | null): string {
+    return this.#drafts.get(conversationId ?? NEW) ?? '';
+  }
+
+  set(conversationId: string | null, text: string): void {
+    const key = conversationId ?? NEW;
+    this.#drafts.delete(key);
+    if (text.trim() !== '') this.#drafts.set(key, text);
+    for (const oldest of this.#drafts.keys()) {
+      if (this.#drafts.size <= MOST) break;
+      this.#drafts.delete(oldest);
+    }
+    try {
+      this.#storage.setItem(KEY, JSON.stringify([...this.#drafts]));
+    } catch {
+      // A full or forbidden storage costs the draft its survival of a restart, nothing else.
+    }
+  }
+
+  clear(conversationId: string | null): void {
+    this.set(conversationId, '');
+  }
+}
+
+function read(storage: Kept): Map<string, string> {
+  try {
+    const entries: unknown = JSON.parse(storage.getItem(KEY) ?? '[]');
+    if (!Array.isArray(entries)) return new Map();
+    return new Map(
+      entries.filter(
+        (entry): entry is [string, string] =>
+          Array.isArray(entry) && typeof entry[0] === 'string' && typeof entry[1] === 'string',
+      ),
+    );
+  } catch {
+    return new Map();
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * One open conversation: its messages, the branch that is shown, and the answer being written, if any.
+ * A session goes on living while its answer streams, whether it is shown or not.
+ */
+import { toErrorInfo, type Backend } from '../../backend';
+import type {
+  ChatEvent,
+  Conversation,
+  ConversationView,
+  ErrorInfo,
+  Message,
+} from '../../backend/types';
+import { branchTo, newestLeafUnder, withMessage } from './tree';
+
+/** What the model is doing before and while it writes. */
+export type Phase =
+  | { kind: 'starting' }
+  | { kind: 'loading'; model: string }
+  | { kind: 'queued'; position: number }
+  | { kind: 'prefill'; processed: number; total: number; cached: number }
+  | { kind: 'writing' };
+
+/** A request that the database has not confirmed yet. */
+interface Pending {
+  /** The person's words, shown at once; `null` when an answer is only regenerated. */
+  content: string | null;
+  /** The message that the new one follows: the branch is shown up to here. */
+  after: string | null;
+}
+
+/** A request that failed before it left a message behind. */
+export interface Failure {
+  error: ErrorInfo;
+  /** The person's words that were not sent; they stay on show. */
+  content: string | null;
+  retry: () => void;
+}
+
+/** Text is painted at most this often, in milliseconds: fast enough to look fluent, slow enough to stay cheap. */
+const PAINT_EVERY = 40;
+/** How often an answer that another window began is looked at, in milliseconds. */
+const WATCH_EVERY = 1000;
+
+export class ChatSession {
+  conversation = $state.raw<Conversation | null>(null);
+  messages = $state.raw<Message[]>([]);
+  leafId = $state<string | null>(null);
+  /** The model that the user picked for the next message. */
+  pickedModel = $state<string | null>(null);
+  failure = $state.raw<Failure | null>(null);
+  /** Id of the answer being written here. */
+  liveId = $state<string | null>(null);
+  liveText = $state('');
+  phase = $state.raw<Phase>({ kind: 'starting' });
+  stopping = $state(false);
+
+  #pending = $state.raw<Pending | null>(null);
+  #buffer = '';
+  #paint: ReturnType<typeof setTimeout> | null = null;
+  #watch: ReturnType<typeof setTimeout> | null = null;
+  readonly #backend: Backend;
+  readonly #onChange: (session: ChatSession) => void;
+
+  /** `onChange` hears when the conversation got its id, and when an answer began or ended. */
+  constructor(backend: Backend, onChange: (session: ChatSession) => void = () => {}) {
+    this.#backend = backend;
+    this.#onChange = onChange;
+  }
+
+  /** The branch on show. While a request is pending it ends where the new message will follow. */
+  readonly branch = $derived.by(() => {
+    const whole = branchTo(this.messages, this.leafId).filter(
+      ({ message }) => message.role === 'user' || message.role === 'assistant',
+    );
+    if (!this.#pending) return whole;
+    const end = whole.findIndex(({ message }) => message.id === this.#pending?.after);
+    return whole.slice(0, end + 1);
+  });
+
+  readonly busy = $derived(this.#pending !== null || this.liveId !== null);
+  /** The person's words that are on their way to the database. */
+  readonly pendingContent = $derived(this.#pending?.content ?? this.failure?.content ?? null);
+  /** Whether an answer is expected that has no message yet. */
+  readonly awaiting = $derived(this.#pending !== null);
+  readonly isEmpty = $derived(
+    this.branch.length === 0 && this.#pending === null && this.failure === null,
+  );
+
+  /** An answer that is being written, but not through this session (another window, or before a reload). */
+  readonly foreignStreamId = $derived(
+    this.messages.find(({ id, status }) => status === 'streaming' && id !== this.liveId)?.id ??
+      null,
+  );
+
+  show(view: ConversationView): void {
+    this.conversation = view.conversation;
+    this.messages = view.messages;
+    this.leafId = view.conversation.leafId;
+    if (this.foreignStreamId !== null) this.#watchForeign();
+  }
+
+  send(content: string): void {
+    const after = this.branch.at(-1)?.message.id ?? null;
+    const request = {
+      conversationId: this.conversation?.id ?? null,
+      parentId: after,
+      content,
+      model: this.pickedModel,
+    };
+    this.#run({ content, after }, (onEvent) => this.#backend.sendMessage(request, onEvent));
+  }
+
+  regenerate(messageId: string): void {
+    const message = this.messages.find(({ id }) => id === messageId);
+    if (!message) return;
+    this.#run({ content: null, after: message.parentId }, (onEvent) =>
+      this.#backend.regenerate(messageId, onEvent),
+    );
+  }
+
+  edit(messageId: string, content: string): void {
+    const message = this.messages.find(({ id }) => id === messageId);
+    if (!message) return;
+    this.#run({ content, after: message.parentId }, (onEvent) =>
+      this.#backend.editMessage(messageId, content, onEvent),
+    );
+  }
+
+  /** Stops the answer; its text so far is kept. Asked before the answer has begun, it stops it as it begins. */
+  async stop(): Promise<void> {
+    const id = this.liveId ?? this.foreignStreamId;
+    this.stopping = true;
+    if (id === null) return;
+    try {
+      await this.#backend.stopMessage(id);
+    } catch (cause) {
+      this.stopping = false;
+      this.failure = { error: toErrorInfo(cause), content: null, retry: () => void this.stop() };
+    }
+  }
+
+  async selectBranch(messageId: string): Promise<void> {
+    if (this.busy || !this.conversation) return;
+    const before = this.leafId;
+    const leaf = newestLeafUnder(this.messages, messageId);
+    this.leafId = leaf;
+    try {
+      await this.#backend.selectBranch(this.conversation.id, leaf);
+    } catch (cause) {
+      this.leafId = before;
+      const retry = () => void this.selectBranch(messageId);
+      this.failure = { error: toErrorInfo(cause), content: null, retry };
+    }
+  }
+
+  dismissFailure(): void {
+    this.failure = null;
+  }
+
+  /** Lets go of timers; the session must not be used afterwards. */
+  dispose(): void {
+    if (this.#paint !== null) clearTimeout(this.#paint);
+    if (this.#watch !== null) clearTimeout(this.#watch);
+  }
+
+  #run(pending: Pending, request: (onEvent: (event: ChatEvent) => void) => Promise<void>): void {
+    if (this.busy) return;
+    this.failure = null;
+    this.stopping = false;
+    this.phase = { kind: 'starting' };
+    this.#pending = pending;
+    this.#onChange(this);
+    request((event) => this.#take(event)).catch((cause: unknown) => {
+      // Once the answer has a message, its own `failed` event tells the story.
+      if (this.#pending === null) return;
+      this.#pending = null;
+      this.stopping = false;
+      const retry = () => this.#run(pending, request);
+      this.failure = { error: toErrorInfo(cause), content: pending.content, retry };
+      this.#onChange(this);
+    });
+  }
+
+  #take(event: ChatEvent): void {
+    switch (event.type) {
+      case 'started':
+        this.#begin(event.conversation, event.userMessage, event.assistantMessage);
+        break;
+      case 'loading':
+        this.phase = { kind: 'loading', model: event.model };
+        break;
+      case 'queued':
+        this.phase = { kind: 'queued', position: event.position };
+        break;
+      case 'prefill': {
+        const { processed, total, cached } = event;
+        this.phase = { kind: 'prefill', processed, total, cached };
+        break;
+      }
+      case 'text':
+        if (this.phase.kind !== 'writing') this.phase = { kind: 'writing' };
+        this.#buffer += event.text;
+        this.#paint ??= setTimeout(() => this.#flush(), PAINT_EVERY);
+        break;
+      case 'finished':
+        this.#end(event.message);
+        break;
+      case 'failed':
+        this.#end({ ...event.message, error: event.message.error ?? event.error });
+        break;
+    }
+  }
+
+  #begin(conversation: Conversation, user: Message | null, assistant: Message): void {
+    let messages = this.messages;
+    if (user) messages = withMessage(messages, user);
+    this.messages = withMessage(messages, assistant);
+    this.conversation = conversation;
+    this.leafId = assistant.id;
+    this.#buffer = assistant.content;
+    this.liveText = assistant.content;
+    this.liveId = assistant.id;
+    this.#pending = null;
+    this.#onChange(this);
+    if (this.stopping) void this.stop();
+  }
+
+  #flush(): void {
+    if (this.#paint !== null) clearTimeout(this.#paint);
+    this.#paint = null;
+    this.liveText = this.#buffer;
+  }
+
+  #end(message: Message): void {
+    this.#flush();
+    this.messages = withMessage(this.messages, message);
+    this.liveId = null;
+    this.liveText = '';
+    this.#buffer = '';
+    this.#pending = null;
+    this.stopping = false;
+    this.#onChange(this);
+  }
+
+  #watchForeign(): void {
+    if (this.#watch !== null) clearTimeout(this.#watch);
+    this.#watch = setTimeout(async () => {
+      const id = this.conversation?.id;
+      if (!id || this.busy) return;
+      try {
+        this.show(await this.#backend.getConversation(id));
+        if (this.foreignStreamId === null) this.stopping = false;
+      } catch {
+        // The conversation is gone; whoever removed it tells the rest of the window.
+      }
+    }, WATCH_EVERY);
+  }
+}

@@ -1,0 +1,44 @@
+/** The tree of a conversation's messages: which branch is shown, and which others stand beside it. */
+import type { Message } from '../../backend/types';
+
+export interface BranchNode {
+  message: Message;
+  /** Ids of the messages with the same parent and role, this one included, oldest first. */
+  alternatives: string[];
+  /** Where this one stands among them. */
+  index: number;
+}
+
+/** The shown branch, from the first message down to the leaf. Without a leaf, the branch of the newest message. */
+export function branchTo(messages: readonly Message[], leafId: string | null): BranchNode[] {
+  const byId = new Map(messages.map((message) => [message.id, message]));
+  const branch: BranchNode[] = [];
+  const seen = new Set<string>();
+  let current = (leafId !== null ? byId.get(leafId) : undefined) ?? messages.at(-1);
+  while (current && !seen.has(current.id)) {
+    seen.add(current.id);
+    const { parentId, role, id } = current;
+    const alternatives = messages
+      .filter((other) => other.parentId === parentId && other.role === role)
+      .map((other) => other.id);
+    branch.push({ message: current, alternatives, index: alternatives.indexOf(id) });
+    current = parentId !== null ? byId.get(parentId) : undefined;
+  }
+  return branch.reverse();
+}
+
+/** The end of the newest line below this message; the message itself when nothing follows. */
+export function newestLeafUnder(messages: readonly Message[], id: string): string {
+  let leaf = id;
+  for (;;) {
+    const next = messages.findLast((message) => message.parentId === leaf);
+    if (!next) return leaf;
+    leaf = next.id;
+  }
+}
+
+/** The messages with this one in place of its older version, or added at the end. */
+export function withMessage(messages: readonly Message[], message: Message): Message[] {
+  const index = messages.findIndex((other) => other.id === message.id);
+  return index < 0 ? [...messages, message] : messages.with(index, message);
+}

@@ -1,0 +1,256 @@
+/**
+ * Every setting, once: what it is called, what it does, how it is chosen, where it lives in `Settings`, and its
+ * default. The settings page draws itself from this list. Limits are checked by the application; those here only
+ * shape the controls.
+ */
+import type { SamplingSettings, Settings, SettingsPatch } from '../../backend/types';
+
+export type SettingValue = string | number | boolean | null;
+
+export type Control =
+  | { kind: 'theme' }
+  | { kind: 'model' }
+  | { kind: 'text'; rows: number; placeholder: string }
+  | { kind: 'slider'; min: number; max: number; step: number }
+  | { kind: 'number'; min: number; max: number; empty: string | null }
+  | { kind: 'switch' }
+  | { kind: 'key' };
+
+export type Section = 'Appearance' | 'Conversations' | 'Sampling' | 'Engine' | 'Local endpoint';
+
+export interface SettingEntry {
+  /** Where it lives, as in the stored JSON. */
+  id: string;
+  section: Section;
+  label: string;
+  help: string;
+  control: Control;
+  initial: SettingValue;
+  read(settings: Settings): SettingValue;
+  patch(settings: Settings, value: SettingValue): SettingsPatch;
+}
+
+export const SECTIONS: { name: Section; lead: string }[] = [
+  { name: 'Appearance', lead: 'How Lantern looks.' },
+  { name: 'Conversations', lead: 'What every new conversation begins with.' },
+  {
+    name: 'Sampling',
+    lead: 'How the next word is chosen. Changes apply to the next answer; no model is reloaded.',
+  },
+  { name: 'Engine', lead: 'How much of this computer a model may use.' },
+  {
+    name: 'Local endpoint',
+    lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It listens on 127.0.0.1 only and asks for the key.',
+  },
+];
+
+type Numeric = Exclude<keyof SamplingSettings, 'seed' | 'maxTokens'>;
+
+function sampling(
+  field: Numeric,
+  label: string,
+  help: string,
+  initial: number,
+  [min, max, step]: [number, number, number],
+): SettingEntry {
+  return {
+    id: `sampling.${field}`,
+    section: 'Sampling',
+    label,
+    help,
+    control: { kind: 'slider', min, max, step },
+    initial,
+    read: (settings) => settings.sampling[field],
+    patch: (settings, value) => ({
+      sampling: { ...settings.sampling, [field]: Number(value) },
+    }),
+  };
+}
+
+function optionalSampling(
+  field: 'seed' | 'maxTokens',
+  label: string,
+  help: string,
+  empty: string,
+  min: number,
+): SettingEntry {
+  return {
+    id: `sampling.${field}`,
+    section: 'Sampling',
+    label,
+    help,
+    control: { kind: 'number', min, max: 4_294_967_295, empty },
+    initial: null,
+    read: (settings) => settings.sampling[field],
+    patch: (settings, value) => ({
+      sampling: { ...settings.sampling, [field]: value === null ? null : Number(value) },
+    }),
+  };
+}
+
+/** Numbers that are cleared by sending 0. */
+function optionalNumber(
+  field: 'contextLength' | 'threads',
+  label: string,
+  help: string,
+  empty: string,
+  [min, max]: [number, number],
+): SettingEntry {
+  return {
+    id: field,
+    section: 'Engine',
+    label,
+    help,
+    control: { kind: 'number', min, max, empty },
+    initial: null,
+    read: (settings) => settings[field],
+    patch: (_settings, value) => ({ [field]: value === null ? 0 : Number(value) }),
+  };
+}
+
+export const SETTINGS: SettingEntry[] = [
+  {
+    id: 'theme',
+    section: 'Appearance',
+    label: 'Theme',
+    help: 'Light, dark, or as the system says.',
+    control: { kind: 'theme' },
+    initial: 'system',
+    read: (settings) => settings.theme,
+    patch: (_settings, value) => ({ theme: value as Settings['theme'] }),
+  },
+  {
+    id: 'defaultModel',
+    section: 'Conversations',
+    label: 'Default model',
+    help: 'Answers in every conversation where you have not picked another.',
+    control: { kind: 'model' },
+    initial: null,
+    read: (settings) => settings.defaultModel,
+    patch: (_settings, value) => ({ defaultModel: value === null ? '' : String(value) }),
+  },
+  {
+    id: 'systemPrompt',
+    section: 'Conversations',
+    label: 'System prompt',
+    help: 'Instructions that stand before every conversation. Leave it empty to say nothing.',
+    control: {
+      kind: 'text',
+      rows: 4,
+      placeholder: 'For example: Answer briefly, in British English.',
+    },
+    initial: '',
+    read: (settings) => settings.systemPrompt,
+    patch: (_settings, value) => ({ systemPrompt: String(value ?? '') }),
+  },
+  sampling(
+    'temperature',
+    'Temperature',
+    'Low values stay close to the likeliest words, high values wander. 0 always takes the likeliest.',
+    0.7,
+    [0, 2, 0.05],
+  ),
+  sampling(
+    'topK',
+    'Top k',
+    'Considers only the k likeliest tokens. 0 considers all.',
+    40,
+    [0, 200, 1],
+  ),
+  sampling(
+    'topP',
+    'Top p',
+    'Considers the likeliest tokens until their probabilities add up to this.',
+    0.95,
+    [0.05, 1, 0.01],
+  ),
+  sampling(
+    'minP',
+    'Min p',
+    'Leaves out tokens less likely than this share of the likeliest one.',
+    0.05,
+    [0, 1, 0.01],
+  ),
+  sampling(
+    'repeatPenalty',
+    'Repeat penalty',
+    'Makes recent tokens less likely. 1 is off.',
+    1,
+    [1, 2, 0.01],
+  ),
+  sampling(
+    'presencePenalty',
+    'Presence penalty',
+    'Subtracted once for any token already used. 0 is off.',
+    0,
+    [-2, 2, 0.05],
+  ),
+  sampling(
+    'frequencyPenalty',
+    'Frequency penalty',
+    'Subtracted for every use of a token. 0 is off.',
+    0,
+    [-2, 2, 0.05],
+  ),
+  optionalSampling(
+    'seed',
+    'Seed',
+    'The same seed gives the same answer to the same question.',
+    'Random',
+    0,
+  ),
+  optionalSampling(
+    'maxTokens',
+    'Longest answer',
+    'In tokens; a token is about three quarters of a word.',
+    'Up to the context',
+    1,
+  ),
+  optionalNumber(
+    'contextLength',
+    'Context length',
+    'Tokens a conversation may hold. More takes more memory. Automatic takes the model’s own limit, at most 8192.',
+    'Automatic',
+    [256, 1_048_576],
+  ),
+  optionalNumber(
+    'threads',
+    'Threads',
+    'Processor threads that compute. Automatic takes the physical cores.',
+    'Automatic',
+    [1, 1024],
+  ),
+  {
+    id: 'endpoint.enabled',
+    section: 'Local endpoint',
+    label: 'Listen for other programs',
+    help: 'Turn it off and nothing listens.',
+    control: { kind: 'switch' },
+    initial: true,
+    read: (settings) => settings.endpoint.enabled,
+    patch: (settings, value) => ({
+      endpoint: { ...settings.endpoint, enabled: value === true },
+    }),
+  },
+  {
+    id: 'endpoint.port',
+    section: 'Local endpoint',
+    label: 'Port',
+    help: 'Where it listens on 127.0.0.1.',
+    control: { kind: 'number', min: 1024, max: 65_535, empty: null },
+    initial: 11_535,
+    read: (settings) => settings.endpoint.port,
+    patch: (settings, value) => ({ endpoint: { ...settings.endpoint, port: Number(value) } }),
+  },
+  {
+    id: 'endpoint.key',
+    section: 'Local endpoint',
+    label: 'Key',
+    help: 'Programs send it as the API key. A new key shuts out whoever has the old one.',
+    control: { kind: 'key' },
+    initial: null,
+    read: (settings) => settings.endpoint.key,
+    // An empty key asks for a new one.
+    patch: (settings, value) => ({ endpoint: { ...settings.endpoint, key: String(value ?? '') } }),
+  },
+];

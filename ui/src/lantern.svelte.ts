@@ -1,0 +1,161 @@
+/** The whole window: its controllers, what is on show, and the events that concern more than one of them. */
+import { toErrorInfo, type Backend } from './backend';
+import type { AppEvent, AppStatus, ErrorInfo } from './backend/types';
+import { ChatController } from './features/chat/chat.svelte';
+import { ConversationsController } from './features/conversations/conversations.svelte';
+import { ModelsController } from './features/models/models.svelte';
+import { SETTINGS } from './features/settings/registry';
+import { SettingsController } from './features/settings/settings.svelte';
+
+export type View = 'chat' | 'models' | 'settings';
+
+export interface Notice {
+  id: number;
+  info: ErrorInfo;
+}
+
+export class LanternApp {
+  view = $state<View>('chat');
+  status = $state.raw<AppStatus | null>(null);
+  notices = $state.raw<Notice[]>([]);
+  ready = $state(false);
+  /** Why the window could not start. */
+  startError = $state.raw<ErrorInfo | null>(null);
+
+  readonly backend: Backend;
+  readonly conversations: ConversationsController;
+  readonly chat: ChatController;
+  readonly models: ModelsController;
+  readonly settings: SettingsController;
+  #nextNotice = 0;
+
+  constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
+    this.backend = backend;
+    this.conversations = new ConversationsController(backend);
+    this.models = new ModelsController(backend);
+    this.settings = new SettingsController(backend);
+    this.chat = new ChatController(backend, {
+      storage,
+      onConversationsChanged: () => this.conversations.refreshSoon(),
+    });
+  }
+
+  readonly endpoint = $derived(this.status?.endpoint ?? { running: false, url: null, error: null });
+
+  /** Library id of the model that answers next in the open conversation. */
+  readonly answeringModel = $derived.by((): string | null => {
+    const { session } = this.chat;
+    const usable = this.models.usable;
+    const wanted = [
+      session.pickedModel,
+      session.conversation?.model,
+      this.settings.current?.defaultModel,
+    ].find((id) => typeof id === 'string' && usable.some((model) => model.id === id));
+    return wanted ?? usable[0]?.id ?? null;
+  });
+
+  /** Listens first and reads second, so that nothing falls between. */
+  async start(): Promise<void> {
+    this.startError = null;
+    try {
+      await this.backend.subscribe((event) => this.#take(event));
+      const status = await this.backend.getStatus();
+      this.status = status;
+      this.models.state = status.model;
+      for (const notice of status.notices) this.notify(notice);
+      await Promise.all([
+        this.settings.refresh(),
+        this.models.refresh(),
+        this.conversations.refresh(),
+      ]);
+      this.startError = this.settings.error;
+    } catch (cause) {
+      this.startError = toErrorInfo(cause);
+    }
+    this.ready = this.startError === null;
+  }
+
+  notify(info: ErrorInfo): void {
+    const known = this.notices.some(
+      (notice) => notice.info.code === info.code && notice.info.message === info.message,
+    );
+    if (!known) this.notices = [...this.notices, { id: this.#nextNotice++, info }];
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  /** Runs something the user asked for; a failure becomes a notice. */
+  async attempt(action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (cause) {
+      this.notify(toErrorInfo(cause));
+    }
+  }
+
+  newChat(): void {
+    this.view = 'chat';
+    this.chat.startNew();
+  }
+
+  async openConversation(id: string): Promise<void> {
+    this.view = 'chat';
+    await this.chat.open(id);
+  }
+
+  async renameConversation(id: string, title: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.conversations.rename(id, title);
+      this.chat.renamed(id, title);
+    });
+  }
+
+  async deleteConversation(id: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.conversations.remove(id);
+      this.chat.deleted(id);
+    });
+  }
+
+  /** The user picked a model for the open conversation: it is brought into memory while they type. */
+  pickModel(id: string): void {
+    this.chat.session.pickedModel = id;
+    const inMemory = this.models.stateOf(id);
+    if (!this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
+      void this.models.load(id);
+    }
+  }
+
+  makeDefault(id: string): void {
+    const entry = SETTINGS.find((setting) => setting.id === 'defaultModel');
+    if (entry) this.settings.set(entry, id);
+  }
+
+  #take(event: AppEvent): void {
+    switch (event.type) {
+      case 'conversations_changed':
+        this.conversations.refreshSoon();
+        break;
+      case 'library_changed':
+        void this.models.refresh();
+        break;
+      case 'download':
+        this.models.progress(event.progress);
+        break;
+      case 'model_changed':
+        this.models.state = event.model;
+        break;
+      case 'endpoint_changed':
+        if (this.status) this.status = { ...this.status, endpoint: event.endpoint };
+        break;
+      case 'settings_changed':
+        this.settings.replaced(event.settings);
+        break;
+      case 'notice':
+        this.notify(event.notice);
+        break;
+    }
+  }
+}

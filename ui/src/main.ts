@@ -1,0 +1,13 @@
+/** Starts the window. */
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { LanternApp } from './lantern.svelte';
+import { tauriBackend } from './backend';
+import './shared/styles/index.css';
+
+const target = document.getElementById('app');
+if (!target) throw new Error('index.html must hold the element that the window is drawn into');
+
+const app = new LanternApp(tauriBackend, localStorage);
+mount(App, { target, props: { app } });
+void app.start();

@@ -1,0 +1,13 @@
+/** Keyboard shortcuts of the window, under Ctrl or, on a Mac, ⌘. */
+const MAC = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? '');
+
+/** How a shortcut is written on this system. */
+export function shortcut(key: string): string {
+  return MAC ? `⌘${key}` : `Ctrl ${key}`;
+}
+
+/** The key pressed together with Ctrl or ⌘ and nothing else, in lower case. */
+export function commandKey(event: KeyboardEvent): string | null {
+  const command = MAC ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
+  return command && !event.altKey && !event.shiftKey ? event.key.toLowerCase() : null;
+}
