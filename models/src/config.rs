@@ -1,0 +1,76 @@
+//! What a model is, as far as the engine has to know: sizes and the shape of its key-value cache.
+
+/// A model's description, readable without loading its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelConfig {
+    /// `general.architecture` of the file.
+    pub architecture: String,
+    /// `general.name` of the file.
+    pub name: Option<String>,
+    /// Number of tokens the model gives logits for.
+    pub vocab_size: usize,
+    /// Context the model was trained for, in tokens.
+    pub context_length: usize,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Number of query heads.
+    pub n_heads: usize,
+    /// Shape of the key-value cache.
+    pub kv_layout: KvLayout,
+    /// Number of weights in the file.
+    pub n_parameters: u64,
+}
+
+/// The key-value cache's shape, layer by layer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KvLayout {
+    /// One entry per layer that keeps keys and values.
+    pub layers: Vec<LayerKvShape>,
+}
+
+/// Keys and values of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LayerKvShape {
+    /// Heads that keys and values have.
+    pub n_kv_heads: usize,
+    /// Values per head.
+    pub head_dim: usize,
+    /// How many tokens back the layer looks, itself included; `None` for all of them.
+    pub window: Option<u32>,
+}
+
+/// How the cache's numbers are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KvType {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats.
+    #[default]
+    F16,
+}
+
+impl LayerKvShape {
+    /// Numbers in one token's key (and as many in its value).
+    pub fn width(&self) -> usize {
+        self.n_kv_heads * self.head_dim
+    }
+}
+
+impl KvLayout {
+    /// Bytes that one token takes in all layers, keys and values together.
+    pub fn bytes_per_token(&self, kv_type: KvType) -> usize {
+        self.layers.iter().map(|layer| 2 * layer.width() * kv_type.bytes()).sum()
+    }
+}
+
+impl KvType {
+    /// Bytes per number.
+    pub fn bytes(self) -> usize {
+        match self {
+            KvType::F32 => 4,
+            KvType::F16 => 2,
+        }
+    }
+}

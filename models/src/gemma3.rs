@@ -1,0 +1,168 @@
+//! Gemma 3, text only: 270M to 27B.
+//!
+//! Blocks with norms before and after attention and network, norms over each head of queries and keys, and a gated GELU
+//! network. Five of six layers look back over a sliding window and have a rotary embedding of their own; every sixth
+//! looks at everything. Embeddings are scaled by the root of the width. The converter has added the 1 of Gemma's norms
+//! to their weights already.
+
+use candle_core::Tensor;
+
+use crate::hyper::Sizes;
+use crate::layers::{
+    Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
+    RopeScaling,
+};
+use crate::registry::Family;
+use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+
+pub(crate) const FAMILY: Family = Family {
+    config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
+    load: |h, w| Ok(Box::new(Gemma3::load(h, w)?)),
+};
+
+/// Every how manieth layer looks at everything, where the file does not say.
+const DEFAULT_PATTERN: usize = 6;
+/// The number of layers by which the 27B model is known: its queries are scaled by the width of the model.
+const LAYERS_OF_27B: usize = 62;
+
+/// What a file says about its model.
+struct Gemma3Params {
+    config: ModelConfig,
+    sizes: Sizes,
+    /// Attention of the layers that look at everything.
+    global: AttentionParams,
+    /// Attention of the layers with a window.
+    local: AttentionParams,
+    pattern: usize,
+    global_rope: RopeParams,
+    local_rope: RopeParams,
+    softcap: Option<f32>,
+}
+
+impl Gemma3Params {
+    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let sizes = hyper.sizes()?;
+        let scaled_by = match sizes.n_layers {
+            LAYERS_OF_27B => sizes.hidden / sizes.n_heads,
+            _ => sizes.head_dim,
+        };
+        let global = AttentionParams {
+            n_heads: sizes.n_heads,
+            n_kv_heads: sizes.n_kv_heads,
+            head_dim: sizes.head_dim,
+            scale: 1.0 / (scaled_by as f32).sqrt(),
+            window: None,
+            softcap: hyper.opt_f32("attn_logit_softcapping")?.filter(|&cap| cap > 0.0),
+        };
+        let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
+        let pattern =
+            hyper.opt_size("attention.sliding_window_pattern", sizes.n_layers.max(DEFAULT_PATTERN))?;
+        let global_rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?;
+        // The layers with a window are never stretched.
+        let local_rope = RopeParams {
+            dims: global_rope.dims,
+            base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
+            scaling: RopeScaling::None,
+        };
+        let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
+        hyper.finish()?;
+        let mut params = Gemma3Params {
+            config: hyper.config(&sizes, KvLayout::default())?,
+            local: AttentionParams { window: Some(window), ..global },
+            pattern: pattern.unwrap_or(DEFAULT_PATTERN),
+            sizes,
+            global,
+            global_rope,
+            local_rope,
+            softcap,
+        };
+        let layers = 0..params.sizes.n_layers;
+        params.config.kv_layout.layers = layers.map(|i| params.attention(i).kv_shape()).collect();
+        Ok(params)
+    }
+
+    /// Whether a layer looks at everything.
+    fn is_global(&self, layer: usize) -> bool {
+        (layer + 1).is_multiple_of(self.pattern)
+    }
+
+    fn attention(&self, layer: usize) -> AttentionParams {
+        if self.is_global(layer) { self.global } else { self.local }
+    }
+}
+
+/// A model of the Gemma 3 family.
+struct Gemma3 {
+    config: ModelConfig,
+    embedding: Embedding,
+    global_rope: Rope,
+    local_rope: Rope,
+    blocks: Vec<Block>,
+    head: Head,
+}
+
+struct Block {
+    is_global: bool,
+    attention_norm: RmsNorm,
+    attention: Attention,
+    post_attention_norm: RmsNorm,
+    mlp_norm: RmsNorm,
+    mlp: GatedMlp,
+    post_mlp_norm: RmsNorm,
+}
+
+impl Gemma3 {
+    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
+        let params = Gemma3Params::read(hyper)?;
+        let Sizes { n_layers, hidden, vocab, norm_eps, .. } = params.sizes;
+        let rope = |rope| Rope::new(rope, None, RopePairs::Halves, weights.compute());
+        Ok(Gemma3 {
+            embedding: weights.embedding(vocab, hidden)?.scaled((hidden as f32).sqrt()),
+            global_rope: rope(&params.global_rope),
+            local_rope: rope(&params.local_rope),
+            blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
+            head: Head::load(weights, hidden, vocab, norm_eps)?.with_softcap(params.softcap),
+            config: params.config,
+        })
+    }
+}
+
+impl Block {
+    fn load(params: &Gemma3Params, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
+        let Sizes { hidden, feed_forward, norm_eps, .. } = params.sizes;
+        let prefix = format!("blk.{layer}");
+        let norm = |name: &str| weights.rms_norm(&format!("{prefix}.{name}"), hidden, norm_eps);
+        let attention = Attention::load(weights, layer, hidden, params.attention(layer))?;
+        Ok(Block {
+            is_global: params.is_global(layer),
+            attention_norm: norm("attn_norm")?,
+            attention: attention.with_head_norms(weights, norm_eps)?,
+            post_attention_norm: norm("post_attention_norm")?,
+            mlp_norm: norm("ffn_norm")?,
+            mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::GeluTanh)?,
+            post_mlp_norm: norm("post_ffw_norm")?,
+        })
+    }
+}
+
+impl CausalLm for Gemma3 {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+        batch.check(&self.config, kv)?;
+        let (global_rope, local_rope) =
+            (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        for block in &self.blocks {
+            let rope = if block.is_global { &global_rope } else { &local_rope };
+            let attended =
+                block.attention.forward(&block.attention_norm.forward(&x)?, Some(rope), batch, kv)?;
+            x = (x + block.post_attention_norm.forward(&attended)?)?;
+            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
+            x = (x + block.post_mlp_norm.forward(&fed)?)?;
+        }
+        self.head.forward(&x, &batch.logit_rows)
+    }
+}

@@ -1,0 +1,215 @@
+//! Hyper-parameters of a file: the keys under its architecture's name, with a record of which were read.
+//!
+//! A key that nobody reads may change what the model computes, so a family ends its reading with [`Hyper::finish`],
+//! which refuses such keys by name.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use lantern_gguf::{GgufError, GgufFile, Metadata};
+
+use crate::{KvLayout, ModelConfig, ModelError};
+
+/// Keys that say nothing about the computation.
+const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
+
+/// Sizes beyond these are damage, not models. They keep later arithmetic far from overflow.
+const MAX_LAYERS: usize = 1024;
+const MAX_WIDTH: usize = 1 << 20;
+const MAX_HEADS: usize = 4096;
+const MAX_CONTEXT: usize = 1 << 28;
+
+/// Typed access to `<architecture>.<key>`. Keys are given without the architecture.
+pub struct Hyper<'a> {
+    file: &'a GgufFile,
+    architecture: &'a str,
+    read: RefCell<HashSet<String>>,
+}
+
+/// The sizes that every decoder-only transformer has.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    pub(crate) n_layers: usize,
+    pub(crate) hidden: usize,
+    pub(crate) feed_forward: usize,
+    pub(crate) n_heads: usize,
+    pub(crate) n_kv_heads: usize,
+    pub(crate) head_dim: usize,
+    pub(crate) norm_eps: f64,
+    pub(crate) vocab: usize,
+    pub(crate) context: usize,
+}
+
+impl<'a> Hyper<'a> {
+    /// The hyper-parameters of a file.
+    pub fn new(file: &'a GgufFile) -> Result<Self, ModelError> {
+        let architecture = file.architecture()?;
+        Ok(Hyper { file, architecture, read: RefCell::default() })
+    }
+
+    /// The architecture that the file names.
+    pub fn architecture(&self) -> &str {
+        self.architecture
+    }
+
+    /// The full key.
+    pub(crate) fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    /// Whether the key is there. Does not count as reading it.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.file.metadata().get(&self.key(key)).is_some()
+    }
+
+    pub(crate) fn opt_u32(&self, key: &str) -> Result<Option<u32>, ModelError> {
+        self.typed(key, Metadata::opt_u32)
+    }
+
+    pub(crate) fn opt_f32(&self, key: &str) -> Result<Option<f32>, ModelError> {
+        let value = self.typed(key, Metadata::opt_f32)?;
+        match value {
+            Some(x) if !x.is_finite() => Err(self.bad(key, format!("it is {x}"))),
+            value => Ok(value),
+        }
+    }
+
+    /// A number above zero, when the key is there.
+    pub(crate) fn opt_positive(&self, key: &str) -> Result<Option<f32>, ModelError> {
+        match self.opt_f32(key)? {
+            Some(x) if x <= 0.0 => Err(self.bad(key, format!("it is {x}, and must be above zero"))),
+            value => Ok(value),
+        }
+    }
+
+    pub(crate) fn opt_bool(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        self.typed(key, Metadata::opt_bool)
+    }
+
+    pub(crate) fn opt_str(&self, key: &str) -> Result<Option<String>, ModelError> {
+        self.typed(key, |metadata, key| Ok(metadata.opt_str(key)?.map(str::to_owned)))
+    }
+
+    /// A size: from 1 to `most`.
+    pub(crate) fn size(&self, key: &str, most: usize) -> Result<usize, ModelError> {
+        let missing = || GgufError::MissingKey { key: self.key(key) };
+        Ok(self.opt_size(key, most)?.ok_or_else(missing)?)
+    }
+
+    /// Like [`Self::size`], when the key is there.
+    pub(crate) fn opt_size(&self, key: &str, most: usize) -> Result<Option<usize>, ModelError> {
+        match self.opt_u32(key)? {
+            Some(n) if n == 0 || n as usize > most => {
+                Err(self.bad(key, format!("it is {n}; 1 to {most} can be right")))
+            }
+            value => Ok(value.map(|n| n as usize)),
+        }
+    }
+
+    /// Refuses a file in which the key has a value other than 0: a variant that the family does not implement.
+    pub(crate) fn require_zero(&self, key: &str) -> Result<(), ModelError> {
+        match self.opt_u32(key)? {
+            None | Some(0) => Ok(()),
+            Some(n) => Err(self.bad(key, format!("it is {n}; this variant is not supported yet"))),
+        }
+    }
+
+    /// The error for a value that cannot be right.
+    pub(crate) fn bad(&self, key: &str, reason: String) -> ModelError {
+        ModelError::BadHyperParameter { key: self.key(key), reason }
+    }
+
+    /// Reads the sizes under the names that all families share, and checks that they fit each other.
+    pub(crate) fn sizes(&self) -> Result<Sizes, ModelError> {
+        let hidden = self.size("embedding_length", MAX_WIDTH)?;
+        let n_heads = self.size("attention.head_count", MAX_HEADS)?;
+        let n_kv_heads = self.opt_size("attention.head_count_kv", MAX_HEADS)?.unwrap_or(n_heads);
+        if !n_heads.is_multiple_of(n_kv_heads) {
+            let reason = format!("{n_kv_heads} does not divide the {n_heads} heads of the queries");
+            return Err(self.bad("attention.head_count_kv", reason));
+        }
+        let head_dim = match self.opt_size("attention.key_length", MAX_WIDTH)? {
+            Some(head_dim) => head_dim,
+            None if hidden.is_multiple_of(n_heads) => hidden / n_heads,
+            None => {
+                let reason = format!("{n_heads} heads do not divide a width of {hidden}");
+                return Err(self.bad("attention.head_count", reason));
+            }
+        };
+        let value_length = self.opt_size("attention.value_length", MAX_WIDTH)?.unwrap_or(head_dim);
+        if value_length != head_dim {
+            let reason = format!("values of {value_length} beside keys of {head_dim} are not supported");
+            return Err(self.bad("attention.value_length", reason));
+        }
+        let eps = "attention.layer_norm_rms_epsilon";
+        let norm_eps = self.opt_f32(eps)?.ok_or_else(|| GgufError::MissingKey { key: self.key(eps) })?;
+        if norm_eps < 0.0 {
+            return Err(self.bad(eps, format!("it is {norm_eps}")));
+        }
+        Ok(Sizes {
+            n_layers: self.size("block_count", MAX_LAYERS)?,
+            feed_forward: self.size("feed_forward_length", MAX_WIDTH)?,
+            vocab: self.vocab_size()?,
+            context: self.size("context_length", MAX_CONTEXT)?,
+            norm_eps: norm_eps.into(),
+            hidden,
+            n_heads,
+            n_kv_heads,
+            head_dim,
+        })
+    }
+
+    /// Rows of the embedding: the one number that cannot disagree with the weights.
+    fn vocab_size(&self) -> Result<usize, ModelError> {
+        const EMBEDDING: &str = "token_embd.weight";
+        let missing = || ModelError::MissingTensor { tensor: EMBEDDING.to_owned() };
+        let tensor = self.file.tensor(EMBEDDING).ok_or_else(missing)?;
+        let rows = tensor.shape.get(1).copied().unwrap_or(1);
+        if let Some(stated) = self.opt_u32("vocab_size")?
+            && u64::from(stated) != rows
+        {
+            return Err(self.bad("vocab_size", format!("it is {stated}, the embedding has {rows} rows")));
+        }
+        u32::try_from(rows).map(|n| n as usize).map_err(|_| self.bad("vocab_size", format!("{rows} tokens")))
+    }
+
+    /// The description for the engine.
+    pub(crate) fn config(&self, sizes: &Sizes, kv_layout: KvLayout) -> Result<ModelConfig, ModelError> {
+        let parameters = self.file.tensors().values().map(|tensor| tensor.elements());
+        Ok(ModelConfig {
+            architecture: self.architecture.to_owned(),
+            name: self.file.metadata().opt_str("general.name")?.map(str::to_owned),
+            vocab_size: sizes.vocab,
+            context_length: sizes.context,
+            n_layers: sizes.n_layers,
+            hidden_size: sizes.hidden,
+            n_heads: sizes.n_heads,
+            kv_layout,
+            n_parameters: parameters.fold(0, u64::saturating_add),
+        })
+    }
+
+    /// Refuses the file when it has keys of this architecture that nobody read.
+    pub(crate) fn finish(&self) -> Result<(), ModelError> {
+        let prefix = self.key("");
+        let read = self.read.borrow();
+        let unread = |key: &&str| {
+            key.strip_prefix(&prefix)
+                .is_some_and(|short| !read.contains(short) && !WITHOUT_EFFECT.contains(&short))
+        };
+        let keys: Vec<String> = self.file.metadata().keys().filter(unread).map(str::to_owned).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::UnreadKeys { architecture: self.architecture.to_owned(), keys })
+    }
+
+    fn typed<T>(
+        &self,
+        key: &str,
+        get: impl FnOnce(&Metadata, &str) -> Result<Option<T>, GgufError>,
+    ) -> Result<Option<T>, ModelError> {
+        self.read.borrow_mut().insert(key.to_owned());
+        Ok(get(self.file.metadata(), &self.key(key))?)
+    }
+}

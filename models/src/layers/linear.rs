@@ -1,0 +1,146 @@
+//! Linear layers: a weight matrix, possibly quantised, and a bias.
+
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::{Device, Module, Tensor};
+use lantern_gguf::{GgmlType, TensorBytes, dequantize};
+use lantern_kernels::{KernelError, QMatrix};
+
+use crate::ModelError;
+use crate::compute::{Compute, with_values};
+
+/// A weight matrix, shared between the layers that use it.
+pub(crate) enum Matrix {
+    /// Where the file's memory map has it, for kernels.
+    Mapped(QMatrix),
+    /// On a device, for candle.
+    Tensor(QMatMul),
+}
+
+impl Matrix {
+    /// Takes the bytes of tensor `name` as a matrix of `rows` outputs and `cols` inputs.
+    pub(crate) fn new(
+        name: &str,
+        ty: GgmlType,
+        rows: usize,
+        cols: usize,
+        bytes: TensorBytes,
+        compute: &Compute,
+    ) -> Result<Self, ModelError> {
+        if compute.pool().is_some() {
+            return match QMatrix::new(ty, rows, cols, bytes) {
+                Ok(matrix) => Ok(Matrix::Mapped(matrix)),
+                Err(KernelError::UnsupportedType { ty }) => {
+                    Err(ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() })
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+        let device = compute.device();
+        let Some(dtype) = candle_type(ty) else {
+            return Ok(Matrix::Tensor(QMatMul::Tensor(dequantised(ty, rows, cols, &bytes, device)?)));
+        };
+        let storage = QStorage::from_data(std::borrow::Cow::Borrowed(&bytes), device, dtype)?;
+        Ok(Matrix::Tensor(QMatMul::from_qtensor(QTensor::new(storage, (rows, cols))?)?))
+    }
+}
+
+/// `y = W x + b` for each row.
+pub(crate) struct Linear {
+    matrix: Arc<Matrix>,
+    bias: Option<Bias>,
+    compute: Compute,
+}
+
+struct Bias {
+    values: Vec<f32>,
+    tensor: Tensor,
+}
+
+impl Linear {
+    pub(crate) fn new(
+        matrix: Arc<Matrix>,
+        bias: Option<Vec<f32>>,
+        compute: &Compute,
+    ) -> Result<Self, ModelError> {
+        let bias = match bias {
+            Some(values) => {
+                let tensor = Tensor::new(values.as_slice(), compute.device())?;
+                Some(Bias { values, tensor })
+            }
+            None => None,
+        };
+        Ok(Linear { matrix, bias, compute: compute.clone() })
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        match &*self.matrix {
+            Matrix::Mapped(matrix) => {
+                let out = with_values(x, |x| self.rows(x))?;
+                self.compute.tensor(out, matrix.rows())
+            }
+            Matrix::Tensor(matrix) => {
+                let y = matrix.forward(&x.contiguous()?)?;
+                match &self.bias {
+                    Some(bias) => Ok(y.broadcast_add(&bias.tensor)?),
+                    None => Ok(y),
+                }
+            }
+        }
+    }
+
+    /// The same over slices in host memory: `x` holds whole rows.
+    pub(crate) fn rows(&self, x: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let (Matrix::Mapped(matrix), Some(pool)) = (&*self.matrix, self.compute.pool()) else {
+            return Err(ModelError::BadBatch("a matrix on a device was asked for rows in memory".to_owned()));
+        };
+        let rows = x.len() / matrix.cols();
+        let mut out = vec![0.0; rows * matrix.rows()];
+        lantern_kernels::matmul(pool, matrix, x, rows, &mut out)?;
+        self.add_bias(&mut out);
+        Ok(out)
+    }
+
+    fn add_bias(&self, out: &mut [f32]) {
+        if let Some(bias) = &self.bias {
+            for row in out.chunks_exact_mut(bias.values.len()) {
+                row.iter_mut().zip(&bias.values).for_each(|(y, b)| *y += b);
+            }
+        }
+    }
+}
+
+/// candle's name for a block type, if it can multiply by it.
+fn candle_type(ty: GgmlType) -> Option<GgmlDType> {
+    Some(match ty {
+        GgmlType::F32 => GgmlDType::F32,
+        GgmlType::F16 => GgmlDType::F16,
+        GgmlType::BF16 => GgmlDType::BF16,
+        GgmlType::Q4_0 => GgmlDType::Q4_0,
+        GgmlType::Q4_1 => GgmlDType::Q4_1,
+        GgmlType::Q5_0 => GgmlDType::Q5_0,
+        GgmlType::Q5_1 => GgmlDType::Q5_1,
+        GgmlType::Q8_0 => GgmlDType::Q8_0,
+        GgmlType::Q2K => GgmlDType::Q2K,
+        GgmlType::Q3K => GgmlDType::Q3K,
+        GgmlType::Q4K => GgmlDType::Q4K,
+        GgmlType::Q5K => GgmlDType::Q5K,
+        GgmlType::Q6K => GgmlDType::Q6K,
+        _ => return None,
+    })
+}
+
+/// Values of a type that candle does not know, in full.
+fn dequantised(
+    ty: GgmlType,
+    rows: usize,
+    cols: usize,
+    bytes: &[u8],
+    device: &Device,
+) -> Result<Tensor, ModelError> {
+    let mut values = vec![0.0; rows * cols];
+    dequantize(ty, bytes, &mut values)?;
+    Ok(Tensor::from_vec(values, (rows, cols), device)?)
+}

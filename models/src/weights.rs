@@ -1,0 +1,125 @@
+//! Named access to a file's tensors: shapes are checked, bytes stay where they are mapped, use is recorded.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lantern_gguf::{GgufFile, TensorInfo, dequantize};
+
+use crate::layers::{Embedding, Linear, Matrix, RmsNorm};
+use crate::{Compute, ModelError};
+
+/// A file's tensors on their way into layers.
+pub struct Weights<'a> {
+    file: &'a GgufFile,
+    compute: Compute,
+    used: RefCell<HashSet<String>>,
+    /// Matrices made so far: a head that shares the embedding's weights gets the same object.
+    matrices: RefCell<HashMap<String, Arc<Matrix>>>,
+}
+
+impl<'a> Weights<'a> {
+    /// The tensors of a file. A tensor of an unknown type fails here, by its name.
+    pub fn new(file: &'a GgufFile, compute: Compute) -> Result<Self, ModelError> {
+        for tensor in file.tensors().values() {
+            tensor.ty()?;
+        }
+        Ok(Weights { file, compute, used: RefCell::default(), matrices: RefCell::default() })
+    }
+
+    /// How the layers compute.
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// Whether the tensor is there. Does not count as using it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.file.tensor(name).is_some()
+    }
+
+    /// A linear layer `<name>.weight` from `inputs` to `outputs`, with `<name>.bias` if the file has one.
+    pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
+        let matrix = self.matrix(&format!("{name}.weight"), inputs, outputs)?;
+        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        Linear::new(matrix, bias, &self.compute)
+    }
+
+    /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
+    pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
+        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, &self.compute)
+    }
+
+    /// The table of token embeddings.
+    pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
+        let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
+        let matrix = match self.compute.pool() {
+            Some(_) => Some(self.matrix(&tensor.name, hidden, vocab)?),
+            None => None,
+        };
+        Ok(Embedding::new(matrix, tensor.ty()?, self.file.bytes(tensor)?, vocab, hidden, &self.compute))
+    }
+
+    /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.
+    pub(crate) fn output(&self, vocab: usize, hidden: usize) -> Result<Linear, ModelError> {
+        let name = if self.has("output.weight") { "output" } else { "token_embd" };
+        self.linear(name, hidden, vocab)
+    }
+
+    /// A vector of `len` numbers.
+    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
+        let tensor = self.tensor(name, &[len])?;
+        let mut values = vec![0.0; len];
+        dequantize(tensor.ty()?, &self.file.bytes(tensor)?, &mut values)?;
+        Ok(values)
+    }
+
+    /// Like [`Self::vector`], when the tensor is there.
+    pub(crate) fn opt_vector(&self, name: &str, len: usize) -> Result<Option<Vec<f32>>, ModelError> {
+        if self.has(name) { self.vector(name, len).map(Some) } else { Ok(None) }
+    }
+
+    /// A matrix of `rows` rows of `cols` numbers, the same object for the same name.
+    pub(crate) fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<Arc<Matrix>, ModelError> {
+        if let Some(matrix) = self.matrices.borrow().get(name) {
+            return Ok(Arc::clone(matrix));
+        }
+        let tensor = self.tensor(name, &[cols, rows])?;
+        let matrix = Matrix::new(name, tensor.ty()?, rows, cols, self.file.bytes(tensor)?, &self.compute)?;
+        let matrix = Arc::new(matrix);
+        self.matrices.borrow_mut().insert(name.to_owned(), Arc::clone(&matrix));
+        Ok(matrix)
+    }
+
+    /// The line of the tensor table, if its shape is the expected one (contiguous dimension first).
+    fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a TensorInfo, ModelError> {
+        let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
+        let tensor = self.file.tensor(name).ok_or_else(missing)?;
+        // Dimensions of 1 beyond those given say nothing.
+        let sizes = 0..tensor.shape.len().max(expected.len());
+        let equal =
+            |i: usize| tensor.shape.get(i).copied().unwrap_or(1) == expected.get(i).map_or(1, |&n| n as u64);
+        if !sizes.into_iter().all(equal) {
+            return Err(ModelError::TensorShape {
+                tensor: name.to_owned(),
+                expected: expected.iter().map(|&n| n as u64).collect(),
+                found: tensor.shape.clone(),
+            });
+        }
+        self.used.borrow_mut().insert(name.to_owned());
+        Ok(tensor)
+    }
+
+    /// Refuses the file when it has tensors that no layer took.
+    pub(crate) fn finish(&self) -> Result<(), ModelError> {
+        let used = self.used.borrow();
+        let unused: Vec<&String> = self.file.tensors().keys().filter(|name| !used.contains(*name)).collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::UnusedTensors {
+            architecture: self.file.architecture()?.to_owned(),
+            count: unused.len(),
+            examples: unused.into_iter().take(3).cloned().collect(),
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! Files that are almost right: each is refused with an error that names what is wrong, and none makes the program
+//! panic.
+
+use std::path::PathBuf;
+
+use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
+use lantern_models::{Compute, ModelError, registry};
+
+const FILES: [&str; 3] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "gemma3-Q4_0.gguf"];
+
+fn open(name: &str) -> GgufFile {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    GgufFile::open(&path).expect("the golden model is part of the repository")
+}
+
+/// Loads a golden model after `change`.
+fn load_changed(name: &str, change: impl FnOnce(&mut GgufWriter, &str)) -> Result<(), ModelError> {
+    let file = open(name);
+    let mut writer = GgufWriter::copy_of(&file).unwrap();
+    change(&mut writer, file.architecture().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.gguf");
+    std::fs::write(&path, writer.finish()).unwrap();
+    let changed = GgufFile::open(&path)?;
+    registry::load_with(&changed, Compute::kernels(1)).map(|_| ())
+}
+
+fn with_key(name: &str, key: &str, value: Value) -> Result<(), ModelError> {
+    load_changed(name, |writer, architecture| writer.metadata.set(format!("{architecture}.{key}"), value))
+}
+
+#[track_caller]
+fn assert_refused(result: Result<(), ModelError>, code: &str, words: &str) {
+    let error = result.expect_err("this file must be refused");
+    assert_eq!(error.code(), code, "{error}");
+    assert!(error.to_string().contains(words), "{words:?} is not in: {error}");
+    assert!(!error.next_step().is_empty());
+}
+
+#[test]
+fn unchanged_copies_load() {
+    for name in FILES {
+        load_changed(name, |_, _| ()).unwrap();
+    }
+}
+
+#[test]
+fn sizes_of_zero_or_beyond_reason_are_refused() {
+    let keys = [
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "feed_forward_length",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "attention.key_length",
+    ];
+    for name in FILES {
+        for key in keys {
+            for value in [0, u32::MAX] {
+                let words = format!("{key}\" cannot be used");
+                assert_refused(with_key(name, key, Value::U32(value)), "bad_hyper_parameter", &words);
+            }
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_the_weights_are_refused() {
+    for name in FILES {
+        assert_refused(with_key(name, "embedding_length", Value::U32(128)), "wrong_tensor_shape", "[128, 512]");
+        assert_refused(with_key(name, "feed_forward_length", Value::U32(96)), "wrong_tensor_shape", "ffn_gate");
+        assert_refused(with_key(name, "block_count", Value::U32(1)), "unused_tensors", "blk.1.");
+        assert_refused(with_key(name, "block_count", Value::U32(9)), "missing_tensor", "blk.");
+        assert_refused(with_key(name, "attention.head_count_kv", Value::U32(3)), "bad_hyper_parameter", "3");
+        assert_refused(with_key(name, "vocab_size", Value::U32(500)), "bad_hyper_parameter", "512 rows");
+        assert_refused(with_key(name, "attention.value_length", Value::U32(8)), "bad_hyper_parameter", "values of 8");
+        assert_refused(with_key(name, "rope.dimension_count", Value::U32(7)), "bad_hyper_parameter", "odd");
+    }
+}
+
+#[test]
+fn numbers_that_are_no_numbers_are_refused() {
+    for bad in [f32::NAN, f32::INFINITY, -1.0] {
+        for key in ["rope.freq_base", "attention.layer_norm_rms_epsilon"] {
+            assert_refused(with_key(FILES[0], key, Value::F32(bad)), "bad_hyper_parameter", key);
+        }
+    }
+    assert_refused(with_key(FILES[0], "rope.freq_base", Value::F32(0.0)), "bad_hyper_parameter", "above zero");
+}
+
+#[test]
+fn missing_and_mistyped_keys_are_named() {
+    for name in FILES {
+        let missing = load_changed(name, |writer, architecture| {
+            writer.metadata.remove(&format!("{architecture}.embedding_length"));
+        });
+        assert_refused(missing, "missing_metadata_key", "embedding_length");
+        let text = Value::String("three".into());
+        assert_refused(with_key(name, "block_count", text), "wrong_metadata_type", "string");
+        let array = Value::Array(Array::U32(vec![4; 3]));
+        assert_refused(with_key(name, "attention.head_count", array), "wrong_metadata_type", "array of 3 u32");
+    }
+}
+
+#[test]
+fn keys_that_nobody_reads_are_named() {
+    for name in FILES {
+        assert_refused(
+            with_key(name, "attention.clamp_kqv", Value::F32(8.0)),
+            "unknown_hyper_parameter",
+            "attention.clamp_kqv",
+        );
+    }
+    assert_refused(with_key(FILES[0], "expert_count", Value::U32(8)), "bad_hyper_parameter", "expert_count");
+    assert_refused(
+        with_key(FILES[1], "rope.scaling.type", Value::String("longrope".into())),
+        "bad_hyper_parameter",
+        "longrope",
+    );
+    // Keys of the file as a whole and of the tokenizer do not matter here.
+    load_changed(FILES[0], |writer, _| writer.metadata.set("general.mood", Value::Bool(true))).unwrap();
+    with_key(FILES[0], "expert_count", Value::U32(0)).unwrap();
+    with_key(FILES[0], "tensor_data_layout", Value::String("Meta AI original pth".into())).unwrap();
+}
+
+#[test]
+fn missing_additional_and_misshapen_tensors_are_named() {
+    for name in FILES {
+        let missing = load_changed(name, |writer, _| writer.remove_tensor("blk.1.ffn_up.weight"));
+        assert_refused(missing, "missing_tensor", "blk.1.ffn_up.weight");
+        let additional =
+            load_changed(name, |writer, _| writer.tensor("blk.0.attn_sinks.weight", &[4], 0, vec![0; 16]));
+        assert_refused(additional, "unused_tensors", "blk.0.attn_sinks.weight");
+        let misshapen = load_changed(name, |writer, _| writer.tensor("output_norm.weight", &[8, 8], 0, vec![0; 256]));
+        assert_refused(misshapen, "wrong_tensor_shape", "output_norm.weight");
+    }
+}
+
+#[test]
+fn tensor_types_are_refused_by_name() {
+    let unknown = load_changed(FILES[0], |writer, _| writer.tensor("blk.0.attn_q.weight", &[64, 64], 777, vec![0; 64]));
+    assert_refused(unknown, "unknown_tensor_type", "blk.0.attn_q.weight");
+    // 64 bytes of 8-bit integers: a known type, but no weights.
+    let integers =
+        load_changed(FILES[0], |writer, _| writer.tensor("blk.0.attn_q.weight", &[64, 64], 24, vec![0; 4096]));
+    assert_refused(integers, "unsupported_tensor_type", "I8");
+}
+
+#[test]
+fn one_piece_of_a_split_model_is_refused() {
+    let piece = load_changed(FILES[0], |writer, _| writer.metadata.set("split.count", Value::U16(2)));
+    assert_refused(piece, "sharded_not_supported", "2 pieces");
+}
