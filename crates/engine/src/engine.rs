@@ -22,7 +22,7 @@ use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatMessage, ChatTemplate, TemplateOptions, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, TemplateOptions, TemplateSource, Tokenizer};
 use crate::worker::{Command, Worker, lock};
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
@@ -50,6 +50,13 @@ impl Engine {
     pub fn load(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
         let parts = Parts::load(path, &options)?;
         Self::start(parts, &options)
+    }
+
+    /// What [`Self::load`] would take, or why it would refuse, from the file's header alone.
+    pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
+        options.validate()?;
+        let file = GgufFile::open(path)?;
+        memory::plan(&registry::config(&file)?, file.file_len(), options)
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
@@ -210,9 +217,9 @@ impl Parts {
             file_bytes: file.file_len(),
             n_parameters: config.n_parameters,
             kv_bytes: plan.kv_bytes,
-            memory_bytes: file.file_len() + plan.kv_bytes + plan.scratch_bytes,
+            memory_bytes: plan.total_bytes(),
             threads,
-            has_chat_template: template.is_own(),
+            has_chat_template: template.source() == TemplateSource::File,
             fingerprint: identity::fingerprint(&file),
         };
         Ok(Self { model, device, tokenizer, template, info, plan })

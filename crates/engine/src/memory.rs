@@ -19,15 +19,30 @@ pub(crate) const BLOCK_SIZE: usize = 32;
 /// The pool may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
 const POOL_CONTEXTS: usize = 4;
 
-/// What a model will take, in bytes and tokens.
+/// What a model takes, in bytes and tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MemoryPlan {
-    pub(crate) context_length: usize,
-    /// The context that was wanted; larger than `context_length` when the cache had to shrink.
-    pub(crate) wanted_context: usize,
+pub struct MemoryPlan {
+    /// Tokens a sequence may have.
+    pub context_length: usize,
+    /// What was wanted; larger than `context_length` when the cache had to shrink.
+    pub wanted_context: usize,
+    /// Blocks of the cache.
     pub(crate) n_blocks: usize,
-    pub(crate) kv_bytes: u64,
-    pub(crate) scratch_bytes: u64,
+    /// The weights: the whole file.
+    pub weight_bytes: u64,
+    /// The cache when full.
+    pub kv_bytes: u64,
+    /// Activations, logits and tokenizer.
+    pub scratch_bytes: u64,
+    /// What the engine may use.
+    pub available_bytes: u64,
+}
+
+impl MemoryPlan {
+    /// Weights, cache and work space together.
+    pub fn total_bytes(&self) -> u64 {
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+    }
 }
 
 /// What the plan is made from; apart from the model so that tests can vary it.
@@ -81,8 +96,10 @@ impl Demand {
             context_length,
             wanted_context: self.wanted_context,
             n_blocks,
+            weight_bytes: self.weights,
             kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * self.bytes_per_token,
             scratch_bytes: self.scratch,
+            available_bytes: self.available,
         })
     }
 

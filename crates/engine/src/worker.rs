@@ -102,6 +102,7 @@ impl Worker {
 
     fn step(&mut self) {
         let plan = self.scheduler.schedule(self.pacer.beside_chat());
+        self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
         let started = Instant::now();
         match self.forward(&plan) {
