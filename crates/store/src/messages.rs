@@ -26,7 +26,7 @@ CREATE TABLE messages (
     FOREIGN KEY (conversation_id, parent_id) REFERENCES messages (conversation_id, id)
         DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
-CREATE INDEX messages_by_parent ON messages (conversation_id, parent_id);
+CREATE INDEX messages_by_parent ON messages (conversation_id, parent_id, id);
 CREATE INDEX messages_streaming ON messages (status) WHERE status = 'streaming';
 ";
 
@@ -136,10 +136,13 @@ pub(crate) fn of_conversation(conn: &Connection, conversation_id: &str) -> Resul
 
 /// The last message one meets going down from `id`, always to the newest child.
 pub(crate) fn newest_leaf(conn: &Connection, conversation_id: &str, id: &str) -> Result<String, StoreError> {
-    let mut newest_child =
-        conn.prepare_cached("SELECT max(id) FROM messages WHERE conversation_id = ?1 AND parent_id = ?2")?;
+    // Named, because for a maximum the planner prefers the index by id and then reads the whole conversation.
+    let mut newest_child = conn.prepare_cached(
+        "SELECT id FROM messages INDEXED BY messages_by_parent
+         WHERE conversation_id = ?1 AND parent_id = ?2 ORDER BY id DESC LIMIT 1",
+    )?;
     let mut leaf = id.to_owned();
-    while let Some(child) = newest_child.query_row([conversation_id, &leaf], |row| row.get(0))? {
+    while let Some(child) = newest_child.query_row([conversation_id, &leaf], |row| row.get(0)).optional()? {
         leaf = child;
     }
     Ok(leaf)
