@@ -57,11 +57,6 @@ impl<'a> Hyper<'a> {
         format!("{}.{key}", self.architecture)
     }
 
-    /// Whether the key is there. Does not count as reading it.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.file.metadata().get(&self.key(key)).is_some()
-    }
-
     pub(crate) fn opt_u32(&self, key: &str) -> Result<Option<u32>, ModelError> {
         self.typed(key, Metadata::opt_u32)
     }
@@ -80,10 +75,6 @@ impl<'a> Hyper<'a> {
             Some(x) if x <= 0.0 => Err(self.bad(key, format!("it is {x}, and must be above zero"))),
             value => Ok(value),
         }
-    }
-
-    pub(crate) fn opt_bool(&self, key: &str) -> Result<Option<bool>, ModelError> {
-        self.typed(key, Metadata::opt_bool)
     }
 
     pub(crate) fn opt_str(&self, key: &str) -> Result<Option<String>, ModelError> {

@@ -68,13 +68,25 @@ fn sizes_of_zero_or_beyond_reason_are_refused() {
 #[test]
 fn sizes_that_do_not_fit_the_weights_are_refused() {
     for name in FILES {
-        assert_refused(with_key(name, "embedding_length", Value::U32(128)), "wrong_tensor_shape", "[128, 512]");
-        assert_refused(with_key(name, "feed_forward_length", Value::U32(96)), "wrong_tensor_shape", "ffn_gate");
+        assert_refused(
+            with_key(name, "embedding_length", Value::U32(128)),
+            "wrong_tensor_shape",
+            "[128, 512]",
+        );
+        assert_refused(
+            with_key(name, "feed_forward_length", Value::U32(96)),
+            "wrong_tensor_shape",
+            "ffn_gate",
+        );
         assert_refused(with_key(name, "block_count", Value::U32(1)), "unused_tensors", "blk.1.");
         assert_refused(with_key(name, "block_count", Value::U32(9)), "missing_tensor", "blk.");
         assert_refused(with_key(name, "attention.head_count_kv", Value::U32(3)), "bad_hyper_parameter", "3");
         assert_refused(with_key(name, "vocab_size", Value::U32(500)), "bad_hyper_parameter", "512 rows");
-        assert_refused(with_key(name, "attention.value_length", Value::U32(8)), "bad_hyper_parameter", "values of 8");
+        assert_refused(
+            with_key(name, "attention.value_length", Value::U32(8)),
+            "bad_hyper_parameter",
+            "values of 8",
+        );
         assert_refused(with_key(name, "rope.dimension_count", Value::U32(7)), "bad_hyper_parameter", "odd");
     }
 }
@@ -86,7 +98,11 @@ fn numbers_that_are_no_numbers_are_refused() {
             assert_refused(with_key(FILES[0], key, Value::F32(bad)), "bad_hyper_parameter", key);
         }
     }
-    assert_refused(with_key(FILES[0], "rope.freq_base", Value::F32(0.0)), "bad_hyper_parameter", "above zero");
+    assert_refused(
+        with_key(FILES[0], "rope.freq_base", Value::F32(0.0)),
+        "bad_hyper_parameter",
+        "above zero",
+    );
 }
 
 #[test]
@@ -99,7 +115,11 @@ fn missing_and_mistyped_keys_are_named() {
         let text = Value::String("three".into());
         assert_refused(with_key(name, "block_count", text), "wrong_metadata_type", "string");
         let array = Value::Array(Array::U32(vec![4; 3]));
-        assert_refused(with_key(name, "attention.head_count", array), "wrong_metadata_type", "array of 3 u32");
+        assert_refused(
+            with_key(name, "attention.head_count", array),
+            "wrong_metadata_type",
+            "array of 3 u32",
+        );
     }
 }
 
@@ -132,18 +152,21 @@ fn missing_additional_and_misshapen_tensors_are_named() {
         let additional =
             load_changed(name, |writer, _| writer.tensor("blk.0.attn_sinks.weight", &[4], 0, vec![0; 16]));
         assert_refused(additional, "unused_tensors", "blk.0.attn_sinks.weight");
-        let misshapen = load_changed(name, |writer, _| writer.tensor("output_norm.weight", &[8, 8], 0, vec![0; 256]));
+        let misshapen =
+            load_changed(name, |writer, _| writer.tensor("output_norm.weight", &[8, 8], 0, vec![0; 256]));
         assert_refused(misshapen, "wrong_tensor_shape", "output_norm.weight");
     }
 }
 
 #[test]
 fn tensor_types_are_refused_by_name() {
-    let unknown = load_changed(FILES[0], |writer, _| writer.tensor("blk.0.attn_q.weight", &[64, 64], 777, vec![0; 64]));
+    let unknown =
+        load_changed(FILES[0], |writer, _| writer.tensor("blk.0.attn_q.weight", &[64, 64], 777, vec![0; 64]));
     assert_refused(unknown, "unknown_tensor_type", "blk.0.attn_q.weight");
     // 64 bytes of 8-bit integers: a known type, but no weights.
-    let integers =
-        load_changed(FILES[0], |writer, _| writer.tensor("blk.0.attn_q.weight", &[64, 64], 24, vec![0; 4096]));
+    let integers = load_changed(FILES[0], |writer, _| {
+        writer.tensor("blk.0.attn_q.weight", &[64, 64], 24, vec![0; 4096])
+    });
     assert_refused(integers, "unsupported_tensor_type", "I8");
 }
 

@@ -101,7 +101,7 @@ impl Attention {
         kv: &mut KvCache,
     ) -> Result<Vec<f32>, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
-        let (mut q, mut k, v) = (self.q.rows(x)?, self.k.rows(x)?, self.v.rows(x)?);
+        let [mut q, mut k, v] = Linear::rows_each([&self.q, &self.k, &self.v], x)?;
         if let Some((q_norm, k_norm)) = &self.qk_norms {
             q_norm.rows_in_place(pool, &mut q);
             k_norm.rows_in_place(pool, &mut k);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
-use lantern_kernels::{KernelError, QMatrix};
+use lantern_kernels::{KernelError, Product, QMatrix};
 
 use crate::ModelError;
 use crate::compute::{Compute, with_values};
@@ -38,7 +38,7 @@ impl Matrix {
             };
         }
         let device = compute.device();
-        let Some(dtype) = candle_type(ty) else {
+        let Some(dtype) = candle_type(ty, cols) else {
             return Ok(Matrix::Tensor(QMatMul::Tensor(dequantised(ty, rows, cols, &bytes, device)?)));
         };
         let storage = QStorage::from_data(std::borrow::Cow::Borrowed(&bytes), device, dtype)?;
@@ -93,14 +93,40 @@ impl Linear {
 
     /// The same over slices in host memory: `x` holds whole rows.
     pub(crate) fn rows(&self, x: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let (Matrix::Mapped(matrix), Some(pool)) = (&*self.matrix, self.compute.pool()) else {
-            return Err(ModelError::BadBatch("a matrix on a device was asked for rows in memory".to_owned()));
-        };
-        let rows = x.len() / matrix.cols();
-        let mut out = vec![0.0; rows * matrix.rows()];
-        lantern_kernels::matmul(pool, matrix, x, rows, &mut out)?;
-        self.add_bias(&mut out);
+        let [out] = Linear::rows_each([self], x)?;
         Ok(out)
+    }
+
+    /// Several layers over the same rows, which are quantised for all of them together.
+    pub(crate) fn rows_each<const N: usize>(
+        layers: [&Linear; N],
+        x: &[f32],
+    ) -> Result<[Vec<f32>; N], ModelError> {
+        let mut outs = [const { Vec::new() }; N];
+        let mut products = Vec::with_capacity(N);
+        let mut rows = 0;
+        for (layer, out) in layers.iter().zip(&mut outs) {
+            let weights = layer.mapped()?;
+            rows = x.len() / weights.cols();
+            *out = vec![0.0; rows * weights.rows()];
+            products.push(Product { weights, out });
+        }
+        if let Some(pool) = layers.first().and_then(|layer| layer.compute.pool()) {
+            lantern_kernels::matmul_each(pool, x, rows, &mut products)?;
+        }
+        for (layer, out) in layers.iter().zip(&mut outs) {
+            layer.add_bias(out);
+        }
+        Ok(outs)
+    }
+
+    fn mapped(&self) -> Result<&QMatrix, ModelError> {
+        match &*self.matrix {
+            Matrix::Mapped(matrix) => Ok(matrix),
+            Matrix::Tensor(_) => {
+                Err(ModelError::BadBatch("a matrix on a device was asked for rows in memory".to_owned()))
+            }
+        }
     }
 
     fn add_bias(&self, out: &mut [f32]) {
@@ -112,8 +138,13 @@ impl Linear {
     }
 }
 
-/// candle's name for a block type, if it can multiply by it.
-fn candle_type(ty: GgmlType) -> Option<GgmlDType> {
+/// candle's name for a block type, if it can multiply rows of `cols` values of it.
+fn candle_type(ty: GgmlType, cols: usize) -> Option<GgmlDType> {
+    // candle's products of these types take blocks two by two.
+    let in_pairs = matches!(ty, GgmlType::Q4_1 | GgmlType::Q5_0 | GgmlType::Q5_1);
+    if in_pairs && !cols.is_multiple_of(2 * ty.block_size()) {
+        return None;
+    }
     Some(match ty {
         GgmlType::F32 => GgmlDType::F32,
         GgmlType::F16 => GgmlDType::F16,

@@ -58,8 +58,7 @@ impl GatedMlp {
             return self.down.forward(&(gate * self.up.forward(x)?)?);
         };
         let out = with_values(x, |x| {
-            let mut gate = self.gate.rows(x)?;
-            let up = self.up.rows(x)?;
+            let [mut gate, up] = Linear::rows_each([&self.gate, &self.up], x)?;
             for_each_row(pool, &mut gate, self.inner, |row, gate| {
                 let up = &up[row * self.inner..(row + 1) * self.inner];
                 match self.activation {

@@ -291,7 +291,9 @@ mod tests {
             assert!(*b <= *a && *b >= a / 4.0 * 0.999_999);
         }
         assert!((yarn(4.0).magnitude() - 1.138_629_4).abs() < 1e-6);
-        assert_eq!(frequencies(RopeScaling::Yarn(yarn(1.0))), plain);
+        for (a, b) in plain.iter().zip(frequencies(RopeScaling::Yarn(yarn(1.0)))) {
+            assert!((b / a - 1.0).abs() < 1e-6, "a factor of 1 changes nothing");
+        }
     }
 
     #[test]
