@@ -1,1 +1,29 @@
-//! stub
+//! CPU kernels: a pool of threads, matrix products over quantised weights, and attention over paged keys and values.
+//!
+//! Everything takes and gives plain slices of `f32`. Weights stay where the file's memory map has them. One rule
+//! binds every kernel: **the numbers of a row depend on that row alone**, never on what else is in the batch, on the
+//! number of threads or on how the work was cut; products over quantised weights even agree bit for bit between
+//! instruction sets. See [`dot`] for how.
+//!
+//! This crate knows block types but no models, no sequences and no files. It is the home of `unsafe`: raw pointers
+//! appear where threads share an output and where SIMD loads are, each with its argument.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod attention;
+pub mod dot;
+mod error;
+mod exp;
+mod floats;
+mod isa;
+mod matmul;
+mod matrix;
+mod pool;
+mod quantize;
+mod share;
+
+pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
+pub use error::KernelError;
+pub use isa::{Isa, isa};
+pub use matmul::{Product, matmul, matmul_each};
+pub use matrix::{QMatrix, embed};
+pub use pool::Pool;

@@ -1,0 +1,317 @@
+//! Block types with AVX2 code of their own: how their bytes become vectors of integers and scales.
+//!
+//! Layouts as in `lantern_gguf::blocks`, which says what each byte means. Types without an entry here go through
+//! the portable unpacking.
+
+use std::arch::x86_64::*;
+
+use lantern_gguf::GgmlType;
+
+use super::ROWS;
+use super::avx2::{Fill, Layout, Scales, Tile, entry_points};
+
+/// The kernels of a type that has some.
+pub fn specialised(ty: GgmlType) -> Option<(Fill, Tile)> {
+    Some(match ty {
+        GgmlType::Q4_0 => entry_points!(Q4_0),
+        GgmlType::Q4_1 => entry_points!(Q4_1),
+        GgmlType::Q5_0 => entry_points!(Q5_0),
+        GgmlType::Q5_1 => entry_points!(Q5_1),
+        GgmlType::Q8_0 => entry_points!(Q8_0),
+        GgmlType::Q4K => entry_points!(Q4K),
+        GgmlType::Q5K => entry_points!(Q5K),
+        GgmlType::Q6K => entry_points!(Q6K),
+        GgmlType::IQ4NL => entry_points!(Iq4Nl),
+        GgmlType::MXFP4 => entry_points!(Mxfp4),
+        _ => return None,
+    })
+}
+
+/// Declares a layout; the bodies of its functions may load from the block they are given.
+macro_rules! layout {
+    (
+        $(#[$doc:meta])* $name:ident: $bytes:literal bytes, $subs:literal parts, $bits:literal bits,
+        groups of $group:literal, min $min:literal;
+        quants<$j:ident>($block:ident) $quants:block
+        scales($first:ident, $stride:ident, $to:ident) $scales:block
+    ) => {
+        $(#[$doc])*
+        #[allow(non_camel_case_types)]
+        struct $name;
+
+        impl Layout for $name {
+            const BYTES: usize = $bytes;
+            const SUBS: usize = $subs;
+            const BITS: u32 = $bits;
+            const GROUP: usize = $group;
+            const MIN: bool = $min;
+
+            #[inline(always)]
+            unsafe fn quants<const $j: usize>($block: *const u8) -> __m256i {
+                // SAFETY: loads stay inside the block, whose bytes the caller vouches for.
+                unsafe { $quants }
+            }
+
+            #[inline(always)]
+            unsafe fn scales($first: *const u8, $stride: usize, $to: &mut Scales) {
+                // SAFETY: loads stay inside the eight blocks the caller vouches for.
+                unsafe { $scales }
+            }
+        }
+    };
+}
+
+layout! {
+    /// d, 32 halves.
+    Q4_0: 18 bytes, 1 parts, 4 bits, groups of 32, min false;
+    quants<J>(block) { halves(block.wrapping_add(2)) }
+    scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
+}
+
+layout! {
+    /// d, m, 32 halves.
+    Q4_1: 20 bytes, 1 parts, 4 bits, groups of 32, min true;
+    quants<J>(block) { halves(block.wrapping_add(4)) }
+    scales(first, stride, to) { (to.scale[0], to.min[0]) = two_half_floats(eight_u32(first, stride)) }
+}
+
+layout! {
+    /// d, fifth bits, 32 halves.
+    Q5_0: 22 bytes, 1 parts, 5 bits, groups of 32, min false;
+    quants<J>(block) { _mm256_or_si256(halves(block.wrapping_add(6)), fifth_bits(block.wrapping_add(2))) }
+    scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
+}
+
+layout! {
+    /// d, m, fifth bits, 32 halves.
+    Q5_1: 24 bytes, 1 parts, 5 bits, groups of 32, min true;
+    quants<J>(block) { _mm256_or_si256(halves(block.wrapping_add(8)), fifth_bits(block.wrapping_add(4))) }
+    scales(first, stride, to) { (to.scale[0], to.min[0]) = two_half_floats(eight_u32(first, stride)) }
+}
+
+layout! {
+    /// d, 32 signed bytes.
+    Q8_0: 34 bytes, 1 parts, 8 bits, groups of 32, min false;
+    quants<J>(block) { load(block.wrapping_add(2)) }
+    scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
+}
+
+layout! {
+    /// d, 32 indices.
+    Iq4Nl: 18 bytes, 1 parts, 8 bits, groups of 32, min false;
+    quants<J>(block) {
+        let table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+        _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), halves(block.wrapping_add(2)))
+    }
+    scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
+}
+
+layout! {
+    /// Power of two, 32 indices; the integers are doubled values plus 16.
+    Mxfp4: 17 bytes, 1 parts, 5 bits, groups of 32, min false;
+    quants<J>(block) {
+        let table = _mm_setr_epi8(16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4);
+        _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), halves(block.wrapping_add(1)))
+    }
+    scales(first, stride, to) {
+        let mut exponents = [0i32; ROWS];
+        for (r, e) in exponents.iter_mut().enumerate() {
+            *e = i32::from(*first.wrapping_add(r * stride));
+        }
+        let e = _mm256_loadu_si256(exponents.as_ptr().cast());
+        let normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+        let subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x0020_0000), e);
+        let small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+        to.scale[0] = _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, small));
+    }
+}
+
+layout! {
+    /// d, dmin, scales; 128 bytes of halves.
+    Q4K: 144 bytes, 8 parts, 4 bits, groups of 32, min true;
+    quants<J>(block) { half_of(load(block.wrapping_add(16 + J / 2 * 32)), J % 2) }
+    scales(first, stride, to) { six_bit_scales(first, stride, to) }
+}
+
+layout! {
+    /// d, dmin, scales; 32 bytes of fifth bits; 128 bytes of halves.
+    Q5K: 176 bytes, 8 parts, 5 bits, groups of 32, min true;
+    quants<J>(block) {
+        let low = half_of(load(block.wrapping_add(48 + J / 2 * 32)), J % 2);
+        let bits = load(block.wrapping_add(16));
+        let fifth = match J {
+            0 => _mm256_slli_epi16(bits, 4),
+            1 => _mm256_slli_epi16(bits, 3),
+            2 => _mm256_slli_epi16(bits, 2),
+            3 => _mm256_slli_epi16(bits, 1),
+            4 => bits,
+            5 => _mm256_srli_epi16(bits, 1),
+            6 => _mm256_srli_epi16(bits, 2),
+            _ => _mm256_srli_epi16(bits, 3),
+        };
+        _mm256_or_si256(low, _mm256_and_si256(fifth, _mm256_set1_epi8(16)))
+    }
+    scales(first, stride, to) { six_bit_scales(first, stride, to) }
+}
+
+layout! {
+    /// 128 bytes of halves, 64 bytes of upper bit pairs, 16 signed scales, d.
+    Q6K: 210 bytes, 8 parts, 6 bits, groups of 16, min false;
+    quants<J>(block) {
+        let low = half_of(load(block.wrapping_add(J / 4 * 64 + J % 2 * 32)), J / 2 % 2);
+        let pairs = load(block.wrapping_add(128 + J / 4 * 32));
+        let high = match J % 4 {
+            0 => _mm256_slli_epi16(pairs, 4),
+            1 => _mm256_slli_epi16(pairs, 2),
+            2 => pairs,
+            _ => _mm256_srli_epi16(pairs, 2),
+        };
+        _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)))
+    }
+    scales(first, stride, to) {
+        let d = one_half_float(first.wrapping_add(208), stride);
+        let fours = four_u32(first.wrapping_add(192), stride);
+        for g in 0..16 {
+            // The scale's byte moves to the top, so that shifting it back brings its sign along.
+            let four = fours[g / 4];
+            let top = match g % 4 {
+                0 => _mm256_slli_epi32(four, 24),
+                1 => _mm256_slli_epi32(four, 16),
+                2 => _mm256_slli_epi32(four, 8),
+                _ => four,
+            };
+            to.scale[g] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_srai_epi32(top, 24)));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load(from: *const u8) -> __m256i {
+    // SAFETY: 32 readable bytes by the callers' offsets.
+    unsafe { _mm256_loadu_si256(from.cast()) }
+}
+
+/// The lower (`which` 0) or upper halves of 32 bytes.
+#[inline(always)]
+unsafe fn half_of(bytes: __m256i, which: usize) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let bytes = if which == 0 { bytes } else { _mm256_srli_epi16(bytes, 4) };
+        _mm256_and_si256(bytes, _mm256_set1_epi8(15))
+    }
+}
+
+/// 32 integers from 16 bytes: lower halves first.
+#[inline(always)]
+unsafe fn halves(from: *const u8) -> __m256i {
+    // SAFETY: 16 readable bytes by the callers' offsets.
+    unsafe {
+        let twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
+        let shifted = _mm256_srlv_epi32(twice, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
+        _mm256_and_si256(shifted, _mm256_set1_epi8(15))
+    }
+}
+
+/// 16 for each of 32 bits that is set, else 0.
+#[inline(always)]
+unsafe fn fifth_bits(from: *const u8) -> __m256i {
+    // SAFETY: 4 readable bytes by the callers' offsets.
+    unsafe {
+        let bits = _mm256_set1_epi32(from.cast::<i32>().read_unaligned());
+        let spread =
+            _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+        let mask = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
+        let bytes = _mm256_and_si256(_mm256_shuffle_epi8(bits, spread), mask);
+        _mm256_and_si256(_mm256_cmpeq_epi8(bytes, mask), _mm256_set1_epi8(16))
+    }
+}
+
+/// The half floats at the same place in eight rows.
+#[inline(always)]
+unsafe fn one_half_float(from: *const u8, stride: usize) -> __m256 {
+    // SAFETY: 2 readable bytes in each row by the callers' offsets.
+    unsafe {
+        let at = |r: usize| u64::from(from.wrapping_add(r * stride).cast::<u16>().read_unaligned());
+        let four = |r: usize| (at(r) | at(r + 1) << 16 | at(r + 2) << 32 | at(r + 3) << 48).cast_signed();
+        _mm256_cvtph_ps(_mm_set_epi64x(four(4), four(0)))
+    }
+}
+
+/// The 32-bit words at the same place in eight rows.
+#[inline(always)]
+unsafe fn eight_u32(from: *const u8, stride: usize) -> __m256i {
+    // SAFETY: 4 readable bytes in each row by the callers' offsets.
+    unsafe {
+        let at = |r: usize| u64::from(from.wrapping_add(r * stride).cast::<u32>().read_unaligned());
+        let two = |r: usize| (at(r) | at(r + 1) << 32).cast_signed();
+        _mm256_setr_epi64x(two(0), two(2), two(4), two(6))
+    }
+}
+
+/// The floats in the lower and in the upper half of each lane.
+#[inline(always)]
+unsafe fn two_half_floats(pairs: __m256i) -> (__m256, __m256) {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let low = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff));
+        let both = _mm256_packus_epi32(low, _mm256_srli_epi32(pairs, 16));
+        let both = _mm256_permute4x64_epi64(both, 0b11_01_10_00);
+        (_mm256_cvtph_ps(_mm256_castsi256_si128(both)), _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1)))
+    }
+}
+
+/// Four 32-bit words in a row, from the same place in eight rows.
+#[inline(always)]
+unsafe fn four_u32(from: *const u8, stride: usize) -> [__m256i; 4] {
+    // SAFETY: 16 readable bytes in each row by the callers' offsets.
+    unsafe {
+        let at = |r: usize| _mm_loadu_si128(from.wrapping_add(r * stride).cast());
+        let rows = |r: usize| _mm256_inserti128_si256(_mm256_castsi128_si256(at(r)), at(r + 4), 1);
+        let (a, b, c, d) = (rows(0), rows(1), rows(2), rows(3));
+        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+        let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
+        [
+            _mm256_unpacklo_epi64(ab, cd),
+            _mm256_unpackhi_epi64(ab, cd),
+            _mm256_unpacklo_epi64(ab_high, cd_high),
+            _mm256_unpackhi_epi64(ab_high, cd_high),
+        ]
+    }
+}
+
+/// The header of Q4_K and Q5_K: d, dmin, then eight scales and minimums of six bits in twelve bytes.
+#[inline(always)]
+unsafe fn six_bit_scales(first: *const u8, stride: usize, to: &mut Scales) {
+    // SAFETY: the header is 16 bytes long.
+    unsafe {
+        let [floats, a, b, c] = four_u32(first, stride);
+        let (d, dmin) = two_half_floats(floats);
+        let (six, four, two) = (_mm256_set1_epi8(0x3f), _mm256_set1_epi8(0x0f), _mm256_set1_epi8(0x30));
+        let upper = |low, high| {
+            let high = _mm256_and_si256(_mm256_srli_epi32(high, 2), two);
+            _mm256_or_si256(_mm256_and_si256(low, four), high)
+        };
+        let scales = [_mm256_and_si256(a, six), upper(c, a)];
+        let mins = [_mm256_and_si256(b, six), upper(_mm256_srli_epi32(c, 4), b)];
+        let minus = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0));
+        for g in 0..8 {
+            to.scale[g] = _mm256_mul_ps(d, byte_of(scales[g / 4], g % 4));
+            to.min[g] = _mm256_mul_ps(minus, byte_of(mins[g / 4], g % 4));
+        }
+    }
+}
+
+/// One byte of each lane as a float.
+#[inline(always)]
+unsafe fn byte_of(lanes: __m256i, which: usize) -> __m256 {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let moved = match which {
+            0 => lanes,
+            1 => _mm256_srli_epi32(lanes, 8),
+            2 => _mm256_srli_epi32(lanes, 16),
+            _ => _mm256_srli_epi32(lanes, 24),
+        };
+        _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(255)))
+    }
+}
