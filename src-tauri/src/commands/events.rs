@@ -25,10 +25,14 @@ pub async fn subscribe(
     let task = tauri::async_runtime::spawn(async move {
         loop {
             match events.recv().await {
-                Ok(event) if channel.send(event).is_ok() => {}
-                // A page that fell behind reads the state again at the next event; the missed ones held nothing more.
+                Ok(event) => {
+                    if channel.send(event).is_err() {
+                        break;
+                    }
+                }
+                // A page that fell behind learns the state from the next event of each kind.
                 Err(RecvError::Lagged(_)) => {}
-                Ok(_) | Err(RecvError::Closed) => break,
+                Err(RecvError::Closed) => break,
             }
         }
     });
