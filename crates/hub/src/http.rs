@@ -130,7 +130,7 @@ impl Http {
             return Ok(response);
         }
         // A signed address of a content network expires; asking the Hub again brings a new one.
-        let foreign = response.url().host_str() != self.endpoint.host_str();
+        let foreign = host != self.endpoint_host();
         let error = match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => HubError::NotFound { host, what },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
