@@ -37,5 +37,7 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['src/**/*.test.ts'],
     restoreMocks: true,
+    // Generous, for machines that are busy with other things.
+    testTimeout: 30_000,
   },
 });

@@ -70,6 +70,24 @@ export async function onStage(play) {
 
 export const byId = (name) => `[data-testid="${name}"]`;
 
+/** On a small window the sidebar is hidden until asked for. */
+async function showSidebar(page) {
+  const show = page.locator(`${byId('sidebar-toggle')}[aria-label="Show sidebar"]`);
+  if ((await show.count()) > 0) await show.click();
+}
+
+async function openFirstConversation(page) {
+  await showSidebar(page);
+  await page.click(`${byId('conversation-row')} >> nth=0 >> ${byId('conversation-open')}`);
+  await page.waitForSelector(byId('message-assistant'));
+  await page.waitForTimeout(150);
+}
+
+async function openModels(page) {
+  await showSidebar(page);
+  await page.click(byId('nav-models'));
+}
+
 /** Every state worth looking at: a scene and the steps that lead to the state. */
 export const STATES = {
   'first-run': { demo: 'first-run' },
@@ -77,19 +95,11 @@ export const STATES = {
   empty: { demo: 'empty' },
   conversation: {
     act: async (page) => {
-      await page.click(`${byId('conversation-row')} >> nth=0 >> ${byId('conversation-open')}`);
-      await page.waitForSelector(byId('message-assistant'));
-      await page.waitForTimeout(150);
+      await openFirstConversation(page);
       await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
     },
   },
-  'conversation-end': {
-    act: async (page) => {
-      await page.click(`${byId('conversation-row')} >> nth=0 >> ${byId('conversation-open')}`);
-      await page.waitForSelector(byId('error-card'));
-      await page.waitForTimeout(150);
-    },
-  },
+  'conversation-end': { act: openFirstConversation },
   streaming: {
     demo: 'empty',
     act: async (page) => {
@@ -114,6 +124,7 @@ export const STATES = {
       await page.waitForSelector(byId('error-card'));
     },
   },
+  sidebar: { act: showSidebar },
   search: {
     act: async (page) => {
       await page.keyboard.press('Control+k');
@@ -134,10 +145,10 @@ export const STATES = {
       await page.waitForSelector(byId('link-dialog'));
     },
   },
-  models: { act: (page) => page.click(byId('nav-models')) },
+  models: { act: openModels },
   delete: {
     act: async (page) => {
-      await page.click(byId('nav-models'));
+      await openModels(page);
       await page.click(`${byId('model-card')} >> nth=1 >> ${byId('model-delete')}`);
       await page.waitForSelector(byId('confirm-dialog'));
     },

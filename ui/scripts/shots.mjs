@@ -1,6 +1,6 @@
 /** Pictures of every state, in both themes and two sizes, into `shots/`. Arguments: names of states (default: all). */
 import { mkdirSync } from 'node:fs';
-import { STATES, byId, onStage } from './browser.mjs';
+import { STATES, onStage } from './browser.mjs';
 
 const SIZES = { wide: [1280, 800], small: [800, 600] };
 const wanted = process.argv.slice(2);
@@ -12,8 +12,6 @@ const complaints = await onStage(async (open) => {
     for (const theme of ['light', 'dark']) {
       for (const [label, size] of Object.entries(SIZES)) {
         const page = await open({ demo, theme, size });
-        const hidden = page.locator(`${byId('sidebar-toggle')}[aria-label="Show sidebar"]`);
-        if (act && (await hidden.count()) > 0) await hidden.click();
         await act?.(page);
         await page.waitForTimeout(80);
         await page.screenshot({ path: `shots/${name}-${theme}-${label}.png` });

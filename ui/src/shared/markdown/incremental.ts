@@ -1,5 +1,5 @@
 /**
- * Markdown that is still being written. Text only ever grows at its end, so blocks before the last one are final:
+ * Markdown that is still being written. Text only ever grows at its end, so all but the last two blocks are final:
  * they keep their HTML, and each update reads the tail alone. The result is the same as rendering the whole text
  * afresh (see the tests, which compare at every split).
  */
@@ -29,7 +29,7 @@ export class IncrementalMarkdown {
     // A definition can turn words of any block into a link: then nothing is final.
     if (Object.keys(tail.links).length > 0) return this.#whole(source);
 
-    const settled = lastBlock(tail);
+    const settled = firstOpenBlock(tail);
     for (const token of tail.slice(0, settled)) {
       this.#finalLength += token.raw.length;
       if (isVisible(token))
@@ -68,9 +68,15 @@ export class IncrementalMarkdown {
   }
 }
 
-/** Index of the last block that is not blank space: it, and what follows it, may still change. */
-function lastBlock(tokens: Token[]): number {
-  let index = tokens.length - 1;
-  while (index > 0 && tokens[index]?.type === 'space') index -= 1;
-  return Math.max(index, 0);
+/**
+ * Index of the first block that may still change. That is the last block, and the one before it: a list takes in
+ * what follows it once that turns out to be an item (`3` becomes `3. …`).
+ */
+function firstOpenBlock(tokens: Token[]): number {
+  let open = 2;
+  for (let index = tokens.length - 1; index >= 0; index -= 1) {
+    if (tokens[index]?.type !== 'space') open -= 1;
+    if (open === 0) return index;
+  }
+  return 0;
 }

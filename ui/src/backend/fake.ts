@@ -1,0 +1,95 @@
+/**
+ * A backend for tests that does nothing by itself: each method can be replaced, and the events of an answer are
+ * sent by hand.
+ */
+import type { Backend } from '.';
+import type { ChatEvent, Conversation, Message } from './types';
+
+export function fakeConversation(extra: Partial<Conversation> = {}): Conversation {
+  return {
+    id: 'c1',
+    title: 'Talk',
+    model: null,
+    systemPrompt: null,
+    leafId: null,
+    createdAt: 1,
+    updatedAt: 1,
+    ...extra,
+  };
+}
+
+export function fakeMessage(extra: Partial<Message> = {}): Message {
+  return {
+    id: 'm1',
+    conversationId: 'c1',
+    parentId: null,
+    role: 'user',
+    content: 'Hello',
+    status: 'complete',
+    model: null,
+    error: null,
+    stats: null,
+    createdAt: 1,
+    ...extra,
+  };
+}
+
+/** A request for an answer that the test plays the model for. */
+export interface FakeAnswer {
+  method: 'send' | 'regenerate' | 'edit';
+  args: unknown;
+  emit: (event: ChatEvent) => void;
+  refuse: (error: unknown) => void;
+}
+
+export interface FakeBackend extends Backend {
+  /** Answers that were asked for, oldest first. */
+  answers: FakeAnswer[];
+  stopped: string[];
+}
+
+export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
+  const answers: FakeAnswer[] = [];
+  const stopped: string[] = [];
+  const ask = (
+    method: FakeAnswer['method'],
+    args: unknown,
+    emit: (event: ChatEvent) => void,
+  ): Promise<void> =>
+    new Promise((_resolve, refuse) => {
+      answers.push({ method, args, emit, refuse });
+    });
+  const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
+  return {
+    answers,
+    stopped,
+    listConversations: () => Promise.resolve([]),
+    getConversation: unexpected('getConversation'),
+    renameConversation: () => Promise.resolve(),
+    deleteConversation: () => Promise.resolve(),
+    selectBranch: () => Promise.resolve(),
+    sendMessage: (request, emit) => ask('send', request, emit),
+    regenerate: (messageId, emit) => ask('regenerate', { messageId }, emit),
+    editMessage: (messageId, content, emit) => ask('edit', { messageId, content }, emit),
+    stopMessage: (id) => {
+      stopped.push(id);
+      return Promise.resolve();
+    },
+    library: () => Promise.resolve([]),
+    catalogue: () => Promise.resolve([]),
+    importModel: () => Promise.resolve(),
+    deleteModel: () => Promise.resolve(),
+    downloads: () => Promise.resolve([]),
+    downloadModel: () => Promise.resolve(),
+    cancelDownload: () => Promise.resolve(),
+    loadModel: () => Promise.resolve(),
+    unloadModel: () => Promise.resolve(),
+    getSettings: unexpected('getSettings'),
+    updateSettings: unexpected('updateSettings'),
+    getStatus: unexpected('getStatus'),
+    subscribe: () => Promise.resolve(),
+    openLink: () => Promise.resolve(),
+    chooseModelFile: () => Promise.resolve(null),
+    ...overrides,
+  };
+}

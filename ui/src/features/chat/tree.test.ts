@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import type { Message } from '../../backend/types';
+import { branchTo, newestLeafUnder, withMessage } from './tree';
+
+function message(id: string, parentId: string | null, role: Message['role'] = 'user'): Message {
+  return {
+    id,
+    parentId,
+    role,
+    conversationId: 'c',
+    content: id,
+    status: 'complete',
+    model: null,
+    error: null,
+    stats: null,
+    createdAt: 0,
+  };
+}
+
+/** q1 ─ a1 ─ q2 ─ a2, with q1 ─ a1' (regenerated) and q2' ─ a2' (edited). */
+const TREE = [
+  message('q1', null),
+  message('a1', 'q1', 'assistant'),
+  message('q2', 'a1'),
+  message('a2', 'q2', 'assistant'),
+  message("a1'", 'q1', 'assistant'),
+  message("q2'", 'a1'),
+  message("a2'", "q2'", 'assistant'),
+];
+const ids = (leaf: string | null) => branchTo(TREE, leaf).map((node) => node.message.id);
+
+describe('the shown branch', () => {
+  it('runs from the leaf up to the first message', () => {
+    expect(ids('a2')).toEqual(['q1', 'a1', 'q2', 'a2']);
+    expect(ids("a1'")).toEqual(['q1', "a1'"]);
+  });
+
+  it('is that of the newest message when no leaf is known', () => {
+    expect(ids(null)).toEqual(['q1', 'a1', "q2'", "a2'"]);
+    expect(ids('gone')).toEqual(['q1', 'a1', "q2'", "a2'"]);
+  });
+
+  it('is empty without messages', () => {
+    expect(branchTo([], 'x')).toEqual([]);
+  });
+
+  it('knows the alternatives of each message and where it stands among them', () => {
+    const [q1, a1, q2] = branchTo(TREE, 'a2');
+    expect(q1).toMatchObject({ alternatives: ['q1'], index: 0 });
+    expect(a1).toMatchObject({ alternatives: ['a1', "a1'"], index: 0 });
+    expect(q2).toMatchObject({ alternatives: ['q2', "q2'"], index: 0 });
+    expect(branchTo(TREE, "a1'").at(-1)).toMatchObject({ index: 1 });
+  });
+
+  it('counts several first messages as alternatives', () => {
+    const twice = [...TREE, message("q1'", null)];
+    expect(branchTo(twice, "q1'")[0]).toMatchObject({ alternatives: ['q1', "q1'"], index: 1 });
+  });
+
+  it('ends when parents run in a circle', () => {
+    expect(branchTo([message('x', 'y'), message('y', 'x')], 'x')).toHaveLength(2);
+  });
+});
+
+it('the newest leaf under a message follows the latest children', () => {
+  expect(newestLeafUnder(TREE, 'q1')).toBe("a1'");
+  expect(newestLeafUnder(TREE, 'a1')).toBe("a2'");
+  expect(newestLeafUnder(TREE, 'q2')).toBe('a2');
+  expect(newestLeafUnder(TREE, 'a2')).toBe('a2');
+});
+
+it('a message takes the place of its older version', () => {
+  const newer = { ...TREE[1]!, content: 'new' };
+  const messages = withMessage(TREE, newer);
+  expect(messages).toHaveLength(TREE.length);
+  expect(messages[1]).toBe(newer);
+  expect(withMessage([], newer)).toEqual([newer]);
+});
