@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, messages};
 
 pub(crate) const V1: &str = "
 CREATE TABLE journal (
@@ -31,7 +31,7 @@ impl Store {
         let appended = self.append_row(message_id, text);
         self.conn.pragma_update(None, "synchronous", "FULL")?;
         match appended? {
-            0 => Err(StoreError::NotStreaming(message_id.into())),
+            0 => Err(StoreError::NotStreaming(messages::get(&self.conn, message_id)?.id)),
             _ => Ok(()),
         }
     }

@@ -90,6 +90,32 @@ fn a_dead_writer_is_noticed_while_others_live() {
     assert_eq!(status(&live.assistant_message.id), MessageStatus::Streaming);
 }
 
+#[test]
+fn a_database_of_an_older_format_is_not_migrated_under_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let conn = rusqlite::Connection::open(first.path()).unwrap();
+    conn.pragma_update(None, "user_version", 0).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap_err().code(), "database_in_use");
+}
+
+#[test]
+fn many_processes_may_make_the_same_directory_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("new");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let home = &home;
+            scope.spawn(move || {
+                let mut store = open(home);
+                let asked = ask_new(&mut store, &format!("question {n}"));
+                answer(&mut store, &asked, "answer");
+            });
+        }
+    });
+    assert_eq!(open(&home).conversations().unwrap().len(), 8);
+}
+
 /// A closed database with something in it.
 fn closed_database(dir: &Path) -> PathBuf {
     let mut store = open(dir);

@@ -6,8 +6,8 @@ use std::time::Instant;
 use futures::FutureExt;
 use lantern_engine::{
     FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, SamplingParams,
+    Timings, Usage,
 };
-use lantern_engine::{Timings, Usage};
 use lantern_protocol::{
     AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings,
 };
@@ -64,7 +64,7 @@ impl Answer {
         };
         let info = error.clone().map(Into::into);
         let (mut message, failure) = self.recorder.finish(status, info, stats).await;
-        let error = error.or(failure.filter(|failure| !is_deletion(failure)));
+        let error = error.or(failure).filter(|error| !is_deletion(error));
         self.app.0.answers.end(&self.message_id);
         self.app.emit(AppEvent::ConversationsChanged);
         let event = match error {

@@ -76,3 +76,54 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lantern_store::{Exchange, Place, Question};
+
+    use super::*;
+
+    async fn recorder(dir: &std::path::Path) -> (Database, Recorder) {
+        let (db, _) = Database::open(dir.to_owned()).await.unwrap();
+        let question = Question::New { place: Place::New { title: "T".into() }, content: "Q".into() };
+        let exchange = Exchange { question, model: None, keep_model: false };
+        let asked = db.run(move |store| store.ask(&exchange)).await.unwrap();
+        (db.clone(), Recorder::new(db, asked.assistant_message))
+    }
+
+    #[tokio::test]
+    async fn text_waits_a_moment_or_for_enough_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (db, mut recorder) = recorder(dir.path()).await;
+        assert_eq!(recorder.due(), None);
+        recorder.push("", 5);
+        assert_eq!(recorder.due(), None, "tokens that print nothing need no writing");
+        let before = Instant::now();
+        recorder.push("one", 1);
+        let due = recorder.due().unwrap();
+        assert!(due >= before + LONGEST_WAIT && due <= Instant::now() + LONGEST_WAIT);
+        recorder.push(" two", 1);
+        assert_eq!(recorder.due(), Some(due), "later text must not put the writing off");
+        recorder.push(" many", MOST_TOKENS);
+        assert!(recorder.due().unwrap() <= Instant::now());
+
+        recorder.flush().await.unwrap();
+        assert_eq!(recorder.due(), None);
+        let id = recorder.message.id.clone();
+        assert_eq!(db.run(move |store| store.message(&id)).await.unwrap().content, "one two many");
+    }
+
+    #[tokio::test]
+    async fn the_end_brings_what_still_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_db, mut recorder) = recorder(dir.path()).await;
+        recorder.push("one", 1);
+        recorder.flush().await.unwrap();
+        recorder.push(" two", 1);
+        let (message, failure) = recorder.finish(MessageStatus::Complete, None, None).await;
+        assert_eq!(
+            (message.content.as_str(), message.status, failure),
+            ("one two", MessageStatus::Complete, None)
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! Questions and answers from beginning to end: real database files, a real model.
+
+mod support;
+
+use lantern_app::{App, ChatStream};
+use lantern_protocol::{ChatEvent, Message, MessageStatus, ModelState, Role, SendMessage, SettingsPatch};
+use support::*;
+
+#[tokio::test]
+async fn an_answer_arrives_in_order_and_is_stored_as_it_arrived() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, Some(40)).await;
+    let stream = app.send_message(message(None, "Tell me a story\nabout a lantern")).await.unwrap();
+    let answer_id = stream.message_id().to_owned();
+    let events = drain(stream).await;
+
+    let ChatEvent::Started { conversation, user_message: Some(question), assistant_message } = &events[0]
+    else {
+        panic!("the first event is {:?}", events[0]);
+    };
+    assert_eq!(conversation.title, "Tell me a story");
+    assert_eq!(question.content, "Tell me a story\nabout a lantern");
+    assert_eq!((&assistant_message.id, assistant_message.status), (&answer_id, MessageStatus::Streaming));
+    assert_eq!(events[1], ChatEvent::Loading { model: MODEL.into() });
+    let rank = |event: &ChatEvent| match event {
+        ChatEvent::Started { .. } => 0,
+        ChatEvent::Loading { .. } => 1,
+        ChatEvent::Queued { .. } => 2,
+        ChatEvent::Prefill { .. } => 3,
+        ChatEvent::Text { .. } => 4,
+        ChatEvent::Finished { .. } | ChatEvent::Failed { .. } => 5,
+    };
+    assert!(events.is_sorted_by_key(rank), "{events:?}");
+    assert_eq!(events.iter().filter(|event| rank(event) == 5).count(), 1);
+
+    let message = finished(&events);
+    assert!(!message.content.is_empty());
+    assert_eq!(message.content, text(&events));
+    assert_eq!(message.model.as_deref(), Some(MODEL));
+    let stats = message.stats.expect("a finished answer has its figures");
+    assert!(stats.prompt_tokens > 10 && (1..=40).contains(&stats.completion_tokens), "{stats:?}");
+
+    let view = app.conversation(&conversation.id).await.unwrap();
+    assert_eq!(view.messages, [question.clone(), message.clone()]);
+    drop(app);
+    let after = open(home.path()).await.conversation(&conversation.id).await.unwrap();
+    assert_eq!(after.messages, view.messages, "a restart lost something");
+}
+
+#[tokio::test]
+async fn the_token_limit_shows_in_the_status() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(1)).await;
+    let message = answer(&app, None, "Hi").await;
+    // One token may happen to be the end of the turn.
+    assert!(matches!(message.status, MessageStatus::Truncated | MessageStatus::Complete));
+    assert_eq!(message.stats.unwrap().completion_tokens, 1);
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_answer() {
+    let (_home, app) = with_model().await;
+    let sampling = lantern_protocol::SamplingSettings {
+        temperature: 1.0,
+        seed: Some(7),
+        max_tokens: Some(30),
+        ..Default::default()
+    };
+    app.update_settings(SettingsPatch { sampling: Some(sampling), ..Default::default() }).await.unwrap();
+    let first = answer(&app, None, "Hi").await;
+    let second = answer(&app, None, "Hi").await;
+    assert_eq!(first.content, second.content);
+    assert_ne!(first.id, second.id);
+}
+
+/// Ends answers after their first text until one was still being written. The tiny model may finish first.
+async fn end_early(app: &App, end: impl AsyncFn(ChatStream)) -> Message {
+    for attempt in 0..30 {
+        let mut stream = app.send_message(message(None, &format!("Story {attempt}"))).await.unwrap();
+        let id = stream.message_id().to_owned();
+        while !matches!(next(&mut stream).await, ChatEvent::Text { .. }) {}
+        end(stream).await;
+        let ended = until("the answer's end", async || {
+            let message = find(app, &id).await;
+            (message.status != MessageStatus::Streaming).then_some(message)
+        })
+        .await;
+        if ended.status == MessageStatus::Stopped {
+            return ended;
+        }
+        assert!(matches!(ended.status, MessageStatus::Complete | MessageStatus::Truncated), "{ended:?}");
+    }
+    panic!("the model was always faster");
+}
+
+async fn find(app: &App, message_id: &str) -> Message {
+    for summary in app.list_conversations(None).await.unwrap() {
+        let view = app.conversation(&summary.conversation.id).await.unwrap();
+        if let Some(message) = view.messages.into_iter().find(|m| m.id == message_id) {
+            return message;
+        }
+    }
+    panic!("no message {message_id}");
+}
+
+#[tokio::test]
+async fn a_stopped_answer_keeps_its_text_and_its_figures() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, None).await;
+    let message = end_early(&app, async |stream| {
+        let id = stream.message_id().to_owned();
+        app.stop(&id).await.unwrap();
+        assert_eq!(finished(&drain(stream).await).id, id);
+    })
+    .await;
+    assert!(!message.content.is_empty());
+    assert!(message.stats.unwrap().completion_tokens > 0);
+}
+
+#[tokio::test]
+async fn dropping_the_stream_stops_the_answer() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, None).await;
+    let message = end_early(&app, async |stream| drop(stream)).await;
+    assert!(!message.content.is_empty());
+}
+
+#[tokio::test]
+async fn shutting_down_leaves_an_interrupted_answer() {
+    for _ in 0..30 {
+        let (_home, app) = with_model().await;
+        limit_tokens(&app, None).await;
+        let mut stream = app.send_message(message(None, "Story")).await.unwrap();
+        while !matches!(next(&mut stream).await, ChatEvent::Text { .. }) {}
+        app.shutdown().await;
+        let ended = find(&app, stream.message_id()).await;
+        assert_ne!(ended.status, MessageStatus::Streaming, "shutdown did not wait");
+        assert!(!ended.content.is_empty());
+        if ended.status == MessageStatus::Interrupted {
+            return;
+        }
+    }
+    panic!("the model was always faster");
+}
+
+#[tokio::test]
+async fn another_answer_is_a_sibling_and_an_edit_a_branch() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, Some(12)).await;
+    let first = answer(&app, None, "A").await;
+    let id = first.conversation_id.clone();
+    let follow_up = answer(&app, Some(&id), "B").await;
+
+    let again = finished(&drain(app.regenerate(&follow_up.id).await.unwrap()).await);
+    assert_eq!(again.parent_id, follow_up.parent_id);
+    assert_ne!(again.id, follow_up.id);
+
+    let question_id = follow_up.parent_id.clone().unwrap();
+    let events = drain(app.edit_message(&question_id, "C").await.unwrap()).await;
+    let ChatEvent::Started { user_message: Some(edited), .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!((edited.content.as_str(), edited.parent_id.as_ref()), ("C", Some(&first.id)));
+
+    let view = app.select_branch(&id, &question_id).await.unwrap();
+    assert_eq!(view.conversation.leaf_id.as_ref(), Some(&again.id), "the newest answer of that branch");
+    drop(app);
+    let view = open(home.path()).await.conversation(&id).await.unwrap();
+    let contents: Vec<&str> =
+        view.messages.iter().filter(|m| m.role == Role::User).map(|m| m.content.as_str()).collect();
+    assert_eq!(contents, ["A", "B", "C"]);
+    assert_eq!(view.messages.len(), 7);
+    assert_eq!(view.conversation.leaf_id, Some(again.id));
+}
+
+#[tokio::test]
+async fn what_came_before_is_part_of_the_prompt() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(8)).await;
+    let first = answer(&app, None, "A").await;
+    let second = answer(&app, Some(&first.conversation_id), "B").await;
+    let (first, second) = (first.stats.unwrap(), second.stats.unwrap());
+    assert!(second.prompt_tokens > first.prompt_tokens + first.completion_tokens, "{first:?} {second:?}");
+
+    let patch = SettingsPatch { system_prompt: Some("You are a lantern.".into()), ..Default::default() };
+    app.update_settings(patch).await.unwrap();
+    let with_system = answer(&app, None, "A").await.stats.unwrap();
+    assert!(with_system.prompt_tokens > first.prompt_tokens);
+}
+
+#[tokio::test]
+async fn a_prompt_that_does_not_fit_fails_with_both_numbers_and_keeps_the_question() {
+    let (_home, app) = with_model().await;
+    let long = "word ".repeat(6000);
+    let events = drain(app.send_message(message(None, &long)).await.unwrap()).await;
+    let Some(ChatEvent::Failed { message, error }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(error.code, "context_overflow");
+    assert!(error.message.contains("2048"), "{}", error.message);
+    assert_eq!((message.status, message.error.as_ref()), (MessageStatus::Failed, Some(error)));
+    let view = app.conversation(&message.conversation_id).await.unwrap();
+    assert_eq!(view.messages[0].content, long);
+    assert_eq!(view.messages[1], *message);
+}
+
+#[tokio::test]
+async fn a_model_file_that_is_broken_fails_the_answer_and_can_be_replaced() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, Some(8)).await;
+    let broken = home.path().join("broken.gguf");
+    std::fs::copy(golden(MODEL), &broken).unwrap();
+    app.import_model(&broken, false).await.unwrap();
+    std::fs::File::options().write(true).open(&broken).unwrap().set_len(3000).unwrap();
+
+    let request = SendMessage { model: Some("broken".into()), ..message(None, "Hi") };
+    let events = drain(app.send_message(request).await.unwrap()).await;
+    let Some(ChatEvent::Failed { message: failed, error }) = events.last() else { panic!("{events:?}") };
+    assert!(!error.code.is_empty() && !error.next_step.is_empty());
+    assert!(matches!(app.model_state().await, ModelState::Failed { model, .. } if model == "broken"));
+    assert_eq!(find(&app, &failed.id).await.status, MessageStatus::Failed);
+
+    // The conversation is not lost: the same question goes to another model.
+    let retry =
+        SendMessage { model: Some(MODEL.into()), ..message(Some(&failed.conversation_id), "And now?") };
+    let events = drain(app.send_message(retry).await.unwrap()).await;
+    assert_eq!(finished(&events).model.as_deref(), Some(MODEL));
+    assert_eq!(
+        app.conversation(&failed.conversation_id).await.unwrap().conversation.model.as_deref(),
+        Some(MODEL)
+    );
+}
+
+#[tokio::test]
+async fn refusals_store_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let app = open(home.path()).await;
+    let code = async |request: SendMessage| app.send_message(request).await.map(|_| ()).unwrap_err().code;
+    assert_eq!(code(message(None, "Hi")).await, "no_model");
+    assert_eq!(code(message(None, " \n\t")).await, "empty_message");
+    assert_eq!(code(message(Some("nowhere"), "Hi")).await, "conversation_not_found");
+    assert_eq!(app.regenerate("nothing").await.map(|_| ()).unwrap_err().code, "message_not_found");
+    assert!(app.list_conversations(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_conversation_can_be_deleted_under_its_answer() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, None).await;
+    let mut stream = app.send_message(message(None, "Hi")).await.unwrap();
+    let ChatEvent::Started { conversation, .. } = next(&mut stream).await else { panic!("not started") };
+    app.delete_conversation(&conversation.id).await.unwrap();
+    let events = drain(stream).await;
+    assert!(matches!(events.last(), Some(ChatEvent::Finished { .. })), "{:?}", events.last());
+    assert!(app.list_conversations(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_process_leaves_the_first_ones_answer_alone() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, None).await;
+    let stream = app.send_message(message(None, "Hi")).await.unwrap();
+    let id = stream.message_id().to_owned();
+    let other = open(home.path()).await;
+    assert_ne!(find(&other, &id).await.status, MessageStatus::Interrupted);
+    let message = finished(&drain(stream).await);
+    assert_eq!(find(&other, &id).await, message);
+}
+
+#[tokio::test]
+async fn text_reaches_the_database_while_it_is_being_written() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, None).await;
+    let other = open(home.path()).await;
+    for attempt in 0..30 {
+        let mut stream = app.send_message(message(None, &format!("Story {attempt}"))).await.unwrap();
+        let id = stream.message_id().to_owned();
+        let mut seen = None;
+        let last = loop {
+            match next(&mut stream).await {
+                ChatEvent::Text { .. } if seen.is_none() => {
+                    let stored = find(&other, &id).await;
+                    let being_written = stored.status == MessageStatus::Streaming;
+                    seen = Some(stored.content).filter(|text| being_written && !text.is_empty());
+                }
+                ChatEvent::Finished { message } => break message,
+                ChatEvent::Failed { error, .. } => panic!("{error}"),
+                _ => {}
+            }
+        };
+        if let Some(seen) = seen {
+            assert!(last.content.starts_with(&seen), "the journal differs from the answer");
+            return;
+        }
+    }
+    panic!("no word was in the database before the answer's end");
+}
+
+#[tokio::test]
+async fn conversations_are_found_renamed_and_told() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(4)).await;
+    let mut events = app.subscribe();
+    let answer = answer(&app, None, "Photosynthesis, please").await;
+    let id = answer.conversation_id;
+    let found = app.list_conversations(Some("photosyn".into())).await.unwrap();
+    assert_eq!(found[0].conversation.id, id);
+    assert!(found[0].snippet.as_ref().unwrap().contains("\u{2068}Photosynthesis\u{2069}"));
+    assert_eq!(app.rename_conversation(&id, "  Green\n leaves ").await.unwrap().title, "Green leaves");
+    assert_eq!(app.rename_conversation(&id, " ").await.unwrap_err().code, "empty_title");
+    assert_eq!(app.list_conversations(Some("  ".into())).await.unwrap().len(), 1, "blank is no search");
+    let changed = std::iter::from_fn(|| events.try_recv().ok())
+        .filter(|event| matches!(event, lantern_protocol::AppEvent::ConversationsChanged))
+        .count();
+    assert!(changed >= 3, "asked, answered, renamed: told {changed} times");
+}
