@@ -90,7 +90,12 @@ impl SamplingParams {
         check("min_p", self.min_p, within(self.min_p, 0.0, 1.0), "from 0 to 1")?;
         let penalty = self.repeat_penalty;
         check("repeat_penalty", penalty, penalty > 0.0 && penalty <= 100.0, "over 0 and at most 100")?;
-        check("presence_penalty", self.presence_penalty, within(self.presence_penalty, -100.0, 100.0), "from -100 to 100")?;
+        check(
+            "presence_penalty",
+            self.presence_penalty,
+            within(self.presence_penalty, -100.0, 100.0),
+            "from -100 to 100",
+        )?;
         check(
             "frequency_penalty",
             self.frequency_penalty,
@@ -137,7 +142,9 @@ impl SampleError {
     /// What the user can do about it.
     pub fn next_step(&self) -> String {
         match self {
-            Self::NotANumber { .. } => "The model file may be damaged: verify it, or try another quantisation.".into(),
+            Self::NotANumber { .. } => {
+                "The model file may be damaged: verify it, or try another quantisation.".into()
+            }
             Self::NoToken(_) => "Remove entries from `logit_bias`.".into(),
         }
     }
@@ -205,7 +212,11 @@ impl Sampler {
         for id in self.recent.drain(..) {
             let count = std::mem::take(&mut self.counts[id as usize]) as f32;
             let logit = &mut logits[id as usize];
-            *logit = if *logit > 0.0 { *logit / self.params.repeat_penalty } else { *logit * self.params.repeat_penalty };
+            *logit = if *logit > 0.0 {
+                *logit / self.params.repeat_penalty
+            } else {
+                *logit * self.params.repeat_penalty
+            };
             *logit -= self.params.presence_penalty + count * self.params.frequency_penalty;
         }
     }

@@ -13,7 +13,11 @@ pub struct StopMatcher {
 impl StopMatcher {
     /// A matcher for these strings; empty ones are left out.
     pub fn new(stops: impl IntoIterator<Item = String>) -> Self {
-        Self { stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(), held: String::new(), hit: false }
+        Self {
+            stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(),
+            held: String::new(),
+            hit: false,
+        }
     }
 
     /// Adds text; returns what may be shown and whether a stop string was met. The stop string and everything after
@@ -47,7 +51,10 @@ fn overlap(text: &str, stop: &str) -> usize {
     let longest = text.len().min(stop.len() - 1);
     (1..=longest)
         .rev()
-        .find(|&len| text.as_bytes()[text.len() - len..] == stop.as_bytes()[..len] && text.is_char_boundary(text.len() - len))
+        .find(|&len| {
+            text.as_bytes()[text.len() - len..] == stop.as_bytes()[..len]
+                && text.is_char_boundary(text.len() - len)
+        })
         .unwrap_or(0)
 }
 
@@ -105,7 +112,11 @@ mod tests {
                 }
             }
             let single: Vec<&str> = borders.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
-            assert_eq!(run(stops, &single), expected(stops, text), "{stops:?} in single characters of {text:?}");
+            assert_eq!(
+                run(stops, &single),
+                expected(stops, text),
+                "{stops:?} in single characters of {text:?}"
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Tokenizer;
 
-const CHATML: &str = "\
+pub(super) const CHATML: &str = "\
 {%- for message in messages -%}
     {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
 {%- endfor -%}
@@ -10,7 +10,7 @@ const CHATML: &str = "\
     {{- '<|im_start|>assistant\\n' -}}
 {%- endif -%}";
 
-const LLAMA3: &str = "\
+pub(super) const LLAMA3: &str = "\
 {{- bos_token -}}
 {%- for message in messages -%}
     {{- '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + message.content | trim + '<|eot_id|>' -}}
@@ -20,7 +20,7 @@ const LLAMA3: &str = "\
 {%- endif -%}";
 
 /// Gemma has no system role: its text goes in front of the first user message.
-const GEMMA: &str = "\
+pub(super) const GEMMA: &str = "\
 {{- bos_token -}}
 {%- set state = namespace(system='') -%}
 {%- for message in messages -%}
@@ -37,7 +37,7 @@ const GEMMA: &str = "\
 {%- endif -%}";
 
 /// For vocabularies without any turn markers: a plain dialogue.
-const PLAIN: &str = "\
+pub(super) const PLAIN: &str = "\
 {%- for message in messages -%}
     {%- if message.role == 'system' -%}
         {{- message.content + '\\n\\n' -}}
@@ -51,7 +51,9 @@ const PLAIN: &str = "\
 
 /// The name and text of the template that fits the vocabulary.
 pub fn choose(tokenizer: &Tokenizer) -> (&'static str, &'static str) {
-    let has = |token: &str| tokenizer.token_id(token).is_some_and(|id| tokenizer.token_bytes(id) == token.as_bytes());
+    let has = |token: &str| {
+        tokenizer.token_id(token).is_some_and(|id| tokenizer.token_bytes(id) == token.as_bytes())
+    };
     if has("<|im_start|>") && has("<|im_end|>") {
         ("chatml", CHATML)
     } else if has("<start_of_turn>") && has("<end_of_turn>") {
@@ -61,10 +63,4 @@ pub fn choose(tokenizer: &Tokenizer) -> (&'static str, &'static str) {
     } else {
         ("plain", PLAIN)
     }
-}
-
-#[cfg(test)]
-pub mod texts {
-    //! The templates, for tests of what they render.
-    pub use super::{CHATML, GEMMA, LLAMA3, PLAIN};
 }

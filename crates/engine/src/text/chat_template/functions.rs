@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Rest};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 
 use super::budget::Budget;
@@ -23,30 +23,48 @@ pub fn add(env: &mut Environment<'_>, budget: &Arc<Budget>, now: Option<jiff::ci
     env.add_function("strftime_now", move |format: &str| strftime(format, now));
 
     let of = budget.clone();
-    env.add_filter("tojson", move |value: &Value, indent: Option<Value>, args: Kwargs| json::tojson(&of, value, indent, args));
+    env.add_filter("tojson", move |value: &Value, indent: Option<Value>, args: Kwargs| {
+        json::tojson(&of, value, indent, args)
+    });
     let of = budget.clone();
     env.add_filter("replace", move |text: &Value, old: &str, new: &str, count: Option<i64>| {
         replace(&of, &text.to_string(), old, new, count)
     });
     let of = budget.clone();
-    env.add_filter("join", move |state: &mut State, items: &Value, joiner: Option<&str>, attribute: Option<&str>, args: Kwargs| {
-        let attribute = match attribute {
-            Some(attribute) => Some(attribute.to_owned()),
-            None => args.get::<Option<String>>("attribute")?,
-        };
-        let joiner = match joiner {
-            Some(joiner) => joiner.to_owned(),
-            None => args.get::<Option<String>>("d")?.unwrap_or_default(),
-        };
-        args.assert_all_used()?;
-        join(&of, state, items, &joiner, attribute.as_deref())
-    });
+    env.add_filter(
+        "join",
+        move |state: &mut State,
+              items: &Value,
+              joiner: Option<&str>,
+              attribute: Option<&str>,
+              args: Kwargs| {
+            let attribute = match attribute {
+                Some(attribute) => Some(attribute.to_owned()),
+                None => args.get::<Option<String>>("attribute")?,
+            };
+            let joiner = match joiner {
+                Some(joiner) => joiner.to_owned(),
+                None => args.get::<Option<String>>("d")?.unwrap_or_default(),
+            };
+            args.assert_all_used()?;
+            join(&of, state, items, &joiner, attribute.as_deref())
+        },
+    );
     let of = budget.clone();
-    env.add_filter("indent", move |text: &Value, rest: Rest<Value>, args: Kwargs| indent(&of, text, &rest, &args));
+    env.add_filter("indent", move |text: &Value, rest: Rest<Value>, args: Kwargs| {
+        indent(&of, text, &rest, &args)
+    });
     let of = budget.clone();
     env.add_filter("format", move |state: &mut State, text: &str, rest: Rest<Value>| {
         check_format(&of, text, &rest)?;
         filters::format(state, &Value::from(text), Rest(rest.0.into_iter().map(Into::into).collect()))
+    });
+    // Python's notions: text and mappings are sequences too, and nothing is not iterable.
+    env.add_test("iterable", |value: &Value| {
+        !matches!(value.kind(), ValueKind::None | ValueKind::Number | ValueKind::Bool)
+    });
+    env.add_test("sequence", |value: &Value| {
+        matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
     });
     // Filters that multiply what they are given and that no chat template uses.
     for name in ["batch", "slice", "sum", "pprint", "urlencode"] {
@@ -59,11 +77,18 @@ fn strftime(format: &str, now: Option<jiff::civil::DateTime>) -> Result<String, 
         Some(now) => now.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| failed(error.to_string()))?,
         None => jiff::Zoned::now(),
     };
-    jiff::fmt::strtime::format(format, &now).map_err(|error| failed(format!("strftime_now({format:?}): {error}")))
+    jiff::fmt::strtime::format(format, &now)
+        .map_err(|error| failed(format!("strftime_now({format:?}): {error}")))
 }
 
 /// `str.replace`, charged for before it is made.
-pub fn replace(budget: &Budget, text: &str, old: &str, new: &str, count: Option<i64>) -> Result<String, Error> {
+pub fn replace(
+    budget: &Budget,
+    text: &str,
+    old: &str,
+    new: &str,
+    count: Option<i64>,
+) -> Result<String, Error> {
     let limit = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
     let hits = text.matches(old).take(limit).count();
     budget.charge(text.len().saturating_add(hits.saturating_mul(new.len())))?;

@@ -73,7 +73,9 @@ fn write(budget: &Budget, out: &mut String, value: &Value, style: &Style, depth:
         ValueKind::String => write_string(out, value.as_str().unwrap_or_default(), style.ensure_ascii),
         ValueKind::Seq | ValueKind::Iterable => {
             let items: Vec<Value> = value.try_iter()?.collect();
-            write_items(out, '[', ']', &items, style, depth, |out, item| write(budget, out, item, style, depth + 1))?;
+            write_items(out, '[', ']', &items, style, depth, |out, item| {
+                write(budget, out, item, style, depth + 1)
+            })?;
         }
         ValueKind::Map => {
             let mut keys: Vec<Value> = value.try_iter()?.collect();
@@ -216,8 +218,17 @@ mod tests {
     #[test]
     fn floats_are_pythons() {
         for (number, text) in [
-            (0.0, "0.0"), (-0.0, "-0.0"), (1.0, "1.0"), (0.1, "0.1"), (2.5, "2.5"), (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"), (1.5e300, "1.5e+300"), (1e-4, "0.0001"), (1e-5, "1e-05"), (1.25e-7, "1.25e-07"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (2.5, "2.5"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (1e-4, "0.0001"),
+            (1e-5, "1e-05"),
+            (1.25e-7, "1.25e-07"),
         ] {
             assert_eq!(python_float(number), text);
         }

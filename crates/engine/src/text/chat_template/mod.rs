@@ -107,7 +107,11 @@ impl ChatTemplate {
     }
 
     /// The conversation as the model's prompt.
-    pub fn render(&self, messages: &[ChatMessage], options: &TemplateOptions) -> Result<String, TemplateError> {
+    pub fn render(
+        &self,
+        messages: &[ChatMessage],
+        options: &TemplateOptions,
+    ) -> Result<String, TemplateError> {
         let template = match &self.tool_template {
             Some(template) if options.tools.is_some() => template,
             _ => &self.template,

@@ -26,7 +26,11 @@ pub fn prepare(template: &str) -> Result<String, TemplateError> {
 }
 
 /// Renders a prepared template.
-pub fn render(template: &str, variables: Value, now: Option<jiff::civil::DateTime>) -> Result<String, TemplateError> {
+pub fn render(
+    template: &str,
+    variables: Value,
+    now: Option<jiff::civil::DateTime>,
+) -> Result<String, TemplateError> {
     let env = environment(&Arc::new(Budget::new()), now);
     let template = env.template_from_named_str(NAME, template).map_err(|error| explain(&error))?;
     let mut out = Limited(Vec::new());
@@ -49,7 +53,9 @@ fn environment(budget: &Arc<Budget>, now: Option<jiff::civil::DateTime>) -> Envi
     env.set_recursion_limit(100);
     functions::add(&mut env, budget, now);
     let of = budget.clone();
-    env.set_unknown_method_callback(move |state, value, method, args| methods::call(&of, state, value, method, args));
+    env.set_unknown_method_callback(move |state, value, method, args| {
+        methods::call(&of, state, value, method, args)
+    });
     let of = budget.clone();
     env.set_formatter(move |out, state, value| {
         of.charge(value.as_str().map_or(64, str::len))?;
@@ -90,7 +96,9 @@ fn explain(error: &Error) -> TemplateError {
         None => error.kind().to_string(),
     };
     match error.kind() {
-        ErrorKind::OutOfFuel => TemplateError::Limit { limit: format!("it took more than {MAX_STEPS} steps") },
+        ErrorKind::OutOfFuel => {
+            TemplateError::Limit { limit: format!("it took more than {MAX_STEPS} steps") }
+        }
         ErrorKind::SyntaxError => TemplateError::Syntax { line, cause },
         _ if error.detail().is_some_and(|detail| detail.contains("recursion limit")) => {
             TemplateError::Limit { limit: "it calls itself too deeply".into() }

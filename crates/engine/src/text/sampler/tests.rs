@@ -3,7 +3,14 @@
 use super::*;
 
 fn plain() -> SamplingParams {
-    SamplingParams { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: Some(7), ..SamplingParams::default() }
+    SamplingParams {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        seed: Some(7),
+        ..SamplingParams::default()
+    }
 }
 
 fn draw(params: &SamplingParams, logits: &[f32], times: usize) -> Vec<usize> {
@@ -53,7 +60,8 @@ fn draws_follow_the_softmax() {
 #[test]
 fn temperature_sharpens_and_flattens() {
     let logits = [0.0f32, 1.0];
-    let share = |temperature| draw(&SamplingParams { temperature, ..plain() }, &logits, 50_000)[1] as f32 / 50_000.0;
+    let share =
+        |temperature| draw(&SamplingParams { temperature, ..plain() }, &logits, 50_000)[1] as f32 / 50_000.0;
     for temperature in [0.25f32, 1.0, 4.0] {
         let expected = 1.0 / (1.0 + (-1.0 / temperature).exp());
         let found = share(temperature);
@@ -116,7 +124,11 @@ fn penalties_count_the_last_n_tokens_only() {
     assert_eq!(logits, [4.0 / 2.0 - 0.5 - 2.0 * 0.25, -2.0 - 0.5 - 0.25, 3.0, 2.0]);
     let mut logits = [4.0f32, -1.0, 3.0, 2.0];
     assert_eq!(sampler.sample(&mut logits, &[]), Ok(0), "counts of the last step must be gone");
-    assert_eq!(sampler.sample(&mut [4.0f32, -1.0, 3.0, 2.0], &[9999]), Ok(0), "an id outside the vocabulary is ignored");
+    assert_eq!(
+        sampler.sample(&mut [4.0f32, -1.0, 3.0, 2.0], &[9999]),
+        Ok(0),
+        "an id outside the vocabulary is ignored"
+    );
 }
 
 #[test]

@@ -16,6 +16,40 @@ struct Merge {
     merged: u32,
 }
 
+impl Merge {
+    /// Reads consecutive lines of the list, the first of which has rank `rank`.
+    fn read_all(
+        lines: &[String],
+        rank: usize,
+        pieces: &Pieces,
+        index: &Index,
+        decode: fn(&str, &mut Vec<u8>) -> bool,
+    ) -> Vec<Self> {
+        let mut merges = Vec::with_capacity(lines.len());
+        let mut bytes = Vec::new();
+        let mut last = 0;
+        for (rank, line) in (rank as u32..).zip(lines) {
+            // The left half may itself begin with a space, never be empty.
+            let Some(space) = line.bytes().skip(1).position(|byte| byte == b' ').map(|at| at + 1) else {
+                continue;
+            };
+            bytes.clear();
+            decode(&line[..space], &mut bytes);
+            let split = bytes.len();
+            decode(&line[space + 1..], &mut bytes);
+            // Vocabularies number their tokens in the order of the merges, so the next one is a good guess.
+            let guess = Some(last + 1).filter(|&id| pieces.get(id as usize) == bytes);
+            let merged = guess.or_else(|| index.find(pieces, &bytes));
+            let (left, right) = (index.find(pieces, &bytes[..split]), index.find(pieces, &bytes[split..]));
+            if let (Some(left), Some(right), Some(merged)) = (left, right, merged) {
+                last = merged;
+                merges.push(Self { pair: key(left, right), rank, merged });
+            }
+        }
+        merges
+    }
+}
+
 const FREE: u32 = u32::MAX;
 
 /// Merge ranks by pair of ids, in one flat table.
@@ -28,27 +62,30 @@ pub struct Merges {
 impl Merges {
     /// Reads the file's list (`"left right"`, best first). `decode` turns a half into the bytes that `index` knows.
     /// Lines that name tokens the vocabulary lacks can never apply and are left out.
-    pub fn new(lines: &[String], pieces: &Pieces, index: &Index, decode: fn(&str, &mut Vec<u8>)) -> Self {
+    pub fn new(
+        lines: &[String],
+        pieces: &Pieces,
+        index: &Index,
+        decode: fn(&str, &mut Vec<u8>) -> bool,
+    ) -> Self {
         let size = (lines.len().max(4) * 2).next_power_of_two();
         let mut merges = Self { slots: vec![Merge { pair: 0, rank: FREE, merged: 0 }; size], mask: size - 1 };
-        let mut bytes = Vec::new();
-        for (rank, line) in lines.iter().enumerate() {
-            // The left half may itself begin with a space, never be empty.
-            let first = line.chars().next().map_or(0, char::len_utf8);
-            let Some(space) = line[first..].find(' ').map(|at| at + first) else { continue };
-            bytes.clear();
-            decode(&line[..space], &mut bytes);
-            let split = bytes.len();
-            decode(&line[space + 1..], &mut bytes);
-            let ids = (
-                index.find(pieces, &bytes[..split]),
-                index.find(pieces, &bytes[split..]),
-                index.find(pieces, &bytes),
-            );
-            if let (Some(left), Some(right), Some(merged)) = ids {
-                merges.insert(Merge { pair: key(left, right), rank: rank as u32, merged });
+        // Half a million lines are half a second of look-ups for one thread.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let share = lines.len().div_ceil(threads).max(10_000);
+        std::thread::scope(|scope| {
+            let read =
+                |(i, lines)| scope.spawn(move || Merge::read_all(lines, i * share, pieces, index, decode));
+            let parts: Vec<_> = lines.chunks(share).enumerate().map(read).collect();
+            for part in parts {
+                // A panic in there is a bug of this module; the caller's thread should see it.
+                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).into_iter().for_each(
+                    |merge| {
+                        merges.insert(merge);
+                    },
+                );
             }
-        }
+        });
         merges
     }
 
@@ -146,7 +183,10 @@ mod tests {
         let mut index = Index::with_capacity(words.len());
         (0..words.len() as u32).for_each(|i| index.insert(&pieces, i));
         let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
-        let merges = Merges::new(&lines, &pieces, &index, |text, out| out.extend_from_slice(text.as_bytes()));
+        let merges = Merges::new(&lines, &pieces, &index, |text, out| {
+            out.extend_from_slice(text.as_bytes());
+            true
+        });
         (pieces, merges)
     }
 

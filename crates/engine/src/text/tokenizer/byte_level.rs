@@ -14,8 +14,9 @@ fn byte_of(c: char) -> Option<u8> {
     }
 }
 
-/// Appends the bytes that `text` spells; text outside the alphabet is appended as it stands.
-pub fn decode(text: &str, out: &mut Vec<u8>) {
+/// Appends the bytes that `text` spells. Text outside the alphabet is appended as it stands, and the answer is
+/// `false`: such a token can't come from merging bytes.
+pub fn decode(text: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     for c in text.chars() {
         match byte_of(c) {
@@ -23,10 +24,11 @@ pub fn decode(text: &str, out: &mut Vec<u8>) {
             None => {
                 out.truncate(start);
                 out.extend_from_slice(text.as_bytes());
-                return;
+                return false;
             }
         }
     }
+    true
 }
 
 #[cfg(test)]
@@ -47,13 +49,13 @@ mod tests {
     #[test]
     fn spells_spaces_newlines_and_utf8() {
         let mut out = Vec::new();
-        decode("ĠHiĊ", &mut out);
+        assert!(decode("ĠHiĊ", &mut out));
         assert_eq!(out, b" Hi\n");
         out.clear();
-        decode("Ã©", &mut out);
+        assert!(decode("Ã©", &mut out));
         assert_eq!(out, "é".as_bytes());
         out.clear();
-        decode("<｜end｜>", &mut out);
+        assert!(!decode("<｜end｜>", &mut out));
         assert_eq!(out, "<｜end｜>".as_bytes());
     }
 }

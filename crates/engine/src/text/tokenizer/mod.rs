@@ -66,7 +66,7 @@ impl Tokenizer {
         }
         let mut kinds = read_kinds(meta, tokens.len())?;
         let model = meta.str("tokenizer.ggml.model")?;
-        let decode: fn(&str, &mut Vec<u8>) = match model {
+        let decode: fn(&str, &mut Vec<u8>) -> bool = match model {
             "gpt2" => byte_level::decode,
             "llama" | "gemma4" => decode_meta_space,
             other => return Err(TokenizerError::UnknownModel(other.into())),
@@ -77,18 +77,21 @@ impl Tokenizer {
         let mut pieces = Pieces::with_capacity(tokens.len(), total);
         let mut index = Index::with_capacity(tokens.len());
         for (id, (text, kind)) in tokens.iter().zip(&kinds).enumerate() {
+            let mut reachable = matches!(kind, TokenKind::Normal | TokenKind::UserDefined);
             pieces.push_with(|out| match kind {
                 TokenKind::Control | TokenKind::Unknown => out.extend_from_slice(text.as_bytes()),
-                TokenKind::UserDefined if model == "gpt2" => out.extend_from_slice(text.as_bytes()),
                 TokenKind::Byte => match byte_token(text) {
                     Some(byte) => out.push(byte),
                     None => out.extend_from_slice(text.as_bytes()),
                 },
-                _ => decode(text, out),
+                TokenKind::UserDefined if model == "gpt2" => {
+                    out.extend_from_slice(text.as_bytes());
+                    reachable = text.is_ascii();
+                }
+                TokenKind::Unused => _ = decode(text, out),
+                _ => reachable &= decode(text, out),
             });
-            if matches!(kind, TokenKind::Normal | TokenKind::UserDefined)
-                || *kind == TokenKind::Unused && model == "llama"
-            {
+            if reachable {
                 index.insert(&pieces, id as u32);
             }
         }
@@ -103,7 +106,8 @@ impl Tokenizer {
 
     fn byte_level(meta: &Metadata, pieces: &Pieces, index: &Index) -> Result<Model, TokenizerError> {
         let name = meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default");
-        let rules = pre_tokenizer::rules(name).ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.into()))?;
+        let rules =
+            pre_tokenizer::rules(name).ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.into()))?;
         let merges = Merges::new(meta.strings("tokenizer.ggml.merges")?, pieces, index, byte_level::decode);
         let bytes = Box::new(std::array::from_fn(|byte| index.find(pieces, &[byte as u8])));
         let pre = PreTokenizer::new(rules.patterns)?;
@@ -145,7 +149,12 @@ impl Tokenizer {
     /// With `parse_special` the spellings of control tokens in the text become those tokens (a rendered chat
     /// template); without it they are ordinary text. With `add_special` BOS and EOS are added where the model wants
     /// them.
-    pub fn encode(&self, text: &str, parse_special: bool, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
+    pub fn encode(
+        &self,
+        text: &str,
+        parse_special: bool,
+        add_special: bool,
+    ) -> Result<Vec<u32>, TokenizerError> {
         let mut out = Vec::with_capacity(text.len() / 3 + 2);
         if add_special && self.special.add_bos {
             out.extend(self.special.bos);
@@ -230,7 +239,9 @@ impl Tokenizer {
             }
             Model::Chars { pre, merges, bytes } => {
                 pre.split(text, |word| {
-                    if word.starts_with('\n') && let Some(id) = self.index.find(&self.pieces, word.as_bytes()) {
+                    if word.starts_with('\n')
+                        && let Some(id) = self.index.find(&self.pieces, word.as_bytes())
+                    {
                         return out.push(id);
                     }
                     work.ids.clear();
@@ -323,7 +334,8 @@ impl Tokenizer {
     /// decoder must then take off again.
     pub(crate) fn prefixes_space_after(&self, previous: Option<u32>) -> bool {
         matches!(self.model, Model::Scores { space_prefix: true, .. })
-            && previous.is_none_or(|id| self.is_special(id) || self.kinds[id as usize] == TokenKind::UserDefined)
+            && previous
+                .is_none_or(|id| self.is_special(id) || self.kinds[id as usize] == TokenKind::UserDefined)
     }
 }
 
@@ -342,14 +354,16 @@ fn check_len(key: &'static str, found: usize, expected: usize) -> Result<(), Tok
     if found == expected { Ok(()) } else { Err(TokenizerError::LengthMismatch { key, found, expected }) }
 }
 
-/// A piece in SentencePiece's spelling.
-fn decode_meta_space(text: &str, out: &mut Vec<u8>) {
+/// Appends a piece in SentencePiece's spelling. A plain space in it says that no text leads to this token but an
+/// exact match: text has its spaces written the other way.
+fn decode_meta_space(text: &str, out: &mut Vec<u8>) -> bool {
     for (i, part) in text.split(META_SPACE).enumerate() {
         if i > 0 {
             out.push(b' ');
         }
         out.extend_from_slice(part.as_bytes());
     }
+    !text.contains(' ')
 }
 
 /// The byte that `<0x0A>` stands for.
@@ -366,7 +380,8 @@ fn byte_tokens(
 ) -> Result<Box<[u32; 256]>, TokenizerError> {
     let mut bytes = [None; 256];
     for (id, text) in tokens.iter().enumerate() {
-        if matches!(kinds[id], TokenKind::Byte | TokenKind::Normal) && text.len() == 6
+        if matches!(kinds[id], TokenKind::Byte | TokenKind::Normal)
+            && text.len() == 6
             && let Some(byte) = byte_token(text)
         {
             bytes[usize::from(byte)] = Some(id as u32);

@@ -10,15 +10,42 @@ use super::vocab::TokenKind;
 
 /// Spellings that end a turn or a message in one model family or another.
 const END_OF_TURN: &[&str] = &[
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
-    "<|endoftext|>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>",
-    "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
 ];
 
 /// Spellings that end a file or a repository in code completion.
 const END_OF_FILE: &[&str] = &[
-    "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>",
-    "<REPO>", "<reponame>", "<|file_sep|>",
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
 ];
 
 /// The ids with a meaning of their own.
@@ -47,12 +74,19 @@ impl SpecialIds {
         let in_vocab = |id: u32| {
             let known = (id as usize) < tokens.len();
             if !known {
-                tracing::warn!(id, vocab = tokens.len(), "a special token of the model lies outside its vocabulary");
+                tracing::warn!(
+                    id,
+                    vocab = tokens.len(),
+                    "a special token of the model lies outside its vocabulary"
+                );
             }
             known
         };
         let id = |name: &str, default: Option<u32>| -> Result<Option<u32>, TokenizerError> {
-            Ok(meta.opt_u32(&format!("tokenizer.ggml.{name}_token_id"))?.filter(|&id| in_vocab(id)).or(default))
+            Ok(meta
+                .opt_u32(&format!("tokenizer.ggml.{name}_token_id"))?
+                .filter(|&id| in_vocab(id))
+                .or(default))
         };
         let default = |id: u32| Some(id).filter(|&id| spm && (id as usize) < tokens.len());
         let (bos, eos) = (id("bos", default(1))?, id("eos", default(2))?);
@@ -67,14 +101,16 @@ impl SpecialIds {
         };
         let add_eos = meta.opt_bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
 
-        let mut end_of_generation: Vec<u32> = [eos, id("eot", None)?, id("eom", None)?].into_iter().flatten().collect();
+        let mut end_of_generation: Vec<u32> =
+            [eos, id("eot", None)?, id("eom", None)?].into_iter().flatten().collect();
+        let s_is_control = bos.is_some_and(|bos| tokens[bos as usize] == "<s>");
         for (i, text) in tokens.iter().enumerate() {
             if !text.starts_with(['<', '[', '_']) {
                 continue;
             }
             let ends = END_OF_TURN.contains(&text.as_str()) || END_OF_FILE.contains(&text.as_str());
-            // Some vocabularies hold `</s>` as the HTML tag.
-            if ends || text == "</s>" && kinds[i] == TokenKind::Control {
+            // Some vocabularies hold `</s>` as the HTML tag; where it ends a text, `<s>` begins one.
+            if ends || text == "</s>" && (kinds[i] == TokenKind::Control || s_is_control) {
                 kinds[i] = TokenKind::Control;
                 end_of_generation.push(i as u32);
             }

@@ -71,14 +71,15 @@ impl Pieces {
     }
 }
 
-/// Finds a string's index in a [`Pieces`] by open addressing; holds indices only.
+/// Finds a string's index in a [`Pieces`] by open addressing. A slot holds the index and half of the hash, so
+/// that a look-up rarely compares strings that differ.
 #[derive(Debug)]
 pub struct Index {
-    slots: Vec<u32>,
+    slots: Vec<u64>,
     mask: usize,
 }
 
-const EMPTY: u32 = u32::MAX;
+const EMPTY: u64 = u64::MAX;
 
 impl Index {
     /// A table with room for `count` strings.
@@ -89,32 +90,35 @@ impl Index {
 
     /// Adds string `index` of `pieces`; a string that is there already keeps its first index.
     pub fn insert(&mut self, pieces: &Pieces, index: u32) {
-        let key = pieces.get(index as usize);
-        let mut slot = hash(key) as usize & self.mask;
-        loop {
-            match self.slots[slot] {
-                EMPTY => {
-                    self.slots[slot] = index;
-                    return;
-                }
-                other if pieces.get(other as usize) == key => return,
-                _ => slot = (slot + 1) & self.mask,
-            }
+        if let Err(slot) = self.locate(pieces, pieces.get(index as usize)) {
+            self.slots[slot] = hash(pieces.get(index as usize)) & TAG | u64::from(index);
         }
     }
 
     /// The index of `key`, if it was added.
     pub fn find(&self, pieces: &Pieces, key: &[u8]) -> Option<u32> {
-        let mut slot = hash(key) as usize & self.mask;
+        self.locate(pieces, key).ok()
+    }
+
+    /// The index of `key`, or the slot where it belongs.
+    fn locate(&self, pieces: &Pieces, key: &[u8]) -> Result<u32, usize> {
+        let hash = hash(key);
+        let mut slot = hash as usize & self.mask;
         loop {
-            match self.slots[slot] {
-                EMPTY => return None,
-                index if pieces.get(index as usize) == key => return Some(index),
-                _ => slot = (slot + 1) & self.mask,
+            let entry = self.slots[slot];
+            if entry == EMPTY {
+                return Err(slot);
             }
+            if (entry ^ hash) & TAG == 0 && pieces.get(entry as u32 as usize) == key {
+                return Ok(entry as u32);
+            }
+            slot = (slot + 1) & self.mask;
         }
     }
 }
+
+/// The half of the hash that a slot keeps.
+const TAG: u64 = 0xFFFF_FFFF_0000_0000;
 
 /// A quick hash of short strings (multiply and rotate, eight bytes at a time), finished so that the low bits are
 /// good. A crafted vocabulary can make it slow, not wrong.
