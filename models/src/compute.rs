@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Storage, Tensor};
+use candle_core::{D, Device, Storage, Tensor};
 use lantern_kernels::Pool;
 
 use crate::ModelError;
@@ -67,6 +67,22 @@ impl Compute {
     pub(crate) fn tensor(&self, values: Vec<f32>, width: usize) -> Result<Tensor, ModelError> {
         let rows = values.len() / width;
         Ok(Tensor::from_vec(values, (rows, width), &self.device)?)
+    }
+
+    /// The sum of two tensors `[rows, width]`: a block's input and what a part of it adds.
+    pub(crate) fn add(&self, x: &Tensor, y: &Tensor) -> Result<Tensor, ModelError> {
+        let Some(pool) = self.pool() else { return Ok((x + y)?) };
+        // candle would wake a pool of its own for this.
+        let width = x.dim(D::Minus1)?;
+        let mut sum = with_values(x, |x| Ok(x.to_vec()))?;
+        with_values(y, |y| {
+            for_each_row(pool, &mut sum, width, |row, sum| {
+                let y = &y[row * width..(row + 1) * width];
+                sum.iter_mut().zip(y).for_each(|(sum, y)| *sum += y);
+            });
+            Ok(())
+        })?;
+        self.tensor(sum, width)
     }
 }
 

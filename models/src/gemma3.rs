@@ -13,7 +13,7 @@ use crate::layers::{
     RopeScaling,
 };
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
@@ -99,6 +99,7 @@ struct Gemma3 {
     local_rope: Rope,
     blocks: Vec<Block>,
     head: Head,
+    compute: Compute,
 }
 
 struct Block {
@@ -123,6 +124,7 @@ impl Gemma3 {
             blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
             head: Head::load(weights, hidden, vocab, norm_eps)?.with_softcap(params.softcap),
             config: params.config,
+            compute: weights.compute().clone(),
         })
     }
 }
@@ -159,9 +161,9 @@ impl CausalLm for Gemma3 {
             let rope = if block.is_global { &global_rope } else { &local_rope };
             let attended =
                 block.attention.forward(&block.attention_norm.forward(&x)?, Some(rope), batch, kv)?;
-            x = (x + block.post_attention_norm.forward(&attended)?)?;
+            x = self.compute.add(&x, &block.post_attention_norm.forward(&attended)?)?;
             let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
-            x = (x + block.post_mlp_norm.forward(&fed)?)?;
+            x = self.compute.add(&x, &block.post_mlp_norm.forward(&fed)?)?;
         }
         self.head.forward(&x, &batch.logit_rows)
     }

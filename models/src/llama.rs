@@ -12,7 +12,7 @@ use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(LlamaParams::read(hyper)?.config),
@@ -54,6 +54,7 @@ struct Llama {
     rope: Rope,
     blocks: Vec<Block>,
     head: Head,
+    compute: Compute,
 }
 
 struct Block {
@@ -74,6 +75,7 @@ impl Llama {
             blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
             head: Head::load(weights, hidden, vocab, norm_eps)?,
             config: params.config,
+            compute: weights.compute().clone(),
         })
     }
 }
@@ -101,10 +103,11 @@ impl CausalLm for Llama {
         let rope = self.rope.at(&batch.positions)?;
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
-            let normed = block.attention_norm.forward(&x)?;
-            x = (x + block.attention.forward(&normed, Some(&rope), batch, kv)?)?;
-            let normed = block.mlp_norm.forward(&x)?;
-            x = (x + block.mlp.forward(&normed)?)?;
+            let attended =
+                block.attention.forward(&block.attention_norm.forward(&x)?, Some(&rope), batch, kv)?;
+            x = self.compute.add(&x, &attended)?;
+            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
+            x = self.compute.add(&x, &fed)?;
         }
         self.head.forward(&x, &batch.logit_rows)
     }

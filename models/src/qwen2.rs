@@ -10,7 +10,7 @@ use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Qwen2Params::read(hyper)?.config),
@@ -50,6 +50,7 @@ struct Qwen2 {
     rope: Rope,
     blocks: Vec<Block>,
     head: Head,
+    compute: Compute,
 }
 
 struct Block {
@@ -69,6 +70,7 @@ impl Qwen2 {
             blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
             head: Head::load(weights, hidden, vocab, norm_eps)?,
             config: params.config,
+            compute: weights.compute().clone(),
         })
     }
 }
@@ -97,10 +99,11 @@ impl CausalLm for Qwen2 {
         let rope = self.rope.at(&batch.positions)?;
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
-            let normed = block.attention_norm.forward(&x)?;
-            x = (x + block.attention.forward(&normed, Some(&rope), batch, kv)?)?;
-            let normed = block.mlp_norm.forward(&x)?;
-            x = (x + block.mlp.forward(&normed)?)?;
+            let attended =
+                block.attention.forward(&block.attention_norm.forward(&x)?, Some(&rope), batch, kv)?;
+            x = self.compute.add(&x, &attended)?;
+            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
+            x = self.compute.add(&x, &fed)?;
         }
         self.head.forward(&x, &batch.logit_rows)
     }

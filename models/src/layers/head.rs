@@ -42,6 +42,12 @@ impl Head {
         let wanted = self.select(x, rows)?;
         let logits = self.output.forward(&self.norm.forward(&wanted)?)?;
         match self.softcap {
+            Some(cap) if self.compute.pool().is_some() => {
+                let cap = cap as f32;
+                let squeeze = |x: &f32| (x / cap).tanh() * cap;
+                let values = with_values(&logits, |x| Ok(x.iter().map(squeeze).collect()))?;
+                self.compute.tensor(values, self.vocab)
+            }
             Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
             None => Ok(logits),
         }
