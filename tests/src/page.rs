@@ -1,12 +1,11 @@
 //! Lantern's page, in the words of its `data-testid`s (`ui/src/shared/testids.ts`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use crate::desktop::pictures;
-use crate::eventually;
 use crate::webdriver::{Element, Session};
 
 /// How long anything may take that needs no model.
@@ -43,23 +42,31 @@ impl Page {
 
     /// Waits until something is there.
     pub async fn wait(&self, selector: &str) -> Element {
-        self.wait_for(selector, SOON).await
-    }
-
-    async fn wait_for(&self, selector: &str, limit: Duration) -> Element {
-        let shown = async || self.session.find(selector).await;
-        match tokio::time::timeout(limit, eventually("", Duration::MAX, shown)).await {
-            Ok(element) => element,
-            Err(_) => {
-                panic!("waited {limit:?} in vain for {selector}. The page says:\n{}", self.all_text().await)
-            }
-        }
+        self.until(selector, SOON, async || self.session.find(selector).await).await
     }
 
     /// Waits until nothing of the kind is there.
     pub async fn wait_gone(&self, selector: &str) {
-        let what = format!("{selector} goes away");
-        eventually(&what, SOON, async || self.session.find(selector).await.is_none().then_some(())).await;
+        let gone = async || self.session.find(selector).await.is_none().then_some(());
+        self.until(&format!("{selector} goes away"), SOON, gone).await;
+    }
+
+    /// Waits for an answer to a question about the page. In vain, it keeps a picture and tells what the page says.
+    pub async fn until<T>(&self, what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.picture("failure").await;
+        let said = self.session.run("return document.body.innerText", json!([])).await;
+        panic!(
+            "waited {limit:?} in vain: {what}. See {}. The page says:\n{}",
+            pictures().join("failure.png").display(),
+            said.unwrap_or_default().as_str().unwrap_or_default()
+        );
     }
 
     /// Whether something is there now.
@@ -69,7 +76,7 @@ impl Page {
 
     /// Waits for something and clicks it; tries again while it moves or is covered.
     pub async fn click(&self, selector: &str) {
-        eventually(&format!("{selector} can be clicked"), SOON, async || {
+        self.until(&format!("{selector} can be clicked"), SOON, async || {
             let element = self.session.find(selector).await?;
             self.session.click(&element).await.ok()
         })
@@ -135,13 +142,13 @@ impl Page {
 
     /// Waits until the last answer has begun.
     pub async fn wait_for_text(&self) {
-        eventually("the answer begins", ANSWER, async || (!self.answer().await.is_empty()).then_some(()))
+        self.until("the answer begins", ANSWER, async || (!self.answer().await.is_empty()).then_some(()))
             .await;
     }
 
     /// Waits until the last answer has ended, and gives its status.
     pub async fn wait_for_end(&self) -> String {
-        eventually("the answer ends", ANSWER, async || {
+        self.until("the answer ends", ANSWER, async || {
             self.status().await.filter(|status| status != "streaming")
         })
         .await
@@ -186,8 +193,14 @@ impl Page {
                     .resize(width, height)
                     .await
                     .unwrap_or_else(|error| panic!("the window keeps its size: {error}"));
-                // The page lays itself out anew and fades to its new colours.
-                tokio::time::sleep(Duration::from_millis(600)).await;
+                let fits = format!("the window is {width} wide");
+                self.until(&fits, SOON, async || {
+                    let inner = self.value("return innerWidth", json!([])).await;
+                    (inner == json!(width)).then_some(())
+                })
+                .await;
+                // Colours fade into each other.
+                tokio::time::sleep(Duration::from_millis(400)).await;
                 self.picture(&format!("{name}-{theme}-{width}x{height}")).await;
             }
         }
@@ -196,15 +209,15 @@ impl Page {
 
     /// Keeps one picture of the window as it is.
     pub async fn picture(&self, name: &str) {
+        // What the driver gets is the last frame drawn, which may be older than what the page now holds.
+        let script = "const done = arguments[0];
+            requestAnimationFrame(() => requestAnimationFrame(() => done(true)));
+            setTimeout(() => done(false), 3000)";
+        let _ = self.session.run_async(script, json!([])).await;
         let base64 = self.session.screenshot().await.unwrap_or_else(|error| panic!("no picture: {error}"));
         let png = BASE64_STANDARD.decode(&base64).expect("the protocol says base64");
         assert!(png.starts_with(b"\x89PNG"), "the driver's picture is no PNG");
         std::fs::write(pictures().join(format!("{name}.png")), png)
             .expect("the target folder can be written");
-    }
-
-    async fn all_text(&self) -> String {
-        let text = self.session.run("return document.body.innerText", json!([])).await;
-        text.map_or_else(|error| error, |text| text.as_str().unwrap_or_default().to_owned())
     }
 }

@@ -125,7 +125,10 @@ fn cache(model: &dyn CausalLm, kv_type: KvType) -> KvCache {
 
 /// Logits of all positions, fed in chunks of the given lengths, the last one repeated. Blocks are out of order.
 fn logits_in_chunks(model: &dyn CausalLm, ids: &[u32], chunks: &[usize], kv_type: KvType) -> Vec<Vec<f32>> {
-    let mut kv = cache(model, kv_type);
+    logits_with(model, ids, chunks, cache(model, kv_type))
+}
+
+fn logits_with(model: &dyn CausalLm, ids: &[u32], chunks: &[usize], mut kv: KvCache) -> Vec<Vec<f32>> {
     let mut seq = Sequence { fed: 0, blocks: vec![7, 2, 19, 0, 11, 23] };
     let mut logits = Vec::new();
     let mut lengths = chunks.iter().copied().chain(std::iter::repeat(chunks[chunks.len() - 1]));
@@ -298,8 +301,21 @@ fn candle_operations_give_the_golden_logits_too() {
     for case in cases() {
         let model = case.load(Compute::tensors(Device::Cpu));
         let ids = case.ids();
-        let whole = logits_in_chunks(&*model, &ids, &[40, 7], KvType::F32);
+        let layout = &model.config().kv_layout;
+        let in_tensors = |kv_type| KvCache::in_tensors(layout, 24, BLOCK, kv_type, &Device::Cpu).unwrap();
+        let whole = logits_with(&*model, &ids, &[40, 7], in_tensors(KvType::F32));
         println!("{}", compare(&case, &whole, case.is_exact()));
+
+        // The cache in tensors holds what the cache in memory holds.
+        for kv_type in [KvType::F32, KvType::F16] {
+            let in_memory = logits_in_chunks(&*model, &ids, &[40, 7], kv_type);
+            assert_eq!(
+                logits_with(&*model, &ids, &[40, 7], in_tensors(kv_type)),
+                in_memory,
+                "{}",
+                case.label()
+            );
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use lantern_tests::desktop::Desktop;
-use lantern_tests::eventually;
 use lantern_tests::home::{Home, free_port};
 use lantern_tests::page::{Page, id};
 use lantern_tests::programs::STARTER;
@@ -108,7 +107,7 @@ async fn asking_again_and_editing_make_branches() {
     assert_eq!(branch(page).await, "2/2");
     page.picture("branches").await;
     page.click(&id("branch-previous", "")).await;
-    eventually("the first question is shown again", Duration::from_secs(10), async || {
+    page.until("the first question is shown again", Duration::from_secs(10), async || {
         let shown = page.text(&id("message-user", "")).await;
         (shown.lines().next() == Some("Name a colour.")).then_some(())
     })
@@ -144,7 +143,7 @@ async fn settings_take_effect_and_stay() {
     page.set(json!({"theme": "dark"})).await;
     let dark = brightness(page).await;
     page.set(json!({"theme": "light"})).await;
-    eventually("the light theme is lighter", Duration::from_secs(5), async || {
+    page.until("the light theme is lighter", Duration::from_secs(5), async || {
         (brightness(page).await > dark + 0.3).then_some(())
     })
     .await;
@@ -219,7 +218,7 @@ async fn a_model_is_imported_loaded_and_removed() {
 
 /// The id of the last element of a kind once it is not this one any more.
 async fn changed(page: &Page, selector: &str, before: &str) -> String {
-    eventually(&format!("another {selector} is shown"), Duration::from_secs(20), async || {
+    page.until(&format!("another {selector} is shown"), Duration::from_secs(20), async || {
         page.attribute(selector, "data-message-id").await.filter(|now| now != before)
     })
     .await
