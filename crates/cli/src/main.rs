@@ -1,2 +1,98 @@
-//! stub
-fn main() {}
+//! `lantern`, the command line: the same models, conversations and endpoint as the window, without one.
+//!
+//! Answers and lists go to standard output and nothing else does, so that pipes stay clean; progress, notes and errors
+//! go to standard error. This program links no window toolkit.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod error;
+mod output;
+mod place;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{bench, catalogue, chat, doctor, import, inspect, list, logits, pull, rm, run, serve};
+use error::CliError;
+
+/// Chat with open-weight models on this computer.
+#[derive(Parser)]
+#[command(name = "lantern", version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+MODEL is a name from `lantern list` (or the unique beginning or part of one), the path of a GGUF file, or a name on the \
+Hugging Face Hub: owner/name, owner/name:Q4_K_M, owner/name/file.gguf.
+
+Data lies in LANTERN_HOME. Downloads follow HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and the proxy variables.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Talk with a model; the conversation is kept and also shows in the window
+    Chat(chat::Args),
+    /// Answer one prompt and end
+    Run(run::Args),
+    /// Let other programs use the models, in OpenAI's protocol
+    Serve(serve::Args),
+    /// Fetch a model; goes on where an earlier try stopped
+    Pull(pull::Args),
+    /// Show the models on this computer
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    /// Show the models Lantern recommends
+    Catalogue(catalogue::Args),
+    /// Add a GGUF file that is already on this computer
+    Import(import::Args),
+    /// Remove a model
+    Rm(rm::Args),
+    /// Show what is in a model file, and what it needs
+    Inspect(inspect::Args),
+    /// Measure a model's speed
+    Bench(bench::Args),
+    /// Write a model's raw next-token logits into a safetensors file
+    Logits(logits::Args),
+    /// Check this computer and Lantern's data, and say how to mend what is wrong
+    Doctor(doctor::Args),
+}
+
+fn main() -> ExitCode {
+    // clap prints usage errors itself and ends with 2.
+    let cli = Cli::parse();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("LANTERN_LOG").unwrap_or_else(|_| "error".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    match dispatch(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Chat(args) => on_runtime(chat::run(args)),
+        Command::Run(args) => on_runtime(run::run(args)),
+        Command::Serve(args) => on_runtime(serve::run(args)),
+        Command::Pull(args) => on_runtime(pull::run(args)),
+        Command::List(args) => list::run(args),
+        Command::Catalogue(args) => catalogue::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Rm(args) => rm::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Logits(args) => logits::run(args),
+        Command::Doctor(args) => on_runtime(doctor::run(args)),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::internal(format!("no runtime: {error}")))?;
+    let result = runtime.block_on(work);
+    // A thread that waits for a line of input must not keep the program alive.
+    runtime.shutdown_background();
+    result
+}

@@ -274,7 +274,9 @@ impl Transfer {
         }
         let available = self.free_space.available(&path).unwrap_or(0);
         let missing = total.unwrap_or(have + 1).saturating_sub(have);
-        HubError::DiskFull { path, needed: missing.saturating_sub(available).max(1), available }
+        // A quota can refuse although the disk has room.
+        let needed = if available < missing { missing - available } else { missing };
+        HubError::DiskFull { path, needed, available }
     }
 
     fn verify(&self, part: Part, expected: Option<&str>, meta: &RemoteMeta) -> Result<Part, HubError> {

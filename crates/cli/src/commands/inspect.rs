@@ -1,0 +1,317 @@
+//! `lantern inspect`: what is in a model file, what it needs, and what of it this version cannot do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lantern_engine::{
+    ChatTemplate, Engine, EngineError, EngineOptions, TemplateSource, Tokenizer, available_bytes,
+};
+use lantern_gguf::{GgufFile, Value};
+use lantern_hub::human_bytes;
+use lantern_models::{Device, KvType, LoadOptions, ModelConfig, registry};
+use lantern_protocol::ErrorInfo;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::{output, place};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model
+    model: String,
+    /// Tokens a conversation shall hold, for the memory estimate [default: the model's own, at most 8192]
+    #[arg(long, short)]
+    context: Option<u32>,
+    /// Also print every metadata key
+    #[arg(long)]
+    metadata: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    path: PathBuf,
+    file_bytes: u64,
+    gguf_version: u32,
+    architecture: Option<String>,
+    name: Option<String>,
+    quantisation: String,
+    parameters: u64,
+    tensors: usize,
+    types: Vec<TypeShare>,
+    shape: Option<Shape>,
+    tokenizer: Option<TokenizerReport>,
+    template: Option<TemplateReport>,
+    memory: Option<Memory>,
+    /// What keeps the model from running, or may make it run wrong.
+    problems: Vec<ErrorInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Tensors of one type.
+#[derive(Serialize)]
+struct TypeShare {
+    r#type: String,
+    tensors: usize,
+    bytes: u64,
+    values: u64,
+}
+
+#[derive(Serialize)]
+struct Shape {
+    context_length: usize,
+    layers: usize,
+    hidden_size: usize,
+    heads: usize,
+    vocab_size: usize,
+    kv_bytes_per_token: usize,
+}
+
+#[derive(Serialize)]
+struct TokenizerReport {
+    kind: Option<String>,
+    pre_tokenizer: Option<String>,
+    vocab_size: usize,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    adds_bos: bool,
+}
+
+#[derive(Serialize)]
+struct TemplateReport {
+    source: TemplateSource,
+    characters: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    context_length: usize,
+    weight_bytes: u64,
+    kv_bytes: u64,
+    scratch_bytes: u64,
+    total_bytes: u64,
+    available_bytes: u64,
+}
+
+pub fn run(args: Args) -> Result<(), CliError> {
+    // A model that cannot be used is worth looking into as well, so its error is no reason to stop here.
+    let path = PathBuf::from(place::library()?.find(&args.model)?.path);
+    let report = inspect(&path, &args)?;
+    if args.json { output::json(&report) } else { print(&report) }
+}
+
+fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
+    let file = GgufFile::open(path)?;
+    let mut problems = Vec::new();
+    let mut keep = |error: EngineError| {
+        let info = info(&error);
+        if !problems.contains(&info) {
+            problems.push(info);
+        }
+    };
+    let shape = registry::config(&file).map_err(|error| keep(error.into())).ok();
+    // Maps the weights without reading them, and so finds tensors that are missing, left over or of unknown type.
+    let options = LoadOptions { device: Device::Cpu, threads: 1 };
+    let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
+    let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| keep(error.into())).ok();
+    let template = tokenizer.as_ref().and_then(|tokenizer| {
+        ChatTemplate::from_gguf(&file, tokenizer).map_err(|error| keep(error.into())).ok()
+    });
+    let options = EngineOptions { context_length: args.context, ..EngineOptions::default() };
+    let memory = match shape.as_ref().map(|_| Engine::plan(path, &options)) {
+        Some(plan) => plan.map_err(keep).ok(),
+        None => None,
+    };
+    let text = |key: &str| file.metadata().opt_str(key).ok().flatten().map(str::to_owned);
+    Ok(Report {
+        path: path.to_owned(),
+        file_bytes: file.file_len(),
+        gguf_version: file.version(),
+        architecture: file.architecture().ok().map(str::to_owned),
+        name: text("general.name"),
+        quantisation: lantern_engine::quantisation(&file),
+        parameters: file.tensors().values().map(lantern_gguf::TensorInfo::elements).sum(),
+        tensors: file.tensors().len(),
+        types: types(&file),
+        shape: shape.as_ref().map(describe),
+        tokenizer: tokenizer.map(|tokenizer| TokenizerReport {
+            kind: text("tokenizer.ggml.model"),
+            pre_tokenizer: text("tokenizer.ggml.pre"),
+            vocab_size: tokenizer.vocab_size(),
+            bos: tokenizer.bos(),
+            eos: tokenizer.eos(),
+            adds_bos: tokenizer.adds_bos(),
+        }),
+        template: template.map(|template| TemplateReport {
+            source: template.source(),
+            characters: text("tokenizer.chat_template").map(|text| text.chars().count()),
+        }),
+        memory: memory.map(|plan| Memory {
+            context_length: plan.context_length,
+            weight_bytes: plan.weight_bytes,
+            kv_bytes: plan.kv_bytes,
+            scratch_bytes: plan.scratch_bytes,
+            total_bytes: plan.total_bytes(),
+            available_bytes: available_bytes(),
+        }),
+        problems,
+        metadata: args.metadata.then(|| metadata(&file)),
+    })
+}
+
+fn info(error: &EngineError) -> ErrorInfo {
+    ErrorInfo { code: error.code().into(), message: error.to_string(), next_step: error.next_step() }
+}
+
+fn describe(config: &ModelConfig) -> Shape {
+    Shape {
+        context_length: config.context_length,
+        layers: config.n_layers,
+        hidden_size: config.hidden_size,
+        heads: config.n_heads,
+        vocab_size: config.vocab_size,
+        kv_bytes_per_token: config.kv_layout.bytes_per_token(KvType::F16),
+    }
+}
+
+/// Most bytes first.
+fn types(file: &GgufFile) -> Vec<TypeShare> {
+    let mut shares: BTreeMap<String, TypeShare> = BTreeMap::new();
+    for tensor in file.tensors().values() {
+        let name = tensor.type_name();
+        let empty = TypeShare { r#type: name.clone(), tensors: 0, bytes: 0, values: 0 };
+        let share = shares.entry(name).or_insert(empty);
+        share.tensors += 1;
+        share.bytes += tensor.byte_len().unwrap_or(0);
+        share.values += tensor.elements();
+    }
+    let mut shares: Vec<_> = shares.into_values().collect();
+    shares.sort_by_key(|share| std::cmp::Reverse(share.bytes));
+    shares
+}
+
+fn metadata(file: &GgufFile) -> BTreeMap<String, String> {
+    let short = |value: &Value| match value {
+        Value::String(text) if text.chars().count() > 80 => {
+            format!("{}…", text.chars().take(80).collect::<String>())
+        }
+        Value::String(text) => text.clone(),
+        Value::F32(x) => x.to_string(),
+        Value::F64(x) => x.to_string(),
+        Value::Bool(x) => x.to_string(),
+        Value::I8(x) => x.to_string(),
+        Value::I16(x) => x.to_string(),
+        Value::I32(x) => x.to_string(),
+        Value::I64(x) => x.to_string(),
+        other => other.as_u64().map_or_else(|| other.kind(), |number| number.to_string()),
+    };
+    file.metadata().iter().map(|(key, value)| (key.to_owned(), short(value))).collect()
+}
+
+fn print(report: &Report) -> Result<(), CliError> {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut rows = vec![
+        row(
+            "file",
+            format!(
+                "{} ({}, GGUF version {})",
+                report.path.display(),
+                human_bytes(report.file_bytes),
+                report.gguf_version
+            ),
+        ),
+        row("name", or_dash(&report.name)),
+        row("architecture", or_dash(&report.architecture)),
+        row("parameters", format!("{} in {} tensors", count(report.parameters), report.tensors)),
+        row("quantisation", report.quantisation.clone()),
+    ];
+    for share in &report.types {
+        let percent = 100.0 * share.bytes as f64 / report.file_bytes.max(1) as f64;
+        rows.push(row(
+            "",
+            format!(
+                "{}: {} tensors, {}, {percent:.1} %",
+                share.r#type,
+                share.tensors,
+                human_bytes(share.bytes)
+            ),
+        ));
+    }
+    if let Some(shape) = &report.shape {
+        rows.push(row("context", format!("{} tokens", shape.context_length)));
+        rows.push(row(
+            "shape",
+            format!(
+                "{} layers, width {}, {} heads, vocabulary {}",
+                shape.layers, shape.hidden_size, shape.heads, shape.vocab_size
+            ),
+        ));
+    }
+    if let Some(tokenizer) = &report.tokenizer {
+        let id = |id: Option<u32>| id.map_or("none".into(), |id| id.to_string());
+        let begins = if tokenizer.adds_bos { "put before every text" } else { "not added" };
+        rows.push(row(
+            "tokenizer",
+            format!(
+                "{} ({}), {} tokens, BOS {} {begins}, EOS {}",
+                or_dash(&tokenizer.kind),
+                or_dash(&tokenizer.pre_tokenizer),
+                tokenizer.vocab_size,
+                id(tokenizer.bos),
+                id(tokenizer.eos)
+            ),
+        ));
+    }
+    if let Some(template) = &report.template {
+        rows.push(row(
+            "chat template",
+            match template.source {
+                TemplateSource::File => {
+                    format!("from the file, {} characters", template.characters.unwrap_or(0))
+                }
+                TemplateSource::BuiltIn(name) => format!("the file has none; Lantern's “{name}” is used"),
+            },
+        ));
+    }
+    if let Some(memory) = &report.memory {
+        rows.push(row(
+            "memory",
+            format!(
+                "{}: weights {}, cache for {} tokens {}, work space {}; {} are free",
+                human_bytes(memory.total_bytes),
+                human_bytes(memory.weight_bytes),
+                memory.context_length,
+                human_bytes(memory.kv_bytes),
+                human_bytes(memory.scratch_bytes),
+                human_bytes(memory.available_bytes)
+            ),
+        ));
+    }
+    rows.push(row(
+        "problems",
+        if report.problems.is_empty() { "none".into() } else { report.problems.len().to_string() },
+    ));
+    rows.extend(
+        report
+            .problems
+            .iter()
+            .map(|p| row("", format!("{}: {}. {}", p.code, p.message.trim_end_matches('.'), p.next_step))),
+    );
+    for (key, value) in report.metadata.iter().flatten() {
+        rows.push(row("", format!("{key} = {}", value.escape_debug())));
+    }
+    output::table(&rows)
+}
+
+/// 134515008 → `134.5 million`.
+fn count(n: u64) -> String {
+    match n {
+        0..1_000_000 => n.to_string(),
+        1_000_000..1_000_000_000 => format!("{:.1} million", n as f64 / 1e6),
+        _ => format!("{:.2} billion", n as f64 / 1e9),
+    }
+}

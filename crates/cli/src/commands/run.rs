@@ -1,0 +1,157 @@
+//! `lantern run`: one prompt, one answer, nothing kept.
+
+use std::io::Read;
+
+use lantern_engine::{
+    ChatMessage, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt,
+    SamplingParams, Timings, Usage,
+};
+
+use crate::error::CliError;
+use crate::{output, place};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model
+    model: String,
+    /// The prompt; `-`, or nothing, reads it from standard input
+    prompt: Option<String>,
+    #[command(flatten)]
+    sampling: Sampling,
+    /// Tokens the answer may have [default: up to the context]
+    #[arg(long, short = 'n')]
+    max_tokens: Option<usize>,
+    /// Instructions that stand before the prompt
+    #[arg(long)]
+    system: Option<String>,
+    /// Continue the prompt as it is, without the chat template
+    #[arg(long, conflicts_with = "system")]
+    raw: bool,
+    /// Ends the answer before this text; may be given several times
+    #[arg(long)]
+    stop: Vec<String>,
+    /// Print counts and speeds to standard error at the end
+    #[arg(long)]
+    stats: bool,
+}
+
+#[derive(clap::Args)]
+struct Sampling {
+    /// 0 always takes the likeliest token
+    #[arg(long, default_value_t = 0.7)]
+    temp: f32,
+    /// Keeps the k likeliest tokens; 0 keeps all
+    #[arg(long, default_value_t = 40)]
+    top_k: u32,
+    /// Keeps the likeliest tokens up to this probability in sum
+    #[arg(long, default_value_t = 0.95)]
+    top_p: f32,
+    /// Drops tokens less likely than this share of the likeliest
+    #[arg(long, default_value_t = 0.05)]
+    min_p: f32,
+    /// Divides the logits of recent tokens; 1 is off
+    #[arg(long, default_value_t = 1.0)]
+    repeat_penalty: f32,
+    /// The same seed gives the same answer
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub async fn run(args: Args) -> Result<(), CliError> {
+    let text = prompt_text(args.prompt)?;
+    let app = place::app().await?;
+    let path = place::model_path(&args.model)?;
+    let loaded = app.engine(Some(&path.to_string_lossy())).await?;
+    let request = GenerateRequest {
+        prompt: prompt(text, args.system, args.raw),
+        sampling: SamplingParams {
+            temperature: args.sampling.temp,
+            top_k: args.sampling.top_k,
+            top_p: args.sampling.top_p,
+            min_p: args.sampling.min_p,
+            repeat_penalty: args.sampling.repeat_penalty,
+            seed: args.sampling.seed,
+            ..SamplingParams::default()
+        },
+        max_tokens: args.max_tokens,
+        stop: args.stop,
+        priority: Priority::Chat,
+    };
+    let stream = loaded.engine.generate(request)?;
+    let (reason, usage, timings) = print(stream).await?;
+    if args.stats {
+        output::note(stats(&usage, &timings));
+    }
+    match reason {
+        FinishReason::Cancelled => Err(CliError::Interrupted),
+        FinishReason::Stop | FinishReason::Length => Ok(()),
+    }
+}
+
+fn prompt_text(given: Option<String>) -> Result<String, CliError> {
+    match given {
+        Some(text) if text != "-" => Ok(text),
+        _ => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| {
+                CliError::new(
+                    "bad_input",
+                    format!("Standard input could not be read: {error}."),
+                    "Pipe UTF-8 text into the command.",
+                )
+            })?;
+            Ok(text)
+        }
+    }
+}
+
+fn prompt(text: String, system: Option<String>, raw: bool) -> Prompt {
+    if raw {
+        return Prompt::Text(text);
+    }
+    let system = system.map(|system| ChatMessage::new("system", system));
+    let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();
+    Prompt::Messages { messages, tools: None }
+}
+
+/// Writes the answer as it comes. Ctrl-C ends it and keeps what was written.
+async fn print(mut stream: GenerationStream) -> Result<(FinishReason, Usage, Timings), CliError> {
+    let mut at_line_start = true;
+    loop {
+        let event = tokio::select! {
+            event = stream.next() => event,
+            _ = tokio::signal::ctrl_c() => {
+                stream.cancel();
+                continue;
+            }
+        };
+        match event {
+            Some(GenerationEvent::Text { text, .. }) if !text.is_empty() => {
+                at_line_start = text.ends_with('\n');
+                output::piece(&text)?;
+            }
+            Some(GenerationEvent::Finished { reason, usage, timings }) => {
+                if !at_line_start {
+                    output::piece("\n")?;
+                }
+                return Ok((reason, usage, timings));
+            }
+            Some(GenerationEvent::Failed(error)) => return Err(error.into()),
+            Some(_) => {}
+            None => return Err(CliError::internal("the answer ended without an end")),
+        }
+    }
+}
+
+fn stats(usage: &Usage, timings: &Timings) -> String {
+    let read = usage.prompt_tokens.saturating_sub(usage.cached_tokens);
+    let prefill = timings.prefill.as_secs_f64();
+    format!(
+        "{} tokens read ({:.1}/s), {} written ({:.1}/s), first after {:.2} s",
+        usage.prompt_tokens,
+        if prefill > 0.0 { read as f64 / prefill } else { 0.0 },
+        usage.completion_tokens,
+        timings.decode_tokens_per_second(usage.completion_tokens),
+        timings.first_token.as_secs_f64(),
+    )
+}

@@ -1,0 +1,67 @@
+//! `lantern serve`: the endpoint without a window.
+
+use lantern_server::{ServeOptions, serve};
+
+use crate::error::CliError;
+use crate::{output, place};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 takes a free one [default: as in the settings]
+    #[arg(long, short)]
+    port: Option<u16>,
+    /// Key that clients must send [default: as in the settings]
+    #[arg(long, env = "LANTERN_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// Model to load at once; others are loaded when a client names them
+    #[arg(long, short)]
+    model: Option<String>,
+}
+
+pub async fn run(args: Args) -> Result<(), CliError> {
+    let app = place::app().await?;
+    let settings = app.settings().await?.endpoint;
+    let key = args.api_key.unwrap_or(settings.key);
+    if key.trim().is_empty() {
+        return Err(CliError::new(
+            "empty_key",
+            "The endpoint needs a key.",
+            "Leave --api-key out to use the one of the settings.",
+        ));
+    }
+    let handle =
+        serve(app.clone(), ServeOptions { port: args.port.unwrap_or(settings.port), key: key.clone() })
+            .await?;
+    if let Some(model) = &args.model {
+        output::note(format!("loading {model} …"));
+        let loaded = app.engine(Some(model)).await?;
+        output::note(format!("{} is ready", loaded.id));
+    }
+    output::line(format!("url  {}", handle.url()))?;
+    output::line(format!("key  {key}"))?;
+    output::note("Ctrl-C ends it.");
+    until_stopped().await;
+    output::note("ending; requests under way are answered first, Ctrl-C again cuts them off");
+    tokio::select! {
+        () = handle.shutdown() => {}
+        () = until_stopped() => {}
+    }
+    app.shutdown().await;
+    Ok(())
+}
+
+/// Ctrl-C, or what service managers send.
+async fn until_stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,54 @@
+//! Where Lantern's data lies, and which file a model's name means.
+
+use std::path::PathBuf;
+
+use lantern_app::{App, AppOptions};
+use lantern_hub::{HubError, ModelLibrary};
+use lantern_protocol::{ErrorInfo, LibraryModel};
+
+use crate::error::CliError;
+use crate::output;
+
+/// The library of the data directory. Remarks about it go to standard error.
+pub fn library() -> Result<ModelLibrary, CliError> {
+    let library = ModelLibrary::from_env(lantern_app::data_dir()?);
+    for notice in library.take_notices() {
+        output::note(format!("note: {} {}", notice.message, notice.next_step));
+    }
+    Ok(library)
+}
+
+/// The model a name means, which must be readable.
+pub fn model(name: &str) -> Result<LibraryModel, CliError> {
+    let model = library()?.find(name).map_err(|error| with_pull_hint(error, name))?;
+    match model.error {
+        Some(error) => Err(error.into()),
+        None => Ok(model),
+    }
+}
+
+/// The path of the file a name means.
+pub fn model_path(name: &str) -> Result<PathBuf, CliError> {
+    Ok(PathBuf::from(model(name)?.path))
+}
+
+/// A name of the Hub that is not here is best answered with the command that fetches it.
+fn with_pull_hint(error: HubError, name: &str) -> CliError {
+    let fetchable = name.contains('/') || lantern_hub::find_in_catalogue(name).is_ok();
+    match error {
+        HubError::ModelNotFound { .. } if fetchable => CliError::Failed(ErrorInfo {
+            next_step: format!("Fetch it: lantern pull {name}"),
+            ..error.info()
+        }),
+        error => error.into(),
+    }
+}
+
+/// The application over the data directory. Remarks of its start go to standard error.
+pub async fn app() -> Result<App, CliError> {
+    let app = App::open(AppOptions::default()).await?;
+    for notice in app.status().await?.notices {
+        output::note(format!("note: {} {}", notice.message, notice.next_step));
+    }
+    Ok(app)
+}

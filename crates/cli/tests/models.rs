@@ -1,0 +1,213 @@
+//! Commands that run models: run, chat, bench, logits, serve; with tiny models of random weights.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use lantern_protocol::{MessageStatus, Role};
+use support::{Home, golden, signal};
+
+fn greedy(home: &Home, extra: &[&str]) -> String {
+    let model = golden("qwen2-Q8_0.gguf");
+    let mut args = vec!["run", &model, "the prompt", "--temp", "0", "--raw", "--max-tokens", "12"];
+    args.extend(extra);
+    home.run(&args).good().out
+}
+
+#[test]
+fn run_answers_the_same_way_twice_and_prints_nothing_but_the_answer() {
+    let home = Home::new();
+    let answer = greedy(&home, &[]);
+    assert!(!answer.trim().is_empty(), "no answer");
+    assert_eq!(greedy(&home, &[]), answer);
+    let model = golden("qwen2-Q8_0.gguf");
+    let piped =
+        home.pipe(&["run", &model, "-", "--temp", "0", "--raw", "--max-tokens", "12"], "the prompt").good();
+    assert_eq!(piped.out, answer);
+    let seeded = |seed: &str| {
+        home.run(&[
+            "run", &model, "x", "--raw", "--temp", "1.5", "--top-k", "0", "--top-p", "1", "--min-p", "0",
+            "--seed", seed, "-n", "16",
+        ])
+        .good()
+        .out
+    };
+    assert_eq!(seeded("7"), seeded("7"));
+    assert_ne!(seeded("7"), seeded("8"));
+}
+
+#[test]
+fn run_uses_the_chat_template_unless_told_not_to_and_stops_where_asked() {
+    let home = Home::new();
+    let model = golden("qwen2-Q8_0.gguf");
+    let templated = home
+        .run(&["run", &model, "the prompt", "--temp", "0", "-n", "12", "--system", "Be brief.", "--stats"])
+        .good();
+    assert!(templated.err.contains("12 written"), "{}", templated.err);
+    let answer = greedy(&home, &[]);
+    let stop: String = answer.chars().skip(3).take(2).collect();
+    let cut = greedy(&home, &["--stop", &stop]);
+    assert!(
+        answer.starts_with(cut.trim_end_matches('\n')) && !cut.contains(&stop),
+        "{cut:?} of {answer:?} with stop {stop:?}"
+    );
+    home.run(&["run", &model, "x", "--temp", "-1"]).failed("invalid_sampling");
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_refused_with_both_numbers() {
+    let home = Home::new();
+    let model = golden("qwen2-Q8_0.gguf");
+    let refused =
+        home.pipe(&["run", &model, "-", "--raw"], &"word ".repeat(20_000)).failed("context_overflow");
+    assert_eq!(refused.out, "");
+    assert!(refused.err.chars().filter(char::is_ascii_digit).count() >= 6, "{}", refused.err);
+}
+
+#[test]
+fn a_chat_has_several_turns_and_is_kept() {
+    let home = Home::new();
+    home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();
+    let chat = home
+        .pipe(
+            &["chat", "qwen2"],
+            "hello there\n\n/help\nand again\n/new\nsomething else\n/exit\nnever sent\n",
+        )
+        .good();
+    assert!(!chat.out.trim().is_empty(), "no answer: {}", chat.err);
+    let more = home.pipe(&["chat", "--last"], "a third one\n").good();
+    assert!(!more.out.trim().is_empty(), "{}", more.err);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let views = runtime.block_on(async {
+        let options = lantern_app::AppOptions { home: Some(home.data()), ..Default::default() };
+        let app = lantern_app::App::open(options).await.unwrap();
+        let mut views = Vec::new();
+        for row in app.list_conversations(None).await.unwrap() {
+            views.push(app.conversation(&row.conversation.id).await.unwrap());
+        }
+        views
+    });
+    let asked: Vec<Vec<_>> = views
+        .iter()
+        .map(|view| {
+            view.messages.iter().filter(|m| m.role == Role::User).map(|m| m.content.as_str()).collect()
+        })
+        .collect();
+    assert_eq!(asked, [vec!["something else", "a third one"], vec!["hello there", "and again"]]);
+    for message in views.iter().flat_map(|view| &view.messages).filter(|m| m.role == Role::Assistant) {
+        assert!(matches!(message.status, MessageStatus::Complete | MessageStatus::Truncated), "{message:?}");
+    }
+}
+
+#[test]
+fn bench_measures_and_names_its_figures() {
+    let home = Home::new();
+    let model = golden("llama_k256-Q4_K_M.gguf");
+    let args = ["bench", "--model", &model, "-p", "32", "-n", "8", "-t", "2", "-d", "4", "-r", "2"];
+    let report = home.run(&[&args[..], &["--json"]].concat()).good().json();
+    for key in [
+        "prefill_tokens_per_second",
+        "decode_tokens_per_second",
+        "load_seconds",
+        "first_token_seconds",
+        "peak_rss_bytes",
+    ] {
+        assert!(report[key].as_f64().is_some_and(|value| value > 0.0), "{key} in {report}");
+    }
+    assert!(home.run(&args).good().out.contains("tokens/s"));
+}
+
+#[test]
+fn logits_are_those_of_the_golden_data() {
+    let home = Home::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let manifest = std::fs::read_to_string(root.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let case = manifest
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|case| case["file"] == "models/llama_tied-F32.gguf")
+        .unwrap();
+    let ids: Vec<String> = case["prompt_ids"].as_array().unwrap().iter().map(|id| id.to_string()).collect();
+    let out = home.dir.path().join("logits.safetensors");
+    home.run(&[
+        "logits",
+        "--model",
+        &golden("llama_tied-F32.gguf"),
+        "--ids",
+        &ids.join(","),
+        "--out",
+        out.to_str().unwrap(),
+    ])
+    .good();
+
+    let ours = std::fs::read(out).unwrap();
+    let ours = safetensors::SafeTensors::deserialize(&ours).unwrap();
+    let ours = ours.tensor("logits").unwrap();
+    assert_eq!(ours.shape(), [ids.len(), 512]);
+    let golden = std::fs::read(root.join(case["logits"].as_str().unwrap())).unwrap();
+    let golden = safetensors::SafeTensors::deserialize(&golden).unwrap();
+    let golden = golden.tensor("logits").unwrap();
+    let floats = |bytes: &[u8]| {
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect::<Vec<_>>()
+    };
+    let (ours, golden) = (floats(ours.data()), floats(golden.data()));
+    let worst = ours.iter().zip(&golden).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= 0.002, "logits differ by up to {worst}");
+}
+
+#[test]
+fn serve_tells_its_address_wants_the_key_and_ends_when_asked() {
+    let home = Home::new();
+    home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();
+    let mut child = home
+        .command(Home::program())
+        .args(["serve", "--port", "0", "--model", "qwen2"])
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut value = |name: &str| {
+        let line = lines.next().unwrap().unwrap();
+        line.strip_prefix(name).unwrap_or_else(|| panic!("{line} should begin with {name}")).trim().to_owned()
+    };
+    let (url, key) = (value("url"), value("key"));
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap().to_owned();
+    let ask = |authorization: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(
+            stream,
+            "GET /v1/models HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let good = ask(&format!("Authorization: Bearer {key}\r\n"));
+    assert!(good.starts_with("HTTP/1.1 200") && good.contains("qwen2-Q8_0"), "{good}");
+    assert!(ask("").starts_with("HTTP/1.1 401"));
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(TcpStream::connect(&address).is_err(), "the port is still taken");
+}
+
+#[test]
+fn an_interrupted_answer_keeps_what_was_printed() {
+    let home = Home::new();
+    let model = golden("qwen2-Q8_0.gguf");
+    // Banning nothing and never stopping, a random model goes on until the context is full.
+    let mut child = home.spawn(&[
+        "run", &model, "x", "--raw", "--temp", "1.5", "--top-k", "0", "--top-p", "1", "--min-p", "0",
+    ]);
+    let mut first = [0; 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    signal(&child, "INT");
+    let done = support::done(child.wait_with_output().unwrap());
+    assert!(matches!(done.code, Some(130 | 0)), "{:?} {}", done.code, done.err);
+    assert!(!done.err.contains("panicked"), "{}", done.err);
+}
