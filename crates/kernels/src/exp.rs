@@ -1,53 +1,94 @@
-//! The exponential function and what is made of it, in code the compiler can vectorise.
+//! The exponential function and what is made of it, eight numbers at a time.
 
-/// eˣ to about two units in the last place; 0 < result < ∞ for finite `x`, NaN for NaN.
+use crate::lanes::Lanes;
+
+/// eˣ to about two units in the last place; 0 < result < ∞ for every number, NaN for NaN.
 ///
-/// Below −87 and above 88 the result stays at the ends of what a normal `f32` holds. `fma` is a fused multiply-add
-/// where the caller has one. Range reduction and polynomial as in the Cephes library.
+/// Below −87 and above 88 the result stays at the ends of what a normal `f32` holds. Range reduction and polynomial as
+/// in the Cephes library.
+///
+/// # Safety
+/// The instruction set of `L` must be there.
 #[inline(always)]
-pub fn exp(x: f32, fma: impl Fn(f32, f32, f32) -> f32 + Copy) -> f32 {
-    // Not `clamp`, which may panic, nor `max`, which would swallow a NaN.
-    let x = if x < -87.0 { -87.0 } else { x };
-    let x = if x > 88.0 { 88.0 } else { x };
+pub unsafe fn exp<L: Lanes>(x: L) -> L {
     // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    let rounded = fma(x, std::f32::consts::LOG2_E, ROUND);
-    let n = rounded - ROUND;
-    let r = fma(n, -0.693_359_4, x);
-    let r = fma(n, 2.121_944_4e-4, r);
-    let mut p = 1.987_569_1e-4;
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5] {
-        p = fma(p, r, c);
-    }
-    let p = fma(p * r, r, r) + 1.0;
-    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
-    p * power
+    // SAFETY: the caller's promise.
+    let number = |value| unsafe { L::splat(value) };
+    let x = x.bound(number(-87.0), number(88.0));
+    let rounded = x.mul_add(number(std::f32::consts::LOG2_E), number(ROUND));
+    let n = rounded.sub(number(ROUND));
+    let r = n.mul_add(number(-0.693_359_4), x);
+    let r = n.mul_add(number(2.121_944_4e-4), r);
+    let p = number(1.987_569_1e-4);
+    let p = p.mul_add(r, number(1.398_199_9e-3));
+    let p = p.mul_add(r, number(8.333_452e-3));
+    let p = p.mul_add(r, number(4.166_579_6e-2));
+    let p = p.mul_add(r, number(0.166_666_65));
+    let p = p.mul_add(r, number(0.5));
+    let p = p.mul(r).mul_add(r, r).add(number(1.0));
+    p.mul(rounded.power_of_two())
 }
 
-/// The hyperbolic tangent, to about 10⁻⁷ of one.
+/// The hyperbolic tangent, to about 10⁻⁷.
+///
+/// # Safety
+/// As [`exp`].
 #[inline(always)]
-pub fn tanh(x: f32, fma: impl Fn(f32, f32, f32) -> f32 + Copy) -> f32 {
-    // From |x| = 9 on the result is 1 to the last bit.
-    let x = if x > 9.0 { 9.0 } else { x };
-    let x = if x < -9.0 { -9.0 } else { x };
-    let e = exp(2.0 * x, fma);
-    (e - 1.0) / (e + 1.0)
+pub unsafe fn tanh<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // From |x| = 9 on the result is 1 to the last bit.
+        let x = x.bound(L::splat(-9.0), L::splat(9.0));
+        let e = exp(x.add(x));
+        e.sub(L::splat(1.0)).div(e.add(L::splat(1.0)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::Plain;
+
+    fn plain(f: unsafe fn(Plain) -> Plain, x: f32) -> f32 {
+        let mut out = [0.0; 8];
+        // SAFETY: plain code runs everywhere.
+        unsafe { f(Plain::splat(x)) }.store(&mut out);
+        out[7]
+    }
+
+    /// The same in an AVX register, where there is one.
+    fn vector(of_tanh: bool, x: f32) -> Option<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if crate::Isa::available().contains(&crate::Isa::Avx2) {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn compute(of_tanh: bool, x: f32) -> f32 {
+                use crate::lanes::Avx;
+                let mut out = [0.0; 8];
+                // SAFETY: the features are enabled.
+                unsafe { if of_tanh { tanh(Avx::splat(x)) } else { exp(Avx::splat(x)) } }.store(&mut out);
+                out[7]
+            }
+            // SAFETY: just asked.
+            return Some(unsafe { compute(of_tanh, x) });
+        }
+        let _ = (of_tanh, x);
+        None
+    }
 
     #[test]
     fn close_to_the_library() {
         let mut worst: (f64, f64) = (0.0, 0.0);
-        for i in -870_000..=880_000 {
-            let x = i as f32 / 10_000.0;
+        for i in -87_000..=88_000 {
+            let x = i as f32 / 1000.0;
             let exact = f64::from(x).exp();
-            worst.0 = worst.0.max((f64::from(exp(x, f32::mul_add)) / exact - 1.0).abs());
-            worst.0 = worst.0.max((f64::from(exp(x, |a, b, c| a * b + c)) / exact - 1.0).abs());
-            let x = x / 4.0;
-            worst.1 = worst.1.max((f64::from(tanh(x, f32::mul_add)) - f64::from(x).tanh()).abs());
+            for got in [Some(plain(exp, x)), vector(false, x)].into_iter().flatten() {
+                worst.0 = worst.0.max((f64::from(got) / exact - 1.0).abs());
+            }
+            let x = x / 8.0;
+            for got in [Some(plain(tanh, x)), vector(true, x)].into_iter().flatten() {
+                worst.1 = worst.1.max((f64::from(got) - f64::from(x).tanh()).abs());
+            }
         }
         assert!(worst.0 < 3e-7, "exp is off by {:.1e}", worst.0);
         assert!(worst.1 < 3e-7, "tanh is off by {:.1e}", worst.1);
@@ -55,9 +96,11 @@ mod tests {
 
     #[test]
     fn ends() {
-        assert!(exp(f32::NAN, f32::mul_add).is_nan());
-        assert!(exp(f32::NEG_INFINITY, f32::mul_add) < 2e-38);
-        assert_eq!(exp(0.0, f32::mul_add), 1.0);
-        assert!(exp(100.0, f32::mul_add).is_finite());
+        for of in [|x| plain(exp, x), |x| vector(false, x).unwrap_or_else(|| plain(exp, x))] {
+            assert!(of(f32::NAN).is_nan());
+            assert!(of(f32::NEG_INFINITY) < 2e-38);
+            assert_eq!(of(0.0), 1.0);
+            assert!(of(100.0).is_finite());
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! Weights that are plain floats, multiplied with activations as they are.
 //!
-//! A product adds in eight lanes and then adds the lanes in a fixed order, so a row's numbers do not depend on the
+//! A product adds in sixteen lanes and then adds the lanes in a fixed order, so a row's numbers do not depend on the
 //! batch. With AVX2 the multiply-adds are fused; the portable path rounds twice.
+
+use std::cell::RefCell;
+use std::mem::take;
 
 use lantern_gguf::dequantize;
 
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::Avx;
+use crate::lanes::{Lanes, Plain};
 use crate::matrix::QMatrix;
 use crate::pool::Pool;
 use crate::share::Shared;
@@ -15,14 +21,17 @@ const COLUMNS: usize = 4;
 
 /// `out[m, rows] = x[m, cols] · wᵀ`; lengths are checked by the caller.
 pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut [f32]) {
-    let (rows, cols) = (w.rows(), w.cols());
+    thread_local! {
+        static SCRATCH: RefCell<(Vec<f32>, Vec<f32>)> = RefCell::default();
+    }
+    let rows = w.rows();
     let out = Shared::new(out);
-    let per_task = rows.div_ceil(4 * pool.threads()).clamp(1, 64);
+    let per_task = rows.div_ceil(8 * pool.threads()).clamp(1, 64);
     pool.run(rows.div_ceil(per_task), &|task| {
-        let range = task * per_task..rows.min((task + 1) * per_task);
-        let mut values = vec![0.0; cols];
-        let mut sums = vec![0.0; m];
-        for row in range {
+        let (mut values, mut sums) = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
+        values.resize(w.cols(), 0.0);
+        sums.resize(m, 0.0);
+        for row in task * per_task..rows.min((task + 1) * per_task) {
             // Cannot fail: the matrix was checked when it was made.
             let read = dequantize(w.ty(), w.row(row), &mut values);
             debug_assert!(read.is_ok());
@@ -32,6 +41,7 @@ pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut
                 unsafe { out.piece(i * rows + row, 1)[0] = *sum };
             }
         }
+        SCRATCH.with(|kept| *kept.borrow_mut() = (values, sums));
     });
 }
 
@@ -43,63 +53,67 @@ fn products(isa: Isa, w: &[f32], x: &[f32], sums: &mut [f32]) {
         return unsafe { products_avx2(w, x, sums) };
     }
     let _ = isa;
-    products_here(w, x, sums, |a, b, sum| a * b + sum);
+    // SAFETY: plain code runs everywhere.
+    unsafe { products_with::<Plain>(w, x, sums) }
 }
 
-/// The portable code with fused multiply-adds.
-///
 /// # Safety
-/// The processor must have AVX2 and FMA.
+/// The processor must have AVX2, FMA and F16C.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn products_avx2(w: &[f32], x: &[f32], sums: &mut [f32]) {
-    products_here(w, x, sums, f32::mul_add);
+    // SAFETY: the features are enabled.
+    unsafe { products_with::<Avx>(w, x, sums) }
 }
 
+/// # Safety
+/// The instruction set of `L` must be there.
 #[inline(always)]
-fn products_here(w: &[f32], x: &[f32], sums: &mut [f32], fma: impl Fn(f32, f32, f32) -> f32 + Copy) {
+unsafe fn products_with<L: Lanes>(w: &[f32], x: &[f32], sums: &mut [f32]) {
     let (fours, rest) = sums.as_chunks_mut::<COLUMNS>();
-    let first_rest = fours.len() * COLUMNS;
-    for (i, sums) in fours.iter_mut().enumerate() {
-        let at = |c: usize| &x[(i * COLUMNS + c) * w.len()..][..w.len()];
-        *sums = dots(w, [at(0), at(1), at(2), at(3)], fma);
-    }
-    for (i, sum) in rest.iter_mut().enumerate() {
-        [*sum] = dots(w, [&x[(first_rest + i) * w.len()..][..w.len()]], fma);
+    let (x_fours, x_rest) = x.split_at(fours.len() * COLUMNS * w.len());
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (sums, x) in fours.iter_mut().zip(x_fours.chunks_exact(COLUMNS * w.len())) {
+            let (a, b) = x.split_at(2 * w.len());
+            let ((a, b), (c, d)) = (a.split_at(w.len()), b.split_at(w.len()));
+            *sums = dots::<L, 4>(w, [a, b, c, d]);
+        }
+        for (sum, x) in rest.iter_mut().zip(x_rest.chunks_exact(w.len())) {
+            [*sum] = dots::<L, 1>(w, [x]);
+        }
     }
 }
 
 /// `N` dot products at once; each adds as it would alone.
+///
+/// # Safety
+/// The instruction set of `L` must be there.
 #[inline(always)]
-fn dots<const N: usize>(w: &[f32], x: [&[f32]; N], fma: impl Fn(f32, f32, f32) -> f32 + Copy) -> [f32; N] {
-    let mut lanes = [[0f32; 16]; N];
-    let (chunks, rest) = w.as_chunks::<16>();
-    let x = x.map(|x| x.as_chunks::<16>());
-    for (i, w) in chunks.iter().enumerate() {
-        for c in 0..N {
-            let x = &x[c].0[i];
-            for j in 0..16 {
-                lanes[c][j] = fma(w[j], x[j], lanes[c][j]);
+unsafe fn dots<L: Lanes, const N: usize>(w: &[f32], x: [&[f32]; N]) -> [f32; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [[L::splat(0.0); 2]; N];
+        let (chunks, rest) = w.as_chunks::<16>();
+        let x = x.map(|x| x.as_chunks::<16>());
+        for (i, w) in chunks.iter().enumerate() {
+            let w = [L::load(half_of(w, 0)), L::load(half_of(w, 1))];
+            for c in 0..N {
+                for h in 0..2 {
+                    lanes[c][h] = w[h].mul_add(L::load(half_of(&x[c].0[i], h)), lanes[c][h]);
+                }
             }
         }
-    }
-    std::array::from_fn(|c| {
-        let mut tail = 0.0;
-        for (w, x) in rest.iter().zip(x[c].1) {
-            tail = fma(*w, *x, tail);
+        let mut sums = [0.0; N];
+        for c in 0..N {
+            let tail = rest.iter().zip(x[c].1).fold(0.0, |tail, (w, x)| tail + w * x);
+            sums[c] = lanes[c][0].add(lanes[c][1]).sum() + tail;
         }
-        sum(&lanes[c]) + tail
-    })
+        sums
+    }
 }
 
-/// Adds 16 lanes in pairs at a distance.
 #[inline(always)]
-fn sum(lanes: &[f32; 16]) -> f32 {
-    let mut lanes = *lanes;
-    for distance in [8, 4, 2, 1] {
-        for i in 0..distance {
-            lanes[i] += lanes[i + distance];
-        }
-    }
-    lanes[0]
+fn half_of(sixteen: &[f32; 16], which: usize) -> &[f32; 8] {
+    &sixteen.as_chunks::<8>().0[which]
 }

@@ -15,6 +15,7 @@ mod error;
 mod exp;
 mod floats;
 mod isa;
+mod lanes;
 mod matmul;
 mod matrix;
 mod pool;

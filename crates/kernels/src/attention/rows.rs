@@ -7,11 +7,14 @@ use std::cell::RefCell;
 use std::mem::take;
 use std::ops::Range;
 
-use half::slice::HalfFloatSliceExt;
+use half::f16;
 
 use super::{AttentionShape, KvSlice, Task, first_seen};
 use crate::exp::{exp, tanh};
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::Avx;
+use crate::lanes::{Lanes, Plain};
 
 /// Positions that are scored before the softmax is brought up to date.
 const CHUNK: usize = 64;
@@ -55,17 +58,14 @@ pub fn attend(
     }
     let mut scratch = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
     scratch.start(shape, task);
-    #[cfg(target_arch = "x86_64")]
-    if isa >= Isa::Avx2 {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: this instruction set was detected.
-        unsafe { chunks_avx2(shape, q, k, v, task, &mut scratch) };
-    } else {
-        chunks(shape, q, k, v, task, &mut scratch, |a, b, c| a * b + c);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let _ = isa;
-        chunks(shape, q, k, v, task, &mut scratch, |a, b, c| a * b + c);
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
+            chunks_avx2(shape, q, k, v, task, &mut scratch);
+        },
+        // SAFETY: plain code runs everywhere.
+        _ => unsafe { chunks::<Plain>(shape, q, k, v, task, &mut scratch) },
     }
     for (query, sums) in scratch.queries.iter().zip(scratch.sums.chunks_exact_mut(shape.head_dim)) {
         let inverse = 1.0 / query.total;
@@ -94,12 +94,10 @@ impl Scratch {
     }
 }
 
-/// The portable code with fused multiply-adds.
-///
 /// # Safety
-/// The processor must have AVX2 and FMA.
+/// The processor must have AVX2, FMA and F16C.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn chunks_avx2(
     shape: &AttentionShape,
     q: &[f32],
@@ -108,18 +106,22 @@ fn chunks_avx2(
     task: &Task<'_>,
     scratch: &mut Scratch,
 ) {
-    chunks(shape, q, k, v, task, scratch, f32::mul_add);
+    // SAFETY: the features are enabled.
+    unsafe { chunks::<Avx>(shape, q, k, v, task, scratch) }
 }
 
+/// All chunks for all queries.
+///
+/// # Safety
+/// Here and below: the instruction set of `L` must be there.
 #[inline(always)]
-fn chunks(
+unsafe fn chunks<L: Lanes>(
     shape: &AttentionShape,
     q: &[f32],
     k: KvSlice<'_>,
     v: KvSlice<'_>,
     task: &Task<'_>,
     scratch: &mut Scratch,
-    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
 ) {
     let dim = shape.head_dim;
     let Scratch { keys, values, queries, sums } = scratch;
@@ -128,8 +130,11 @@ fn chunks(
     let mut scores = [0.0; CHUNK];
     for start in (seen_from / CHUNK * CHUNK..seen_to).step_by(CHUNK) {
         let needed = seen_from.max(start)..seen_to.min(start + CHUNK);
-        gather(shape, task, k, needed.clone(), start, keys);
-        gather(shape, task, v, needed, start, values);
+        // SAFETY: the caller's promise.
+        unsafe {
+            gather::<L>(shape, task, k, needed.clone(), start, keys);
+            gather::<L>(shape, task, v, needed, start, values);
+        }
         for (query, sums) in queries.iter_mut().zip(sums.chunks_exact_mut(dim)) {
             let seen = query.from.max(start)..query.to.min(start + CHUNK);
             if seen.is_empty() {
@@ -137,16 +142,19 @@ fn chunks(
             }
             let seen = seen.start - start..seen.end - start;
             let q = &q[(query.row * shape.n_heads + query.head) * dim..][..dim];
-            score(shape, q, keys, seen.clone(), &mut scores, fma);
-            let factor = weigh(query, &mut scores, seen.clone(), fma);
-            add_values(sums, &values[seen.start * dim..seen.end * dim], &scores[seen], factor, fma);
+            // SAFETY: the caller's promise.
+            unsafe {
+                score::<L>(shape, q, keys, seen.clone(), &mut scores);
+                let factor = weigh::<L>(query, &mut scores, seen.clone());
+                add_values::<L>(sums, &values[seen.start * dim..seen.end * dim], &scores[seen], factor);
+            }
         }
     }
 }
 
 /// Copies one head of the positions `needed` side by side; position `start` would come first.
 #[inline(always)]
-fn gather(
+unsafe fn gather<L: Lanes>(
     shape: &AttentionShape,
     task: &Task<'_>,
     from: KvSlice<'_>,
@@ -162,138 +170,153 @@ fn gather(
         let at = (slot * shape.n_kv_heads + task.kv_head) * dim;
         match from {
             KvSlice::F32(from) => to.copy_from_slice(&from[at..at + dim]),
-            KvSlice::F16(from) => from[at..at + dim].convert_to_f32_slice(to),
+            // SAFETY: the caller's promise.
+            KvSlice::F16(from) => unsafe { widen::<L>(&from[at..at + dim], to) },
         }
+    }
+}
+
+#[inline(always)]
+unsafe fn widen<L: Lanes>(from: &[f16], to: &mut [f32]) {
+    let ((eights, rest), (to_eights, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
+    for (from, to) in eights.iter().zip(to_eights) {
+        // SAFETY: the caller's promise.
+        unsafe { L::load_half(from) }.store(to);
+    }
+    for (from, to) in rest.iter().zip(to_rest) {
+        *to = from.to_f32();
     }
 }
 
 /// The scores of the positions `seen`.
 #[inline(always)]
-fn score(
+unsafe fn score<L: Lanes>(
     shape: &AttentionShape,
     q: &[f32],
     keys: &[f32],
     seen: Range<usize>,
     scores: &mut [f32; CHUNK],
-    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
 ) {
     let dim = shape.head_dim;
     let keys = &keys[seen.start * dim..seen.end * dim];
-    let scores = &mut scores[seen];
-    let (fours, rest) = scores.as_chunks_mut::<4>();
+    let (fours, rest) = scores[seen].as_chunks_mut::<4>();
     let (four_keys, rest_keys) = keys.split_at(fours.len() * 4 * dim);
-    for (scores, keys) in fours.iter_mut().zip(four_keys.chunks_exact(4 * dim)) {
-        let at = |i: usize| &keys[i * dim..(i + 1) * dim];
-        *scores = dots(q, [at(0), at(1), at(2), at(3)], fma);
-    }
-    for (score, key) in rest.iter_mut().zip(rest_keys.chunks_exact(dim)) {
-        [*score] = dots(q, [key], fma);
-    }
-    for score in scores.iter_mut() {
-        *score *= shape.scale;
-    }
-    if let Some(cap) = shape.softcap {
-        for score in scores {
-            *score = cap * tanh(*score / cap, fma);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (scores, keys) in fours.iter_mut().zip(four_keys.chunks_exact(4 * dim)) {
+            let (a, b) = keys.split_at(2 * dim);
+            let ((a, b), (c, d)) = (a.split_at(dim), b.split_at(dim));
+            *scores = dots::<L, 4>(q, [a, b, c, d]);
+        }
+        for (score, key) in rest.iter_mut().zip(rest_keys.chunks_exact(dim)) {
+            [*score] = dots::<L, 1>(q, [key]);
+        }
+        let scale = L::splat(shape.scale);
+        for scores in scores.as_chunks_mut::<8>().0 {
+            L::load(scores).mul(scale).store(scores);
+        }
+        if let Some(cap) = shape.softcap {
+            let cap = L::splat(cap);
+            for scores in scores.as_chunks_mut::<8>().0 {
+                cap.mul(tanh(L::load(scores).div(cap))).store(scores);
+            }
         }
     }
 }
 
 /// `N` dot products at once; each adds as it would alone.
 #[inline(always)]
-fn dots<const N: usize>(q: &[f32], keys: [&[f32]; N], fma: impl Fn(f32, f32, f32) -> f32 + Copy) -> [f32; N] {
-    let mut lanes = [[0f32; 8]; N];
-    let (chunks, rest) = q.as_chunks::<8>();
-    let keys = keys.map(|key| key.as_chunks::<8>());
-    for (i, q) in chunks.iter().enumerate() {
-        for n in 0..N {
-            let key = &keys[n].0[i];
-            for j in 0..8 {
-                lanes[n][j] = fma(q[j], key[j], lanes[n][j]);
+unsafe fn dots<L: Lanes, const N: usize>(q: &[f32], keys: [&[f32]; N]) -> [f32; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [L::splat(0.0); N];
+        let (chunks, rest) = q.as_chunks::<8>();
+        let keys = keys.map(|key| key.as_chunks::<8>());
+        for (i, q) in chunks.iter().enumerate() {
+            let q = L::load(q);
+            for n in 0..N {
+                lanes[n] = q.mul_add(L::load(&keys[n].0[i]), lanes[n]);
             }
         }
-    }
-    std::array::from_fn(|n| {
-        let mut tail = 0.0;
-        for (q, k) in rest.iter().zip(keys[n].1) {
-            tail = fma(*q, *k, tail);
+        let mut sums = [0.0; N];
+        for n in 0..N {
+            let tail = rest.iter().zip(keys[n].1).fold(0.0, |tail, (q, k)| tail + q * k);
+            sums[n] = lanes[n].sum() + tail;
         }
-        let l = &lanes[n];
-        ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7])) + tail
-    })
+        sums
+    }
 }
 
 /// Turns scores into weights relative to the new largest score; gives the factor for everything before.
 #[inline(always)]
-fn weigh(
-    query: &mut Query,
-    scores: &mut [f32; CHUNK],
-    seen: Range<usize>,
-    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
-) -> f32 {
+unsafe fn weigh<L: Lanes>(query: &mut Query, scores: &mut [f32; CHUNK], seen: Range<usize>) -> f32 {
     let top = scores[seen.clone()].iter().fold(query.top, |top, score| top.max(*score));
-    scores[..seen.start].fill(top);
-    scores[seen.end..].fill(top);
-    for score in scores.iter_mut() {
-        *score = exp(*score - top, fma);
-    }
-    scores[..seen.start].fill(0.0);
-    scores[seen.end..].fill(0.0);
-    let mut lanes = [0f32; 8];
-    for eight in scores.as_chunks::<8>().0 {
-        for j in 0..8 {
-            lanes[j] += eight[j];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for eight in scores.as_chunks_mut::<8>().0 {
+            exp(L::load(eight).sub(L::splat(top))).store(eight);
         }
+        scores[..seen.start].fill(0.0);
+        scores[seen.end..].fill(0.0);
+        let mut sum = L::splat(0.0);
+        for eight in scores.as_chunks::<8>().0 {
+            sum = sum.add(L::load(eight));
+        }
+        let mut factor = [0.0; 8];
+        exp(L::splat(query.top - top)).store(&mut factor);
+        query.total = query.total * factor[0] + sum.sum();
+        query.top = top;
+        factor[0]
     }
-    let l = &lanes;
-    let sum = ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
-    let factor = exp(query.top - top, fma);
-    query.total = query.total * factor + sum;
-    query.top = top;
-    factor
 }
 
 /// `sums = sums · factor + Σ weight · value`, position after position.
 #[inline(always)]
-fn add_values(
-    sums: &mut [f32],
-    values: &[f32],
-    weights: &[f32],
-    factor: f32,
-    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
-) {
+unsafe fn add_values<L: Lanes>(sums: &mut [f32], values: &[f32], weights: &[f32], factor: f32) {
     let dim = sums.len();
     let (wide, rest) = sums.as_chunks_mut::<64>();
     let offset = wide.len() * 64;
-    for (i, sums) in wide.iter_mut().enumerate() {
-        add_lanes(sums, &values[i * 64..], dim, weights, factor, fma);
-    }
-    let (narrow, rest) = rest.as_chunks_mut::<8>();
-    let tail = offset + narrow.len() * 8;
-    for (i, sums) in narrow.iter_mut().enumerate() {
-        add_lanes(sums, &values[offset + i * 8..], dim, weights, factor, fma);
-    }
-    for (i, sum) in rest.iter_mut().enumerate() {
-        add_lanes(std::array::from_mut(sum), &values[tail + i..], dim, weights, factor, fma);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (i, sums) in wide.iter_mut().enumerate() {
+            add_lanes::<L, 8, 64>(sums, &values[i * 64..], dim, weights, factor);
+        }
+        let (narrow, rest) = rest.as_chunks_mut::<8>();
+        let tail = offset + narrow.len() * 8;
+        for (i, sums) in narrow.iter_mut().enumerate() {
+            add_lanes::<L, 1, 8>(sums, &values[offset + i * 8..], dim, weights, factor);
+        }
+        for (i, sum) in rest.iter_mut().enumerate() {
+            let column = values[tail + i..].iter().step_by(dim);
+            *sum = weights.iter().zip(column).fold(*sum * factor, |sum, (w, v)| sum + w * v);
+        }
     }
 }
 
+/// `WIDTH` = 8·`N` neighbouring sums, kept in registers.
 #[inline(always)]
-fn add_lanes<const N: usize>(
-    sums: &mut [f32; N],
+unsafe fn add_lanes<L: Lanes, const N: usize, const WIDTH: usize>(
+    sums: &mut [f32; WIDTH],
     values: &[f32],
     dim: usize,
     weights: &[f32],
     factor: f32,
-    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
 ) {
-    let mut lanes = *sums;
-    lanes.iter_mut().for_each(|lane| *lane *= factor);
-    for (weight, value) in weights.iter().zip(values.chunks(dim)) {
-        let Some(value) = value.first_chunk::<N>() else { break };
-        for j in 0..N {
-            lanes[j] = fma(*weight, value[j], lanes[j]);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [L::splat(factor); N];
+        for (lane, sums) in lanes.iter_mut().zip(sums.as_chunks::<8>().0) {
+            *lane = lane.mul(L::load(sums));
+        }
+        for (weight, value) in weights.iter().zip(values.chunks(dim)) {
+            let (weight, Some(value)) = (L::splat(*weight), value.first_chunk::<WIDTH>()) else { break };
+            let value = value.as_chunks::<8>().0;
+            for i in 0..N {
+                lanes[i] = weight.mul_add(L::load(&value[i]), lanes[i]);
+            }
+        }
+        for (lane, sums) in lanes.iter().zip(sums.as_chunks_mut::<8>().0) {
+            lane.store(sums);
         }
     }
-    *sums = lanes;
 }

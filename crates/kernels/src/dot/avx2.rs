@@ -139,17 +139,22 @@ unsafe fn interleave<L: Layout, const J: usize>(block: *const u8, stride: usize,
 unsafe fn transpose(v: [__m256i; 8]) -> [__m256i; 8] {
     // SAFETY: register arithmetic only.
     unsafe {
-        let pair = |a, b| (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-        let quad = |a, b| (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-        let ((a0, a1), (b0, b1)) = (pair(v[0], v[1]), pair(v[2], v[3]));
-        let ((c0, c1), (d0, d1)) = (pair(v[4], v[5]), pair(v[6], v[7]));
-        let ((e0, e1), (e2, e3)) = (quad(a0, b0), quad(a1, b1));
-        let ((f0, f1), (f2, f3)) = (quad(c0, d0), quad(c1, d1));
-        let (e, f) = ([e0, e1, e2, e3], [f0, f1, f2, f3]);
+        let mut pairs = v;
+        for i in [0, 2, 4, 6] {
+            pairs[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
+            pairs[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+        }
+        let mut quads = v;
+        for i in [0, 4] {
+            quads[i] = _mm256_unpacklo_epi64(pairs[i], pairs[i + 2]);
+            quads[i + 1] = _mm256_unpackhi_epi64(pairs[i], pairs[i + 2]);
+            quads[i + 2] = _mm256_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+            quads[i + 3] = _mm256_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+        }
         let mut out = v;
         for i in 0..4 {
-            out[i] = _mm256_permute2x128_si256(e[i], f[i], 0x20);
-            out[i + 4] = _mm256_permute2x128_si256(e[i], f[i], 0x31);
+            out[i] = _mm256_permute2x128_si256(quads[i], quads[i + 4], 0x20);
+            out[i + 4] = _mm256_permute2x128_si256(quads[i], quads[i + 4], 0x31);
         }
         out
     }
@@ -257,12 +262,16 @@ unsafe fn add_group<L: Layout>(
 unsafe fn rows_from_i16(v: [__m256i; 8]) -> (__m256i, __m256i) {
     // SAFETY: register arithmetic only.
     unsafe {
-        let fold32 = |a, b| _mm256_add_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-        let fold64 = |a, b| _mm256_add_epi16(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-        let one = _mm256_set1_epi16(1);
-        let first = _mm256_madd_epi16(fold64(fold32(v[0], v[1]), fold32(v[2], v[3])), one);
-        let last = _mm256_madd_epi16(fold64(fold32(v[4], v[5]), fold32(v[6], v[7])), one);
-        (_mm256_permute2x128_si256(first, last, 0x20), _mm256_permute2x128_si256(first, last, 0x31))
+        let mut fours = [_mm256_set1_epi16(1); 2];
+        for (i, four) in fours.iter_mut().enumerate() {
+            let (ab, cd) = (fold_i16(v[4 * i], v[4 * i + 1]), fold_i16(v[4 * i + 2], v[4 * i + 3]));
+            let rows = _mm256_add_epi16(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+            *four = _mm256_madd_epi16(rows, *four);
+        }
+        (
+            _mm256_permute2x128_si256(fours[0], fours[1], 0x20),
+            _mm256_permute2x128_si256(fours[0], fours[1], 0x31),
+        )
     }
 }
 
@@ -272,20 +281,34 @@ unsafe fn rows_from_i32(v: [__m256i; 8], full: bool) -> (__m256i, __m256i) {
     // SAFETY: register arithmetic only.
     unsafe {
         let one = _mm256_set1_epi16(1);
-        let fold32 = |a, b| {
-            if full {
+        let mut pairs = [one; 4];
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            let (a, b) = (v[2 * i], v[2 * i + 1]);
+            *pair = if full {
                 let (a, b) = (_mm256_madd_epi16(a, one), _mm256_madd_epi16(b, one));
                 _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b))
             } else {
-                let sum = _mm256_add_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-                _mm256_madd_epi16(sum, one)
-            }
-        };
-        let fold64 = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-        let first = fold64(fold32(v[0], v[1]), fold32(v[2], v[3]));
-        let last = fold64(fold32(v[4], v[5]), fold32(v[6], v[7]));
+                _mm256_madd_epi16(fold_i16(a, b), one)
+            };
+        }
+        let first = fold_i32(pairs[0], pairs[1]);
+        let last = fold_i32(pairs[2], pairs[3]);
         (_mm256_permute2x128_si256(first, last, 0x20), _mm256_permute2x128_si256(first, last, 0x31))
     }
+}
+
+/// Pairs of 16-bit lanes of `a` and `b` in turn, the two halves of each 128 bits added.
+#[inline(always)]
+unsafe fn fold_i16(a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe { _mm256_add_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b)) }
+}
+
+/// The last round of adding in 32 bits.
+#[inline(always)]
+unsafe fn fold_i32(a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe { _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)) }
 }
 
 #[inline(always)]
@@ -430,9 +453,15 @@ unsafe fn some_columns<D: PanelDot, const BITS: u32, const GROUP: usize, const M
     // SAFETY: every row has `len` integers, `len / 32` scales and `len / GROUP` terms by `Columns::row`, and the
     // panel has room for `len` columns by the assertion.
     unsafe {
-        let mut total: [__m256; N] = std::array::from_fn(|c| _mm256_loadu_ps(sums[c].as_ptr()));
+        let mut total = [_mm256_setzero_ps(); N];
+        let mut x_q = [std::ptr::null(); N];
+        for c in 0..N {
+            total[c] = _mm256_loadu_ps(sums[c].as_ptr());
+        }
         for g in 0..x.len / GROUP {
-            let x_q: [*const i8; N] = std::array::from_fn(|c| rows[c].q.as_ptr().wrapping_add(g * GROUP));
+            for c in 0..N {
+                x_q[c] = rows[c].q.as_ptr().wrapping_add(g * GROUP);
+            }
             let q = panel.q.as_ptr().wrapping_add(g * GROUP * ROWS);
             let dots = D::dot::<BITS, GROUP, N>(q, x_q);
             let scale = _mm256_loadu_ps(panel.scales.as_ptr().wrapping_add(g).cast());

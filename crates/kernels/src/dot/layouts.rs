@@ -231,9 +231,14 @@ unsafe fn fifth_bits(from: *const u8) -> __m256i {
 unsafe fn one_half_float(from: *const u8, stride: usize) -> __m256 {
     // SAFETY: 2 readable bytes in each row by the callers' offsets.
     unsafe {
-        let at = |r: usize| u64::from(from.wrapping_add(r * stride).cast::<u16>().read_unaligned());
-        let four = |r: usize| (at(r) | at(r + 1) << 16 | at(r + 2) << 32 | at(r + 3) << 48).cast_signed();
-        _mm256_cvtph_ps(_mm_set_epi64x(four(4), four(0)))
+        let mut fours = [0u64; 2];
+        for (i, four) in fours.iter_mut().enumerate() {
+            for r in 0..4 {
+                let at = from.wrapping_add((4 * i + r) * stride).cast::<u16>();
+                *four |= u64::from(at.read_unaligned()) << (16 * r);
+            }
+        }
+        _mm256_cvtph_ps(_mm_set_epi64x(fours[1].cast_signed(), fours[0].cast_signed()))
     }
 }
 
@@ -242,9 +247,14 @@ unsafe fn one_half_float(from: *const u8, stride: usize) -> __m256 {
 unsafe fn eight_u32(from: *const u8, stride: usize) -> __m256i {
     // SAFETY: 4 readable bytes in each row by the callers' offsets.
     unsafe {
-        let at = |r: usize| u64::from(from.wrapping_add(r * stride).cast::<u32>().read_unaligned());
-        let two = |r: usize| (at(r) | at(r + 1) << 32).cast_signed();
-        _mm256_setr_epi64x(two(0), two(2), two(4), two(6))
+        let mut twos = [0u64; 4];
+        for (i, two) in twos.iter_mut().enumerate() {
+            let at = from.wrapping_add(2 * i * stride);
+            *two = u64::from(at.cast::<u32>().read_unaligned());
+            *two |= u64::from(at.wrapping_add(stride).cast::<u32>().read_unaligned()) << 32;
+        }
+        let [a, b, c, d] = twos.map(u64::cast_signed);
+        _mm256_setr_epi64x(a, b, c, d)
     }
 }
 
@@ -265,9 +275,14 @@ unsafe fn two_half_floats(pairs: __m256i) -> (__m256, __m256) {
 unsafe fn four_u32(from: *const u8, stride: usize) -> [__m256i; 4] {
     // SAFETY: 16 readable bytes in each row by the callers' offsets.
     unsafe {
-        let at = |r: usize| _mm_loadu_si128(from.wrapping_add(r * stride).cast());
-        let rows = |r: usize| _mm256_inserti128_si256(_mm256_castsi128_si256(at(r)), at(r + 4), 1);
-        let (a, b, c, d) = (rows(0), rows(1), rows(2), rows(3));
+        let mut rows = [_mm256_setzero_si256(); 4];
+        for (r, row) in rows.iter_mut().enumerate() {
+            let at = from.wrapping_add(r * stride);
+            let low = _mm256_castsi128_si256(_mm_loadu_si128(at.cast()));
+            let high = _mm_loadu_si128(at.wrapping_add(4 * stride).cast());
+            *row = _mm256_inserti128_si256(low, high, 1);
+        }
+        let [a, b, c, d] = rows;
         let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
         let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
         [
@@ -286,18 +301,24 @@ unsafe fn six_bit_scales(first: *const u8, stride: usize, to: &mut Scales) {
     unsafe {
         let [floats, a, b, c] = four_u32(first, stride);
         let (d, dmin) = two_half_floats(floats);
-        let (six, four, two) = (_mm256_set1_epi8(0x3f), _mm256_set1_epi8(0x0f), _mm256_set1_epi8(0x30));
-        let upper = |low, high| {
-            let high = _mm256_and_si256(_mm256_srli_epi32(high, 2), two);
-            _mm256_or_si256(_mm256_and_si256(low, four), high)
-        };
-        let scales = [_mm256_and_si256(a, six), upper(c, a)];
-        let mins = [_mm256_and_si256(b, six), upper(_mm256_srli_epi32(c, 4), b)];
+        let six = _mm256_set1_epi8(0x3f);
+        let scales = [_mm256_and_si256(a, six), six_bits(c, a)];
+        let mins = [_mm256_and_si256(b, six), six_bits(_mm256_srli_epi32(c, 4), b)];
         let minus = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0));
         for g in 0..8 {
             to.scale[g] = _mm256_mul_ps(d, byte_of(scales[g / 4], g % 4));
             to.min[g] = _mm256_mul_ps(minus, byte_of(mins[g / 4], g % 4));
         }
+    }
+}
+
+/// In each byte, the lower half of `low` and above it the highest two bits of `high`.
+#[inline(always)]
+unsafe fn six_bits(low: __m256i, high: __m256i) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let high = _mm256_and_si256(_mm256_srli_epi32(high, 2), _mm256_set1_epi8(0x30));
+        _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0f)), high)
     }
 }
 
