@@ -6,7 +6,8 @@
 use std::cell::RefCell;
 use std::mem::take;
 
-use lantern_gguf::dequantize;
+use half::f16;
+use lantern_gguf::{GgmlType, dequantize};
 
 use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
@@ -32,10 +33,7 @@ pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut
         values.resize(w.cols(), 0.0);
         sums.resize(m, 0.0);
         for row in task * per_task..rows.min((task + 1) * per_task) {
-            // Cannot fail: the matrix was checked when it was made.
-            let read = dequantize(w.ty(), w.row(row), &mut values);
-            debug_assert!(read.is_ok());
-            products(isa, &values, x, &mut sums);
+            products(isa, w.ty(), w.row(row), &mut values, x, &mut sums);
             for (i, sum) in sums.iter().enumerate() {
                 // SAFETY: rows are split between tasks, so no other task has this element.
                 unsafe { out.piece(i * rows + row, 1)[0] = *sum };
@@ -45,25 +43,66 @@ pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut
     });
 }
 
-/// The products of one row of weights with every row of `x`.
-fn products(isa: Isa, w: &[f32], x: &[f32], sums: &mut [f32]) {
+/// The products of one row of weights with every row of `x`; `values` is room for the row.
+fn products(isa: Isa, ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if isa >= Isa::Avx2 {
         // SAFETY: this instruction set was detected.
-        return unsafe { products_avx2(w, x, sums) };
+        return unsafe { products_avx2(ty, row, values, x, sums) };
     }
     let _ = isa;
     // SAFETY: plain code runs everywhere.
-    unsafe { products_with::<Plain>(w, x, sums) }
+    unsafe {
+        read::<Plain>(ty, row, values);
+        products_with::<Plain>(values, x, sums);
+    }
 }
 
 /// # Safety
 /// The processor must have AVX2, FMA and F16C.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn products_avx2(w: &[f32], x: &[f32], sums: &mut [f32]) {
+fn products_avx2(ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
     // SAFETY: the features are enabled.
-    unsafe { products_with::<Avx>(w, x, sums) }
+    unsafe {
+        read::<Avx>(ty, row, values);
+        products_with::<Avx>(values, x, sums);
+    }
+}
+
+/// The values of a row.
+///
+/// # Safety
+/// The instruction set of `L` must be there.
+#[inline(always)]
+unsafe fn read<L: Lanes>(ty: GgmlType, row: &[u8], values: &mut [f32]) {
+    let whole = values.len() / 8 * 8;
+    if ty == GgmlType::F32 {
+        for (value, raw) in values.iter_mut().zip(row.as_chunks::<4>().0) {
+            *value = f32::from_le_bytes(*raw);
+        }
+        return;
+    }
+    let (eights, rest) = values.split_at_mut(whole);
+    for (eight, raw) in eights.as_chunks_mut::<8>().0.iter_mut().zip(row.as_chunks::<16>().0) {
+        // SAFETY: the caller's promise.
+        let lanes =
+            unsafe { if ty == GgmlType::F16 { L::load_half(&halves(raw)) } else { L::load_brain(raw) } };
+        lanes.store(eight);
+    }
+    // Cannot fail: the matrix was checked when it was made.
+    let end = dequantize(ty, &row[2 * whole..], rest);
+    debug_assert!(end.is_ok());
+}
+
+/// The same bytes as numbers.
+#[inline(always)]
+fn halves(raw: &[u8; 16]) -> [f16; 8] {
+    let mut halves = [f16::ZERO; 8];
+    for (half, raw) in halves.iter_mut().zip(raw.as_chunks::<2>().0) {
+        *half = f16::from_le_bytes(*raw);
+    }
+    halves
 }
 
 /// # Safety

@@ -28,6 +28,20 @@ pub trait Lanes: Copy {
     /// As [`Lanes::splat`].
     unsafe fn load_half(from: &[f16; 8]) -> Self;
 
+    /// Eight numbers in a row, as little-endian bytes of type bfloat16.
+    ///
+    /// # Safety
+    /// As [`Lanes::splat`].
+    #[inline(always)]
+    unsafe fn load_brain(from: &[u8; 16]) -> Self {
+        let mut values = [0.0; 8];
+        for (value, raw) in values.iter_mut().zip(from.as_chunks::<2>().0) {
+            *value = f32::from_bits(u32::from(u16::from_le_bytes(*raw)) << 16);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(&values) }
+    }
+
     /// Writes the numbers.
     fn store(self, to: &mut [f32; 8]);
 

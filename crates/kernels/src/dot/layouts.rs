@@ -18,10 +18,13 @@ pub fn specialised(ty: GgmlType) -> Option<(Fill, Tile)> {
         GgmlType::Q5_0 => entry_points!(Q5_0),
         GgmlType::Q5_1 => entry_points!(Q5_1),
         GgmlType::Q8_0 => entry_points!(Q8_0),
+        GgmlType::Q2K => entry_points!(Q2K),
+        GgmlType::Q3K => entry_points!(Q3K),
         GgmlType::Q4K => entry_points!(Q4K),
         GgmlType::Q5K => entry_points!(Q5K),
         GgmlType::Q6K => entry_points!(Q6K),
         GgmlType::IQ4NL => entry_points!(Iq4Nl),
+        GgmlType::IQ4XS => entry_points!(Iq4Xs),
         GgmlType::MXFP4 => entry_points!(Mxfp4),
         _ => return None,
     })
@@ -107,6 +110,28 @@ layout! {
 }
 
 layout! {
+    /// d, upper bits of scales, lower bits of scales, 8 times 32 indices.
+    Iq4Xs: 136 bytes, 8 parts, 8 bits, groups of 32, min false;
+    quants<J>(block) {
+        let table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+        _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), halves(block.wrapping_add(8 + 16 * J)))
+    }
+    scales(first, stride, to) {
+        let d = one_half_float(first, stride);
+        let mut high = _mm256_srli_epi32(eight_u32(first, stride), 16);
+        let mut low = eight_u32(first.wrapping_add(4), stride);
+        for g in 0..8 {
+            let upper = _mm256_slli_epi32(_mm256_and_si256(high, _mm256_set1_epi32(3)), 4);
+            let scale = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi32(15)), upper);
+            let scale = _mm256_sub_epi32(scale, _mm256_set1_epi32(32));
+            to.scale[g] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(scale));
+            high = _mm256_srli_epi32(high, 2);
+            low = _mm256_srli_epi32(low, 4);
+        }
+    }
+}
+
+layout! {
     /// Power of two, 32 indices; the integers are doubled values plus 16.
     Mxfp4: 17 bytes, 1 parts, 5 bits, groups of 32, min false;
     quants<J>(block) {
@@ -123,6 +148,56 @@ layout! {
         let subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x0020_0000), e);
         let small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
         to.scale[0] = _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, small));
+    }
+}
+
+layout! {
+    /// Scales and minimums in halves of 16 bytes, 64 bytes of bit pairs, d, dmin.
+    Q2K: 84 bytes, 8 parts, 2 bits, groups of 16, min true;
+    quants<J>(block) { pairs_of(load(block.wrapping_add(16 + J / 4 * 32)), J % 4) }
+    scales(first, stride, to) {
+        let (d, dmin) = two_half_floats(eight_u32(first.wrapping_add(80), stride));
+        let minus = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0));
+        let fours = four_u32(first, stride);
+        for g in 0..16 {
+            to.scale[g] = _mm256_mul_ps(d, byte_of(half_of(fours[g / 4], 0), g % 4));
+            to.min[g] = _mm256_mul_ps(minus, byte_of(half_of(fours[g / 4], 1), g % 4));
+        }
+    }
+}
+
+layout! {
+    /// 32 bytes of third bits, 64 bytes of bit pairs, 12 bytes of scales, d.
+    Q3K: 110 bytes, 8 parts, 3 bits, groups of 16, min false;
+    quants<J>(block) {
+        let bits = load(block);
+        let third = match J {
+            0 => _mm256_slli_epi16(bits, 2),
+            1 => _mm256_slli_epi16(bits, 1),
+            2 => bits,
+            3 => _mm256_srli_epi16(bits, 1),
+            4 => _mm256_srli_epi16(bits, 2),
+            5 => _mm256_srli_epi16(bits, 3),
+            6 => _mm256_srli_epi16(bits, 4),
+            _ => _mm256_srli_epi16(bits, 5),
+        };
+        let low = pairs_of(load(block.wrapping_add(32 + J / 4 * 32)), J % 4);
+        _mm256_or_si256(low, _mm256_and_si256(third, _mm256_set1_epi8(4)))
+    }
+    scales(first, stride, to) {
+        let d = one_half_float(first.wrapping_add(108), stride);
+        let (a, b) = (eight_u32(first.wrapping_add(96), stride), eight_u32(first.wrapping_add(100), stride));
+        let lower = [half_of(a, 0), half_of(b, 0), half_of(a, 1), half_of(b, 1)];
+        let mut upper = eight_u32(first.wrapping_add(104), stride);
+        for (i, low) in lower.into_iter().enumerate() {
+            let high = _mm256_slli_epi32(_mm256_and_si256(upper, _mm256_set1_epi8(3)), 4);
+            let four = _mm256_or_si256(low, high);
+            for g in 0..4 {
+                let scale = _mm256_sub_ps(byte_of(four, g), _mm256_set1_ps(32.0));
+                to.scale[4 * i + g] = _mm256_mul_ps(d, scale);
+            }
+            upper = _mm256_srli_epi32(upper, 2);
+        }
     }
 }
 
@@ -198,6 +273,21 @@ unsafe fn half_of(bytes: __m256i, which: usize) -> __m256i {
     unsafe {
         let bytes = if which == 0 { bytes } else { _mm256_srli_epi16(bytes, 4) };
         _mm256_and_si256(bytes, _mm256_set1_epi8(15))
+    }
+}
+
+/// The bit pairs at place `which` of 32 bytes.
+#[inline(always)]
+unsafe fn pairs_of(bytes: __m256i, which: usize) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let bytes = match which {
+            0 => bytes,
+            1 => _mm256_srli_epi16(bytes, 2),
+            2 => _mm256_srli_epi16(bytes, 4),
+            _ => _mm256_srli_epi16(bytes, 6),
+        };
+        _mm256_and_si256(bytes, _mm256_set1_epi8(3))
     }
 }
 
