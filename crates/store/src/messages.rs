@@ -171,7 +171,8 @@ pub(crate) fn finish(
         stats.map(serde_json::to_string).transpose()?
     ])?;
     journal::clear(conn, id)?;
-    let message = Message { status, error: error.cloned(), stats: stats.copied(), ..message };
+    // Read back rather than put together: what is told is what was stored, to the last digit of the figures.
+    let message = get(conn, id)?;
     search::index_message(conn, &message)?;
     conversations::touch(conn, &message.conversation_id)?;
     Ok(message)

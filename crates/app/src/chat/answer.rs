@@ -70,6 +70,7 @@ impl Answer {
         let event = match error {
             None => ChatEvent::Finished { message },
             Some(error) => {
+                tracing::warn!(code = error.code, message = self.message_id, "an answer failed: {error}");
                 message.status = MessageStatus::Failed;
                 message.error = Some(error.clone().into());
                 ChatEvent::Failed { message, error: error.into() }

@@ -193,8 +193,11 @@ impl App {
         };
         let state = slot.enter(key, &model, &result);
         self.emit(AppEvent::ModelChanged { model: state });
-        if let Ok(loaded) = &result {
-            self.tell_reduced_context(loaded);
+        match &result {
+            Ok(loaded) => self.tell_reduced_context(loaded),
+            Err(error) => {
+                tracing::warn!(code = error.code, model = model.id, "a model was not loaded: {error}")
+            }
         }
         result
     }
