@@ -44,6 +44,7 @@ pub fn load_with(file: &GgufFile, compute: Compute) -> Result<Box<dyn CausalLm>,
     let weights = Weights::new(file, compute)?;
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
+    file.will_need();
     Ok(model)
 }
 

@@ -25,17 +25,6 @@ impl TensorBytes {
         let end = start.checked_add(len)?;
         (end <= map.len()).then(|| TensorBytes { owner: Owner::Map(Arc::clone(map)), start, len })
     }
-
-    /// Whole `rows` of `row_bytes` each, as a view of the same bytes; `None` when they do not lie inside.
-    pub fn rows(&self, row_bytes: usize, rows: std::ops::Range<usize>) -> Option<Self> {
-        let start = rows.start.checked_mul(row_bytes)?;
-        let len = rows.end.checked_sub(rows.start)?.checked_mul(row_bytes)?;
-        (start.checked_add(len)? <= self.len).then(|| TensorBytes {
-            owner: self.owner.clone(),
-            start: self.start + start,
-            len,
-        })
-    }
 }
 
 /// Bytes made in memory, for tests and for tensors that are computed.

@@ -78,6 +78,13 @@ impl GgufFile {
         TensorBytes::mapped(&self.map, start.ok_or_else(outside)?, len).ok_or_else(outside)
     }
 
+    /// Asks the system to read the whole file soon, for a model that is about to run. A hint: nothing waits for it, and
+    /// where it is refused pages come one by one as they are used.
+    pub fn will_need(&self) {
+        #[cfg(unix)]
+        let _ = self.map.advise(memmap2::Advice::WillNeed);
+    }
+
     /// Length of the file in bytes.
     pub fn file_len(&self) -> u64 {
         self.map.len() as u64
