@@ -1,7 +1,7 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `empty`, `failing`, `start-failed`.
+ * `empty`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { mockIPC } from '@tauri-apps/api/mocks';
@@ -71,11 +71,13 @@ async function answer(channel: Channel<ChatEvent>, user: Message | null, parentI
   await sleep(200);
   for (let processed = 0; processed <= 400; processed += 100) {
     channel.onmessage({ type: 'prefill', processed, total: 412, cached: 89 });
+    if (scene === 'prefill' && processed === 200) return;
     await sleep(60);
   }
   let content = '';
   for (const piece of data.LONG_ANSWER.match(/\s*\S+\s?/g) ?? []) {
     if (stopped) break;
+    if (scene === 'streaming' && content.includes('breakwaters')) return;
     content += piece;
     channel.onmessage({ type: 'text', text: piece });
     await sleep(12);
@@ -138,7 +140,9 @@ const commands: Record<string, (args: Args) => unknown> = {
   downloads: () =>
     scene === 'downloading' ? [data.STARTER_DOWNLOAD] : firstRun ? [] : data.DOWNLOADS,
   list_conversations: (args) =>
-    firstRun || scene === 'empty' ? [] : data.summaries(args.query as string | null),
+    firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
+      ? []
+      : data.summaries(args.query as string | null),
   get_conversation: (args) => ({
     conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
     messages: args.id === 'c1' ? messages : [],
@@ -161,10 +165,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   stop_message: () => void (stopped = true),
   load_model: (args) => {
     if (scene === 'failing') throw refusal;
-    events?.onmessage({
-      type: 'model_changed',
-      model: { state: 'loaded', model: String(args.id), contextLength: 8192, memoryBytes: 1 },
-    });
+    return { state: 'loaded', model: String(args.id), contextLength: 8192, memoryBytes: 1 };
   },
   'plugin:dialog|open': () => '/home/ada/models/Phi-4-mini-Q4_K_M.gguf',
 };

@@ -47,7 +47,7 @@ export async function onStage(play) {
       reducedMotion: 'reduce',
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => complaints.push(`${demo}: ${error.message}`));
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(`${demo}: ${message.text()}`);
@@ -101,7 +101,7 @@ export const STATES = {
   },
   'conversation-end': { act: openFirstConversation },
   streaming: {
-    demo: 'empty',
+    demo: 'streaming',
     act: async (page) => {
       await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
       await page.press(byId('composer'), 'Enter');
@@ -109,7 +109,7 @@ export const STATES = {
     },
   },
   prefill: {
-    demo: 'empty',
+    demo: 'prefill',
     act: async (page) => {
       await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
       await page.press(byId('composer'), 'Enter');

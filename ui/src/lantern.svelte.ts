@@ -124,8 +124,14 @@ export class LanternApp {
     this.chat.session.pickedModel = id;
     const inMemory = this.models.stateOf(id);
     if (!this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
-      void this.models.load(id);
+      void this.#load(id);
     }
+  }
+
+  async #load(id: string): Promise<void> {
+    await this.models.load(id);
+    const { state } = this.models;
+    if (state.state === 'failed' && state.model === id) this.notify(state.error);
   }
 
   makeDefault(id: string): void {

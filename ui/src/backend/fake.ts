@@ -82,7 +82,8 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     downloads: () => Promise.resolve([]),
     downloadModel: () => Promise.resolve(),
     cancelDownload: () => Promise.resolve(),
-    loadModel: () => Promise.resolve(),
+    loadModel: (model) =>
+      Promise.resolve({ state: 'loaded', model, contextLength: 8192, memoryBytes: 1 }),
     unloadModel: () => Promise.resolve(),
     getSettings: unexpected('getSettings'),
     updateSettings: unexpected('updateSettings'),

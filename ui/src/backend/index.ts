@@ -14,6 +14,7 @@ import type {
   DownloadProgress,
   DownloadRequest,
   LibraryModel,
+  ModelState,
   SendMessage,
   Settings,
   SettingsPatch,
@@ -48,7 +49,8 @@ export interface Backend {
   /** Starts or resumes. */
   downloadModel(request: DownloadRequest): Promise<void>;
   cancelDownload(id: string): Promise<void>;
-  loadModel(id: string): Promise<void>;
+  /** Resolves once the model is in memory. */
+  loadModel(id: string): Promise<ModelState>;
   unloadModel(): Promise<void>;
 
   getSettings(): Promise<Settings>;

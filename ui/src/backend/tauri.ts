@@ -3,7 +3,7 @@ import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { open } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
-import type { AppEvent, ChatEvent, Settings } from './types';
+import type { AppEvent, ChatEvent } from './types';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
   try {
@@ -45,10 +45,7 @@ export const tauriBackend: Backend = {
   unloadModel: () => call('unload_model'),
 
   getSettings: () => call('get_settings'),
-  updateSettings: async (patch) => {
-    const settings = await call<Settings | null>('update_settings', { patch });
-    return settings ?? (await call<Settings>('get_settings'));
-  },
+  updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),
   subscribe: (onEvent) => call('subscribe', { channel: channel<AppEvent>(onEvent) }),
 

@@ -11,3 +11,8 @@ export function commandKey(event: KeyboardEvent): string | null {
   const command = MAC ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
   return command && !event.altKey && !event.shiftKey ? event.key.toLowerCase() : null;
 }
+
+/** Whether an input method is at work: then Enter belongs to it. WebKit says so by key code alone. */
+export function isComposing(event: KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229;
+}

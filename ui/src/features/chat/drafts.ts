@@ -35,6 +35,13 @@ export class DraftStore {
     }
   }
 
+  /** The conversation got its id: what is being typed goes with it. */
+  move(from: string | null, to: string | null): void {
+    const text = this.get(from);
+    this.clear(from);
+    if (text !== '') this.set(to, text);
+  }
+
   clear(conversationId: string | null): void {
     this.set(conversationId, '');
   }

@@ -1,10 +1,12 @@
 /** The list in the sidebar, and the search that narrows it. */
 import { toErrorInfo, type Backend } from '../../backend';
 import type { ConversationSummary, ErrorInfo } from '../../backend/types';
-import { groupByDay } from './groups';
+import { groupByDay, type Group } from './groups';
 
 /** Typing is searched once it pauses this long, in milliseconds. */
 const SEARCH_AFTER = 150;
+/** Rows drawn at first, and added on demand: thousands at once would slow every change down. */
+const PAGE = 200;
 
 export class ConversationsController {
   rows = $state.raw<ConversationSummary[]>([]);
@@ -12,6 +14,8 @@ export class ConversationsController {
   loaded = $state(false);
   error = $state.raw<ErrorInfo | null>(null);
 
+  /** Rows drawn; the rest comes when asked for. */
+  #limit = $state(PAGE);
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #backend: Backend;
@@ -21,13 +25,20 @@ export class ConversationsController {
   }
 
   readonly searching = $derived(this.query.trim() !== '');
-  readonly groups = $derived.by(() =>
-    this.searching ? [{ label: 'Results', rows: this.rows }] : groupByDay(this.rows, Date.now()),
-  );
+  readonly hidden = $derived(Math.max(0, this.rows.length - this.#limit));
+  readonly groups = $derived.by(() => this.#grouped(this.rows.slice(0, this.#limit)));
+
+  showMore(): void {
+    this.#limit += PAGE;
+  }
 
   search(query: string): void {
     this.query = query;
     this.refreshSoon();
+  }
+
+  #grouped(rows: ConversationSummary[]): Group[] {
+    return this.searching ? [{ label: 'Results', rows }] : groupByDay(rows, Date.now());
   }
 
   /** Many changes in a row cost one look. */

@@ -45,6 +45,10 @@ export class ModelsController {
       : 'unloaded';
   }
 
+  loadErrorOf(id: string): ErrorInfo | null {
+    return this.state.state === 'failed' && this.state.model === id ? this.state.error : null;
+  }
+
   downloadOf(request: Pick<DownloadRequest, 'repo' | 'file'>): DownloadProgress | undefined {
     return this.downloads.findLast(
       (download) =>
@@ -106,7 +110,7 @@ export class ModelsController {
   async load(id: string): Promise<void> {
     this.state = { state: 'loading', model: id };
     try {
-      await this.#backend.loadModel(id);
+      this.state = await this.#backend.loadModel(id);
     } catch (cause) {
       this.state = { state: 'failed', model: id, error: toErrorInfo(cause) };
     }

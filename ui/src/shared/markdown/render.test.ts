@@ -138,6 +138,21 @@ describe('addresses', () => {
   });
 });
 
+describe('what the renderer adds', () => {
+  it('survives the sanitiser', () => {
+    const [code] = renderMarkdown('```js\nx\n```');
+    expect(code).toContain('data-copy="code"');
+    expect(code).toContain('aria-label="Copy code"');
+    expect(code).toContain('tabindex="0"');
+    expect(code).toContain('type="button"');
+    expect(renderMarkdown('7. x')[0]).toContain('<ol start="7">');
+    expect(renderMarkdown('- [x] y')[0]).toContain('aria-label="done"');
+    const [table] = renderMarkdown('| a | b |\n|---|--:|\n| 1 | 2 |');
+    expect(table).toContain('scope="col"');
+    expect(table).toContain('<td class="md-right">2</td>');
+  });
+});
+
 describe('code', () => {
   it('is coloured by classes, never by styles', () => {
     const [block] = renderMarkdown('```python\ndef f(): return 1\n```');

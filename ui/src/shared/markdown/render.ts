@@ -20,6 +20,8 @@ const POLICY: Config = {
     ...['class', 'href', 'title', 'start', 'src', 'alt', 'type', 'role', 'tabindex', 'scope'],
     ...['aria-label', 'data-href', 'data-copy', 'data-image'],
   ],
+  // Without this, their values would have to look like addresses. Those that hold one are not in this list.
+  ADD_URI_SAFE_ATTR: ['start', 'type', 'tabindex', 'scope', 'aria-label', 'data-copy'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|data:image\/(?:png|jpe?g|gif|webp);base64,)/i,
@@ -66,7 +68,7 @@ const marked = new Marked({
       return (
         `<div class="md-code"><div class="md-code-bar"><span>${name}</span>` +
         `<button type="button" class="md-copy" data-copy="code" aria-label="Copy code">Copy</button></div>` +
-        `<pre tabindex="0" role="region" aria-label="Code, ${name}"><code class="hljs">${highlight(text, language)}</code></pre></div>\n`
+        `<pre tabindex="0" role="group" aria-label="Code, ${name}"><code class="hljs">${highlight(text, language)}</code></pre></div>\n`
       );
     },
     checkbox({ checked }) {
@@ -86,7 +88,7 @@ const marked = new Marked({
         )
         .join('');
       return (
-        `<div class="md-table" tabindex="0" role="region" aria-label="Table">` +
+        `<div class="md-table" tabindex="0" role="group" aria-label="Table">` +
         `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>\n`
       );
     },
