@@ -66,6 +66,9 @@ pub trait Lanes: Copy {
     /// 2ⁿ, where each lane is n + 1.5·2²³ (an integer left in the low bits), −127 < n < 128.
     fn power_of_two(self) -> Self;
 
+    /// Eight times eight numbers with rows and columns exchanged.
+    fn transpose(rows: [Self; 8]) -> [Self; 8];
+
     /// Adds the lanes: halves, then quarters, then pairs.
     #[inline(always)]
     fn sum(self) -> f32 {
@@ -140,6 +143,11 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn transpose(rows: [Self; 8]) -> [Self; 8] {
+        std::array::from_fn(|i| Plain(std::array::from_fn(|j| rows[j].0[i])))
+    }
+
+    #[inline(always)]
     fn power_of_two(self) -> Self {
         Plain(self.0.map(|v| f32::from_bits(v.to_bits().wrapping_add(127) << 23)))
     }
@@ -209,6 +217,28 @@ mod avx {
         fn bound(self, low: Self, high: Self) -> Self {
             // Where one operand is a NaN, these give the second one.
             Avx(unsafe { _mm256_min_ps(high.0, _mm256_max_ps(low.0, self.0)) })
+        }
+
+        #[inline(always)]
+        fn transpose(rows: [Self; 8]) -> [Self; 8] {
+            unsafe {
+                let (mut pairs, mut quads, mut out) = (rows, rows, rows);
+                for i in [0, 2, 4, 6] {
+                    pairs[i] = Avx(_mm256_unpacklo_ps(rows[i].0, rows[i + 1].0));
+                    pairs[i + 1] = Avx(_mm256_unpackhi_ps(rows[i].0, rows[i + 1].0));
+                }
+                for i in [0, 4] {
+                    quads[i] = Avx(_mm256_shuffle_ps(pairs[i].0, pairs[i + 2].0, 0x44));
+                    quads[i + 1] = Avx(_mm256_shuffle_ps(pairs[i].0, pairs[i + 2].0, 0xee));
+                    quads[i + 2] = Avx(_mm256_shuffle_ps(pairs[i + 1].0, pairs[i + 3].0, 0x44));
+                    quads[i + 3] = Avx(_mm256_shuffle_ps(pairs[i + 1].0, pairs[i + 3].0, 0xee));
+                }
+                for i in 0..4 {
+                    out[i] = Avx(_mm256_permute2f128_ps(quads[i].0, quads[i + 4].0, 0x20));
+                    out[i + 4] = Avx(_mm256_permute2f128_ps(quads[i].0, quads[i + 4].0, 0x31));
+                }
+                out
+            }
         }
 
         #[inline(always)]

@@ -51,6 +51,11 @@ impl Activations {
         }
     }
 
+    /// All integers, scales and terms, row after row, and the columns of a row.
+    pub fn parts(&self) -> (&[i8], &[f32], &[f32], usize) {
+        (&self.q, &self.scales, &self.terms, self.cols)
+    }
+
     /// The buffers of the rows, to be filled by [`quantize_row`]: `(q, scales, terms)`.
     pub fn buffers(&mut self) -> (&mut [i8], &mut [f32], &mut [f32]) {
         (&mut self.q, &mut self.scales, &mut self.terms)

@@ -132,8 +132,8 @@ unsafe fn chunks<L: Lanes>(
         let needed = seen_from.max(start)..seen_to.min(start + CHUNK);
         // SAFETY: the caller's promise.
         unsafe {
-            gather::<L>(shape, task, k, needed.clone(), start, keys);
-            gather::<L>(shape, task, v, needed, start, values);
+            gather_keys::<L>(shape, task, k, needed.clone(), start, keys);
+            gather_values::<L>(shape, task, v, needed, start, values);
         }
         for (query, sums) in queries.iter_mut().zip(sums.chunks_exact_mut(dim)) {
             let seen = query.from.max(start)..query.to.min(start + CHUNK);
@@ -152,9 +152,17 @@ unsafe fn chunks<L: Lanes>(
     }
 }
 
-/// Copies one head of the positions `needed` side by side; position `start` would come first.
+/// Where the head of a position begins in the cache.
 #[inline(always)]
-unsafe fn gather<L: Lanes>(
+fn place(shape: &AttentionShape, task: &Task<'_>, position: usize) -> usize {
+    let block = task.seq.blocks[position / shape.block_size] as usize;
+    let slot = block * shape.block_size + position % shape.block_size;
+    (slot * shape.n_kv_heads + task.kv_head) * shape.head_dim
+}
+
+/// Copies one head of the positions `needed` side by side, `[CHUNK, head_dim]`; position `start` would come first.
+#[inline(always)]
+unsafe fn gather_values<L: Lanes>(
     shape: &AttentionShape,
     task: &Task<'_>,
     from: KvSlice<'_>,
@@ -165,9 +173,7 @@ unsafe fn gather<L: Lanes>(
     let dim = shape.head_dim;
     let rows = to.chunks_exact_mut(dim).skip(needed.start - start);
     for (position, to) in needed.zip(rows) {
-        let block = task.seq.blocks[position / shape.block_size] as usize;
-        let slot = block * shape.block_size + position % shape.block_size;
-        let at = (slot * shape.n_kv_heads + task.kv_head) * dim;
+        let at = place(shape, task, position);
         match from {
             KvSlice::F32(from) => to.copy_from_slice(&from[at..at + dim]),
             // SAFETY: the caller's promise.
@@ -188,7 +194,63 @@ unsafe fn widen<L: Lanes>(from: &[f16], to: &mut [f32]) {
     }
 }
 
-/// The scores of the positions `seen`.
+/// As [`gather_values`], but `[head_dim, CHUNK]`: the positions side by side, so that their scores are computed in
+/// the lanes of one register. Positions that are not needed hold anything.
+#[inline(always)]
+unsafe fn gather_keys<L: Lanes>(
+    shape: &AttentionShape,
+    task: &Task<'_>,
+    from: KvSlice<'_>,
+    needed: Range<usize>,
+    start: usize,
+    to: &mut [f32],
+) {
+    let dim = shape.head_dim;
+    let whole = dim / 8 * 8;
+    for column in ((needed.start - start) / 8 * 8..needed.end - start).step_by(8) {
+        let mut places = [0; 8];
+        for (i, at) in places.iter_mut().enumerate() {
+            *at = place(shape, task, (start + column + i).clamp(needed.start, needed.end - 1));
+        }
+        for d in (0..whole).step_by(8) {
+            // SAFETY: the caller's promise.
+            let mut rows = [unsafe { L::splat(0.0) }; 8];
+            for (row, at) in rows.iter_mut().zip(places) {
+                // SAFETY: the caller's promise.
+                *row = unsafe { load::<L>(from, at + d) };
+            }
+            for (i, row) in L::transpose(rows).into_iter().enumerate() {
+                if let Some(to) = to[(d + i) * CHUNK + column..].first_chunk_mut::<8>() {
+                    row.store(to);
+                }
+            }
+        }
+        for d in whole..dim {
+            for (i, at) in places.into_iter().enumerate() {
+                to[d * CHUNK + column + i] = match from {
+                    KvSlice::F32(from) => from[at + d],
+                    KvSlice::F16(from) => from[at + d].to_f32(),
+                };
+            }
+        }
+    }
+}
+
+/// Eight numbers of the cache.
+#[inline(always)]
+unsafe fn load<L: Lanes>(from: KvSlice<'_>, at: usize) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match from {
+            KvSlice::F32(from) => L::load(from[at..].first_chunk().expect("a head has eight more numbers")),
+            KvSlice::F16(from) => {
+                L::load_half(from[at..].first_chunk().expect("a head has eight more numbers"))
+            }
+        }
+    }
+}
+
+/// The scores of the positions `seen`; others get anything.
 #[inline(always)]
 unsafe fn score<L: Lanes>(
     shape: &AttentionShape,
@@ -197,23 +259,14 @@ unsafe fn score<L: Lanes>(
     seen: Range<usize>,
     scores: &mut [f32; CHUNK],
 ) {
-    let dim = shape.head_dim;
-    let keys = &keys[seen.start * dim..seen.end * dim];
-    let (fours, rest) = scores[seen].as_chunks_mut::<4>();
-    let (four_keys, rest_keys) = keys.split_at(fours.len() * 4 * dim);
     // SAFETY: the caller's promise.
     unsafe {
-        for (scores, keys) in fours.iter_mut().zip(four_keys.chunks_exact(4 * dim)) {
-            let (a, b) = keys.split_at(2 * dim);
-            let ((a, b), (c, d)) = (a.split_at(dim), b.split_at(dim));
-            *scores = dots::<L, 4>(q, [a, b, c, d]);
-        }
-        for (score, key) in rest.iter_mut().zip(rest_keys.chunks_exact(dim)) {
-            [*score] = dots::<L, 1>(q, [key]);
-        }
         let scale = L::splat(shape.scale);
-        for scores in scores.as_chunks_mut::<8>().0 {
-            L::load(scores).mul(scale).store(scores);
+        let (first, last) = (seen.start / 32, (seen.end - 1) / 32);
+        if first == last {
+            dots::<L, 4>(q, keys, first * 32, scale, scores);
+        } else {
+            dots::<L, 8>(q, keys, 0, scale, scores);
         }
         if let Some(cap) = shape.softcap {
             let cap = L::splat(cap);
@@ -224,26 +277,27 @@ unsafe fn score<L: Lanes>(
     }
 }
 
-/// `N` dot products at once; each adds as it would alone.
+/// Scaled dot products with 8·`N` positions from `column` on; each adds dimension after dimension.
 #[inline(always)]
-unsafe fn dots<L: Lanes, const N: usize>(q: &[f32], keys: [&[f32]; N]) -> [f32; N] {
+unsafe fn dots<L: Lanes, const N: usize>(
+    q: &[f32],
+    keys: &[f32],
+    column: usize,
+    scale: L,
+    scores: &mut [f32; CHUNK],
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes = [L::splat(0.0); N];
-        let (chunks, rest) = q.as_chunks::<8>();
-        let keys = keys.map(|key| key.as_chunks::<8>());
-        for (i, q) in chunks.iter().enumerate() {
-            let q = L::load(q);
-            for n in 0..N {
-                lanes[n] = q.mul_add(L::load(&keys[n].0[i]), lanes[n]);
+        let mut sums = [L::splat(0.0); N];
+        for (q, keys) in q.iter().zip(keys.as_chunks::<CHUNK>().0) {
+            let (q, keys) = (L::splat(*q), keys[column..column + 8 * N].as_chunks::<8>().0);
+            for i in 0..N {
+                sums[i] = q.mul_add(L::load(&keys[i]), sums[i]);
             }
         }
-        let mut sums = [0.0; N];
-        for n in 0..N {
-            let tail = rest.iter().zip(keys[n].1).fold(0.0, |tail, (q, k)| tail + q * k);
-            sums[n] = lanes[n].sum() + tail;
+        for (sum, scores) in sums.into_iter().zip(scores[column..].as_chunks_mut::<8>().0) {
+            sum.mul(scale).store(scores);
         }
-        sums
     }
 }
 

@@ -448,10 +448,9 @@ unsafe fn some_columns<D: PanelDot, const BITS: u32, const GROUP: usize, const M
     first: usize,
     sums: &mut [[f32; ROWS]; N],
 ) {
-    assert!(x.len <= PANEL && x.len.is_multiple_of(32));
-    let rows: [Row<'_>; N] = std::array::from_fn(|c| x.row(first + c, GROUP));
-    // SAFETY: every row has `len` integers, `len / 32` scales and `len / GROUP` terms by `Columns::row`, and the
-    // panel has room for `len` columns by the assertion.
+    let rows = x.pointers::<N>(first, GROUP);
+    // SAFETY: `pointers` checks that every row has `len` integers, `len / 32` scales and `len / GROUP` terms, and that
+    // a panel has room for `len` columns.
     unsafe {
         let mut total = [_mm256_setzero_ps(); N];
         let mut x_q = [std::ptr::null(); N];
@@ -460,14 +459,14 @@ unsafe fn some_columns<D: PanelDot, const BITS: u32, const GROUP: usize, const M
         }
         for g in 0..x.len / GROUP {
             for c in 0..N {
-                x_q[c] = rows[c].q.as_ptr().wrapping_add(g * GROUP);
+                x_q[c] = rows[c].q.wrapping_add(g * GROUP);
             }
             let q = panel.q.as_ptr().wrapping_add(g * GROUP * ROWS);
             let dots = D::dot::<BITS, GROUP, N>(q, x_q);
             let scale = _mm256_loadu_ps(panel.scales.as_ptr().wrapping_add(g).cast());
             for c in 0..N {
-                let term = _mm256_set1_ps(*rows[c].terms.as_ptr().wrapping_add(g));
-                let x_scale = _mm256_set1_ps(*rows[c].scales.as_ptr().wrapping_add(g * GROUP / 32));
+                let term = _mm256_set1_ps(*rows[c].terms.wrapping_add(g));
+                let x_scale = _mm256_set1_ps(*rows[c].scales.wrapping_add(g * GROUP / 32));
                 let mut dot = _mm256_cvtepi32_ps(dots[c]);
                 if !MIN {
                     dot = _mm256_sub_ps(dot, term);

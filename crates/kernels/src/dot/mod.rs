@@ -90,6 +90,35 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// Where a piece of a row of activations begins.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+struct RowStart {
+    q: *const i8,
+    scales: *const f32,
+    terms: *const f32,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Columns<'_> {
+    /// The beginnings of `N` rows from row `first` on; the pieces lie inside the activations and fit a panel.
+    #[inline(always)]
+    fn pointers<const N: usize>(&self, first: usize, group: usize) -> [RowStart; N] {
+        let (q, scales, terms, cols) = self.all.parts();
+        assert!(self.len <= PANEL && self.len.is_multiple_of(32) && self.start.is_multiple_of(32));
+        assert!(self.start + self.len <= cols && (first + N) * cols <= q.len());
+        assert!(scales.len() * 32 >= q.len() && terms.len() * group >= q.len());
+        std::array::from_fn(|c| {
+            let at = (first + c) * cols + self.start;
+            RowStart {
+                q: q.as_ptr().wrapping_add(at),
+                scales: scales.as_ptr().wrapping_add(at / 32),
+                terms: terms.as_ptr().wrapping_add(at / group),
+            }
+        })
+    }
+}
+
 /// The type of [`Kernel::tile`].
 pub type TileFn = unsafe fn(Weights, Row<'_>) -> [f32; ROWS];
 
