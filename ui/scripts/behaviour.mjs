@@ -1,0 +1,187 @@
+/** What only a real browser can show: following and letting go, copying, keys, focus. Fails with words. */
+import assert from 'node:assert/strict';
+import { STATES, byId, onStage } from './browser.mjs';
+
+const rest = (page) =>
+  page.$eval(
+    byId('message-list'),
+    (list) => list.scrollHeight - list.scrollTop - list.clientHeight,
+  );
+
+async function ask(page) {
+  await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+  await page.press(byId('composer'), 'Enter');
+}
+
+const checks = {
+  'the list follows the answer, lets go when scrolled up, and comes back when asked': async (
+    open,
+  ) => {
+    const page = await open({ demo: 'empty', size: [800, 600] });
+    await ask(page);
+    await page.waitForSelector(`${byId('markdown')} table`);
+    assert.ok((await rest(page)) < 60, 'the end is not in sight while the answer is written');
+    await page.hover(byId('message-list'));
+    await page.mouse.wheel(0, -300);
+    await page.waitForSelector(byId('jump-to-latest'));
+    const before = await page.$eval(byId('message-list'), (list) => list.scrollTop);
+    await page.waitForSelector(`${byId('markdown')} pre`);
+    await page.waitForTimeout(300);
+    const after = await page.$eval(byId('message-list'), (list) => list.scrollTop);
+    assert.ok(Math.abs(before - after) < 2, `the text moved from ${before} to ${after}`);
+    await page.click(byId('jump-to-latest'));
+    await page.waitForSelector(`${byId('message-assistant')}[data-status="complete"]`);
+    assert.ok((await rest(page)) < 60, 'the end is not in sight after the jump');
+  },
+
+  'nothing jumps when the answer ends': async (open) => {
+    const page = await open({ demo: 'empty', size: [800, 600] });
+    await ask(page);
+    await page.waitForSelector(`${byId('markdown')} table`);
+    await page.hover(byId('message-list'));
+    await page.mouse.wheel(0, -10_000);
+    const top = () => page.$eval(`${byId('markdown')} table`, (t) => t.getBoundingClientRect().top);
+    await page.waitForTimeout(200);
+    const before = await top();
+    await page.waitForSelector(`${byId('message-assistant')}[data-status="complete"]`);
+    await page.waitForTimeout(100);
+    assert.ok(Math.abs((await top()) - before) < 1, 'the table moved');
+  },
+
+  'Escape stops the answer': async (open) => {
+    const page = await open({ demo: 'empty' });
+    await ask(page);
+    await page.waitForSelector(byId('markdown'));
+    await page.keyboard.press('Escape');
+    await page.waitForSelector(`${byId('message-assistant')}[data-status="stopped"]`);
+    await page.waitForSelector(byId('message-note'));
+  },
+
+  'code is copied without its frame': async (open) => {
+    const page = await open({});
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await STATES.conversation.act(page);
+    await page.click(`${byId('markdown')} .md-copy`);
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert.ok(copied.startsWith('from dataclasses'), copied);
+    assert.ok(copied.endsWith('rad")'), copied);
+  },
+
+  'a link shows its address first and goes to the system browser': async (open) => {
+    const page = await open({});
+    await STATES.link.act(page);
+    assert.match(await page.innerText(byId('link-dialog')), /wikipedia\.org\/wiki\/Fresnel_lens/);
+    await page.click(byId('link-open'));
+    await page.waitForFunction(() =>
+      globalThis.demoCalls.some(
+        ({ command, args }) => command === 'open_link' && args.url.includes('Fresnel_lens'),
+      ),
+    );
+    assert.match(page.url(), /127\.0\.0\.1/, 'the window itself went there');
+  },
+
+  'a dialog keeps the focus, and Escape gives it back': async (open) => {
+    const page = await open({});
+    await STATES.delete.act(page);
+    for (let press = 0; press < 5; press += 1) {
+      await page.keyboard.press('Tab');
+      const outside = await page.evaluate(() => {
+        const { activeElement } = document;
+        return activeElement !== document.body && !activeElement?.closest('dialog');
+      });
+      assert.ok(!outside, 'the focus left the dialog');
+    }
+    await page.keyboard.press('Escape');
+    await page.waitForSelector(byId('confirm-dialog'), { state: 'detached' });
+    const back = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
+    assert.equal(back, 'model-delete');
+  },
+
+  'everything in the conversation can be reached by keyboard': async (open) => {
+    const page = await open({});
+    await STATES['conversation-end'].act(page);
+    await page.keyboard.press('Control+n');
+    await page.waitForSelector(byId('empty-chat'));
+    await page.keyboard.press('Control+k');
+    const search = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
+    assert.equal(search, 'search');
+    await page.keyboard.press('Control+,');
+    await page.waitForSelector(byId('settings-view'));
+  },
+
+  'the model menu moves by arrows and leaves by Escape': async (open) => {
+    const page = await open({});
+    await page.focus(byId('model-picker'));
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(byId('model-picker-menu'));
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`${byId('model-picker')}[data-model^="Qwen"]`);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector(byId('model-picker-menu'), { state: 'detached' });
+  },
+
+  'branches are switched and a message is put differently': async (open) => {
+    const page = await open({});
+    await STATES.conversation.act(page);
+    await page.click(`${byId('branch-previous')} >> nth=0`);
+    await page.waitForFunction(() =>
+      globalThis.demoCalls.some(
+        ({ command, args }) => command === 'select_branch' && args.leafId === 'm2',
+      ),
+    );
+    assert.equal(await page.locator(byId('message-assistant')).count(), 1);
+    await page.click(byId('message-edit'));
+    await page.fill(byId('message-edit-input'), 'Explain a lighthouse.');
+    await page.click(byId('message-edit-save'));
+    await page.waitForSelector(`${byId('message-assistant')}[data-status="complete"]`);
+    assert.match(await page.innerText(byId('message-user')), /^Explain a lighthouse\./);
+  },
+
+  'a setting that is refused says why, under its field': async (open) => {
+    const page = await open({});
+    await page.click(byId('nav-settings'));
+    const port = '[data-setting="endpoint.port"]';
+    await page.fill(`${port} ${byId('setting-control')}`, '80');
+    assert.match(await page.innerText(`${port} ${byId('setting-error')}`), /1024/);
+    await page.click(`${port} ${byId('setting-reset')}`);
+    await page.waitForSelector(`${port} ${byId('setting-error')}`, { state: 'detached' });
+  },
+
+  'the theme follows the setting at once': async (open) => {
+    const page = await open({});
+    await page.click(byId('nav-settings'));
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await paper();
+    await page.selectOption(byId('theme-select'), 'dark');
+    await page.waitForFunction(
+      (was) => getComputedStyle(document.body).backgroundColor !== was,
+      light,
+    );
+  },
+};
+
+let failed = 0;
+const wanted = process.argv[2] ?? '';
+const complaints = await onStage(async (open) => {
+  for (const [name, check] of Object.entries(checks)) {
+    if (!name.includes(wanted)) continue;
+    const pages = [];
+    const opened = async (options) => {
+      const page = await open(options);
+      pages.push(page);
+      return page;
+    };
+    try {
+      await check(opened);
+      console.log(`ok      ${name}`);
+    } catch (error) {
+      failed += 1;
+      console.error(`FAILED  ${name}\n        ${error.message}`);
+    }
+    for (const page of pages) await page.context().close();
+  }
+});
+for (const complaint of new Set(complaints)) console.error(complaint);
+process.exit(failed > 0 || complaints.length > 0 ? 1 : 0);
