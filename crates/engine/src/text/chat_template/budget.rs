@@ -10,11 +10,13 @@ pub const MAX_TEMPLATE: usize = 256 << 10;
 /// The longest text that may come out, and the longest string that may arise on the way, in bytes.
 pub const MAX_OUTPUT: usize = 16 << 20;
 /// Steps of the template engine. A conversation of a thousand messages takes some 100,000.
-pub const MAX_STEPS: u64 = 3_000_000;
+pub const MAX_STEPS: u64 = 4_000_000;
 /// Bytes of all strings put together on the way.
 pub const MAX_WORK: usize = 512 << 20;
-/// Time for one render.
-pub const MAX_TIME: Duration = Duration::from_secs(5);
+/// Lists in lists in mappings …
+pub const MAX_NESTING: usize = 64;
+/// Time for one render: the longest conversations take a tenth of it.
+pub const MAX_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
 /// Marks an error as a limit that was hit, through the template engine's error type.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,17 @@ impl Budget {
     /// A fresh budget; its time begins now.
     pub fn new() -> Self {
         Self { work: AtomicUsize::new(0), started: Instant::now() }
+    }
+
+    /// Refuses a value that is too large or nested too deeply.
+    pub fn check(&self, bytes: usize, depth: usize) -> Result<(), Error> {
+        if depth > MAX_NESTING {
+            return Err(hit(format!("a value nested deeper than {MAX_NESTING}")));
+        }
+        if bytes > MAX_OUTPUT {
+            return Err(hit(format!("a value of more than {MAX_OUTPUT} bytes")));
+        }
+        Ok(())
     }
 
     /// Charges for a string of `bytes` that is about to be made.

@@ -66,9 +66,59 @@ pub fn add(env: &mut Environment<'_>, budget: &Arc<Budget>, now: Option<jiff::ci
     env.add_test("sequence", |value: &Value| {
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
     });
-    // Filters that multiply what they are given and that no chat template uses.
-    for name in ["batch", "slice", "sum", "pprint", "urlencode"] {
+    let of = budget.clone();
+    env.add_function("lantern_part", move |value: Value| measured(&of, value));
+    let of = budget.clone();
+    env.add_function("lantern_flat", move |value: Value| measured(&of, value));
+    let of = budget.clone();
+    env.add_function("lantern_held", move |value: Value| {
+        if is_namespace(&value) { Err(failed(NESTED.into())) } else { measured(&of, value) }
+    });
+    let of = budget.clone();
+    env.add_function("lantern_tick", move |bytes: usize| of.charge(bytes).map(|()| ""));
+    // Filters that multiply or nest what they are given and that no chat template uses.
+    for name in ["batch", "slice", "sum", "pprint", "urlencode", "chain", "zip", "groupby"] {
         env.remove_filter(name);
+    }
+}
+
+/// The value, if it is of a size and depth that an honest template has.
+fn measured(budget: &Budget, value: Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::String => budget.charge(value.as_str().map_or(0, str::len))?,
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+            let mut bytes = 0;
+            measure(budget, &value, 0, &mut bytes)?;
+            budget.charge(bytes)?;
+        }
+        _ => {}
+    }
+    Ok(value)
+}
+
+/// A namespace is the one thing that can change, so the one that could hold itself.
+const NESTED: &str = "a namespace can't be part of another value";
+
+fn is_namespace(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
+}
+
+/// Adds up what `value` would take as text, shared parts each time they occur.
+fn measure(budget: &Budget, value: &Value, depth: usize, bytes: &mut usize) -> Result<(), Error> {
+    if depth > 0 && is_namespace(value) {
+        return Err(failed(NESTED.into()));
+    }
+    *bytes += value.as_str().map_or(8, str::len);
+    budget.check(*bytes, depth)?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter()?.try_for_each(|item| measure(budget, &item, depth + 1, bytes))
+        }
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| {
+            measure(budget, &key, depth + 1, bytes)?;
+            measure(budget, &value.get_item(&key)?, depth + 1, bytes)
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ mod budget;
 mod error;
 mod fallback;
 mod functions;
+mod guard;
 mod json;
 mod message;
 mod methods;

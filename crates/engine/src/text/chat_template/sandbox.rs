@@ -4,14 +4,19 @@ use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 
+use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
 use super::budget::{Budget, LimitHit, MAX_OUTPUT, MAX_STEPS, MAX_TEMPLATE};
 use super::functions::Raised;
-use super::{TemplateError, functions, methods};
+use super::{TemplateError, functions, guard, methods};
 
 const NAME: &str = "chat_template";
+
+/// Stack for one render: a value nested by the steps of a hostile template must not end the program. Only what is
+/// used becomes memory.
+const STACK: usize = 256 << 20;
 
 /// Checks a template's length and syntax and returns the form that [`render`] takes.
 pub fn prepare(template: &str) -> Result<String, TemplateError> {
@@ -20,9 +25,14 @@ pub fn prepare(template: &str) -> Result<String, TemplateError> {
         return Err(TemplateError::Limit { limit });
     }
     let template = without_generation_tags(template);
-    let env = environment(&Arc::new(Budget::new()), None);
-    env.template_from_named_str(NAME, &template).map_err(|error| explain(&error))?;
-    Ok(template)
+    on_large_stack(|| {
+        let tree = parse(&template, NAME, syntax(true)).map_err(|error| explain(&error))?;
+        let template =
+            guard::rewrite(&tree).map_err(|(line, cause)| TemplateError::Syntax { line, cause })?;
+        let env = environment(&Arc::new(Budget::new()), None);
+        env.template_from_named_str(NAME, &template).map_err(|error| explain(&error))?;
+        Ok(template)
+    })
 }
 
 /// Renders a prepared template.
@@ -31,22 +41,42 @@ pub fn render(
     variables: Value,
     now: Option<jiff::civil::DateTime>,
 ) -> Result<String, TemplateError> {
-    let env = environment(&Arc::new(Budget::new()), now);
-    let template = env.template_from_named_str(NAME, template).map_err(|error| explain(&error))?;
-    let mut out = Limited(Vec::new());
-    let result = template.render_captured_to(variables, &mut out).map(|_| ());
-    if out.0.len() >= MAX_OUTPUT {
-        return Err(TemplateError::Limit { limit: format!("it wrote more than {MAX_OUTPUT} bytes") });
-    }
-    result.map_err(|error| explain(&error))?;
-    String::from_utf8(out.0).map_err(|error| TemplateError::Render { line: 0, cause: error.to_string() })
+    on_large_stack(|| {
+        let env = environment(&Arc::new(Budget::new()), now);
+        let template = env.template_from_named_str(NAME, template).map_err(|error| explain(&error))?;
+        let mut out = Limited(Vec::new());
+        let result = template.render_captured_to(variables, &mut out).map(|_| ());
+        if out.0.len() >= MAX_OUTPUT {
+            return Err(TemplateError::Limit { limit: format!("it wrote more than {MAX_OUTPUT} bytes") });
+        }
+        result.map_err(|error| explain(&error))?;
+        String::from_utf8(out.0).map_err(|error| TemplateError::Render { line: 0, cause: error.to_string() })
+    })
+}
+
+/// Runs `work` on a thread of its own and waits for it.
+fn on_large_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, TemplateError> + Send,
+) -> Result<T, TemplateError> {
+    let failed = |cause: &str| TemplateError::Render { line: 0, cause: cause.into() };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("chat-template".into()).stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, work).map_err(|error| failed(&error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(failed("the template engine panicked")))
+    })
+}
+
+/// The delimiters and white space of templates as they come, or of those the guard has written.
+fn syntax(original: bool) -> SyntaxConfig {
+    let mut builder = SyntaxConfig::builder();
+    builder.trim_blocks(original).lstrip_blocks(original);
+    builder.build().expect("the default delimiters are valid")
 }
 
 /// Hugging Face's dialect.
 fn environment(budget: &Arc<Budget>, now: Option<jiff::civil::DateTime>) -> Environment<'static> {
     let mut env = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    env.set_syntax(syntax.expect("the default delimiters are valid"));
+    env.set_syntax(syntax(false));
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_fuel(Some(MAX_STEPS));
