@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { DOWNLOADS, LIBRARY, MODEL, SETTINGS, STATUS } from '../demo/data';
 import type { Backend } from './backend';
-import { fakeBackend } from './backend/fake';
+import { fakeBackend, fakeConversation } from './backend/fake';
 import type { AppEvent, ErrorInfo } from './backend/types';
 import { LanternApp } from './lantern.svelte';
 
@@ -106,6 +106,21 @@ describe('the model that answers', () => {
     await vi.waitFor(() => expect(app.notices[0]?.info).toEqual(TROUBLE));
     expect(app.models.loadErrorOf(LIBRARY[1]!.id)).toEqual(TROUBLE);
   });
+});
+
+it('a conversation whose model is gone goes on with the one that is shown', async () => {
+  const { app, backend } = await started();
+  const conversation = fakeConversation({ model: 'gone' });
+  app.chat.session.show({ conversation, messages: [] });
+  app.send('Hello');
+  expect(backend.answers[0]?.args).toMatchObject({ model: MODEL });
+});
+
+it('a conversation whose model is here keeps it by saying nothing', async () => {
+  const { app, backend } = await started();
+  app.chat.session.show({ conversation: fakeConversation({ model: MODEL }), messages: [] });
+  app.send('Hello');
+  expect(backend.answers[0]?.args).toMatchObject({ model: null });
 });
 
 it('what the user asked for and could not be done becomes a notice', async () => {

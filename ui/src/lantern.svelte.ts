@@ -54,6 +54,15 @@ export class LanternApp {
     return wanted ?? usable[0]?.id ?? null;
   });
 
+  /** Sends a message. A conversation whose model is no longer here goes on with the one that the picker shows. */
+  send(content: string): void {
+    const { session } = this.chat;
+    const kept = session.conversation?.model ?? null;
+    const gone = kept !== null && !this.models.usable.some((model) => model.id === kept);
+    if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
+    this.chat.send(content);
+  }
+
   /** Listens first and reads second, so that nothing falls between. */
   async start(): Promise<void> {
     this.startError = null;
