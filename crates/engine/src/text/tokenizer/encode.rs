@@ -1,0 +1,143 @@
+//! Text to ids: added tokens first, then the vocabulary's own way with the text between them.
+
+use tokenizers::NormalizedString;
+
+use super::added::Fragment;
+use super::bpe::Work;
+use super::{META_SPACE, Model, Tokenizer, TokenizerError};
+
+impl Tokenizer {
+    /// Token ids of `text`.
+    ///
+    /// With `parse_special` the spellings of control tokens in the text become those tokens (a rendered chat
+    /// template); without it they are ordinary text. With `add_special` BOS and EOS are added where the model wants
+    /// them.
+    pub fn encode(
+        &self,
+        text: &str,
+        parse_special: bool,
+        add_special: bool,
+    ) -> Result<Vec<u32>, TokenizerError> {
+        let mut out = Vec::with_capacity(text.len() / 3 + 2);
+        if add_special && self.special.add_bos {
+            out.extend(self.special.bos);
+        }
+        self.encode_into(text, parse_special, &mut out)?;
+        if add_special && self.special.add_eos {
+            out.extend(self.special.eos);
+        }
+        Ok(out)
+    }
+
+    /// Token ids of a whole prompt that may hold control tokens: BOS comes first where the model wants it, but not a
+    /// second time when the prompt spells it already.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let mut out = Vec::with_capacity(text.len() / 3 + 2);
+        self.encode_into(text, true, &mut out)?;
+        if self.special.add_bos && out.first().copied() != self.special.bos {
+            out.splice(0..0, self.special.bos);
+        }
+        Ok(out)
+    }
+
+    fn encode_into(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        let folded;
+        let text = match self.model {
+            Model::Bytes { .. } => text,
+            _ if text.contains(META_SPACE) => {
+                folded = text.replace(META_SPACE, " ");
+                &folded
+            }
+            _ => text,
+        };
+        let mut fragments = Vec::new();
+        self.added.split(text, parse_special, |fragment| fragments.push(fragment));
+        let mut work = Work::default();
+        let mut previous = None;
+        for fragment in fragments {
+            match fragment {
+                Fragment::Token(id) => {
+                    out.push(id);
+                    previous = Some(id);
+                }
+                Fragment::Text(text) => self.encode_text(text, previous, &mut work, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Text lies between added tokens, so it always starts a sequence or follows the token `after`.
+    fn encode_text(
+        &self,
+        text: &str,
+        after: Option<u32>,
+        work: &mut Work,
+        out: &mut Vec<u32>,
+    ) -> Result<(), TokenizerError> {
+        match &self.model {
+            Model::Bytes { pre, merges, bytes, whole_words, nfc } => {
+                let normalized;
+                let text = if *nfc && text.chars().any(|c| c >= '\u{300}') {
+                    let mut string = NormalizedString::from(text);
+                    normalized = string.nfc().get().to_owned();
+                    &normalized
+                } else {
+                    text
+                };
+                let mut missing = None;
+                pre.split(text, |word| {
+                    if *whole_words && let Some(id) = self.index.find(&self.pieces, word.as_bytes()) {
+                        return out.push(id);
+                    }
+                    work.ids.clear();
+                    for &byte in word.as_bytes() {
+                        match bytes[usize::from(byte)].or(self.special.unknown) {
+                            Some(id) => work.ids.push(id),
+                            None => missing = Some(byte),
+                        }
+                    }
+                    merges.apply(work, out);
+                });
+                missing.map_or(Ok(()), |byte| Err(TokenizerError::MissingByte(byte)))
+            }
+            Model::Chars { pre, merges, bytes } => {
+                pre.split(text, |word| {
+                    if word.starts_with('\n')
+                        && let Some(id) = self.index.find(&self.pieces, word.as_bytes())
+                    {
+                        return out.push(id);
+                    }
+                    work.ids.clear();
+                    let mut buffer = [0; 4];
+                    for c in word.chars() {
+                        let c = c.encode_utf8(&mut buffer).as_bytes();
+                        match self.index.find(&self.pieces, c) {
+                            Some(id) => work.ids.push(id),
+                            None => work.ids.extend(c.iter().map(|&byte| bytes[usize::from(byte)])),
+                        }
+                    }
+                    merges.apply(work, out);
+                });
+                Ok(())
+            }
+            Model::Scores { spm, space_prefix, strip_after_special } => {
+                let text = match after {
+                    Some(id) if *strip_after_special && self.strips_after(id) => {
+                        text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
+                    }
+                    _ => text,
+                };
+                if *space_prefix && !text.is_empty() {
+                    spm.encode(&format!(" {text}"), &self.pieces, &self.index, out);
+                } else {
+                    spm.encode(text, &self.pieces, &self.index, out);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn strips_after(&self, id: u32) -> bool {
+        !matches!(self.token_bytes(id), b"<unk>" | b"<s>" | b"<|endoftext|>")
+    }
+}
