@@ -5,6 +5,7 @@
 // A release on Windows must not open a console beside its window.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
+mod again;
 mod commands;
 mod display;
 mod window;
@@ -29,6 +30,10 @@ fn main() -> ExitCode {
     }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if again::is_worth_it(&error) => {
+            eprintln!("Another Lantern was just ending; starting once more.");
+            again::start()
+        }
         Err(error) => {
             eprintln!("Lantern's window could not be opened: {error}");
             ExitCode::FAILURE
@@ -78,6 +83,8 @@ fn run() -> tauri::Result<()> {
         if let RunEvent::Exit = event
             && let Some(app) = handle.try_state::<App>()
         {
+            // Who starts Lantern from now on wants a window, and this one has closed.
+            tauri_plugin_single_instance::destroy(handle);
             let farewell = async { tokio::time::timeout(FAREWELL, app.shutdown()).await };
             if tauri::async_runtime::block_on(farewell).is_err() {
                 tracing::warn!("closed before everything was on the disk; the next start finds the rest");

@@ -73,7 +73,7 @@ class Key(unittest.TestCase):
 class Chat(unittest.TestCase):
     def test_an_answer_comes_whole(self):
         answer = ask("What is the capital of France?")
-        self.assertIn("Paris", text(answer))
+        self.assertGreater(len(text(answer).split()), 3)
         self.assertEqual(answer.choices[0].message.role, "assistant")
         self.assertIn(answer.choices[0].finish_reason, ("stop", "length"))
         self.assertGreater(answer.usage.prompt_tokens, 5)
@@ -101,13 +101,17 @@ class Chat(unittest.TestCase):
         self.assertEqual(answer.choices[0].finish_reason, "length")
 
     def test_a_stop_string_ends_the_answer_before_itself(self):
-        whole = text(ask("What is the capital of France?"))
-        stop = "Paris"
-        answer = ask("What is the capital of France?", stop=[stop])
-        self.assertEqual(text(answer), whole[: whole.index(stop)])
+        question = "Describe the sea in a few sentences."
+        whole = text(ask(question))
+        # Three letters from the middle: they may begin in one token and end in another.
+        stop = whole[len(whole) // 2 :][:3]
+        before = whole[: whole.index(stop)]
+        answer = ask(question, stop=[stop])
+        self.assertEqual(text(answer), before)
         self.assertEqual(answer.choices[0].finish_reason, "stop")
-        pieces, _ = streamed("What is the capital of France?", stop=stop)
-        self.assertEqual("".join(pieces), whole[: whole.index(stop)])
+        pieces, reason = streamed(question, stop=stop)
+        self.assertEqual("".join(pieces), before)
+        self.assertEqual(reason, "stop")
 
     def test_the_same_seed_gives_the_same_answer(self):
         def told(seed):
@@ -123,9 +127,11 @@ class Chat(unittest.TestCase):
             {"role": "assistant", "content": "Blue."},
             {"role": "user", "content": "Name the colour again."},
         ]
-        long = client().chat.completions.create(model=MODEL, messages=messages, temperature=0, max_tokens=8)
-        short = client().chat.completions.create(model=MODEL, messages=messages[-1:], temperature=0, max_tokens=8)
-        self.assertGreater(long.usage.prompt_tokens, short.usage.prompt_tokens + 10)
+        whole, last = (
+            client().chat.completions.create(model=MODEL, messages=told, temperature=0, max_tokens=8)
+            for told in (messages, [messages[0], messages[-1]])
+        )
+        self.assertGreater(whole.usage.prompt_tokens, last.usage.prompt_tokens + 8)
 
     def test_four_at_once_get_what_each_would_get_alone(self):
         questions = [

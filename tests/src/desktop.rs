@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -102,19 +102,27 @@ impl Window {
     pub async fn close(self) {
         // The driver lets go of the program and may leave it running: what counts is that it ends.
         let _ = self.page.session().close().await;
-        let gone = async || (!is_alive(self.app)).then_some(());
-        if tokio::time::timeout(Duration::from_secs(5), eventually("", Duration::MAX, gone)).await.is_err() {
+        if !self.ends_within(Duration::from_secs(5)).await {
             let _ = Command::new("kill").arg(self.app.to_string()).status();
-            eventually("Lantern ends when asked to", Duration::from_secs(10), async || {
-                (!is_alive(self.app)).then_some(())
-            })
-            .await;
+            assert!(self.ends_within(Duration::from_secs(10)).await, "Lantern does not end when asked to");
         }
     }
 
     /// `kill -9`, in the middle of whatever it does.
-    pub fn kill(self) {
+    pub async fn kill(self) {
         kill(self.app);
+        assert!(self.ends_within(Duration::from_secs(10)).await, "Lantern outlives kill -9");
+    }
+
+    async fn ends_within(&self, limit: Duration) -> bool {
+        let start = Instant::now();
+        while is_alive(self.app) {
+            if start.elapsed() > limit {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
     }
 }
 

@@ -76,9 +76,13 @@ pub fn descendants(ancestor: u32) -> Vec<u32> {
     family.split_off(1)
 }
 
-/// Whether a process is there and not merely waiting to be reaped.
+/// Whether a process is there and not merely waiting to be reaped. One that is killed looks like that while its last
+/// threads still hold its files and sockets, so these are counted too.
 pub fn is_alive(id: u32) -> bool {
-    stat(id).is_some_and(|fields| fields.first().is_some_and(|state| state != "Z" && state != "X"))
+    let Some(fields) = stat(id) else { return false };
+    let reaped = fields.first().is_some_and(|state| state == "Z" || state == "X");
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count);
+    !reaped || threads > 1
 }
 
 /// The program's name, as the kernel keeps it: at most 15 bytes.

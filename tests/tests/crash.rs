@@ -59,7 +59,7 @@ async fn ask_and_kill(window: Window, round: u32) -> Seen {
         Some("streaming"),
         "the answer ended before it could be cut off"
     );
-    window.kill();
+    window.kill().await;
     assert!(!letters.is_empty());
     Seen { conversation: conversation.expect("the open conversation is in the sidebar"), letters }
 }
