@@ -94,12 +94,13 @@ impl Answer {
     }
 
     async fn load(&self) -> Result<LoadedModel, AppError> {
+        let seen = self.app.loads_so_far();
         let model = self.app.find_model(&self.model).await?;
         let settings = self.app.settings().await?;
         if !self.app.is_ready(&model, &settings) {
             let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
         }
-        self.app.load_found(model, &settings).await
+        self.app.load_found(model, &settings, seen).await
     }
 
     async fn request(&self) -> Result<GenerateRequest, AppError> {

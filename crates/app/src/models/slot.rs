@@ -102,11 +102,12 @@ impl Slot {
 impl App {
     /// The model by this name (library id, file name, path or repository), or the default one; loads it if need be.
     pub async fn engine(&self, model: Option<&str>) -> Result<LoadedModel, AppError> {
+        let seen = self.loads_so_far();
         let name = match model {
             Some(name) => name.to_owned(),
             None => self.default_model().await?,
         };
-        self.load_found(self.find_model(&name).await?, &self.settings().await?).await
+        self.load_found(self.find_model(&name).await?, &self.settings().await?, seen).await
     }
 
     /// Loads a model now instead of at the first question.
@@ -140,17 +141,23 @@ impl App {
         self.0.models.slot.ready(&Key::new(model, settings)).is_some()
     }
 
+    /// How many loads have ended; taken by a caller when it begins, so that it shares the failure of a load that ends
+    /// while it waits, and tries anew after one that had failed before.
+    pub(crate) fn loads_so_far(&self) -> u64 {
+        lock(&self.0.models.slot.current).loads
+    }
+
     /// The model in memory, after loading it if need be. A caller that stops waiting does not cut a load short.
     pub(crate) async fn load_found(
         &self,
         model: LibraryModel,
         settings: &Settings,
+        seen: u64,
     ) -> Result<LoadedModel, AppError> {
         let key = Key::new(&model, settings);
         if let Some(loaded) = self.0.models.slot.ready(&key) {
             return Ok(loaded);
         }
-        let seen = lock(&self.0.models.slot.current).loads;
         let app = self.clone();
         let load = self.0.runtime.spawn(async move {
             let slot = &app.0.models.slot;
