@@ -157,7 +157,13 @@ impl Engine {
         tools: Option<serde_json::Value>,
     ) -> Result<Vec<u32>, EngineError> {
         let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
-        let text = self.template.render(messages, &options)?;
+        let text = match self.template.render(messages, &options) {
+            // Some templates know no system role: its words then open the first turn.
+            Err(error) if messages.first().is_some_and(|m| m.role == "system") => {
+                self.template.render(&without_system_role(messages), &options).map_err(|_| error)?
+            }
+            rendered => rendered?,
+        };
         Ok(self.tokenizer.encode_prompt(&text)?)
     }
 
@@ -241,3 +247,15 @@ pub(crate) fn default_device() -> Result<Device, EngineError> {
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+/// The system message's words at the top of the message that follows it.
+fn without_system_role(messages: &[ChatMessage]) -> Vec<ChatMessage> {
+    match messages {
+        [system, first, rest @ ..] => {
+            let first =
+                ChatMessage { content: format!("{}\n\n{}", system.content, first.content), ..first.clone() };
+            std::iter::once(first).chain(rest.iter().cloned()).collect()
+        }
+        _ => messages.to_vec(),
+    }
+}

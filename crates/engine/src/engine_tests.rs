@@ -9,7 +9,7 @@ use lantern_models::{ForwardBatch, KvCache, KvType, ModelConfig, ModelError};
 
 use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
-use crate::text::SamplingParams;
+use crate::text::{ChatMessage, SamplingParams};
 
 fn golden(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path)
@@ -393,4 +393,38 @@ impl CausalLm for Panicking {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
         self.model.forward(batch, kv)
     }
+}
+
+#[test]
+fn a_template_without_a_system_role_still_hears_the_system_prompt() {
+    let mut writer = lantern_gguf::GgufWriter::copy_of(
+        &lantern_gguf::GgufFile::open(&golden("models/llama_untied-Q8_0.gguf")).expect("the golden model opens"),
+    )
+    .expect("a copy");
+    let template = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}\
+                    [{{ m.role }}]{{ m.content }}{% endfor %}";
+    writer.metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("no-system-role.gguf");
+    std::fs::write(&path, writer.finish()).expect("written");
+    let engine = Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads");
+    let messages = |list: &[(&str, &str)]| Prompt::Messages {
+        messages: list.iter().map(|(role, content)| ChatMessage::new(*role, *content)).collect(),
+        tools: None,
+    };
+    let prompt_tokens = |prompt: Prompt| {
+        let request = GenerateRequest { max_tokens: Some(1), ..GenerateRequest::new(prompt) };
+        let mut stream = engine.generate(request).expect("accepted");
+        loop {
+            match stream.blocking_next().expect("the stream ends with an event") {
+                GenerationEvent::Finished { usage, .. } => return usage.prompt_tokens,
+                GenerationEvent::Failed(error) => panic!("{error}"),
+                _ => {}
+            }
+        }
+    };
+    let folded = prompt_tokens(messages(&[("system", "Be brief."), ("user", "Hi")]));
+    assert_eq!(folded, prompt_tokens(messages(&[("user", "Be brief.\n\nHi")])));
+    let refused = engine.generate(GenerateRequest::new(messages(&[("user", "Hi"), ("system", "Late")])));
+    assert!(refused.is_err(), "a system message further down is not moved");
 }

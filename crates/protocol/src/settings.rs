@@ -26,7 +26,8 @@ pub struct Settings {
     pub theme: Theme,
     /// Library id of the model that answers; `None` takes the first that is there.
     pub default_model: Option<String>,
-    /// Stands before every conversation that has none of its own; empty means none.
+    /// Stands before every conversation that brings none of its own, in the window, on the command line and at the
+    /// endpoint; empty leaves it to the model's template.
     pub system_prompt: String,
     /// How tokens are chosen.
     pub sampling: SamplingSettings,
@@ -38,12 +39,16 @@ pub struct Settings {
     pub endpoint: EndpointSettings,
 }
 
+/// The system prompt until the user writes another. Small models answer plain questions better with it than with what
+/// their templates put in its place.
+pub const DEFAULT_SYSTEM_PROMPT: &str = "You are a helpful assistant.";
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             theme: Theme::System,
             default_model: None,
-            system_prompt: String::new(),
+            system_prompt: DEFAULT_SYSTEM_PROMPT.into(),
             sampling: SamplingSettings::default(),
             context_length: None,
             threads: None,
@@ -170,7 +175,8 @@ mod tests {
 
     #[test]
     fn settings_of_an_older_version_take_defaults() {
-        let settings: Settings = serde_json::from_str(r#"{"theme":"dark","sampling":{"temperature":0.1}}"#).unwrap();
+        let settings: Settings =
+            serde_json::from_str(r#"{"theme":"dark","sampling":{"temperature":0.1}}"#).unwrap();
         assert_eq!(settings.theme, Theme::Dark);
         assert_eq!(settings.sampling.temperature, 0.1);
         assert_eq!(settings.sampling.top_k, 40);
@@ -179,10 +185,17 @@ mod tests {
 
     #[test]
     fn a_patch_changes_only_what_it_names() {
-        let before = Settings { system_prompt: "Be brief.".into(), default_model: Some("a".into()), ..Settings::default() };
+        let before = Settings {
+            system_prompt: "Be brief.".into(),
+            default_model: Some("a".into()),
+            ..Settings::default()
+        };
         let patch = serde_json::from_str(r#"{"theme":"light","defaultModel":""}"#).unwrap();
         let after = before.patched(patch);
-        assert_eq!((after.theme, after.default_model, after.system_prompt.as_str()), (Theme::Light, None, "Be brief."));
+        assert_eq!(
+            (after.theme, after.default_model, after.system_prompt.as_str()),
+            (Theme::Light, None, "Be brief.")
+        );
     }
 
     #[test]

@@ -23,16 +23,24 @@ use crate::response::{ChatCompletionChunk, Identity};
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The handler.
-pub(crate) async fn complete(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
-    let request = parse(&headers, &body)?.validate(&app.settings().await?.sampling)?;
+pub(crate) async fn complete(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let request = parse(&headers, &body)?.validate(&app.settings().await?)?;
     let model = app.engine(request.model.as_deref()).await?;
-    let generation = model.engine.generate(GenerateRequest {
+    let generate = GenerateRequest {
         prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,
         max_tokens: request.max_tokens,
         stop: request.stop,
         priority: Priority::Api,
-    })?;
+    };
+    let engine = model.engine;
+    // Rendering and tokenising a long conversation takes a while: not on a thread that serves others.
+    let generation =
+        tokio::task::spawn_blocking(move || engine.generate(generate)).await.map_err(|_| ended_early())??;
     let identity = Identity::new(model.id);
     if request.stream {
         let events = stream(generation, identity, request.include_usage);
@@ -115,7 +123,9 @@ async fn next_events(
 ) -> (Vec<Event>, Phase) {
     loop {
         match generation.next().await {
-            Some(GenerationEvent::Text { text, .. }) => return (vec![data(&identity.text(text))], Phase::Running),
+            Some(GenerationEvent::Text { text, .. }) => {
+                return (vec![data(&identity.text(text))], Phase::Running);
+            }
             Some(GenerationEvent::Finished { reason, usage, .. }) => {
                 let mut events = vec![data(&identity.closing(reason))];
                 if include_usage {

@@ -17,7 +17,12 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error with any status.
-    pub fn new(status: StatusCode, code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        next_step: impl Into<String>,
+    ) -> Self {
         let info = ErrorInfo { code: code.into(), message: message.into(), next_step: next_step.into() };
         Self { status, info, param: None }
     }
@@ -68,13 +73,16 @@ impl From<AppError> for ApiError {
         let (status, param) = match error.code.as_str() {
             "model_not_found" | "ambiguous_model" | "no_model" => (StatusCode::NOT_FOUND, Some("model")),
             "context_overflow" => (StatusCode::BAD_REQUEST, Some("messages")),
-            "template_error" | "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
+            "template_error" | "invalid_sampling" | "invalid_prompt" | "empty_prompt" => {
+                (StatusCode::BAD_REQUEST, None)
+            }
             "model_too_large" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
         // Clients look for OpenAI's own name of this one.
-        let code = if error.code == "context_overflow" { "context_length_exceeded".into() } else { error.code };
+        let code =
+            if error.code == "context_overflow" { "context_length_exceeded".into() } else { error.code };
         let info = ErrorInfo { code, message: error.message, next_step: error.next_step };
         Self { status, info, param }
     }

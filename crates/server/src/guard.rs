@@ -24,7 +24,8 @@ pub(crate) struct Guard {
 
 /// Lets a request pass to its handler, or answers it with the reason why not.
 pub(crate) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.admit(request.uri().path(), request.uri().authority().map(|a| a.as_str()), request.headers()) {
+    match guard.admit(request.uri().path(), request.uri().authority().map(|a| a.as_str()), request.headers())
+    {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -38,7 +39,10 @@ impl Guard {
                 StatusCode::FORBIDDEN,
                 "host_refused",
                 format!("The Host `{}` is not this machine's own.", printable(host)),
-                format!("Address Lantern as http://127.0.0.1:{} or http://localhost:{}.", self.port, self.port),
+                format!(
+                    "Address Lantern as http://127.0.0.1:{} or http://localhost:{}.",
+                    self.port, self.port
+                ),
             ));
         }
         if headers.contains_key(header::ORIGIN) {
@@ -122,7 +126,14 @@ mod tests {
 
     #[test]
     fn foreign_hosts_stay_out_even_with_the_key() {
-        for host in ["evil.example:11535", "127.0.0.1.evil.example:11535", "127.0.0.1:1", "127.0.0.1", "localhost:11535.evil", ""] {
+        for host in [
+            "evil.example:11535",
+            "127.0.0.1.evil.example:11535",
+            "127.0.0.1:1",
+            "127.0.0.1",
+            "localhost:11535.evil",
+            "",
+        ] {
             assert_eq!(admit("/v1/models", &[("host", host), KEY]), Err("host_refused".into()), "{host}");
             assert_eq!(admit("/health", &[("host", host)]), Err("host_refused".into()), "{host}");
         }
@@ -132,7 +143,8 @@ mod tests {
 
     #[test]
     fn foreign_origins_stay_out() {
-        for origin in ["null", "https://evil.example", "http://127.0.0.1:3000", "https://127.0.0.1:11535", ""] {
+        for origin in ["null", "https://evil.example", "http://127.0.0.1:3000", "https://127.0.0.1:11535", ""]
+        {
             let headers = [("host", "127.0.0.1:11535"), ("origin", origin), KEY];
             assert_eq!(admit("/v1/models", &headers), Err("origin_refused".into()), "{origin}");
         }
@@ -145,7 +157,11 @@ mod tests {
         let host = ("host", "127.0.0.1:11535");
         assert_eq!(admit("/health", &[host]), Ok(()));
         for value in ["Bearer sesam", "Bearer sesame!", "Bearer ", "sesame", "Basic sesame"] {
-            assert_eq!(admit("/v1/models", &[host, ("authorization", value)]), Err("wrong_key".into()), "{value}");
+            assert_eq!(
+                admit("/v1/models", &[host, ("authorization", value)]),
+                Err("wrong_key".into()),
+                "{value}"
+            );
         }
         assert_eq!(admit("/v1/models", &[host]), Err("wrong_key".into()));
     }

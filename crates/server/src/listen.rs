@@ -77,10 +77,11 @@ impl Drop for ServerHandle {
 /// Starts listening. Returns once the port is bound.
 pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, ServerError> {
     let port = options.port;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServerError::PortInUse { port },
-        _ => ServerError::Listen { port, source },
-    })?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ServerError::PortInUse { port },
+            _ => ServerError::Listen { port, source },
+        })?;
     let address = listener.local_addr().map_err(|source| ServerError::Listen { port, source })?;
     let stop = CancellationToken::new();
     let router = router(app, Guard { port: address.port(), key: options.key });

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use lantern_engine::{ChatMessage, SamplingParams};
-use lantern_protocol::SamplingSettings;
+use lantern_protocol::Settings;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -143,18 +143,24 @@ const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 1024;
 
 impl ChatCompletionRequest {
-    /// Checks every field; what is absent comes from `defaults`.
-    pub(crate) fn validate(self, defaults: &SamplingSettings) -> Result<ValidRequest, ApiError> {
+    /// Checks every field; what is absent comes from the settings, the system prompt included.
+    pub(crate) fn validate(self, settings: &Settings) -> Result<ValidRequest, ApiError> {
         self.refuse_unsupported()?;
+        let defaults = &settings.sampling;
         let sampling = self.sampling(defaults)?;
         let max_tokens = self.max_completion_tokens.or(self.max_tokens);
         if max_tokens == Some(0) {
-            return Err(ApiError::invalid("`max_tokens` is 0.", "Ask for at least 1 token.").with_param("max_tokens"));
+            return Err(
+                ApiError::invalid("`max_tokens` is 0.", "Ask for at least 1 token.").with_param("max_tokens")
+            );
         }
         if self.messages.is_empty() {
-            return Err(ApiError::invalid("`messages` is empty.", "Send at least one message.").with_param("messages"));
+            return Err(ApiError::invalid("`messages` is empty.", "Send at least one message.")
+                .with_param("messages"));
         }
-        let messages = self.messages.into_iter().enumerate().map(|(i, m)| m.validate(i)).collect::<Result<_, _>>()?;
+        let messages =
+            self.messages.into_iter().enumerate().map(|(i, m)| m.validate(i)).collect::<Result<_, _>>()?;
+        let messages = with_system_prompt(messages, &settings.system_prompt);
         Ok(ValidRequest {
             model: Some(self.model).filter(|m| !m.is_empty() && m != "default"),
             messages,
@@ -184,7 +190,7 @@ impl ChatCompletionRequest {
         }
     }
 
-    fn sampling(&self, defaults: &SamplingSettings) -> Result<SamplingParams, ApiError> {
+    fn sampling(&self, defaults: &lantern_protocol::SamplingSettings) -> Result<SamplingParams, ApiError> {
         let params = SamplingParams {
             temperature: self.temperature.unwrap_or(defaults.temperature),
             top_k: self.top_k.unwrap_or(defaults.top_k),
@@ -213,7 +219,10 @@ impl RequestMessage {
             role @ ("system" | "user" | "assistant" | "tool") => role,
             other => {
                 return Err(ApiError::invalid(
-                    format!("Message {index} has the unknown role `{}`.", other.chars().take(40).collect::<String>()),
+                    format!(
+                        "Message {index} has the unknown role `{}`.",
+                        other.chars().take(40).collect::<String>()
+                    ),
                     "Use system, developer, user, assistant or tool.",
                 )
                 .with_param("messages"));
@@ -222,7 +231,9 @@ impl RequestMessage {
         let content = match self.content {
             None => String::new(),
             Some(Content::Text(text)) => text,
-            Some(Content::Parts(parts)) => parts.into_iter().map(Part::into_text).collect::<Result<_, _>>()?,
+            Some(Content::Parts(parts)) => {
+                parts.into_iter().map(Part::into_text).collect::<Result<_, _>>()?
+            }
         };
         Ok(ChatMessage::new(role, content))
     }
@@ -235,12 +246,23 @@ impl Part {
             (kind, _) => Err(ApiError::new(
                 axum::http::StatusCode::BAD_REQUEST,
                 "unsupported_content",
-                format!("Content of the type `{}` is not supported.", kind.chars().take(40).collect::<String>()),
+                format!(
+                    "Content of the type `{}` is not supported.",
+                    kind.chars().take(40).collect::<String>()
+                ),
                 "Send text parts only.",
             )
             .with_param("messages")),
         }
     }
+}
+
+/// Puts the settings' system prompt before a conversation that brings none.
+fn with_system_prompt(mut messages: Vec<ChatMessage>, prompt: &str) -> Vec<ChatMessage> {
+    if !prompt.trim().is_empty() && messages.iter().all(|m| m.role != "system") {
+        messages.insert(0, ChatMessage::new("system", prompt));
+    }
+    messages
 }
 
 fn valid_stops(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
@@ -251,7 +273,10 @@ fn valid_stops(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     };
     if stops.len() > MAX_STOPS || stops.iter().any(|s| s.is_empty() || s.len() > MAX_STOP_BYTES) {
         return Err(ApiError::invalid(
-            format!("`stop` has {} texts; it may have {MAX_STOPS}, each of 1 to {MAX_STOP_BYTES} bytes.", stops.len()),
+            format!(
+                "`stop` has {} texts; it may have {MAX_STOPS}, each of 1 to {MAX_STOP_BYTES} bytes.",
+                stops.len()
+            ),
             "Send fewer or shorter stop texts.",
         )
         .with_param("stop"));
@@ -262,8 +287,10 @@ fn valid_stops(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
 fn logit_bias(map: Option<&BTreeMap<String, f32>>) -> Result<Vec<(u32, f32)>, ApiError> {
     let parse = |(id, bias): (&String, &f32)| match id.parse() {
         Ok(id) => Ok((id, *bias)),
-        Err(_) => Err(ApiError::invalid("`logit_bias` has a key that is not a token id.", "Use token ids as keys.")
-            .with_param("logit_bias")),
+        Err(_) => {
+            Err(ApiError::invalid("`logit_bias` has a key that is not a token id.", "Use token ids as keys.")
+                .with_param("logit_bias"))
+        }
     };
     map.into_iter().flatten().map(parse).collect()
 }
@@ -275,14 +302,29 @@ mod tests {
 
     fn validate(body: Value) -> Result<ValidRequest, Value> {
         let request: ChatCompletionRequest = serde_json::from_value(body).expect("the body parses");
-        request.validate(&SamplingSettings::default()).map_err(|e| e.body()["error"].clone())
+        request.validate(&Settings::default()).map_err(|e| e.body()["error"].clone())
     }
 
     #[test]
     fn absent_fields_take_the_settings() {
-        let valid = validate(json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "top_p": 0.5})).unwrap();
+        let valid =
+            validate(json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "top_p": 0.5}))
+                .unwrap();
         assert_eq!((valid.sampling.temperature, valid.sampling.top_k, valid.sampling.top_p), (0.7, 40, 0.5));
         assert_eq!((valid.model.as_deref(), valid.stream, valid.max_tokens), (Some("m"), false, None));
+    }
+
+    #[test]
+    fn the_system_prompt_of_the_settings_stands_in_for_a_missing_one() {
+        let roles = |body: Value| {
+            let messages = validate(body).unwrap().messages;
+            messages.into_iter().map(|m| (m.role, m.content)).collect::<Vec<_>>()
+        };
+        let user = json!({"role": "user", "content": "Hi"});
+        let without = roles(json!({"messages": [user]}));
+        assert_eq!(without[0], ("system".into(), lantern_protocol::DEFAULT_SYSTEM_PROMPT.into()));
+        let with = roles(json!({"messages": [{"role": "system", "content": "Own"}, user]}));
+        assert_eq!((with.len(), with[0].1.as_str()), (2, "Own"));
     }
 
     #[test]

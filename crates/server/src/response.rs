@@ -92,7 +92,14 @@ impl Identity {
         let message = AnswerMessage { role: "assistant", content, refusal: None };
         let choice = Choice { index: 0, message, logprobs: None, finish_reason: finish_reason(reason) };
         let Self { id, created, model } = self;
-        ChatCompletion { id, object: "chat.completion", created, model, choices: [choice], usage: usage.into() }
+        ChatCompletion {
+            id,
+            object: "chat.completion",
+            created,
+            model,
+            choices: [choice],
+            usage: usage.into(),
+        }
     }
 
     /// The first chunk, which names the role.

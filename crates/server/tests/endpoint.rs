@@ -29,8 +29,11 @@ async fn start() -> Fixture {
     let options = AppOptions { home: Some(home.path().into()), ..AppOptions::default() };
     let app = App::open(options).await.expect("the application opens");
     let path = golden_model().canonicalize().expect("the golden model is in the checkout");
-    app.import_model(path.to_str().expect("a UTF-8 path").to_string(), false).await.expect("the model is imported");
-    let server = serve(app.clone(), ServeOptions { port: 0, key: KEY.into() }).await.expect("the endpoint starts");
+    app.import_model(path.to_str().expect("a UTF-8 path").to_string(), false)
+        .await
+        .expect("the model is imported");
+    let server =
+        serve(app.clone(), ServeOptions { port: 0, key: KEY.into() }).await.expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { app, server, client, _home: home }
 }
@@ -82,7 +85,10 @@ async fn error_of(response: Response) -> (StatusCode, Value) {
     let status = response.status();
     let body: Value = response.json().await.expect("errors are JSON");
     for field in ["message", "type", "code", "next_step"] {
-        assert!(body["error"][field].as_str().is_some_and(|s| !s.is_empty()), "`{field}` is missing in {body}");
+        assert!(
+            body["error"][field].as_str().is_some_and(|s| !s.is_empty()),
+            "`{field}` is missing in {body}"
+        );
     }
     (status, body["error"].clone())
 }
@@ -113,11 +119,15 @@ async fn a_stream_carries_the_same_text_as_a_whole_answer() {
 async fn max_tokens_and_stop_end_the_answer() {
     let fixture = start().await;
     let long = fixture.answer(hello(json!({"max_tokens": 12, "logit_bias": {"511": -100}}))).await;
-    assert_eq!((&long["choices"][0]["finish_reason"], &long["usage"]["completion_tokens"]), (&json!("length"), &json!(12)));
+    assert_eq!(
+        (&long["choices"][0]["finish_reason"], &long["usage"]["completion_tokens"]),
+        (&json!("length"), &json!(12))
+    );
     let text = long["choices"][0]["message"]["content"].as_str().unwrap();
     let stop: String = text.chars().skip(4).take(3).collect();
     assert!(!stop.is_empty(), "the tiny model wrote too little to cut: {text:?}");
-    let cut = fixture.answer(hello(json!({"max_tokens": 12, "logit_bias": {"511": -100}, "stop": [stop]}))).await;
+    let cut =
+        fixture.answer(hello(json!({"max_tokens": 12, "logit_bias": {"511": -100}, "stop": [stop]}))).await;
     let expected = &text[..text.find(&stop).unwrap()];
     assert_eq!(cut["choices"][0]["message"]["content"], expected);
     assert_eq!(cut["choices"][0]["finish_reason"], "stop");
@@ -126,7 +136,10 @@ async fn max_tokens_and_stop_end_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seed_repeats_and_another_seed_differs() {
     let fixture = start().await;
-    let ask = |seed: u32| fixture.answer(hello(json!({"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": seed})));
+    let ask = |seed: u32| {
+        fixture
+            .answer(hello(json!({"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": seed})))
+    };
     let content = |answer: Value| answer["choices"][0]["message"]["content"].clone();
     let first = content(ask(1).await);
     assert_eq!(first, content(ask(1).await));
@@ -187,21 +200,49 @@ async fn each_bad_request_gets_its_own_error() {
         assert_eq!((got, error["code"].as_str()), (status, Some(code)), "{error}");
     };
     let url = fixture.url("/v1/chat/completions");
-    let raw = |body: &str| fixture.client.post(&url).bearer_auth(KEY).header("content-type", "application/json").body(body.to_string());
+    let raw = |body: &str| {
+        fixture
+            .client
+            .post(&url)
+            .bearer_auth(KEY)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    };
     expect(raw("{"), StatusCode::BAD_REQUEST, "malformed_json").await;
     expect(raw("[]"), StatusCode::BAD_REQUEST, "malformed_json").await;
     expect(raw(&"[".repeat(100_000)), StatusCode::BAD_REQUEST, "malformed_json").await;
-    let form = fixture.client.post(&url).bearer_auth(KEY).header("content-type", "text/plain").body(hello(json!({})).to_string());
+    let form = fixture
+        .client
+        .post(&url)
+        .bearer_auth(KEY)
+        .header("content-type", "text/plain")
+        .body(hello(json!({})).to_string());
     expect(form, StatusCode::UNSUPPORTED_MEDIA_TYPE, "json_required").await;
     expect(fixture.client.post(&url).json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "wrong_key").await;
-    expect(fixture.client.post(&url).bearer_auth("wrong").json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "wrong_key").await;
+    expect(
+        fixture.client.post(&url).bearer_auth("wrong").json(&hello(json!({}))),
+        StatusCode::UNAUTHORIZED,
+        "wrong_key",
+    )
+    .await;
     expect(fixture.post(&hello(json!({"model": "gpt-4"}))), StatusCode::NOT_FOUND, "model_not_found").await;
-    expect(fixture.post(&hello(json!({}))).header("origin", "https://evil.example"), StatusCode::FORBIDDEN, "origin_refused").await;
-    expect(fixture.post(&hello(json!({}))).header("host", "evil.example"), StatusCode::FORBIDDEN, "host_refused").await;
+    expect(
+        fixture.post(&hello(json!({}))).header("origin", "https://evil.example"),
+        StatusCode::FORBIDDEN,
+        "origin_refused",
+    )
+    .await;
+    expect(
+        fixture.post(&hello(json!({}))).header("host", "evil.example"),
+        StatusCode::FORBIDDEN,
+        "host_refused",
+    )
+    .await;
     let long = "word ".repeat(50_000);
     let overflow = fixture.post(&hello(json!({"messages": [{"role": "user", "content": long}]})));
     expect(overflow, StatusCode::BAD_REQUEST, "context_length_exceeded").await;
-    expect(fixture.client.get(fixture.url("/v2")).bearer_auth(KEY), StatusCode::NOT_FOUND, "unknown_path").await;
+    expect(fixture.client.get(fixture.url("/v2")).bearer_auth(KEY), StatusCode::NOT_FOUND, "unknown_path")
+        .await;
     expect(fixture.client.get(&url).bearer_auth(KEY), StatusCode::METHOD_NOT_ALLOWED, "unknown_method").await;
     let health = fixture.client.get(fixture.url("/health")).send().await.unwrap();
     assert_eq!(health.status(), StatusCode::OK);
@@ -211,7 +252,9 @@ async fn each_bad_request_gets_its_own_error() {
 async fn a_port_in_use_is_said() {
     let fixture = start().await;
     let port = fixture.server.address().port();
-    let error = serve(fixture.app.clone(), ServeOptions { port, key: KEY.into() }).await.expect_err("the port is taken");
+    let error = serve(fixture.app.clone(), ServeOptions { port, key: KEY.into() })
+        .await
+        .expect_err("the port is taken");
     assert_eq!(error.code(), "port_in_use");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
 }
@@ -225,7 +268,9 @@ async fn the_endpoint_follows_its_settings() {
     let set = async |enabled: bool, port: u16| {
         let mut events = app.subscribe();
         let endpoint = EndpointSettings { enabled, port, key: "0123456789abcdef-second-key".into() };
-        app.update_settings(SettingsPatch { endpoint: Some(endpoint), ..SettingsPatch::default() }).await.unwrap();
+        app.update_settings(SettingsPatch { endpoint: Some(endpoint), ..SettingsPatch::default() })
+            .await
+            .unwrap();
         loop {
             if let AppEvent::EndpointChanged { endpoint } = events.recv().await.unwrap() {
                 return endpoint;
@@ -233,7 +278,9 @@ async fn the_endpoint_follows_its_settings() {
         }
     };
     let disabled = EndpointSettings { enabled: false, ..EndpointSettings::default() };
-    app.update_settings(SettingsPatch { endpoint: Some(disabled), ..SettingsPatch::default() }).await.unwrap();
+    app.update_settings(SettingsPatch { endpoint: Some(disabled), ..SettingsPatch::default() })
+        .await
+        .unwrap();
     let _endpoint = Endpoint::supervise(app.clone());
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
 

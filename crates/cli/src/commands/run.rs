@@ -8,6 +8,7 @@ use lantern_engine::{
 };
 
 use crate::error::CliError;
+use crate::interrupt::Interrupts;
 use crate::{output, place};
 
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub struct Args {
     /// Tokens the answer may have [default: up to the context]
     #[arg(long, short = 'n')]
     max_tokens: Option<usize>,
-    /// Instructions that stand before the prompt
+    /// Instructions that stand before the prompt [default: the system prompt of the settings]
     #[arg(long)]
     system: Option<String>,
     /// Continue the prompt as it is, without the chat template
@@ -38,19 +39,19 @@ pub struct Args {
 #[derive(clap::Args)]
 struct Sampling {
     /// 0 always takes the likeliest token
-    #[arg(long, default_value_t = 0.7)]
+    #[arg(long, default_value_t = 0.7, allow_negative_numbers = true)]
     temp: f32,
     /// Keeps the k likeliest tokens; 0 keeps all
     #[arg(long, default_value_t = 40)]
     top_k: u32,
     /// Keeps the likeliest tokens up to this probability in sum
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, allow_negative_numbers = true)]
     top_p: f32,
     /// Drops tokens less likely than this share of the likeliest
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     min_p: f32,
     /// Divides the logits of recent tokens; 1 is off
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     repeat_penalty: f32,
     /// The same seed gives the same answer
     #[arg(long)]
@@ -62,8 +63,12 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let app = place::app().await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
+    let system = match args.system {
+        Some(system) => system,
+        None => app.settings().await?.system_prompt,
+    };
     let request = GenerateRequest {
-        prompt: prompt(text, args.system, args.raw),
+        prompt: prompt(text, &system, args.raw),
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,
@@ -105,22 +110,23 @@ fn prompt_text(given: Option<String>) -> Result<String, CliError> {
     }
 }
 
-fn prompt(text: String, system: Option<String>, raw: bool) -> Prompt {
+fn prompt(text: String, system: &str, raw: bool) -> Prompt {
     if raw {
         return Prompt::Text(text);
     }
-    let system = system.map(|system| ChatMessage::new("system", system));
+    let system = (!system.trim().is_empty()).then(|| ChatMessage::new("system", system));
     let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();
     Prompt::Messages { messages, tools: None }
 }
 
 /// Writes the answer as it comes. Ctrl-C ends it and keeps what was written.
 async fn print(mut stream: GenerationStream) -> Result<(FinishReason, Usage, Timings), CliError> {
+    let mut interrupts = Interrupts::listen()?;
     let mut at_line_start = true;
     loop {
         let event = tokio::select! {
             event = stream.next() => event,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupts.next() => {
                 stream.cancel();
                 continue;
             }

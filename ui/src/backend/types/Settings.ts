@@ -16,7 +16,8 @@ theme: Theme,
  */
 defaultModel: string | null, 
 /**
- * Stands before every conversation that has none of its own; empty means none.
+ * Stands before every conversation that brings none of its own, in the window, on the command line and at the
+ * endpoint; empty leaves it to the model's template.
  */
 systemPrompt: string, 
 /**
