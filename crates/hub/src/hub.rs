@@ -65,7 +65,7 @@ impl Hub {
             .token(token)
             .client(client)
             .cache_dir(&options.cache_dir)
-            .retry_max_attempts(options.retry.tries.saturating_sub(1) as usize)
+            .retry_max_attempts(api_tries(&options) as usize - 1)
             .retry_base_delay(options.retry.first_wait / 2)
             .build()
             .map_err(|error| bad(error.to_string()))?;
@@ -141,7 +141,7 @@ impl Hub {
                 HubError::MalformedResponse { host, why: "its list of files is not JSON".into() }
             }
             HFError::Request { source, .. } => {
-                HubError::Unreachable { host, tries: self.0.options.retry.tries, why: chain(&source) }
+                HubError::Unreachable { host, tries: api_tries(&self.0.options), why: chain(&source) }
             }
             other => HubError::MalformedResponse { host, why: other.to_string() },
         }
@@ -224,6 +224,11 @@ impl Hub {
         let running = downloads.get(id).filter(|d| !d.is_over());
         running.inspect(|d| d.cancel()).is_some()
     }
+}
+
+/// Tries for a list of files: somebody waits for it, so fewer than for a download.
+fn api_tries(options: &HubOptions) -> u32 {
+    options.retry.tries.clamp(1, 3)
 }
 
 /// Waits for its turn, runs, and records the end.

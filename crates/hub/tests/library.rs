@@ -44,7 +44,10 @@ impl Place {
         fs::write(folder.join("blobs").join(&blob), bytes).unwrap();
         let link = folder.join("snapshots").join(String::from(commit).repeat(40)).join(file);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
+        #[cfg(unix)]
         std::os::unix::fs::symlink(Path::new("../../blobs").join(&blob), &link).unwrap();
+        #[cfg(not(unix))]
+        fs::hard_link(folder.join("blobs").join(&blob), &link).unwrap();
         link
     }
 

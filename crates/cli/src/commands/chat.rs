@@ -9,6 +9,7 @@ use lantern_protocol::{ChatEvent, Message, MessageStatus, SendMessage};
 use tokio::sync::mpsc;
 
 use crate::error::{CliError, print_error};
+use crate::interrupt::Interrupts;
 use crate::{output, place};
 
 #[derive(clap::Args)]
@@ -40,7 +41,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         true => model.id,
         false => model.path,
     });
-    let mut chat = Chat { app, model, conversation };
+    let mut chat = Chat { app, model, conversation, interrupts: Interrupts::listen()? };
     let result = chat.converse().await;
     chat.app.shutdown().await;
     result
@@ -54,6 +55,7 @@ struct Chat {
     app: App,
     model: Option<String>,
     conversation: Option<String>,
+    interrupts: Interrupts,
 }
 
 impl Chat {
@@ -70,7 +72,7 @@ impl Chat {
             }
             let line = tokio::select! {
                 line = lines.recv() => line,
-                _ = tokio::signal::ctrl_c() => None,
+                () = self.interrupts.next() => None,
             };
             let Some(line) = line else {
                 return Ok(());
@@ -123,7 +125,7 @@ impl Chat {
         loop {
             let event = tokio::select! {
                 event = stream.next() => event,
-                _ = tokio::signal::ctrl_c() => {
+                () = self.interrupts.next() => {
                     self.app.stop(stream.message_id()).await?;
                     continue;
                 }

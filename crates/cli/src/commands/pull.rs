@@ -7,6 +7,7 @@ use lantern_hub::{Download, Hub, HubError, HubOptions, human_bytes};
 use lantern_protocol::{DownloadProgress, DownloadState};
 
 use crate::error::CliError;
+use crate::interrupt::Interrupts;
 use crate::{output, place};
 
 #[derive(clap::Args)]
@@ -48,6 +49,7 @@ async fn follow(download: &Download) -> Result<std::path::PathBuf, CliError> {
     let bar = ProgressBar::no_length();
     bar.set_style(style());
     bar.enable_steady_tick(Duration::from_millis(200));
+    let mut interrupts = Interrupts::listen()?;
     let mut progress = download.progress();
     let end = download.wait();
     let mut end = std::pin::pin!(end);
@@ -58,7 +60,7 @@ async fn follow(download: &Download) -> Result<std::path::PathBuf, CliError> {
                 Ok(()) => show(&bar, &progress.borrow_and_update()),
                 Err(_) => break (&mut end).await,
             },
-            _ = tokio::signal::ctrl_c() => download.cancel(),
+            () = interrupts.next() => download.cancel(),
         }
         // A bar needs no more, and a busy loop would cost the transfer.
         tokio::time::sleep(Duration::from_millis(50)).await;

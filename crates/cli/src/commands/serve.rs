@@ -3,6 +3,7 @@
 use lantern_server::{ServeOptions, serve};
 
 use crate::error::CliError;
+use crate::interrupt::Interrupts;
 use crate::{output, place};
 
 #[derive(clap::Args)]
@@ -37,31 +38,16 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         let loaded = app.engine(Some(model)).await?;
         output::note(format!("{} is ready", loaded.id));
     }
+    let mut stop = Interrupts::listen_to_all()?;
     output::line(format!("url  {}", handle.url()))?;
     output::line(format!("key  {key}"))?;
     output::note("Ctrl-C ends it.");
-    until_stopped().await;
+    stop.next().await;
     output::note("ending; requests under way are answered first, Ctrl-C again cuts them off");
     tokio::select! {
         () = handle.shutdown() => {}
-        () = until_stopped() => {}
+        () = stop.next() => {}
     }
     app.shutdown().await;
     Ok(())
-}
-
-/// Ctrl-C, or what service managers send.
-async fn until_stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
