@@ -37,7 +37,10 @@ export const SECTIONS: { name: Section; lead: string }[] = [
     name: 'Sampling',
     lead: 'How the next word is chosen. Changes apply to the next answer; no model is reloaded.',
   },
-  { name: 'Engine', lead: 'How much of this computer a model may use.' },
+  {
+    name: 'Engine',
+    lead: 'How much of this computer a model may use. A change takes effect with the next answer, for which the model is loaded again.',
+  },
   {
     name: 'Local endpoint',
     lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It listens on 127.0.0.1 only and asks for the key.',
@@ -211,7 +214,7 @@ export const SETTINGS: SettingEntry[] = [
     'Context length',
     'Tokens a conversation may hold. More takes more memory. Automatic takes the model’s own limit, at most 8192.',
     'Automatic',
-    [256, 1_048_576],
+    [64, 16_777_216],
   ),
   optionalNumber(
     'threads',
