@@ -10,7 +10,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod attention;
-pub mod dot;
+mod dot;
 mod error;
 mod exp;
 mod floats;

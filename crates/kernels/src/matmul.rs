@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::mem::take;
+use std::ops::Range;
+
+use lantern_gguf::blocks::Affine;
 
 use crate::KernelError;
-use crate::dot::{Columns, Kernel, PANEL, Panel, ROWS, Weights, kernel};
+use crate::dot::{Columns, Kernel, PANEL, Panel, ROWS, TileFn, Weights, kernel};
 use crate::error::check_len;
 use crate::floats;
 use crate::isa::{Isa, isa};
@@ -63,31 +66,52 @@ pub(crate) fn run(
         return Ok(());
     }
     thread_local! {
-        static ACTIVATIONS: RefCell<Activations> = RefCell::default();
+        static KEPT: RefCell<Vec<Activations>> = RefCell::default();
     }
-    let mut acts = ACTIVATIONS.with(|kept| take(&mut *kept.borrow_mut()));
-    let mut quantised_for = None;
+    let mut kept = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
+    let mut forms = Vec::with_capacity(products.len());
+    for product in products.iter() {
+        let Some(kernel) = kernel(isa, product.weights.ty()) else { continue };
+        if product.weights.cols() > 0 && !forms.contains(&kernel.form) {
+            forms.push(kernel.form);
+            kept.resize_with(kept.len().max(forms.len()), Activations::default);
+            quantize(isa, pool, kernel.form, x, m, &mut kept[forms.len() - 1]);
+        }
+    }
+    let mut jobs = Vec::with_capacity(products.len());
     for product in products {
         let (w, out) = (product.weights, &mut *product.out);
         match kernel(isa, w.ty()) {
             _ if w.rows() == 0 || w.cols() == 0 => out.fill(0.0),
             None => floats::matmul(pool, isa, w, x, m, out),
             Some(kernel) => {
-                if quantised_for != Some(kernel.form) {
-                    quantize(isa, pool, &kernel, x, m, &mut acts);
-                    quantised_for = Some(kernel.form);
-                }
-                multiply(&kernel, pool, w, &acts, m, out);
+                let acts = forms.iter().position(|form| *form == kernel.form).map(|i| &kept[i]);
+                let acts = acts.expect("quantised above for every form there is");
+                jobs.push(Job::new(kernel, pool.threads(), w, acts, m, out));
             }
         }
     }
-    ACTIVATIONS.with(|kept| *kept.borrow_mut() = acts);
+    run_jobs(pool, &jobs);
+    drop(jobs);
+    KEPT.with(|place| *place.borrow_mut() = kept);
     Ok(())
 }
 
+/// The tasks of all jobs as one operation, so that threads wait for each other once.
+fn run_jobs(pool: &Pool, jobs: &[Job<'_>]) {
+    pool.run(jobs.iter().map(Job::tasks).sum(), &|mut task| {
+        for job in jobs {
+            if task < job.tasks() {
+                return job.run(task);
+            }
+            task -= job.tasks();
+        }
+    });
+}
+
 /// Quantises all rows of `x`.
-fn quantize(isa: Isa, pool: &Pool, kernel: &Kernel, x: &[f32], m: usize, acts: &mut Activations) {
-    let (form, cols) = (kernel.form, x.len() / m);
+fn quantize(isa: Isa, pool: &Pool, form: Affine, x: &[f32], m: usize, acts: &mut Activations) {
+    let cols = x.len() / m;
     acts.resize(m, cols, form);
     let (q, scales, terms) = acts.buffers();
     let (q, scales, terms) = (Shared::new(q), Shared::new(scales), Shared::new(terms));
@@ -106,20 +130,16 @@ fn quantize(isa: Isa, pool: &Pool, kernel: &Kernel, x: &[f32], m: usize, acts: &
     }
 }
 
-/// Splits the rows of `w` into tiles, the tiles into tasks.
-fn multiply(kernel: &Kernel, pool: &Pool, w: &QMatrix, acts: &Activations, m: usize, out: &mut [f32]) {
-    let tiles = tile_count(w);
-    let bytes = w.row_bytes() * ROWS;
-    let least = TASK_BYTES.div_ceil(bytes * m.min(8));
-    let per_task = tiles.div_ceil(8 * pool.threads()).max(least).max(1);
-    let out = Shared::new(out);
-    pool.run(tiles.div_ceil(per_task), &|task| {
-        let range = task * per_task..tiles.min((task + 1) * per_task);
-        match kernel.tile {
-            Some(tile) if m <= DIRECT => direct(tile, w, acts, m, range, &out),
-            _ => with_panels(kernel, w, acts, m, range, &out),
-        }
-    });
+/// One product, cut into tasks of neighbouring tiles.
+struct Job<'a> {
+    kernel: Kernel,
+    w: &'a QMatrix,
+    bytes: &'a [u8],
+    acts: &'a Activations,
+    m: usize,
+    out: Shared<'a, f32>,
+    tiles: usize,
+    per_task: usize,
 }
 
 /// Eight rows of a matrix, of which some may already belong to the tile before.
@@ -130,85 +150,105 @@ struct Tile {
     stride: usize,
 }
 
-fn tile_count(w: &QMatrix) -> usize {
-    if w.rows() < ROWS { w.rows() } else { w.rows().div_ceil(ROWS) }
-}
-
-/// Tile `t` always has eight rows to read: the last one reaches back, and a matrix of fewer than eight rows repeats
-/// one row.
-fn tile_at(w: &QMatrix, t: usize) -> Tile {
-    if w.rows() < ROWS {
-        return Tile { first: t, skip: 0, keep: 1, stride: 0 };
+impl<'a> Job<'a> {
+    fn new(
+        kernel: Kernel,
+        threads: usize,
+        w: &'a QMatrix,
+        acts: &'a Activations,
+        m: usize,
+        out: &'a mut [f32],
+    ) -> Self {
+        let tiles = if w.rows() < ROWS { w.rows() } else { w.rows().div_ceil(ROWS) };
+        let least = TASK_BYTES.div_ceil(w.row_bytes() * ROWS * m.min(8));
+        let per_task = tiles.div_ceil(8 * threads).max(least);
+        Job { kernel, w, bytes: w.bytes(), acts, m, out: Shared::new(out), tiles, per_task }
     }
-    let first = (t * ROWS).min(w.rows() - ROWS);
-    let skip = t * ROWS - first;
-    Tile { first, skip, keep: ROWS - skip, stride: w.row_bytes() }
-}
 
-fn direct(
-    tile_kernel: crate::dot::TileFn,
-    w: &QMatrix,
-    acts: &Activations,
-    m: usize,
-    tiles: std::ops::Range<usize>,
-    out: &Shared<'_, f32>,
-) {
-    for t in tiles {
-        let tile = tile_at(w, t);
-        let weights = Weights {
-            first: w.bytes().as_ptr().wrapping_add(tile.first * w.row_bytes()),
-            stride: tile.stride,
-            blocks: w.cols() / w.ty().block_size(),
-        };
-        for i in 0..m {
-            // SAFETY: `tile_at` gives rows inside the matrix, and a matrix holds all its rows.
-            let sums = unsafe { tile_kernel(weights, acts.row(i)) };
-            store(&tile, i, w.rows(), &sums, out);
+    fn tasks(&self) -> usize {
+        self.tiles.div_ceil(self.per_task)
+    }
+
+    fn run(&self, task: usize) {
+        let tiles = task * self.per_task..self.tiles.min((task + 1) * self.per_task);
+        match self.kernel.tile {
+            Some(tile) if self.m <= DIRECT => self.direct(tile, tiles),
+            _ => self.with_panels(tiles),
         }
     }
-}
 
-fn with_panels(
-    kernel: &Kernel,
-    w: &QMatrix,
-    acts: &Activations,
-    m: usize,
-    tiles: std::ops::Range<usize>,
-    out: &Shared<'_, f32>,
-) {
-    thread_local! {
-        static SCRATCH: RefCell<Option<(Box<Panel>, Vec<[f32; ROWS]>)>> = const { RefCell::new(None) };
+    /// Tile `t` always has eight rows to read: the last one reaches back, and a matrix of fewer than eight rows
+    /// repeats one row.
+    fn tile_at(&self, t: usize) -> Tile {
+        let rows = self.w.rows();
+        if rows < ROWS {
+            return Tile { first: t, skip: 0, keep: 1, stride: 0 };
+        }
+        let first = (t * ROWS).min(rows - ROWS);
+        let skip = t * ROWS - first;
+        Tile { first, skip, keep: ROWS - skip, stride: self.w.row_bytes() }
     }
-    let kept = SCRATCH.with(|kept| kept.borrow_mut().take());
-    let (mut panel, mut sums) = kept.unwrap_or_else(|| (Panel::new(), Vec::new()));
-    let (size, bytes) = (w.ty().block_size(), w.ty().block_bytes());
-    for t in tiles {
-        let tile = tile_at(w, t);
-        let row = w.bytes().as_ptr().wrapping_add(tile.first * w.row_bytes());
-        sums.clear();
-        sums.resize(m, [0.0; ROWS]);
-        for start in (0..w.cols()).step_by(PANEL) {
-            let len = PANEL.min(w.cols() - start);
-            let first = row.wrapping_add(start / size * bytes);
-            let weights = Weights { first, stride: tile.stride, blocks: len / size };
+
+    /// The first byte of a row.
+    fn row(&self, row: usize) -> *const u8 {
+        self.bytes[row * self.w.row_bytes()..].as_ptr()
+    }
+
+    fn direct(&self, kernel: TileFn, tiles: Range<usize>) {
+        let blocks = self.w.cols() / self.w.ty().block_size();
+        for t in tiles {
+            let tile = self.tile_at(t);
+            let weights = Weights { first: self.row(tile.first), stride: tile.stride, blocks };
+            for i in 0..self.m {
+                // SAFETY: `tile_at` gives rows inside the matrix, and a matrix holds all its rows.
+                let sums = unsafe { kernel(weights, self.acts.row(i)) };
+                self.store(&tile, i, &sums);
+            }
+        }
+    }
+
+    fn with_panels(&self, tiles: Range<usize>) {
+        thread_local! {
+            static SCRATCH: RefCell<Option<(Box<Panel>, Vec<[f32; ROWS]>)>> = const { RefCell::new(None) };
+        }
+        let kept = SCRATCH.with(|kept| kept.borrow_mut().take());
+        let (mut panel, mut sums) = kept.unwrap_or_else(|| (Panel::new(), Vec::new()));
+        for t in tiles {
+            let tile = self.tile_at(t);
+            sums.clear();
+            sums.resize(self.m, [0.0; ROWS]);
+            self.multiply_panels(&tile, &mut panel, &mut sums);
+            for (i, sums) in sums.iter().enumerate() {
+                self.store(&tile, i, sums);
+            }
+        }
+        SCRATCH.with(|kept| *kept.borrow_mut() = Some((panel, sums)));
+    }
+
+    /// Adds a tile's products with all rows of activations to `sums`, panel after panel.
+    fn multiply_panels(&self, tile: &Tile, panel: &mut Panel, sums: &mut [[f32; ROWS]]) {
+        let (ty, cols) = (self.w.ty(), self.w.cols());
+        let row = self.row(tile.first);
+        for start in (0..cols).step_by(PANEL) {
+            let len = PANEL.min(cols - start);
+            let first = row.wrapping_add(start / ty.block_size() * ty.block_bytes());
+            let weights = Weights { first, stride: tile.stride, blocks: len / ty.block_size() };
+            let columns = Columns { all: self.acts, start, len };
             // SAFETY: `tile_at` gives rows inside the matrix, a panel's columns are whole blocks of them, and the
             // kernel was chosen for an instruction set that is there.
             unsafe {
-                (kernel.fill)(w.ty(), weights, &mut panel);
-                (kernel.columns)(kernel.form, &panel, Columns { all: acts, start, len }, 0, &mut sums);
+                (self.kernel.fill)(ty, weights, panel);
+                (self.kernel.columns)(self.kernel.form, panel, columns, 0, sums);
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
-            store(&tile, i, w.rows(), sums, out);
-        }
     }
-    SCRATCH.with(|kept| *kept.borrow_mut() = Some((panel, sums)));
-}
 
-fn store(tile: &Tile, i: usize, rows: usize, sums: &[f32; ROWS], out: &Shared<'_, f32>) {
-    // SAFETY: each tile keeps rows of its own, and each tile belongs to one task.
-    let place = unsafe { out.piece(i * rows + tile.first + tile.skip, tile.keep) };
-    place.copy_from_slice(&sums[tile.skip..tile.skip + tile.keep]);
+    fn store(&self, tile: &Tile, i: usize, sums: &[f32; ROWS]) {
+        let at = i * self.w.rows() + tile.first + tile.skip;
+        // SAFETY: each tile keeps rows of its own, and each tile belongs to one task.
+        let place = unsafe { self.out.piece(at, tile.keep) };
+        place.copy_from_slice(&sums[tile.skip..tile.skip + tile.keep]);
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ impl Activations {
     }
 
     /// All integers, scales and terms, row after row, and the columns of a row.
+    #[cfg(target_arch = "x86_64")]
     pub fn parts(&self) -> (&[i8], &[f32], &[f32], usize) {
         (&self.q, &self.scales, &self.terms, self.cols)
     }

@@ -35,6 +35,20 @@ pub trait Layout {
     /// AVX2; `block` must lead to a whole block.
     unsafe fn quants<const J: usize>(block: *const u8) -> __m256i;
 
+    /// Σ q·x over part `J` of eight rows, for each of its groups (the second is unused when there is one).
+    ///
+    /// # Safety
+    /// AVX2; `block` and the seven that follow at distance `stride` must be whole blocks, `x` must lead to 32
+    /// integers.
+    #[inline(always)]
+    unsafe fn dots<const J: usize>(block: *const u8, stride: usize, x: *const i8) -> [__m256i; 2]
+    where
+        Self: Sized,
+    {
+        // SAFETY: passed on.
+        unsafe { row_by_row::<Self, J>(block, stride, x) }
+    }
+
     /// Scales and minimums of the blocks of eight rows, one vector for each group.
     ///
     /// # Safety
@@ -207,27 +221,105 @@ unsafe fn tile_step<L: Layout, const J: usize>(block: *const u8, b: usize, state
     // SAFETY: part `b * SUBS + J` exists in the activations by `multiply_tile`'s assertion.
     unsafe {
         let part = b * L::SUBS + J;
-        let x = _mm256_loadu_si256(state.x.q.as_ptr().wrapping_add(part * 32).cast());
         let x_scale = _mm256_set1_ps(*state.x.scales.as_ptr().wrapping_add(part));
+        let terms = state.x.terms.as_ptr().wrapping_add(part * 32 / L::GROUP);
+        let dots = L::dots::<J>(block, state.stride, state.x.q.as_ptr().wrapping_add(part * 32));
+        if L::GROUP == 32 {
+            add_group::<L>(state, J, dots[0], x_scale, terms);
+        } else {
+            add_group::<L>(state, 2 * J, dots[0], x_scale, terms);
+            add_group::<L>(state, 2 * J + 1, dots[1], x_scale, terms.wrapping_add(1));
+        }
+    }
+}
+
+/// [`Layout::dots`] from the integers of each row.
+#[inline(always)]
+unsafe fn row_by_row<L: Layout, const J: usize>(
+    block: *const u8,
+    stride: usize,
+    x: *const i8,
+) -> [__m256i; 2] {
+    // SAFETY: the caller's promises, passed on.
+    unsafe {
+        let x = _mm256_loadu_si256(x.cast());
         let mut products = [_mm256_setzero_si256(); ROWS];
         for (r, product) in products.iter_mut().enumerate() {
-            let q = L::quants::<J>(block.wrapping_add(r * state.stride));
+            let q = L::quants::<J>(block.wrapping_add(r * stride));
             *product = if L::BITS == 8 {
                 _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q))
             } else {
                 _mm256_maddubs_epi16(q, x)
             };
         }
-        let terms = state.x.terms.as_ptr().wrapping_add(part * 32 / L::GROUP);
         let halves =
             if L::BITS <= 5 { rows_from_i16(products) } else { rows_from_i32(products, L::BITS == 8) };
-        if L::GROUP == 32 {
-            let dots = _mm256_add_epi32(halves.0, halves.1);
-            add_group::<L>(state, J, dots, x_scale, terms);
-        } else {
-            add_group::<L>(state, 2 * J, halves.0, x_scale, terms);
-            add_group::<L>(state, 2 * J + 1, halves.1, x_scale, terms.wrapping_add(1));
+        if L::GROUP == 32 { [_mm256_add_epi32(halves.0, halves.1), halves.1] } else { [halves.0, halves.1] }
+    }
+}
+
+/// [`Layout::dots`] for types that keep 32 values as 16 bytes of halves: `packed` leads to them, `fifth` to the fifth
+/// bits where `BITS` is 5.
+///
+/// Rows `i` and `i + 4` share a register, so their lower and upper halves of bytes are added without moving.
+///
+/// # Safety
+/// AVX2; 16 readable bytes at `packed` and 4 at `fifth` in each of eight rows, 32 at `x`.
+#[inline(always)]
+pub unsafe fn two_rows_at_once<const BITS: u32>(
+    packed: *const u8,
+    fifth: *const u8,
+    stride: usize,
+    x: *const i8,
+) -> [__m256i; 2] {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let x_low = _mm256_broadcastsi128_si256(_mm_loadu_si128(x.cast()));
+        let x_high = _mm256_broadcastsi128_si256(_mm_loadu_si128(x.wrapping_add(16).cast()));
+        let mut products = [_mm256_setzero_si256(); 4];
+        for (i, product) in products.iter_mut().enumerate() {
+            let (row, other) = (packed.wrapping_add(i * stride), packed.wrapping_add((i + 4) * stride));
+            let bytes = _mm256_set_m128i(_mm_loadu_si128(other.cast()), _mm_loadu_si128(row.cast()));
+            let mut low = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+            let mut high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+            if BITS == 5 {
+                let bits = fifth.wrapping_add(i * stride).cast::<i32>().read_unaligned();
+                let other = fifth.wrapping_add((i + 4) * stride).cast::<i32>().read_unaligned();
+                let bits = _mm256_blend_epi32(_mm256_set1_epi32(bits), _mm256_set1_epi32(other), 0xf0);
+                low = _mm256_or_si256(
+                    low,
+                    sixteen_where_set(bits, 0x0000_0000_0000_0000, 0x0101_0101_0101_0101),
+                );
+                high = _mm256_or_si256(
+                    high,
+                    sixteen_where_set(bits, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303),
+                );
+            }
+            *product = _mm256_add_epi16(_mm256_maddubs_epi16(low, x_low), _mm256_maddubs_epi16(high, x_high));
         }
+        // A lane now holds four products, at most 4 · 127 · (2^BITS − 1): 5 bits allow one more addition, 4 bits two.
+        let one = _mm256_set1_epi16(1);
+        let (a, b) = (fold_i16(products[0], products[1]), fold_i16(products[2], products[3]));
+        let sums = if BITS == 5 {
+            fold_i32(_mm256_madd_epi16(a, one), _mm256_madd_epi16(b, one))
+        } else {
+            let rows = _mm256_add_epi16(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+            _mm256_madd_epi16(rows, one)
+        };
+        [sums, sums]
+    }
+}
+
+/// 16 for each bit that is set: the first eight bytes of each half take the bits of byte `first`, the others of byte
+/// `second` (each repeated eight times).
+#[inline(always)]
+unsafe fn sixteen_where_set(bits: __m256i, first: i64, second: i64) -> __m256i {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let mask = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
+        let spread = _mm256_shuffle_epi8(bits, _mm256_setr_epi64x(first, second, first, second));
+        let set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, mask), mask);
+        _mm256_and_si256(set, _mm256_set1_epi8(16))
     }
 }
 

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use lantern_gguf::GgmlType;
 
 use super::ROWS;
-use super::avx2::{Fill, Layout, Scales, Tile, entry_points};
+use super::avx2::{Fill, Layout, Scales, Tile, entry_points, two_rows_at_once};
 
 /// The kernels of a type that has some.
 pub fn specialised(ty: GgmlType) -> Option<(Fill, Tile)> {
@@ -35,6 +35,7 @@ macro_rules! layout {
     (
         $(#[$doc:meta])* $name:ident: $bytes:literal bytes, $subs:literal parts, $bits:literal bits,
         groups of $group:literal, min $min:literal;
+        $(dots($from:ident, $distance:ident, $x:ident) $dots:block)?
         quants<$j:ident>($block:ident) $quants:block
         scales($first:ident, $stride:ident, $to:ident) $scales:block
     ) => {
@@ -48,6 +49,12 @@ macro_rules! layout {
             const BITS: u32 = $bits;
             const GROUP: usize = $group;
             const MIN: bool = $min;
+
+            $(#[inline(always)]
+            unsafe fn dots<const J: usize>($from: *const u8, $distance: usize, $x: *const i8) -> [__m256i; 2] {
+                // SAFETY: loads stay inside the eight blocks the caller vouches for.
+                unsafe { $dots }
+            })?
 
             #[inline(always)]
             unsafe fn quants<const $j: usize>($block: *const u8) -> __m256i {
@@ -67,6 +74,7 @@ macro_rules! layout {
 layout! {
     /// d, 32 halves.
     Q4_0: 18 bytes, 1 parts, 4 bits, groups of 32, min false;
+    dots(first, stride, x) { two_rows_at_once::<4>(first.wrapping_add(2), first, stride, x) }
     quants<J>(block) { halves(block.wrapping_add(2)) }
     scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
 }
@@ -74,6 +82,7 @@ layout! {
 layout! {
     /// d, m, 32 halves.
     Q4_1: 20 bytes, 1 parts, 4 bits, groups of 32, min true;
+    dots(first, stride, x) { two_rows_at_once::<4>(first.wrapping_add(4), first, stride, x) }
     quants<J>(block) { halves(block.wrapping_add(4)) }
     scales(first, stride, to) { (to.scale[0], to.min[0]) = two_half_floats(eight_u32(first, stride)) }
 }
@@ -81,6 +90,7 @@ layout! {
 layout! {
     /// d, fifth bits, 32 halves.
     Q5_0: 22 bytes, 1 parts, 5 bits, groups of 32, min false;
+    dots(first, stride, x) { two_rows_at_once::<5>(first.wrapping_add(6), first.wrapping_add(2), stride, x) }
     quants<J>(block) { _mm256_or_si256(halves(block.wrapping_add(6)), fifth_bits(block.wrapping_add(2))) }
     scales(first, stride, to) { to.scale[0] = one_half_float(first, stride) }
 }
@@ -88,6 +98,7 @@ layout! {
 layout! {
     /// d, m, fifth bits, 32 halves.
     Q5_1: 24 bytes, 1 parts, 5 bits, groups of 32, min true;
+    dots(first, stride, x) { two_rows_at_once::<5>(first.wrapping_add(8), first.wrapping_add(4), stride, x) }
     quants<J>(block) { _mm256_or_si256(halves(block.wrapping_add(8)), fifth_bits(block.wrapping_add(4))) }
     scales(first, stride, to) { (to.scale[0], to.min[0]) = two_half_floats(eight_u32(first, stride)) }
 }
@@ -321,15 +332,22 @@ unsafe fn fifth_bits(from: *const u8) -> __m256i {
 unsafe fn one_half_float(from: *const u8, stride: usize) -> __m256 {
     // SAFETY: 2 readable bytes in each row by the callers' offsets.
     unsafe {
-        let mut fours = [0u64; 2];
-        for (i, four) in fours.iter_mut().enumerate() {
-            for r in 0..4 {
-                let at = from.wrapping_add((4 * i + r) * stride).cast::<u16>();
-                *four |= u64::from(at.read_unaligned()) << (16 * r);
-            }
-        }
-        _mm256_cvtph_ps(_mm_set_epi64x(fours[1].cast_signed(), fours[0].cast_signed()))
+        let mut eight = _mm_cvtsi32_si128(half_in_row(from, stride, 0));
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 1), 1);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 2), 2);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 3), 3);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 4), 4);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 5), 5);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 6), 6);
+        eight = _mm_insert_epi16(eight, half_in_row(from, stride, 7), 7);
+        _mm256_cvtph_ps(eight)
     }
+}
+
+#[inline(always)]
+unsafe fn half_in_row(from: *const u8, stride: usize, row: usize) -> i32 {
+    // SAFETY: 2 readable bytes in each row by the callers' offsets.
+    unsafe { i32::from(from.wrapping_add(row * stride).cast::<u16>().read_unaligned()) }
 }
 
 /// The 32-bit words at the same place in eight rows.
@@ -337,15 +355,21 @@ unsafe fn one_half_float(from: *const u8, stride: usize) -> __m256 {
 unsafe fn eight_u32(from: *const u8, stride: usize) -> __m256i {
     // SAFETY: 4 readable bytes in each row by the callers' offsets.
     unsafe {
-        let mut twos = [0u64; 4];
-        for (i, two) in twos.iter_mut().enumerate() {
-            let at = from.wrapping_add(2 * i * stride);
-            *two = u64::from(at.cast::<u32>().read_unaligned());
-            *two |= u64::from(at.wrapping_add(stride).cast::<u32>().read_unaligned()) << 32;
+        let mut fours = [_mm_setzero_si128(); 2];
+        for (i, four) in fours.iter_mut().enumerate() {
+            *four = _mm_cvtsi32_si128(word_in_row(from, stride, 4 * i));
+            *four = _mm_insert_epi32(*four, word_in_row(from, stride, 4 * i + 1), 1);
+            *four = _mm_insert_epi32(*four, word_in_row(from, stride, 4 * i + 2), 2);
+            *four = _mm_insert_epi32(*four, word_in_row(from, stride, 4 * i + 3), 3);
         }
-        let [a, b, c, d] = twos.map(u64::cast_signed);
-        _mm256_setr_epi64x(a, b, c, d)
+        _mm256_set_m128i(fours[1], fours[0])
     }
+}
+
+#[inline(always)]
+unsafe fn word_in_row(from: *const u8, stride: usize, row: usize) -> i32 {
+    // SAFETY: 4 readable bytes in each row by the callers' offsets.
+    unsafe { from.wrapping_add(row * stride).cast::<i32>().read_unaligned() }
 }
 
 /// The floats in the lower and in the upper half of each lane.
