@@ -84,7 +84,7 @@ pub enum HubError {
         why: String,
     },
     /// The bytes are not the ones that were announced.
-    #[error("{file} has SHA-256 {actual}, but {expected} was expected. The bytes that arrived were deleted.")]
+    #[error("{file} has SHA-256 {actual}, but {expected} was expected.")]
     HashMismatch {
         /// File in the repository.
         file: String,
@@ -237,7 +237,7 @@ impl HubError {
             }
             Self::HttpStatus { .. } => "Try again later; what has arrived is kept.".into(),
             Self::MalformedResponse { .. } => "Check HF_ENDPOINT and the proxy; a login page may stand in between.".into(),
-            Self::HashMismatch { .. } => "Start the download again. If it fails the same way, the file on the server has changed or is damaged.".into(),
+            Self::HashMismatch { .. } => "The wrong bytes were not kept. Start the download again; if it fails the same way, the file on the server has changed.".into(),
             Self::SizeMismatch { .. } => "Start the download again.".into(),
             Self::DiskFull { needed, .. } => {
                 format!("Free {} or set HF_HOME to a larger disk; what has arrived is kept.", human_bytes(*needed))

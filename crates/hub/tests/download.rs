@@ -365,6 +365,15 @@ async fn a_recommended_file_must_have_the_hash_that_is_written_down() {
     let (server, place) = (FakeHub::start(content(100)).await, Place::new());
     let starter = lantern_hub::STARTER;
     let hub = place.hub(&server);
-    // The server knows no such file, so only a request for one it knows may be compared.
-    assert_eq!(hub.download(starter.request()).unwrap().wait().await.unwrap_err().code(), "hub_not_found");
+    // Other bytes under the recommended name, consistent in themselves.
+    let error = hub.download(starter.request()).unwrap().wait().await.unwrap_err();
+    assert_eq!(error.code(), "hash_mismatch");
+    assert!(
+        error.to_string().contains(starter.sha256) && error.to_string().contains(&server.sha256()),
+        "{error}"
+    );
+    assert_eq!(server.seen("cdn").len(), 0, "bytes were fetched although the hash was known to be wrong");
+    // Whoever names a commit has chosen it.
+    let chosen = DownloadRequest { revision: Some(COMMIT.into()), ..starter.request() };
+    hub.download(chosen).unwrap().wait().await.unwrap();
 }

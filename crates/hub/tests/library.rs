@@ -144,6 +144,12 @@ fn a_model_is_found_by_every_name_it_has() {
     ] {
         assert_eq!(library.find(query).map(|model| model.id).as_deref().ok(), Some(id), "for {query}");
     }
+    let listed = |query: &str| library.find_listed(query).map(|model| model.id).map_err(|error| error.code());
+    assert_eq!(listed("smollm2").as_deref(), Ok(smol));
+    assert_eq!(listed(link.to_str().unwrap()).as_deref(), Ok(smol));
+    for foreign in [outside.to_str().unwrap(), "/etc/passwd", "./Cargo.toml"] {
+        assert_eq!(listed(foreign), Err("model_not_found"), "{foreign} is no business of a stranger");
+    }
     for query in ["qwen", "Qwen/Qwen2.5-GGUF"] {
         let error = library.find(query).unwrap_err();
         assert!(

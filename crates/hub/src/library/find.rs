@@ -47,17 +47,28 @@ fn fold(text: &str) -> String {
 
 impl ModelLibrary {
     /// By id, path, `owner/name`, `owner/name/file.gguf`, `owner/name:QUANT`, or the unique beginning or part of an id.
-    /// A path need not be in the library.
+    /// A path need not be in the library, so this is for the person at this computer; see [`Self::find_listed`].
     pub fn find(&self, query: &str) -> Result<LibraryModel, HubError> {
         let models = self.list();
-        if let Some(model) = models.iter().find(|model| model.id == query) {
+        let exact = models.iter().any(|model| model.id == query);
+        match self.find_path(&models, query).filter(|_| !exact) {
+            Some(model) => model,
+            None => Self::find_among(models, query),
+        }
+    }
+
+    /// Like [`Self::find`], for names that come from elsewhere: looks at nothing but the library, so that nobody can
+    /// learn about or open other files.
+    pub fn find_listed(&self, query: &str) -> Result<LibraryModel, HubError> {
+        Self::find_among(self.list(), query)
+    }
+
+    fn find_among(models: Vec<LibraryModel>, query: &str) -> Result<LibraryModel, HubError> {
+        if let Some(model) = models.iter().find(|model| model.id == query || model.path == query) {
             return Ok(model.clone());
         }
-        if let Some(model) = self.find_path(&models, query) {
-            return model;
-        }
         let ids: Vec<[&str; 1]> = models.iter().map(|model| [model.id.as_str()]).collect();
-        let hits = match self.find_reference(&models, query) {
+        let hits = match find_reference(&models, query) {
             hits if !hits.is_empty() => hits,
             _ => match best_match(query, ids.iter().map(|keys| keys.as_slice())) {
                 Match::One(at) => vec![at],
@@ -91,20 +102,21 @@ impl ModelLibrary {
             Err(HubError::Gguf { path: path.to_owned(), source: Arc::new(error) })
         })
     }
+}
 
-    fn find_reference(&self, models: &[LibraryModel], query: &str) -> Vec<usize> {
-        if !query.contains('/') {
-            return Vec::new();
-        }
-        let (repo, rest) = split_reference(query);
-        let fits = |model: &LibraryModel| {
-            let name = Path::new(&model.path).file_name().unwrap_or_default().to_string_lossy();
-            let wanted = rest.rsplit('/').next().unwrap_or(rest);
-            model.repo.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(repo))
-                && (rest.is_empty() || name.eq_ignore_ascii_case(wanted) || has_quant(&name, rest))
-        };
-        (0..models.len()).filter(|&at| fits(&models[at])).collect()
+/// Positions of the models of a repository that a reference fits.
+fn find_reference(models: &[LibraryModel], query: &str) -> Vec<usize> {
+    if !query.contains('/') {
+        return Vec::new();
     }
+    let (repo, rest) = split_reference(query);
+    let fits = |model: &LibraryModel| {
+        let name = Path::new(&model.path).file_name().unwrap_or_default().to_string_lossy();
+        let wanted = rest.rsplit('/').next().unwrap_or(rest);
+        model.repo.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(repo))
+            && (rest.is_empty() || name.eq_ignore_ascii_case(wanted) || has_quant(&name, rest))
+    };
+    (0..models.len()).filter(|&at| fits(&models[at])).collect()
 }
 
 /// Up to five ids, those that share most of their beginning with the query first.

@@ -172,8 +172,12 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
         );
         return ([("content-type", "application/json")], list).into_response();
     }
-    let known = [format!("/{REPO}/resolve/main/{FILE}"), format!("/{REPO}/resolve/{}/{FILE}", state.commit)];
-    if !known.iter().any(|known| known == path) {
+    let starter = lantern_hub::STARTER;
+    let known = |revision: &str| {
+        path == format!("/{REPO}/resolve/{revision}/{FILE}")
+            || path == format!("/{}/resolve/{revision}/{}", starter.repo, starter.file)
+    };
+    if !known("main") && !known(&state.commit) {
         return (StatusCode::NOT_FOUND, [("x-error-code", "EntryNotFound")]).into_response();
     }
     let headers = [
