@@ -180,10 +180,12 @@ async fn what_came_before_is_part_of_the_prompt() {
     let (first, second) = (first.stats.unwrap(), second.stats.unwrap());
     assert!(second.prompt_tokens > first.prompt_tokens + first.completion_tokens, "{first:?} {second:?}");
 
-    let patch = SettingsPatch { system_prompt: Some("You are a lantern.".into()), ..Default::default() };
-    app.update_settings(patch).await.unwrap();
-    let with_system = answer(&app, None, "A").await.stats.unwrap();
-    assert!(with_system.prompt_tokens > first.prompt_tokens);
+    let prompt_tokens = async |system_prompt: &str| {
+        let patch = SettingsPatch { system_prompt: Some(system_prompt.into()), ..Default::default() };
+        app.update_settings(patch).await.unwrap();
+        answer(&app, None, "A").await.stats.unwrap().prompt_tokens
+    };
+    assert!(prompt_tokens("You are a lantern.").await > prompt_tokens("").await);
 }
 
 #[tokio::test]

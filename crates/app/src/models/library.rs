@@ -17,7 +17,9 @@ impl App {
     /// The models Lantern recommends, with the library ids of those that are here.
     pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>, AppError> {
         self.with_library(|library| {
-            let entry = |e: &StaticEntry| e.entry(library.installed(e.repo, e.file));
+            let models = library.list();
+            let here = |e: &StaticEntry| models.iter().find(|model| e.is(model)).map(|model| model.id.clone());
+            let entry = |e: &StaticEntry| e.entry(here(e));
             Ok(lantern_hub::catalogue().iter().map(entry).collect())
         })
         .await
@@ -67,7 +69,7 @@ impl App {
         }
         let mut usable = self.library().await?;
         usable.retain(|model| model.error.is_none());
-        let starter = usable.iter().find(|model| is_starter(model));
+        let starter = usable.iter().find(|model| lantern_hub::STARTER.is(model));
         starter.or(usable.first()).map(|model| model.id.clone()).ok_or_else(|| {
             AppError::new(
                 "no_model",
@@ -86,9 +88,4 @@ impl App {
         let done = tokio::task::spawn_blocking(move || f(&library));
         Ok(done.await.map_err(AppError::internal)??)
     }
-}
-
-fn is_starter(model: &LibraryModel) -> bool {
-    let starter = &lantern_hub::STARTER;
-    model.repo.as_deref() == Some(starter.repo) && model.path.ends_with(starter.file)
 }
