@@ -3,7 +3,7 @@
 //! Everything takes and gives plain slices of `f32`. Weights stay where the file's memory map has them. One rule
 //! binds every kernel: **the numbers of a row depend on that row alone**, never on what else is in the batch, on the
 //! number of threads or on how the work was cut; products over quantised weights even agree bit for bit between
-//! instruction sets. See [`dot`] for how.
+//! instruction sets. How is said in `dot`.
 //!
 //! This crate knows block types but no models, no sequences and no files. It is the home of `unsafe`: raw pointers
 //! appear where threads share an output and where SIMD loads are, each with its argument.

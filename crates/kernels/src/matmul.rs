@@ -142,6 +142,13 @@ struct Job<'a> {
     per_task: usize,
 }
 
+/// Working memory of a thread.
+#[derive(Default)]
+struct Scratch {
+    panel: Option<Box<Panel>>,
+    sums: Vec<[f32; ROWS]>,
+}
+
 /// Eight rows of a matrix, of which some may already belong to the tile before.
 struct Tile {
     first: usize,
@@ -209,10 +216,10 @@ impl<'a> Job<'a> {
 
     fn with_panels(&self, tiles: Range<usize>) {
         thread_local! {
-            static SCRATCH: RefCell<Option<(Box<Panel>, Vec<[f32; ROWS]>)>> = const { RefCell::new(None) };
+            static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
-        let kept = SCRATCH.with(|kept| kept.borrow_mut().take());
-        let (mut panel, mut sums) = kept.unwrap_or_else(|| (Panel::new(), Vec::new()));
+        let Scratch { panel, mut sums } = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
+        let mut panel = panel.unwrap_or_else(Panel::new);
         for t in tiles {
             let tile = self.tile_at(t);
             sums.clear();
@@ -222,7 +229,7 @@ impl<'a> Job<'a> {
                 self.store(&tile, i, sums);
             }
         }
-        SCRATCH.with(|kept| *kept.borrow_mut() = Some((panel, sums)));
+        SCRATCH.with(|kept| *kept.borrow_mut() = Scratch { panel: Some(panel), sums });
     }
 
     /// Adds a tile's products with all rows of activations to `sums`, panel after panel.

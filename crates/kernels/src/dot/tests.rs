@@ -121,10 +121,10 @@ fn kernels_agree_with_the_definition_bit_for_bit() {
                     (kernel.fill)(ty, weights, &mut panel);
                     (kernel.columns)(kernel.form, &panel, columns, 0, &mut sums);
                 }
-                for i in 0..m {
+                for (i, sums) in sums.iter().enumerate() {
                     let want: Vec<f32> =
                         bytes.chunks_exact(stride).map(|row| defined(ty, row, acts.row(i))).collect();
-                    assert_eq!(sums[i].as_slice(), want, "panel, {isa}, {ty}, {fill:?}");
+                    assert_eq!(sums.as_slice(), want, "panel, {isa}, {ty}, {fill:?}");
                     if let Some(tile) = kernel.tile {
                         // SAFETY: as above.
                         let got = unsafe { tile(weights, acts.row(i)) };
