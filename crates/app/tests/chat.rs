@@ -151,12 +151,12 @@ async fn another_answer_is_a_sibling_and_an_edit_a_branch() {
     let id = first.conversation_id.clone();
     let follow_up = answer(&app, Some(&id), "B").await;
 
-    let again = finished(&drain(app.regenerate(&follow_up.id).await.unwrap()).await);
+    let again = finished(&drain(app.regenerate(&follow_up.id, None).await.unwrap()).await);
     assert_eq!(again.parent_id, follow_up.parent_id);
     assert_ne!(again.id, follow_up.id);
 
     let question_id = follow_up.parent_id.clone().unwrap();
-    let events = drain(app.edit_message(&question_id, "C").await.unwrap()).await;
+    let events = drain(app.edit_message(&question_id, "C", None).await.unwrap()).await;
     let ChatEvent::Started { user_message: Some(edited), .. } = &events[0] else { panic!("{events:?}") };
     assert_eq!((edited.content.as_str(), edited.parent_id.as_ref()), ("C", Some(&first.id)));
 
@@ -237,7 +237,7 @@ async fn refusals_store_nothing() {
     assert_eq!(code(message(None, "Hi")).await, "no_model");
     assert_eq!(code(message(None, " \n\t")).await, "empty_message");
     assert_eq!(code(message(Some("nowhere"), "Hi")).await, "conversation_not_found");
-    assert_eq!(app.regenerate("nothing").await.map(|_| ()).unwrap_err().code, "message_not_found");
+    assert_eq!(app.regenerate("nothing", None).await.map(|_| ()).unwrap_err().code, "message_not_found");
     assert!(app.list_conversations(None).await.unwrap().is_empty());
 }
 

@@ -1,6 +1,8 @@
 //! The short list of models Lantern recommends, with the sizes and hashes their publishers state.
 
-use lantern_protocol::{CatalogueEntry, DownloadRequest};
+use std::path::Path;
+
+use lantern_protocol::{CatalogueEntry, DownloadRequest, LibraryModel};
 
 use crate::HubError;
 use crate::library::{Match, best_match};
@@ -30,6 +32,13 @@ impl StaticEntry {
         DownloadRequest { repo: self.repo.into(), file: self.file.into(), revision: None }
     }
 
+    /// Whether a library's file is this one, wherever it came from: the same size to the byte, and the same name but
+    /// for case and punctuation (publishers and importers disagree on dots and dashes).
+    pub fn is(&self, model: &LibraryModel) -> bool {
+        let name = self.file.rsplit('/').next().unwrap_or(self.file);
+        model.size_bytes == self.size_bytes && same_name(name, file_name(&model.path))
+    }
+
     /// As the window and programs see it; `installed` is the library's id, when it is here.
     pub fn entry(&self, installed: Option<String>) -> CatalogueEntry {
         CatalogueEntry {
@@ -43,6 +52,17 @@ impl StaticEntry {
             installed,
         }
     }
+}
+
+fn file_name(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    plain(a) == plain(b)
 }
 
 /// The first model: small enough to fetch while reading the first page, and it answers at once on any computer.
@@ -160,5 +180,25 @@ mod tests {
             matches!(find_in_catalogue("qwen2.5"), Err(HubError::ModelAmbiguous { candidates, .. }) if candidates.len() == 2)
         );
         assert!(matches!(find_in_catalogue("nothing"), Err(HubError::ModelNotFound { .. })));
+    }
+
+    #[test]
+    fn a_file_is_known_by_size_and_name_wherever_it_lies() {
+        let model = |path: &str, size_bytes: u64| LibraryModel {
+            id: String::new(),
+            path: path.into(),
+            source: lantern_protocol::ModelSource::InPlace,
+            repo: None,
+            size_bytes,
+            architecture: None,
+            quantisation: None,
+            context_length: None,
+            parameters: None,
+            has_chat_template: false,
+            error: None,
+        };
+        assert!(STARTER.is(&model("/elsewhere/smollm2-135m-instruct-q4_1.gguf", STARTER.size_bytes)));
+        assert!(!STARTER.is(&model("/elsewhere/SmolLM2-135M-Instruct.Q4_1.gguf", STARTER.size_bytes - 1)));
+        assert!(!STARTER.is(&model("/elsewhere/SmolLM2-135M-Instruct.Q8_0.gguf", STARTER.size_bytes)));
     }
 }

@@ -3,6 +3,7 @@
 //! A client that goes away drops the response's stream, which drops the generation, which frees its sequence.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,7 +14,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
 use lantern_app::App;
-use lantern_engine::{GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
+use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
 
 use crate::ApiError;
 use crate::request::ChatCompletionRequest;
@@ -37,17 +38,17 @@ pub(crate) async fn complete(
         stop: request.stop,
         priority: Priority::Api,
     };
-    let engine = model.engine;
+    let engine = Arc::clone(&model.engine);
     // Rendering and tokenising a long conversation takes a while: not on a thread that serves others.
     let generation =
         tokio::task::spawn_blocking(move || engine.generate(generate)).await.map_err(|_| ended_early())??;
-    let identity = Identity::new(model.id);
+    let answer = Answer { generation, identity: Identity::new(model.id), _engine: model.engine };
     if request.stream {
-        let events = stream(generation, identity, request.include_usage);
+        let events = stream(answer, request.include_usage);
         let alive = KeepAlive::new().interval(KEEP_ALIVE).text("working");
         Ok(Sse::new(events).keep_alive(alive).into_response())
     } else {
-        collect(generation, identity).await
+        collect(answer).await
     }
 }
 
@@ -72,13 +73,20 @@ fn parse(headers: &HeaderMap, body: &[u8]) -> Result<ChatCompletionRequest, ApiE
     })
 }
 
-async fn collect(mut generation: GenerationStream, identity: Identity) -> Result<Response, ApiError> {
+/// An answer under way. It holds its engine, so that another model can be loaded without cutting it short.
+struct Answer {
+    generation: GenerationStream,
+    identity: Identity,
+    _engine: Arc<Engine>,
+}
+
+async fn collect(mut answer: Answer) -> Result<Response, ApiError> {
     let mut content = String::new();
-    while let Some(event) = generation.next().await {
+    while let Some(event) = answer.generation.next().await {
         match event {
             GenerationEvent::Text { text, .. } => content.push_str(&text),
             GenerationEvent::Finished { reason, usage, .. } => {
-                return Ok(Json(identity.completion(content, reason, &usage)).into_response());
+                return Ok(Json(answer.identity.completion(content, reason, &usage)).into_response());
             }
             GenerationEvent::Failed(error) => return Err(error.into()),
             GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
@@ -94,21 +102,14 @@ enum Phase {
     Ended,
 }
 
-fn stream(
-    generation: GenerationStream,
-    identity: Identity,
-    include_usage: bool,
-) -> impl Stream<Item = Result<Event, Infallible>> {
-    let chunks = futures::stream::unfold((generation, Phase::Opening), move |(mut generation, phase)| {
-        let identity = identity.clone();
-        async move {
-            match phase {
-                Phase::Ended => None,
-                Phase::Opening => Some((vec![data(&identity.opening())], (generation, Phase::Running))),
-                Phase::Running => {
-                    let (events, phase) = next_events(&mut generation, &identity, include_usage).await;
-                    Some((events, (generation, phase)))
-                }
+fn stream(answer: Answer, include_usage: bool) -> impl Stream<Item = Result<Event, Infallible>> {
+    let chunks = futures::stream::unfold((answer, Phase::Opening), move |(mut answer, phase)| async move {
+        match phase {
+            Phase::Ended => None,
+            Phase::Opening => Some((vec![data(&answer.identity.opening())], (answer, Phase::Running))),
+            Phase::Running => {
+                let (events, phase) = next_events(&mut answer, include_usage).await;
+                Some((events, (answer, phase)))
             }
         }
     });
@@ -116,11 +117,8 @@ fn stream(
 }
 
 /// The server-sent events for the next generation event that says anything to a client.
-async fn next_events(
-    generation: &mut GenerationStream,
-    identity: &Identity,
-    include_usage: bool,
-) -> (Vec<Event>, Phase) {
+async fn next_events(answer: &mut Answer, include_usage: bool) -> (Vec<Event>, Phase) {
+    let Answer { generation, identity, .. } = answer;
     loop {
         match generation.next().await {
             Some(GenerationEvent::Text { text, .. }) => {

@@ -180,6 +180,20 @@ async fn a_client_that_leaves_frees_the_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn unloading_the_model_cuts_no_answer_short() {
+    let fixture = start().await;
+    let body = hello(json!({"stream": true, "max_tokens": 300, "logit_bias": {"511": -100}}));
+    let mut stream = fixture.post(&body).send().await.unwrap().bytes_stream();
+    let mut text = stream.next().await.expect("the stream has begun").unwrap().to_vec();
+    fixture.app.unload_model().await.unwrap();
+    while let Some(bytes) = stream.next().await {
+        text.extend(bytes.unwrap());
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.trim_end().ends_with("[DONE]"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn models_are_listed_and_shown() {
     let fixture = start().await;
     let get = |path: &str| fixture.client.get(fixture.url(path)).bearer_auth(KEY).send();

@@ -19,8 +19,13 @@ pub async fn send_message(
 }
 
 #[tauri::command]
-pub async fn regenerate(app: State<'_, App>, message_id: String, channel: Channel<ChatEvent>) -> Reply<()> {
-    forward(app.regenerate(&message_id).await?, channel);
+pub async fn regenerate(
+    app: State<'_, App>,
+    message_id: String,
+    model: Option<String>,
+    channel: Channel<ChatEvent>,
+) -> Reply<()> {
+    forward(app.regenerate(&message_id, model).await?, channel);
     Ok(())
 }
 
@@ -29,9 +34,10 @@ pub async fn edit_message(
     app: State<'_, App>,
     message_id: String,
     content: String,
+    model: Option<String>,
     channel: Channel<ChatEvent>,
 ) -> Reply<()> {
-    forward(app.edit_message(&message_id, &content).await?, channel);
+    forward(app.edit_message(&message_id, &content, model).await?, channel);
     Ok(())
 }
 

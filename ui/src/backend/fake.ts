@@ -69,8 +69,9 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     deleteConversation: () => Promise.resolve(),
     selectBranch: () => Promise.resolve(),
     sendMessage: (request, emit) => ask('send', request, emit),
-    regenerate: (messageId, emit) => ask('regenerate', { messageId }, emit),
-    editMessage: (messageId, content, emit) => ask('edit', { messageId, content }, emit),
+    regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),
+    editMessage: (messageId, content, model, emit) =>
+      ask('edit', { messageId, content, model }, emit),
     stopMessage: (id) => {
       stopped.push(id);
       return Promise.resolve();

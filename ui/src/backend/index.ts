@@ -31,12 +31,17 @@ export interface Backend {
 
   /** The answer arrives through `onEvent`; the promise only says that the request was taken. */
   sendMessage(request: SendMessage, onEvent: (event: ChatEvent) => void): Promise<void>;
-  /** Writes another answer beside this one. */
-  regenerate(messageId: string, onEvent: (event: ChatEvent) => void): Promise<void>;
+  /** Writes another answer beside this one; without a model, the conversation's writes it. */
+  regenerate(
+    messageId: string,
+    model: string | null,
+    onEvent: (event: ChatEvent) => void,
+  ): Promise<void>;
   /** Puts another wording beside this message of the person, and answers it. */
   editMessage(
     messageId: string,
     content: string,
+    model: string | null,
     onEvent: (event: ChatEvent) => void,
   ): Promise<void>;
   stopMessage(messageId: string): Promise<void>;

@@ -28,10 +28,10 @@ export const tauriBackend: Backend = {
 
   sendMessage: (request, onEvent) =>
     call('send_message', { request, channel: channel<ChatEvent>(onEvent) }),
-  regenerate: (messageId, onEvent) =>
-    call('regenerate', { messageId, channel: channel<ChatEvent>(onEvent) }),
-  editMessage: (messageId, content, onEvent) =>
-    call('edit_message', { messageId, content, channel: channel<ChatEvent>(onEvent) }),
+  regenerate: (messageId, model, onEvent) =>
+    call('regenerate', { messageId, model, channel: channel<ChatEvent>(onEvent) }),
+  editMessage: (messageId, content, model, onEvent) =>
+    call('edit_message', { messageId, content, model, channel: channel<ChatEvent>(onEvent) }),
   stopMessage: (messageId) => call('stop_message', { messageId }),
 
   library: () => call('library'),

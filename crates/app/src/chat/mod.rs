@@ -88,17 +88,24 @@ impl App {
     }
 
     /// Answers a question once more: a sibling of the answer `message_id`, or an answer to the question `message_id`.
-    pub async fn regenerate(&self, message_id: &str) -> Result<ChatStream, AppError> {
+    /// Without a model, the conversation's answers.
+    pub async fn regenerate(&self, message_id: &str, model: Option<String>) -> Result<ChatStream, AppError> {
         let kept_model = self.model_at(message_id).await?;
-        self.ask(Question::Again { message_id: message_id.into() }, None, kept_model).await
+        self.ask(Question::Again { message_id: message_id.into() }, model, kept_model).await
     }
 
-    /// Puts another version of a question beside it, which opens a branch, and answers that.
-    pub async fn edit_message(&self, message_id: &str, content: &str) -> Result<ChatStream, AppError> {
+    /// Puts another version of a question beside it, which opens a branch, and answers that. Without a model, the
+    /// conversation's answers.
+    pub async fn edit_message(
+        &self,
+        message_id: &str,
+        content: &str,
+        model: Option<String>,
+    ) -> Result<ChatStream, AppError> {
         require_words(content)?;
         let kept_model = self.model_at(message_id).await?;
         let place = Place::InsteadOf { message_id: message_id.into() };
-        self.ask(Question::New { place, content: content.into() }, None, kept_model).await
+        self.ask(Question::New { place, content: content.into() }, model, kept_model).await
     }
 
     /// Stops an answer that this process is writing; its stream ends with `finished`. One that has ended stays as it is.

@@ -18,7 +18,8 @@ impl App {
     pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>, AppError> {
         self.with_library(|library| {
             let models = library.list();
-            let here = |e: &StaticEntry| models.iter().find(|model| e.is(model)).map(|model| model.id.clone());
+            let here =
+                |e: &StaticEntry| models.iter().find(|model| e.is(model)).map(|model| model.id.clone());
             let entry = |e: &StaticEntry| e.entry(here(e));
             Ok(lantern_hub::catalogue().iter().map(entry).collect())
         })

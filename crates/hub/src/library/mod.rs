@@ -95,16 +95,6 @@ impl ModelLibrary {
         self.headers.model(&Found { path: path.to_owned(), source: ModelSource::InPlace, repo: None })
     }
 
-    /// The library's id of a file of the Hub, when it is here.
-    pub fn installed(&self, repo: &str, file: &str) -> Option<String> {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        let here = |model: &LibraryModel| {
-            model.repo.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(repo))
-                && Path::new(&model.path).ends_with(name)
-        };
-        self.list().into_iter().find(here).map(|model| model.id)
-    }
-
     /// The file of a repository in one of the caches, whatever its revision, without asking the network.
     pub fn cached_file(&self, repo: &str, file: &str) -> Option<PathBuf> {
         let (repo, file) = (RepoId::parse(repo).ok()?, FilePath::parse(file).ok()?);

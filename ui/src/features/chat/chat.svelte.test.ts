@@ -177,7 +177,9 @@ describe('branches', () => {
   });
 
   it('grow beside an answer that is written again, which hides the old one at once', () => {
+    chat.session.pickedModel = 'another-model';
     chat.session.regenerate('m2');
+    expect(backend.answers[0]!.args).toEqual({ messageId: 'm2', model: 'another-model' });
     expect(shown()).toEqual(['m1']);
     backend.answers[0]!.emit({
       type: 'started',

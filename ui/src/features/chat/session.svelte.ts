@@ -114,7 +114,7 @@ export class ChatSession {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
     this.#run({ content: null, after: message.parentId }, (onEvent) =>
-      this.#backend.regenerate(messageId, onEvent),
+      this.#backend.regenerate(messageId, this.pickedModel, onEvent),
     );
   }
 
@@ -122,7 +122,7 @@ export class ChatSession {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
     this.#run({ content, after: message.parentId }, (onEvent) =>
-      this.#backend.editMessage(messageId, content, onEvent),
+      this.#backend.editMessage(messageId, content, this.pickedModel, onEvent),
     );
   }
 
