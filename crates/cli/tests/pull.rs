@@ -52,14 +52,12 @@ fn a_model_is_fetched_once_and_found_by_its_hub_name() {
     fixture.finish();
     assert_eq!(fixture.server.sent(), fixture.bytes.len(), "the second pull fetched bytes");
     fixture.home.run(&["inspect", REPO]).good();
-    assert!(
-        !fixture
-            .home
-            .run(&["run", "owner/model-GGUF/model-Q4_0.gguf", "x", "--raw", "-n", "4"])
-            .good()
-            .out
-            .is_empty()
-    );
+    let answer = |model: &str| {
+        fixture.home.run(&["run", model, "once upon", "--raw", "--temp", "0", "-n", "16", "--stats"]).good()
+    };
+    let fetched = answer(&format!("{REPO}/model-Q4_0.gguf"));
+    assert_eq!(fetched.out, answer(&golden("llama_untied-Q8_0.gguf")).out);
+    assert!(fetched.err.contains("written"), "{}", fetched.err);
     fixture.home.run(&["rm", REPO]).good();
     assert_eq!(fixture.home.run(&["list"]).good().out, "");
 }

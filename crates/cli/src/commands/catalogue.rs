@@ -1,6 +1,6 @@
 //! `lantern catalogue`: the models Lantern recommends.
 
-use lantern_hub::human_bytes;
+use lantern_hub::{StaticEntry, human_bytes};
 
 use crate::error::CliError;
 use crate::{output, place};
@@ -13,10 +13,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
-    let library = place::library()?;
-    let entries = lantern_hub::catalogue().iter();
-    let entries: Vec<_> =
-        entries.map(|entry| entry.entry(library.installed(entry.repo, entry.file))).collect();
+    let models = place::library()?.list();
+    let here =
+        |entry: &StaticEntry| models.iter().find(|model| entry.is(model)).map(|model| model.id.clone());
+    let entries: Vec<_> = lantern_hub::catalogue().iter().map(|entry| entry.entry(here(entry))).collect();
     if args.json {
         return output::json(&entries);
     }
