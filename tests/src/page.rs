@@ -83,13 +83,17 @@ impl Page {
         .await;
     }
 
-    /// Empties a field and types into it.
+    /// Moves the mouse over something, which may bring out what can be done with it.
+    pub async fn hover(&self, selector: &str) {
+        let element = self.wait(selector).await;
+        self.session.hover(&element).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Types into a field, in the place of what is there.
     pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.wait(selector).await;
-        self.session
-            .clear(&element)
-            .await
-            .unwrap_or_else(|error| panic!("{selector} cannot be emptied: {error}"));
+        // The protocol's own way of emptying a field also takes the focus from it, which ends some edits.
+        self.value("document.querySelector(arguments[0]).select()", json!([selector])).await;
         self.session.type_into(&element, text).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 

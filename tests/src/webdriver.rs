@@ -52,14 +52,17 @@ impl Session {
         self.post(&format!("/element/{}/click", element.0), json!({})).await.map(drop)
     }
 
+    /// Moves the mouse over an element.
+    pub async fn hover(&self, element: &Element) -> Result<(), String> {
+        let over =
+            json!({"type": "pointerMove", "origin": {ELEMENT: element.0}, "x": 0, "y": 0, "duration": 0});
+        let mouse = json!({"type": "pointer", "id": "mouse", "actions": [over]});
+        self.post("/actions", json!({"actions": [mouse]})).await.map(drop)
+    }
+
     /// Types into an element. `\u{E007}` is Return.
     pub async fn type_into(&self, element: &Element, text: &str) -> Result<(), String> {
         self.post(&format!("/element/{}/value", element.0), json!({"text": text})).await.map(drop)
-    }
-
-    /// Empties a field.
-    pub async fn clear(&self, element: &Element) -> Result<(), String> {
-        self.post(&format!("/element/{}/clear", element.0), json!({})).await.map(drop)
     }
 
     /// Runs the body of a function in the page and gives what it returns.

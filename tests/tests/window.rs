@@ -116,6 +116,38 @@ async fn asking_again_and_editing_make_branches() {
 }
 
 #[tokio::test]
+async fn a_conversation_is_renamed_and_deleted() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(8).await;
+    page.send("Name a colour.").await;
+    page.wait_for_text().await;
+    page.wait_for_end().await;
+
+    page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-rename", "")).await;
+    page.fill(&id("conversation-rename-input", ""), "Colours\u{E007}").await;
+    page.until("the new title is in the sidebar", Duration::from_secs(10), async || {
+        page.text(&id("conversation-open", "")).await.contains("Colours").then_some(())
+    })
+    .await;
+
+    page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-delete", "")).await;
+    page.click(&id("confirm-cancel", "")).await;
+    assert!(page.has(&id("conversation-open", "")).await, "it was deleted although that was refused");
+    page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-delete", "")).await;
+    page.click(&id("confirm-accept", "")).await;
+    page.wait_gone(&id("conversation-open", "")).await;
+    page.wait(&id("empty-chat", "")).await;
+    let listed = page.invoke("list_conversations", json!({"query": null})).await.unwrap();
+    assert_eq!(listed, json!([]));
+    window.close().await;
+}
+
+#[tokio::test]
 async fn settings_take_effect_and_stay() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
