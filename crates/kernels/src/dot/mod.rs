@@ -16,8 +16,6 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod layouts;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
@@ -151,7 +149,7 @@ pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
             Isa::Avx512Vnni => vnni::columns_avx512_vnni,
             _ => avx2::columns,
         };
-        return Some(match layouts::specialised(ty) {
+        return Some(match avx2::specialised(ty) {
             Some((fill, tile)) => Kernel { form, fill, columns, tile: Some(tile) },
             None => Kernel { columns, ..portable },
         });
