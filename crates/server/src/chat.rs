@@ -30,7 +30,11 @@ pub(crate) async fn complete(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let request = parse(&headers, &body)?.validate(&app.settings().await?)?;
-    let model = app.engine(request.model.as_deref()).await?;
+    let listed = match &request.model {
+        Some(name) => Some(app.listed_model(name).await?),
+        None => None,
+    };
+    let model = app.engine(listed.as_deref()).await?;
     let generate = GenerateRequest {
         prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,

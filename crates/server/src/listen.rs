@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use lantern_app::App;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,13 +28,15 @@ pub struct ServeOptions {
     pub key: String,
 }
 
-/// A running endpoint. Dropping it frees the port soon; [`ServerHandle::close`] waits until it is free, and
-/// [`ServerHandle::shutdown`] also until the requests under way have been answered.
+/// A running endpoint. When it is dropped or closed, nothing new is accepted, also not on connections that are still
+/// open; requests under way run to their end.
 #[derive(Debug)]
 pub struct ServerHandle {
     address: SocketAddr,
     stop: CancellationToken,
-    task: Option<JoinHandle<()>>,
+    task: JoinHandle<()>,
+    /// Resolves when the port is free.
+    freed: oneshot::Receiver<()>,
 }
 
 impl ServerHandle {
@@ -47,30 +50,43 @@ impl ServerHandle {
         format!("http://{}/v1", self.address)
     }
 
-    /// Accepts nothing new and waits until the requests under way have been answered.
-    pub async fn shutdown(mut self) {
+    /// Returns when the port is free.
+    pub async fn close(mut self) {
         self.stop.cancel();
-        if let Some(task) = self.task.take() {
-            // The task ends by itself or was cancelled with its runtime: either way it is over.
-            let _ = task.await;
-        }
+        // The sender says nothing; that it is dropped is the news.
+        let _ = (&mut self.freed).await;
     }
 
-    /// Frees the port now. Requests under way run to their end.
-    pub async fn close(mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-            let _ = task.await;
-        }
+    /// Returns when the requests under way have been answered.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        // The task ends by itself or was cancelled with its runtime: either way it is over.
+        let _ = (&mut self.task).await;
     }
 }
 
 impl Drop for ServerHandle {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+    }
+}
+
+/// The listening socket, which tells when it is dropped.
+struct Port {
+    listener: TcpListener,
+    _held: oneshot::Sender<()>,
+}
+
+impl axum::serve::Listener for Port {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        axum::serve::Listener::accept(&mut self.listener).await
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 
@@ -86,13 +102,15 @@ pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, Serv
     let stop = CancellationToken::new();
     let router = router(app, Guard { port: address.port(), key: options.key });
     let stopped = stop.clone().cancelled_owned();
+    let (held, freed) = oneshot::channel();
+    let port = Port { listener, _held: held };
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        if let Err(error) = axum::serve(port, router).with_graceful_shutdown(stopped).await {
             tracing::error!(%error, "the endpoint ended");
         }
     });
     tracing::info!(%address, "the endpoint listens");
-    Ok(ServerHandle { address, stop, task: Some(task) })
+    Ok(ServerHandle { address, stop, task, freed })
 }
 
 fn router(app: App, guard: Guard) -> Router {

@@ -17,7 +17,7 @@ struct Fixture {
     app: App,
     server: ServerHandle,
     client: Client,
-    _home: TempDir,
+    home: TempDir,
 }
 
 fn golden_model() -> PathBuf {
@@ -35,7 +35,7 @@ async fn start() -> Fixture {
     let server =
         serve(app.clone(), ServeOptions { port: 0, key: KEY.into() }).await.expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
-    Fixture { app, server, client, _home: home }
+    Fixture { app, server, client, home }
 }
 
 impl Fixture {
@@ -252,6 +252,9 @@ async fn each_bad_request_gets_its_own_error() {
         "host_refused",
     )
     .await;
+    let file = fixture.home.path().join("secret.txt");
+    std::fs::write(&file, "not a model").unwrap();
+    expect(fixture.post(&hello(json!({"model": file}))), StatusCode::NOT_FOUND, "model_not_found").await;
     let long = "word ".repeat(50_000);
     let overflow = fixture.post(&hello(json!({"messages": [{"role": "user", "content": long}]})));
     expect(overflow, StatusCode::BAD_REQUEST, "context_length_exceeded").await;

@@ -14,6 +14,13 @@ impl App {
         self.with_library(|library| Ok(library.list())).await
     }
 
+    /// Library id of the model by this name, which must be in the library: for names that come from other programs,
+    /// which must not open whatever file they like.
+    pub async fn listed_model(&self, name: &str) -> Result<String, AppError> {
+        let name = name.to_owned();
+        self.with_library(move |library| Ok(library.find_listed(&name)?.id)).await
+    }
+
     /// The models Lantern recommends, with the library ids of those that are here.
     pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>, AppError> {
         self.with_library(|library| {
