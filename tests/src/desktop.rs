@@ -78,7 +78,7 @@ impl Desktop {
             .env("DISPLAY", &self.display)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
             .env("NO_AT_BRIDGE", "1")
-            .env("LANTERN_LOG", "info")
+            .env("LANTERN_LOG", "warn")
             .env_remove("WAYLAND_DISPLAY");
     }
 }
