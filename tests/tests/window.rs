@@ -9,14 +9,17 @@ use lantern_tests::page::{Page, id};
 use lantern_tests::programs::STARTER;
 use serde_json::{Value, json};
 
+/// Its answer is long enough to be seen growing.
+const QUESTION: &str = "Write a long story about the sea.";
+
 #[tokio::test]
 async fn an_answer_arrives_token_by_token_and_is_there_after_a_restart() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.set_answers(80).await;
+    page.set_answers(120).await;
     page.watch_answer().await;
-    page.send("Describe the sea in a few sentences.").await;
+    page.send(QUESTION).await;
     page.wait_for_text().await;
     let status = page.wait_for_end().await;
     assert!(["complete", "truncated"].contains(&status.as_str()), "the answer ended {status}");
@@ -39,10 +42,7 @@ async fn an_answer_arrives_token_by_token_and_is_there_after_a_restart() {
     page.click(&row).await;
     page.wait(&id("message-assistant", "")).await;
     assert_eq!(page.answer().await, answer);
-    assert_eq!(
-        page.text(&id("message-user", "")).await.lines().next(),
-        Some("Describe the sea in a few sentences.")
-    );
+    assert_eq!(page.text(&id("message-user", "")).await.lines().next(), Some(QUESTION));
 
     page.fill(&id("search", ""), "sea").await;
     page.wait(&id("conversation-snippet", "")).await;
