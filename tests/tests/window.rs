@@ -18,9 +18,9 @@ async fn an_answer_arrives_token_by_token() {
     let window = desktop.open().await;
     let page = &window.page;
     // Long enough for many frames even where a whole sentence takes but one.
-    page.set_answers(400).await;
+    page.set_answers(150).await;
     page.watch_answer().await;
-    page.send("Write a very long story about the sea.").await;
+    page.send(QUESTION).await;
     page.wait_for_text().await;
     let status = page.wait_for_end().await;
     assert!(["complete", "truncated"].contains(&status.as_str()), "the answer ended {status}");
@@ -41,7 +41,7 @@ async fn a_conversation_is_there_after_a_restart() {
     let window = desktop.open().await;
     let page = &window.page;
     page.set_answers(80).await;
-    page.send("Describe the sea in a few sentences.").await;
+    page.send(QUESTION).await;
     page.wait_for_text().await;
     page.wait_for_end().await;
     tokio::time::sleep(Duration::from_millis(200)).await;
