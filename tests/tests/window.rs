@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 const QUESTION: &str = "Write a long story about the sea.";
 
 #[tokio::test]
-async fn an_answer_arrives_token_by_token_and_is_there_after_a_restart() {
+async fn an_answer_arrives_token_by_token() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.set_answers(120).await;
+    // Long enough for many frames even where a whole sentence takes but one.
+    page.set_answers(150).await;
     page.watch_answer().await;
     page.send(QUESTION).await;
     page.wait_for_text().await;
@@ -25,10 +26,25 @@ async fn an_answer_arrives_token_by_token_and_is_there_after_a_restart() {
     assert!(["complete", "truncated"].contains(&status.as_str()), "the answer ended {status}");
     // The last change may be drawn a moment after the status.
     tokio::time::sleep(Duration::from_millis(200)).await;
-
     let seen = page.watched().await;
     assert!(seen.len() >= 8, "the text came in {} steps only: {seen:?}", seen.len());
     assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].1), "text that was shown went away: {seen:?}");
+    let longest = seen.windows(2).map(|pair| pair[1].1 - pair[0].1).max().unwrap_or_default();
+    let whole = seen.last().expect("there are eight").1;
+    assert!(longest < whole / 2, "half of the answer came at once: {seen:?}");
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_conversation_is_there_after_a_restart() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(80).await;
+    page.send(QUESTION).await;
+    page.wait_for_text().await;
+    page.wait_for_end().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let answer = page.answer().await;
     assert!(page.text(&id("message-stats", "")).await.contains("tok"), "no figures below the answer");
     page.pictures("chat").await;
