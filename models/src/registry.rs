@@ -12,8 +12,11 @@ pub(crate) struct Family {
     /// The model's description, from hyper-parameters and the tensor table alone.
     pub(crate) config: fn(&Hyper) -> Result<ModelConfig, ModelError>,
     /// The model.
-    pub(crate) load: fn(&Hyper, &Weights) -> Result<Box<dyn CausalLm>, ModelError>,
+    pub(crate) load: fn(&Hyper, &Weights) -> Loaded,
 }
+
+/// A model, or why there is none.
+type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
 const FAMILIES: &[(&str, Family)] =
@@ -32,12 +35,12 @@ pub fn config(file: &GgufFile) -> Result<ModelConfig, ModelError> {
 }
 
 /// Loads a file's model.
-pub fn load(file: &GgufFile, options: &LoadOptions) -> Result<Box<dyn CausalLm>, ModelError> {
+pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
     load_with(file, Compute::new(options))
 }
 
 /// Loads a file's model for a certain way of computing.
-pub fn load_with(file: &GgufFile, compute: Compute) -> Result<Box<dyn CausalLm>, ModelError> {
+pub fn load_with(file: &GgufFile, compute: Compute) -> Loaded {
     file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;

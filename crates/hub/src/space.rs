@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 /// Asks for the free bytes of a folder's disk; `None` when the system does not say.
 #[derive(Clone)]
-pub struct FreeSpace(Arc<dyn Fn(&Path) -> Option<u64> + Send + Sync>);
+pub struct FreeSpace(Arc<Probe>);
+
+/// The free bytes where a path lies, if the system says.
+type Probe = dyn Fn(&Path) -> Option<u64> + Send + Sync;
 
 impl FreeSpace {
     /// Another source of the figure, such as a quota.

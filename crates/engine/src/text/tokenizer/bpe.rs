@@ -168,8 +168,11 @@ pub struct Work {
     pub ids: Vec<u32>,
     next: Vec<u32>,
     prev: Vec<u32>,
-    heap: BinaryHeap<Reverse<(u32, u32, u32, u64, u32)>>,
+    heap: BinaryHeap<Reverse<Candidate>>,
 }
+
+/// A merge that may be done, in the order of doing: rank, left place, right place, the pair, what it becomes.
+type Candidate = (u32, u32, u32, u64, u32);
 
 #[cfg(test)]
 mod tests {
