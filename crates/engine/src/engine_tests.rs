@@ -398,7 +398,8 @@ impl CausalLm for Panicking {
 #[test]
 fn a_template_without_a_system_role_still_hears_the_system_prompt() {
     let mut writer = lantern_gguf::GgufWriter::copy_of(
-        &lantern_gguf::GgufFile::open(&golden("models/llama_untied-Q8_0.gguf")).expect("the golden model opens"),
+        &lantern_gguf::GgufFile::open(&golden("models/llama_untied-Q8_0.gguf"))
+            .expect("the golden model opens"),
     )
     .expect("a copy");
     let template = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}\
@@ -407,7 +408,8 @@ fn a_template_without_a_system_role_still_hears_the_system_prompt() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("no-system-role.gguf");
     std::fs::write(&path, writer.finish()).expect("written");
-    let engine = Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads");
+    let engine =
+        Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads");
     let messages = |list: &[(&str, &str)]| Prompt::Messages {
         messages: list.iter().map(|(role, content)| ChatMessage::new(*role, *content)).collect(),
         tools: None,
