@@ -47,6 +47,12 @@ pub enum KernelError {
     /// Attention dimensions that make no sense.
     #[error("attention cannot run with {0}")]
     Shape(String),
+    /// The system gives no more memory.
+    #[error("the system refused {bytes} bytes of memory for weights")]
+    OutOfMemory {
+        /// How much was asked for.
+        bytes: usize,
+    },
     /// The weights' bytes could not be read.
     #[error(transparent)]
     Gguf(#[from] GgufError),
@@ -59,6 +65,7 @@ impl KernelError {
             KernelError::UnsupportedType { .. } => "unsupported_tensor_type",
             KernelError::WeightSize { .. } => "bad_tensor",
             KernelError::Length { .. } | KernelError::Index { .. } | KernelError::Shape(_) => "kernel_misuse",
+            KernelError::OutOfMemory { .. } => "out_of_memory",
             KernelError::Gguf(error) => error.code(),
         }
     }
@@ -75,6 +82,9 @@ impl KernelError {
             }
             KernelError::Length { .. } | KernelError::Index { .. } | KernelError::Shape(_) => {
                 "This is a fault in Lantern; please report it with the model's name.".to_owned()
+            }
+            KernelError::OutOfMemory { .. } => {
+                "Close other programs, or choose a smaller quantisation of this model.".to_owned()
             }
             KernelError::Gguf(error) => error.next_step(),
         }
