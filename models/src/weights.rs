@@ -1,10 +1,11 @@
-//! Named access to a file's tensors: shapes are checked, bytes stay where they are mapped, use is recorded.
+//! Named access to a file's tensors: shapes are checked, matrices packed once, use is recorded.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
+use lantern_kernels::Arena;
 
 use crate::layers::{Embedding, Linear, Matrix, RmsNorm};
 use crate::{Compute, ModelError};
@@ -13,6 +14,8 @@ use crate::{Compute, ModelError};
 pub struct Weights<'a> {
     file: &'a GgufFile,
     compute: Compute,
+    /// Where matrices for kernels are packed; as large as the file.
+    arena: Arena,
     used: RefCell<HashSet<String>>,
     /// Matrices made so far: a head that shares the embedding's weights gets the same object.
     matrices: RefCell<HashMap<String, Arc<Matrix>>>,
@@ -24,7 +27,8 @@ impl<'a> Weights<'a> {
         for tensor in file.tensors().values() {
             tensor.ty()?;
         }
-        Ok(Weights { file, compute, used: RefCell::default(), matrices: RefCell::default() })
+        let packed = if compute.pool().is_some() { file.file_len() as usize } else { 0 };
+        Ok(Weights { file, compute, arena: Arena::new(packed)?, used: RefCell::default(), matrices: RefCell::default() })
     }
 
     /// How the layers compute.
@@ -52,10 +56,10 @@ impl<'a> Weights<'a> {
     /// The table of token embeddings.
     pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
-        let matrix = match self.compute.pool() {
-            Some(_) => Some(self.matrix(&tensor.name, hidden, vocab)?),
-            None => None,
-        };
+        // A table that is also the output's matrix is packed as such; another one stays in the file, which of it only
+        // has to bring the rows in use.
+        let shared = self.compute.pool().is_some() && !self.has("output.weight");
+        let matrix = if shared { Some(self.matrix(&tensor.name, hidden, vocab)?) } else { None };
         Ok(Embedding::new(matrix, tensor.ty()?, self.file.bytes(tensor)?, vocab, hidden, &self.compute))
     }
 
@@ -84,7 +88,7 @@ impl<'a> Weights<'a> {
             return Ok(Arc::clone(matrix));
         }
         let tensor = self.tensor(name, &[cols, rows])?;
-        let matrix = Matrix::new(name, tensor.ty()?, rows, cols, self.file.bytes(tensor)?, &self.compute)?;
+        let matrix = Matrix::new(name, tensor.ty()?, rows, cols, self.file.bytes(tensor)?, &self.compute, &self.arena)?;
         let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(name.to_owned(), Arc::clone(&matrix));
         Ok(matrix)

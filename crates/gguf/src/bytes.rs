@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 /// A tensor's bytes. Cloning is cheap; a clone keeps the map alive.
 #[derive(Clone)]
@@ -24,6 +26,18 @@ impl TensorBytes {
     pub(crate) fn mapped(map: &Arc<Mmap>, start: usize, len: usize) -> Option<Self> {
         let end = start.checked_add(len)?;
         (end <= map.len()).then(|| TensorBytes { owner: Owner::Map(Arc::clone(map)), start, len })
+    }
+
+    /// Tells the system that these bytes are not needed for now, so that a mapped file's pages stop counting as memory of
+    /// this process. Reading them again brings them back.
+    pub fn release(&self) {
+        #[cfg(unix)]
+        if let Owner::Map(map) = &self.owner {
+            // SAFETY: the map is shared with the file and never written, so its pages come back as they were. A refusal
+            // only means that they stay.
+            #[allow(unsafe_code)]
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.start, self.len) };
+        }
     }
 }
 

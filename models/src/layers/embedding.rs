@@ -41,7 +41,7 @@ impl Embedding {
     pub(crate) fn forward(&self, tokens: &[u32]) -> Result<Tensor, ModelError> {
         let mut out = vec![0.0; tokens.len() * self.hidden];
         match self.matrix.as_deref() {
-            Some(Matrix::Mapped(matrix)) => lantern_kernels::embed(matrix, tokens, &mut out)?,
+            Some(Matrix::Host(matrix)) => lantern_kernels::embed(matrix, tokens, &mut out)?,
             _ => self.read_rows(tokens, &mut out)?,
         }
         if let Some(scale) = self.scale {

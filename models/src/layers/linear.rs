@@ -5,15 +5,15 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
-use lantern_kernels::{KernelError, Product, QMatrix};
+use lantern_kernels::{Arena, KernelError, MatrixShape, Product, QMatrix};
 
 use crate::ModelError;
 use crate::compute::{Compute, with_values};
 
 /// A weight matrix, shared between the layers that use it.
 pub(crate) enum Matrix {
-    /// Where the file's memory map has it, for kernels.
-    Mapped(QMatrix),
+    /// In host memory, for kernels.
+    Host(QMatrix),
     /// On a device, for candle.
     Tensor(QMatMul),
 }
@@ -27,10 +27,16 @@ impl Matrix {
         cols: usize,
         bytes: TensorBytes,
         compute: &Compute,
+        arena: &Arena,
     ) -> Result<Self, ModelError> {
-        if compute.pool().is_some() {
-            return match QMatrix::new(ty, rows, cols, bytes) {
-                Ok(matrix) => Ok(Matrix::Mapped(matrix)),
+        if let Some(pool) = compute.pool() {
+            return match QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.clone(), arena, pool) {
+                Ok(matrix) => {
+                    if matrix.is_packed() {
+                        bytes.release();
+                    }
+                    Ok(Matrix::Host(matrix))
+                }
                 Err(KernelError::UnsupportedType { ty }) => {
                     Err(ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() })
                 }
@@ -77,7 +83,7 @@ impl Linear {
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         match &*self.matrix {
-            Matrix::Mapped(matrix) => {
+            Matrix::Host(matrix) => {
                 let out = with_values(x, |x| self.rows(x))?;
                 self.compute.tensor(out, matrix.rows())
             }
@@ -106,7 +112,7 @@ impl Linear {
         let mut products = Vec::with_capacity(N);
         let mut rows = 0;
         for (layer, out) in layers.iter().zip(&mut outs) {
-            let weights = layer.mapped()?;
+            let weights = layer.host()?;
             rows = x.len() / weights.cols();
             *out = vec![0.0; rows * weights.rows()];
             products.push(Product { weights, out });
@@ -120,9 +126,9 @@ impl Linear {
         Ok(outs)
     }
 
-    fn mapped(&self) -> Result<&QMatrix, ModelError> {
+    fn host(&self) -> Result<&QMatrix, ModelError> {
         match &*self.matrix {
-            Matrix::Mapped(matrix) => Ok(matrix),
+            Matrix::Host(matrix) => Ok(matrix),
             Matrix::Tensor(_) => {
                 Err(ModelError::BadBatch("a matrix on a device was asked for rows in memory".to_owned()))
             }
