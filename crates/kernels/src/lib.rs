@@ -25,7 +25,9 @@ mod quantize;
 mod share;
 
 pub use arena::Arena;
-pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
+pub use attention::{
+    AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
+};
 pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};

@@ -119,6 +119,7 @@ impl Attention {
             scale: self.params.scale,
             window: self.params.window,
             softcap: self.params.softcap,
+            sinks: None,
         };
         let (keys, values) = kv.slices(self.layer)?;
         let mut out = vec![0.0; q.len()];
