@@ -13,6 +13,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod values;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! One chunk of a context with the queries of one key-value head.
 //!
 //! Keys are walked block by block and all queries take part while a block is in the cache of the core; then each
-//! query's softmax; then the values, likewise. The result says nothing of other chunks.
+//! query's softmax; then the values, strip by strip. The result says nothing of other chunks.
 
 use std::ops::Range;
 
@@ -9,7 +9,8 @@ use half::f16;
 
 use super::cache::STRIP;
 use super::softmax::{Softmax, weigh};
-use super::tile::{Number, add_values, dots};
+use super::tile::{Number, dots};
+use super::values::{Strip, add_tile};
 use super::{AttentionShape, CHUNK};
 use crate::lanes::Lanes;
 
@@ -44,72 +45,24 @@ pub struct Group<'a> {
     pub kv_head: usize,
 }
 
+/// So many blocks of 8 positions or more have a part in a chunk at most.
+const MAX_RUNS: usize = CHUNK / 8 + 1;
+
 /// Positions beside each other in a block.
-#[derive(Clone, Copy)]
-struct Run {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Run {
     /// Place of the block's head in a plane.
-    base: usize,
+    pub(super) base: usize,
     /// Position of the block's first token.
-    origin: usize,
-    from: usize,
-    to: usize,
+    pub(super) origin: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
 impl Query {
     /// The positions that it sees of some.
     pub fn seen(&self, from: usize, to: usize) -> Range<usize> {
         self.from.max(from)..self.to.min(to)
-    }
-}
-
-/// Attends to the chunk that starts at position `start`: a softmax and `head_dim` sums for each query, total 0 where
-/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query.
-///
-/// # Safety
-/// Here and below: the instruction set of `L` must be there.
-#[inline(always)]
-pub unsafe fn attend_chunk<L: Lanes, T: Number>(
-    group: &Group<'_>,
-    keys: Plane<'_, T>,
-    values: Plane<'_, T>,
-    start: usize,
-    scores: &mut [[f32; CHUNK]],
-    parts: &mut [Softmax],
-    sums: &mut [f32],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for run in group.runs(start) {
-            score_run::<L, T>(group, keys, run, start, scores);
-        }
-        for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
-            let seen = query.seen(start, start + CHUNK);
-            *part = Softmax::default();
-            if !seen.is_empty() {
-                *part = weigh::<L>(scores, seen.start - start..seen.end - start, group.shape.softcap);
-            }
-        }
-        sums.fill(0.0);
-        for run in group.runs(start) {
-            add_run::<L, T>(group, values, run, start, scores, sums);
-        }
-    }
-}
-
-impl Group<'_> {
-    /// The chunk's positions that any query sees, block by block.
-    #[inline(always)]
-    fn runs(&self, start: usize) -> impl Iterator<Item = Run> {
-        let AttentionShape { n_kv_heads, head_dim, block_size, .. } = *self.shape;
-        let from = self.queries.iter().map(|query| query.from).min().unwrap_or(0).max(start);
-        let to = self.queries.iter().map(|query| query.to).max().unwrap_or(0).min(start + CHUNK);
-        let blocks = if from < to { from / block_size..to.div_ceil(block_size) } else { 0..0 };
-        let (table, kv_head) = (self.blocks, self.kv_head);
-        blocks.map(move |block| {
-            let base = (table[block] as usize * n_kv_heads + kv_head) * head_dim * block_size;
-            let origin = block * block_size;
-            Run { base, origin, from: from.max(origin), to: to.min(origin + block_size) }
-        })
     }
 }
 
@@ -153,6 +106,61 @@ macro_rules! for_tiles {
             $i += tile_len($queries - $i);
         }
     };
+}
+
+/// Attends to the chunk that starts at position `start`: a softmax and `head_dim` sums for each query, total 0 where
+/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query.
+///
+/// # Safety
+/// Here and below: the instruction set of `L` must be there.
+#[inline(always)]
+pub unsafe fn attend_chunk<L: Lanes, T: Number>(
+    group: &Group<'_>,
+    keys: Plane<'_, T>,
+    values: Plane<'_, T>,
+    start: usize,
+    scores: &mut [[f32; CHUNK]],
+    parts: &mut [Softmax],
+    sums: &mut [f32],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut runs = [Run::default(); MAX_RUNS];
+        let runs = group.runs(start, &mut runs);
+        for run in runs {
+            score_run::<L, T>(group, keys, *run, start, scores);
+        }
+        for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
+            let seen = query.seen(start, start + CHUNK);
+            *part = Softmax::default();
+            if !seen.is_empty() {
+                *part = weigh::<L>(scores, seen.start - start..seen.end - start, group.shape.softcap);
+            }
+        }
+        sums.fill(0.0);
+        let AttentionShape { head_dim, block_size, .. } = *group.shape;
+        for d in (0..head_dim).step_by(STRIP) {
+            let strip = Strip { values, runs, first: d * block_size, d, width: STRIP.min(head_dim - d) };
+            for_tiles!(group.queries.len(), add_tile(group, |i| strip, start, scores, sums));
+        }
+    }
+}
+
+impl Group<'_> {
+    /// The chunk's positions that any query sees, block by block.
+    fn runs<'a>(&self, start: usize, runs: &'a mut [Run; MAX_RUNS]) -> &'a [Run] {
+        let AttentionShape { n_kv_heads, head_dim, block_size, .. } = *self.shape;
+        let from = self.queries.iter().map(|query| query.from).min().unwrap_or(0).max(start);
+        let to = self.queries.iter().map(|query| query.to).max().unwrap_or(0).min(start + CHUNK);
+        let blocks = if from < to { from / block_size..to.div_ceil(block_size) } else { 0..0 };
+        let count = blocks.len();
+        for (run, block) in runs.iter_mut().zip(blocks) {
+            let base = (self.blocks[block] as usize * n_kv_heads + self.kv_head) * head_dim * block_size;
+            let origin = block * block_size;
+            *run = Run { base, origin, from: from.max(origin), to: to.min(origin + block_size) };
+        }
+        &runs[..count]
+    }
 }
 
 #[inline(always)]
@@ -226,152 +234,4 @@ unsafe fn score_columns<L: Lanes, T: Number, const R: usize, const N: usize>(
         }
     }
     8 * N
-}
-
-#[inline(always)]
-unsafe fn add_run<L: Lanes, T: Number>(
-    group: &Group<'_>,
-    values: Plane<'_, T>,
-    run: Run,
-    start: usize,
-    weights: &[[f32; CHUNK]],
-    sums: &mut [f32],
-) {
-    let AttentionShape { head_dim, block_size, .. } = *group.shape;
-    for d in (0..head_dim).step_by(STRIP) {
-        let width = STRIP.min(head_dim - d);
-        let base = run.base + d * block_size;
-        let strip = Strip {
-            d,
-            width,
-            numbers: &values.numbers[base..base + width * block_size],
-            scales: if T::SCALED { &values.scales[base / STRIP..base / STRIP + block_size] } else { &[] },
-        };
-        // SAFETY: the caller's promise.
-        unsafe {
-            for_tiles!(group.queries.len(), add_tile(group, |i| strip, run, start, weights, sums));
-        }
-    }
-}
-
-/// Neighbouring dimensions of a block's values.
-#[derive(Clone, Copy)]
-struct Strip<'a, T> {
-    d: usize,
-    width: usize,
-    /// `[block_size, width]`
-    numbers: &'a [T],
-    /// `[block_size]`
-    scales: &'a [f16],
-}
-
-/// Adds a run's values to the sums of `R` queries: together where all see them, before and after one by one.
-#[inline(always)]
-unsafe fn add_tile<L: Lanes, T: Number, const R: usize, const N: usize>(
-    group: &Group<'_>,
-    first: usize,
-    strip: Strip<'_, T>,
-    run: Run,
-    start: usize,
-    weights: &[[f32; CHUNK]],
-    sums: &mut [f32],
-) {
-    let seen: [Range<usize>; R] = std::array::from_fn(|r| group.queries[first + r].seen(run.from, run.to));
-    let from = seen.iter().map(|seen| seen.start).max().unwrap_or(0);
-    let to = seen.iter().map(|seen| seen.end).min().unwrap_or(0);
-    // Without common positions, everything counts as before them.
-    let common = if from < to { from..to } else { run.to..run.to };
-    let dim = group.shape.head_dim;
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut one = |r: usize, range: Range<usize>| {
-            if !range.is_empty() {
-                let (weights, sums) = (&weights[first + r..], &mut sums[(first + r) * dim..]);
-                add_range::<L, T, 1, 4>(strip, run.origin, range, start, weights, sums, dim);
-            }
-        };
-        for (r, seen) in seen.iter().enumerate() {
-            one(r, seen.start..seen.end.min(common.start));
-        }
-        if !common.is_empty() {
-            let (weights, sums) = (&weights[first..], &mut sums[first * dim..]);
-            add_range::<L, T, R, N>(strip, run.origin, common.clone(), start, weights, sums, dim);
-        }
-        let mut one = |r: usize, range: Range<usize>| {
-            if !range.is_empty() {
-                let (weights, sums) = (&weights[first + r..], &mut sums[(first + r) * dim..]);
-                add_range::<L, T, 1, 4>(strip, run.origin, range, start, weights, sums, dim);
-            }
-        };
-        for (r, seen) in seen.iter().enumerate() {
-            one(r, seen.start.max(common.end)..seen.end);
-        }
-    }
-}
-
-/// Adds the values of a range of positions to the sums of `R` queries that all see them.
-#[inline(always)]
-unsafe fn add_range<L: Lanes, T: Number, const R: usize, const N: usize>(
-    strip: Strip<'_, T>,
-    origin: usize,
-    range: Range<usize>,
-    start: usize,
-    weights: &[[f32; CHUNK]],
-    sums: &mut [f32],
-    dim: usize,
-) {
-    let Strip { d, width, numbers, scales } = strip;
-    let values = &numbers[(range.start - origin) * width..(range.end - origin) * width];
-    let (weights, _) = weights.as_chunks::<R>();
-    let mut scaled = [[0.0; CHUNK]; R];
-    // SAFETY: the caller's promise.
-    unsafe {
-        let weights = if T::SCALED {
-            for (scaled, weights) in scaled.iter_mut().zip(&weights[0]) {
-                scale_weights::<L>(weights, scales, range.start / 8 * 8, range.end, start, origin, scaled);
-            }
-            &scaled
-        } else {
-            &weights[0]
-        };
-        let from = range.start - start;
-        let mut column = 0;
-        while column + 8 <= width {
-            let sums = &mut sums[d + column..];
-            column += match width - column {
-                32.. if N == 4 => add_values::<L, T, R, 4>(weights, from, values, width, column, sums, dim),
-                16.. => add_values::<L, T, R, 2>(weights, from, values, width, column, sums, dim),
-                _ => add_values::<L, T, R, 1>(weights, from, values, width, column, sums, dim),
-            };
-        }
-        for column in column..width {
-            for (r, weights) in weights.iter().enumerate() {
-                let sum = &mut sums[r * dim + d + column];
-                let column = values[column..].iter().step_by(width);
-                *sum = weights[from..].iter().zip(column).fold(*sum, |sum, (w, v)| sum + w * v.one());
-            }
-        }
-    }
-}
-
-/// Weights times the scales of their values, for the positions `from..to`; `from` is a multiple of 8.
-#[inline(always)]
-unsafe fn scale_weights<L: Lanes>(
-    weights: &[f32; CHUNK],
-    scales: &[f16],
-    from: usize,
-    to: usize,
-    start: usize,
-    origin: usize,
-    scaled: &mut [f32; CHUNK],
-) {
-    let scales = scales[from - origin..].as_chunks::<8>().0;
-    let places = from - start..(to - start).next_multiple_of(8).min(CHUNK);
-    let weights = weights[places.clone()].as_chunks::<8>().0;
-    for ((scaled, weights), scales) in
-        scaled[places].as_chunks_mut::<8>().0.iter_mut().zip(weights).zip(scales)
-    {
-        // SAFETY: the caller's promise.
-        unsafe { L::load(weights).mul(L::load_half(scales)) }.store(scaled);
-    }
 }

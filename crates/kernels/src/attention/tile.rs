@@ -140,10 +140,10 @@ unsafe fn eights<L: Lanes, T: Number, const N: usize>(from: &[[T; 8]]) -> [L; N]
     }
 }
 
-/// Adds weight · value to 8·`N` neighbouring sums of `R` queries, position after position, and gives 8·`N`.
+/// Adds weight · value to 8·`N` neighbouring sums of `R` queries, position after position.
 ///
 /// `values` are the rows of the positions `from..` of a chunk in one strip, `width` numbers each, of which those from
-/// `column` on count. A query's sums are `stride` numbers after the one's before it.
+/// `column` on count.
 #[inline(always)]
 pub unsafe fn add_values<L: Lanes, T: Number, const R: usize, const N: usize>(
     weights: &[[f32; CHUNK]; R],
@@ -151,18 +151,10 @@ pub unsafe fn add_values<L: Lanes, T: Number, const R: usize, const N: usize>(
     values: &[T],
     width: usize,
     column: usize,
-    sums: &mut [f32],
-    stride: usize,
-) -> usize {
+    mut sums: [[L; N]; R],
+) -> [[L; N]; R] {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes = [[L::splat(0.0); N]; R];
-        for r in 0..R {
-            let sums = sums[r * stride..r * stride + 8 * N].as_chunks::<8>().0;
-            for n in 0..N {
-                lanes[r][n] = L::load(&sums[n]);
-            }
-        }
         for (i, values) in (from..).zip(values.chunks_exact(width)) {
             let values = values[column..column + 8 * N].as_chunks::<8>().0;
             let values = eights::<L, T, N>(values);
@@ -170,16 +162,10 @@ pub unsafe fn add_values<L: Lanes, T: Number, const R: usize, const N: usize>(
                 // The remainder says to the compiler what is so anyway.
                 let factor = L::splat(weights[r][i % CHUNK]);
                 for n in 0..N {
-                    lanes[r][n] = factor.mul_add(values[n], lanes[r][n]);
+                    sums[r][n] = factor.mul_add(values[n], sums[r][n]);
                 }
             }
         }
-        for r in 0..R {
-            let sums = sums[r * stride..r * stride + 8 * N].as_chunks_mut::<8>().0;
-            for n in 0..N {
-                lanes[r][n].store(&mut sums[n]);
-            }
-        }
     }
-    8 * N
+    sums
 }
