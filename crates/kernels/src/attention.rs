@@ -36,7 +36,7 @@ pub struct AttentionShape {
     pub n_kv_heads: usize,
     /// Numbers in a head.
     pub head_dim: usize,
-    /// Tokens in a block of the cache; a multiple of 8.
+    /// Tokens in a block of the cache; a multiple of 16.
     pub block_size: usize,
     /// Factor of every score, usually 1/√head_dim.
     pub scale: f32,

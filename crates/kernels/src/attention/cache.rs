@@ -1,9 +1,10 @@
 //! How keys and values lie in a cache's memory, and how rows get in and out.
 //!
 //! Every block of the cache holds its heads one after the other, so that a head of a block is one run of memory.
-//! Inside it the keys are `[head_dim, block_size]`: the same dimension of neighbouring positions side by side, so
-//! that positions are scored in the lanes of one register. The values are `[head_dim / 32, block_size, 32]`: strips
-//! of 32 dimensions (the last may be narrower) whose sums stay in registers over all positions.
+//! Inside it the keys are `[block_size / 16, head_dim, 16]`: the same dimension of 16 neighbouring positions side by
+//! side, so that positions are scored in the lanes of registers. The values are `[head_dim / 16, block_size, 16]`:
+//! strips of 16 dimensions (the last may be narrower) whose sums stay in registers over all positions. Both are read
+//! from the first byte to the last.
 //!
 //! In 8 bits, 32 dimensions of one position share a scale, and the scales of keys and values alike are
 //! `[head_dim / 32, block_size]` for each head of a block.
@@ -14,8 +15,10 @@ use half::slice::HalfFloatSliceExt;
 use crate::KernelError;
 use crate::error::check_len;
 
-/// Dimensions of a head that are stored together; those that share a scale.
-pub(super) const STRIP: usize = 32;
+/// Positions of keys, and dimensions of values, that lie side by side: two registers of them.
+pub(super) const PANEL: usize = 16;
+/// Dimensions of a head that share a scale.
+pub(super) const SCALED: usize = 32;
 
 /// The dimensions of one layer's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct KvDims {
     pub n_kv_heads: usize,
     /// Numbers in a head.
     pub head_dim: usize,
-    /// Tokens in a block; a multiple of 8.
+    /// Tokens in a block; a multiple of 16.
     pub block_size: usize,
 }
 
@@ -125,7 +128,7 @@ impl KvDims {
 
     /// A row as the pieces that [`KvDims::pieces`] places.
     fn cut<'a>(&self, row: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
-        row.chunks_exact(self.head_dim).flat_map(|head| head.chunks(STRIP))
+        row.chunks_exact(self.head_dim).flat_map(|head| head.chunks(SCALED))
     }
 
     /// Where the pieces of a slot's row go, in order.
@@ -134,28 +137,37 @@ impl KvDims {
         let (block, offset) = (slot / block_size, slot % block_size);
         (0..n_kv_heads).flat_map(move |head| {
             let start = (block * n_kv_heads + head) * head_dim * block_size;
-            (0..head_dim).step_by(STRIP).map(move |d| {
-                let len = STRIP.min(head_dim - d);
-                let strip = start + d * block_size;
-                let scale = strip / STRIP + offset;
-                match side {
-                    KvSide::Keys => Piece { first: strip + offset, step: block_size, len, scale },
-                    KvSide::Values => Piece { first: strip + offset * len, step: 1, len, scale },
-                }
+            let run = move |d: usize| {
+                let len = PANEL.min(head_dim.saturating_sub(d));
+                let first = match side {
+                    KvSide::Keys => offset / PANEL * PANEL * head_dim + d * PANEL + offset % PANEL,
+                    KvSide::Values => d * block_size + offset * len,
+                };
+                let step = if side == KvSide::Keys { PANEL } else { 1 };
+                Places { first: start + first, step, len }
+            };
+            (0..head_dim).step_by(SCALED).map(move |d| Piece {
+                runs: [run(d), run(d + PANEL)],
+                scale: (start + d * block_size) / SCALED + offset,
             })
         })
     }
 }
 
-/// Some neighbouring dimensions of one position.
+/// 32 neighbouring dimensions of one position, or what is left of a head.
 #[derive(Clone, Copy)]
 struct Piece {
-    /// Place of the first, and the distance to the next.
+    runs: [Places; 2],
+    /// Place of the scale in the plane of scales.
+    scale: usize,
+}
+
+/// Places at equal distances.
+#[derive(Clone, Copy)]
+struct Places {
     first: usize,
     step: usize,
     len: usize,
-    /// Place of the scale in the plane of scales.
-    scale: usize,
 }
 
 impl Piece {
@@ -163,26 +175,28 @@ impl Piece {
         match to {
             KvSliceMut::F32(to) => self.scatter(to, numbers),
             KvSliceMut::F16(to) => {
-                let mut halves = [f16::ZERO; STRIP];
-                halves[..self.len].convert_from_f32_slice(numbers);
-                self.scatter(to, &halves[..self.len]);
+                let mut halves = [f16::ZERO; SCALED];
+                halves[..numbers.len()].convert_from_f32_slice(numbers);
+                self.scatter(to, &halves);
             }
             KvSliceMut::Q8_0 { scales, quants } => {
-                let mut rounded = [0; STRIP];
+                let mut rounded = [0; SCALED];
                 scales[self.scale] = quantize(numbers, &mut rounded);
-                self.scatter(quants, &rounded[..self.len]);
+                self.scatter(quants, &rounded);
             }
         }
     }
 
     fn scatter<T: Copy>(self, to: &mut [T], numbers: &[T]) {
-        for (to, number) in to[self.first..].iter_mut().step_by(self.step).zip(numbers) {
-            *to = *number;
+        for (run, numbers) in self.runs.into_iter().zip(numbers.chunks(PANEL)) {
+            for (at, number) in run.places().zip(numbers) {
+                to[at] = *number;
+            }
         }
     }
 
     fn read(self, from: KvSlice<'_>, to: &mut Vec<f32>) {
-        let places = (self.first..).step_by(self.step).take(self.len);
+        let places = self.runs.into_iter().flat_map(Places::places);
         match from {
             KvSlice::F32(from) => to.extend(places.map(|at| from[at])),
             KvSlice::F16(from) => to.extend(places.map(|at| from[at].to_f32())),
@@ -194,9 +208,15 @@ impl Piece {
     }
 }
 
+impl Places {
+    fn places(self) -> impl Iterator<Item = usize> {
+        (self.first..).step_by(self.step).take(self.len)
+    }
+}
+
 /// Rounds numbers to 8 bits and gives their scale. What is stored is the rounded scale, so that is what they are
 /// divided by.
-fn quantize(numbers: &[f32], to: &mut [i8; STRIP]) -> f16 {
+fn quantize(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
     let largest = numbers.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
     let scale = f16::from_f32(largest / 127.0);
     let inverse = if scale > f16::ZERO { 1.0 / scale.to_f32() } else { 0.0 };
@@ -211,7 +231,7 @@ impl KvSlice<'_> {
     pub(super) fn blocks(&self, dims: &KvDims) -> Result<usize, KernelError> {
         let KvDims { n_kv_heads, head_dim, block_size } = *dims;
         let per_block = n_kv_heads.saturating_mul(head_dim).saturating_mul(block_size);
-        if per_block == 0 || !block_size.is_multiple_of(8) {
+        if per_block == 0 || !block_size.is_multiple_of(PANEL) {
             return Err(KernelError::Shape(format!(
                 "{n_kv_heads} key-value heads of {head_dim} numbers in blocks of {block_size} tokens"
             )));
@@ -220,12 +240,12 @@ impl KvSlice<'_> {
             KvSlice::F32(numbers) => numbers.len(),
             KvSlice::F16(numbers) => numbers.len(),
             KvSlice::Q8_0 { scales, quants } => {
-                if !head_dim.is_multiple_of(STRIP) {
+                if !head_dim.is_multiple_of(SCALED) {
                     return Err(KernelError::Shape(format!(
-                        "heads of {head_dim} numbers in strips of {STRIP}"
+                        "heads of {head_dim} numbers, {SCALED} to a scale"
                     )));
                 }
-                check_len("the scales of the cache", scales.len(), Some(quants.len() / STRIP))?;
+                check_len("the scales of the cache", scales.len(), Some(quants.len() / SCALED))?;
                 quants.len()
             }
         };

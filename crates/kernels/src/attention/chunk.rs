@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::cache::STRIP;
+use super::cache::{PANEL, SCALED};
 use super::softmax::{Softmax, weigh};
-use super::tile::{Number, dots};
-use super::values::{Strip, add_tile};
+use super::tile::{Number, Sums, dots};
+use super::values::{add_alone, add_strips};
 use super::{AttentionShape, CHUNK};
 use crate::lanes::Lanes;
 
@@ -31,6 +31,9 @@ pub struct Query {
     /// Positions it sees.
     pub from: usize,
     pub to: usize,
+    /// Those that all queries see that are worked on together with it; empty, beyond all, where there are none.
+    pub common_from: usize,
+    pub common_to: usize,
 }
 
 /// Queries that read the same keys.
@@ -45,8 +48,8 @@ pub struct Group<'a> {
     pub kv_head: usize,
 }
 
-/// So many blocks of 8 positions or more have a part in a chunk at most.
-const MAX_RUNS: usize = CHUNK / 8 + 1;
+/// So many blocks of 16 positions or more have a part in a chunk at most.
+const MAX_RUNS: usize = CHUNK / PANEL + 1;
 
 /// Positions beside each other in a block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,7 +69,8 @@ impl Query {
     }
 }
 
-/// How many of so many queries are worked on together, at first.
+/// How many of so many queries are worked on together, at first: as many as registers hold two of beside what is
+/// multiplied.
 fn tile_len(queries: usize) -> usize {
     match queries {
         7 | 8 => 4,
@@ -74,14 +78,19 @@ fn tile_len(queries: usize) -> usize {
     }
 }
 
-/// Puts the numbers of queries that are worked on together side by side, dimension by dimension.
-pub fn pack_queries(q: &[f32], queries: &[Query], dim: usize, scale: f32, packed: &mut [f32]) {
+/// Prepares queries: those that are worked on together learn what they all see, and their numbers are put side by
+/// side, dimension by dimension.
+pub fn pack_queries(q: &[f32], queries: &mut [Query], dim: usize, scale: f32, packed: &mut [f32]) {
     let mut first = 0;
     while first < queries.len() {
         let len = tile_len(queries.len() - first);
-        let tile = &mut packed[first * dim..(first + len) * dim];
-        for (r, query) in queries[first..first + len].iter().enumerate() {
-            for (to, number) in tile[r..].iter_mut().step_by(len).zip(&q[query.at..query.at + dim]) {
+        let (queries, packed) = (&mut queries[first..first + len], &mut packed[first * dim..]);
+        let from = queries.iter().map(|query| query.from).max().unwrap_or(0);
+        let to = queries.iter().map(|query| query.to).min().unwrap_or(0);
+        for (r, query) in queries.iter_mut().enumerate() {
+            (query.common_from, query.common_to) =
+                if from < to { (from, to) } else { (usize::MAX, usize::MAX) };
+            for (to, number) in packed[r..].iter_mut().step_by(len).zip(&q[query.at..query.at + dim]) {
                 *to = number * scale;
             }
         }
@@ -89,21 +98,21 @@ pub fn pack_queries(q: &[f32], queries: &[Query], dim: usize, scale: f32, packed
     }
 }
 
-/// Calls `$of::<L, T, R, N>` for `R` queries at a time, from the `i`-th on, which work on up to 8·`N` sums each: as
-/// many as registers hold beside what is multiplied.
+/// Calls `$of::<L, T, R>` for `R` queries at a time, from the `i`-th on.
 macro_rules! for_tiles {
     ($queries:expr, $of:ident($first:expr, |$i:ident| $($rest:expr),*)) => {
         let mut $i = 0;
         while $i < $queries {
-            match tile_len($queries - $i) {
-                1 => $of::<L, T, 1, 4>($first, $i, $($rest),*),
-                2 => $of::<L, T, 2, 4>($first, $i, $($rest),*),
-                3 => $of::<L, T, 3, 2>($first, $i, $($rest),*),
-                4 => $of::<L, T, 4, 2>($first, $i, $($rest),*),
-                5 => $of::<L, T, 5, 2>($first, $i, $($rest),*),
-                _ => $of::<L, T, 6, 2>($first, $i, $($rest),*),
+            let len = tile_len($queries - $i);
+            match len {
+                1 => $of::<L, T, 1>($first, $i, $($rest),*),
+                2 => $of::<L, T, 2>($first, $i, $($rest),*),
+                3 => $of::<L, T, 3>($first, $i, $($rest),*),
+                4 => $of::<L, T, 4>($first, $i, $($rest),*),
+                5 => $of::<L, T, 5>($first, $i, $($rest),*),
+                _ => $of::<L, T, 6>($first, $i, $($rest),*),
             }
-            $i += tile_len($queries - $i);
+            $i += len;
         }
     };
 }
@@ -138,12 +147,22 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
             }
         }
         sums.fill(0.0);
-        let AttentionShape { head_dim, block_size, .. } = *group.shape;
-        for d in (0..head_dim).step_by(STRIP) {
-            let strip = Strip { values, runs, first: d * block_size, d, width: STRIP.min(head_dim - d) };
-            for_tiles!(group.queries.len(), add_tile(group, |i| strip, start, scores, sums));
-        }
+        // Each query sums up position after position: first those that it sees alone, then those that all queries
+        // of its tile see, then what is left.
+        let span = Span { values, runs, start };
+        add_alone::<L, T>(group, span, false, scores, sums);
+        for_tiles!(group.queries.len(), add_strips(group, |i| span, scores, sums));
+        add_alone::<L, T>(group, span, true, scores, sums);
     }
+}
+
+/// A chunk's values.
+#[derive(Clone, Copy)]
+pub struct Span<'a, T> {
+    pub values: Plane<'a, T>,
+    pub(super) runs: &'a [Run],
+    /// Position of the chunk's first token.
+    pub start: usize,
 }
 
 impl Group<'_> {
@@ -174,7 +193,7 @@ unsafe fn score_run<L: Lanes, T: Number>(
     let len = group.shape.head_dim * group.shape.block_size;
     let keys = Plane {
         numbers: &keys.numbers[run.base..run.base + len],
-        scales: if T::SCALED { &keys.scales[run.base / STRIP..(run.base + len) / STRIP] } else { &[] },
+        scales: if T::SCALED { &keys.scales[run.base / SCALED..(run.base + len) / SCALED] } else { &[] },
     };
     // SAFETY: the caller's promise.
     unsafe {
@@ -182,9 +201,9 @@ unsafe fn score_run<L: Lanes, T: Number>(
     }
 }
 
-/// Scores of `R` queries with a run of positions and with some beside it that fill a register.
+/// Scores of `R` queries with the panels that hold what they see of a run.
 #[inline(always)]
-unsafe fn score_tile<L: Lanes, T: Number, const R: usize, const N: usize>(
+unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     group: &Group<'_>,
     first: usize,
     keys: Plane<'_, T>,
@@ -192,46 +211,25 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize, const N: usize>(
     start: usize,
     scores: &mut [[f32; CHUNK]],
 ) {
+    let AttentionShape { head_dim, block_size, .. } = *group.shape;
     let queries = &group.queries[first..first + R];
     let from = queries.iter().fold(run.to, |from, query| from.min(query.from)).max(run.from);
     let to = queries.iter().fold(run.from, |to, query| to.max(query.to)).min(run.to);
-    let dim = group.shape.head_dim;
-    let q = group.q[first * dim..(first + R) * dim].as_chunks::<R>().0;
+    let q = group.q[first * head_dim..(first + R) * head_dim].as_chunks::<R>().0;
     let scores = &mut scores[first..first + R];
-    let end = (to.max(run.origin) - run.origin).next_multiple_of(8);
-    let mut column = (from - run.origin) / 8 * 8;
-    // SAFETY: the caller's promise.
-    unsafe {
-        while column < end {
-            let at = run.origin + column - start;
-            column += match end - column {
-                32.. if N == 4 => score_columns::<L, T, R, 4>(group, q, keys, column, at, scores),
-                16.. => score_columns::<L, T, R, 2>(group, q, keys, column, at, scores),
-                _ => score_columns::<L, T, R, 1>(group, q, keys, column, at, scores),
-            };
-        }
-    }
-}
-
-/// Scores of 8·`N` positions, which is what it gives.
-#[inline(always)]
-unsafe fn score_columns<L: Lanes, T: Number, const R: usize, const N: usize>(
-    group: &Group<'_>,
-    q: &[[f32; R]],
-    keys: Plane<'_, T>,
-    column: usize,
-    at: usize,
-    scores: &mut [[f32; CHUNK]],
-) -> usize {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let sums = dots::<L, T, R, N>(q, keys.numbers, keys.scales, group.shape.block_size, column);
-        for r in 0..R {
-            let scores = scores[r][at..at + 8 * N].as_chunks_mut::<8>().0;
-            for n in 0..N {
-                sums[r][n].store(&mut scores[n]);
+    let (panels, _) = keys.numbers.as_chunks::<PANEL>();
+    for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
+        let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
+        let scales = if T::SCALED { &keys.scales[panel * PANEL..] } else { &[] };
+        let at = run.origin + panel * PANEL - start;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums: Sums<L, R> = dots::<L, T, R>(q, keys_of, scales, block_size);
+            for r in 0..R {
+                let scores = scores[r][at..at + PANEL].as_chunks_mut::<8>().0;
+                sums[r][0].store(&mut scores[0]);
+                sums[r][1].store(&mut scores[1]);
             }
         }
     }
-    8 * N
 }

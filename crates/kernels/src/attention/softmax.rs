@@ -59,7 +59,7 @@ pub unsafe fn weigh<L: Lanes>(
 impl Softmax {
     /// Adds the next part of the context: `sums` and `part_sums` are the weighted values.
     #[inline(always)]
-    pub unsafe fn merge<L: Lanes>(&mut self, sums: &mut [f32], part: Softmax, part_sums: &[f32]) {
+    unsafe fn merge<L: Lanes>(&mut self, sums: &mut [f32], part: Softmax, part_sums: &[f32]) {
         if self.total == 0.0 {
             *self = part;
             sums.copy_from_slice(part_sums);
@@ -83,17 +83,35 @@ impl Softmax {
     }
 
     /// The weighted means, once all parts are there. A `sink` is one more score, without a value.
-    #[inline(always)]
-    pub unsafe fn finish<L: Lanes>(self, sums: &[f32], sink: Option<f32>, out: &mut [f32]) {
-        let mut factor = 1.0 / self.total;
-        if let Some(sink) = sink {
-            let top = self.top.max(sink);
-            // SAFETY: the caller's promise.
-            let [old, new] = unsafe { factors::<L>([self.top, sink], top) };
-            factor = old / (self.total * old + new);
-        }
+    pub fn finish(self, sums: &[f32], sink: Option<f32>, out: &mut [f32]) {
+        let factor = match sink {
+            None => 1.0 / self.total,
+            Some(sink) => {
+                let top = self.top.max(sink);
+                let rest = (self.top - top).exp();
+                rest / (self.total * rest + (sink - top).exp())
+            }
+        };
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = sum * factor;
+        }
+    }
+}
+
+/// Adds the next chunk's results of some queries to what they have so far.
+#[inline(always)]
+pub unsafe fn merge_all<L: Lanes>(
+    whole: &mut [Softmax],
+    sums: &mut [f32],
+    parts: &[Softmax],
+    part_sums: &[f32],
+) {
+    let dim = sums.len() / whole.len().max(1);
+    let each = sums.chunks_exact_mut(dim).zip(part_sums.chunks_exact(dim));
+    for ((whole, part), (sums, part_sums)) in whole.iter_mut().zip(parts).zip(each) {
+        if part.total != 0.0 {
+            // SAFETY: the caller's promise.
+            unsafe { whole.merge::<L>(sums, *part, part_sums) };
         }
     }
 }

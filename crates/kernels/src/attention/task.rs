@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::chunk::{Group, Plane, Query, attend_chunk, pack_queries};
 use super::plan::{Plan, SharedParts, Task};
-use super::softmax::Softmax;
+use super::softmax::{Softmax, merge_all};
 use super::tile::Number;
 use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
 use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::Avx;
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::Plain;
 use crate::pool::Pool;
 use crate::share::Shared;
 
@@ -87,36 +87,11 @@ fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>)
         static SCRATCH: RefCell<Scratch> = RefCell::default();
     }
     let mut scratch = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
-    match job.isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
-            run_task_avx2(job, task, outputs, &mut scratch);
-        },
-        // SAFETY: plain code runs everywhere.
-        _ => unsafe { run_task_in::<Plain, T>(job, task, outputs, &mut scratch) },
-    }
+    run_in(job, task, outputs, &mut scratch);
     SCRATCH.with(|kept| *kept.borrow_mut() = scratch);
 }
 
-/// # Safety
-/// The processor must have AVX2, FMA and F16C.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn run_task_avx2<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
-    // SAFETY: the features are enabled.
-    unsafe { run_task_in::<Avx, T>(job, task, outputs, scratch) }
-}
-
-/// # Safety
-/// Here and below: the instruction set of `L` must be there.
-#[inline(always)]
-unsafe fn run_task_in<L: Lanes, T: Number>(
-    job: &Job<'_, T>,
-    task: &Task<'_>,
-    outputs: &Outputs<'_>,
-    scratch: &mut Scratch,
-) {
+fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
     scratch.start(job.shape, task);
     let Scratch { queries, q, scores, parts, part_sums, whole, sums } = scratch;
     pack_queries(job.q, queries, job.shape.head_dim, job.shape.scale, q);
@@ -129,76 +104,101 @@ unsafe fn run_task_in<L: Lanes, T: Number>(
     };
     let (count, dim) = (queries.len(), job.shape.head_dim);
     let (scores, whole, sums) = (&mut scores[..count], &mut whole[..count], &mut sums[..count * dim]);
+    whole.fill(Softmax::default());
     let Some(shared) = task.shared else {
         let (parts, part_sums) = (&mut parts[..count], &mut part_sums[..count * dim]);
-        whole.fill(Softmax::default());
         for chunk in task.chunks.clone() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                attend_chunk::<L, T>(&group, job.k, job.v, chunk * CHUNK, scores, parts, part_sums);
-                merge_all::<L>(whole, sums, parts, part_sums, dim);
-            }
+            attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+            merge(job.isa, whole, sums, parts, part_sums);
         }
-        // SAFETY: the caller's promise.
-        return unsafe { finish::<L>(&group, whole, sums, outputs) };
+        return deliver(&group, whole, sums, outputs);
     };
     let place = |chunk: usize| {
         let first = shared.first + (chunk - task.tile.chunks.start) * count;
-        // SAFETY: each chunk of a tile's key-value head has a place of its own. Its task alone uses it until it has
-        // delivered; then the one that comes last uses them all.
+        // SAFETY: each chunk of a tile's key-value head has a place of its own. Its task alone uses it until it is
+        // counted; then the one that is counted last uses them all.
         unsafe {
             (outputs.partials.piece(first, count), outputs.partial_sums.piece(first * dim, count * dim))
         }
     };
     for chunk in task.chunks.clone() {
         let (parts, part_sums) = place(chunk);
-        // SAFETY: the caller's promise.
-        unsafe { attend_chunk::<L, T>(&group, job.k, job.v, chunk * CHUNK, scores, parts, part_sums) };
+        attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
     }
-    if deliver(&shared, outputs) {
-        whole.fill(Softmax::default());
+    if is_last(&shared, outputs) {
         for chunk in task.tile.chunks.clone() {
             let (parts, part_sums) = place(chunk);
-            // SAFETY: the caller's promise.
-            unsafe { merge_all::<L>(whole, sums, parts, part_sums, dim) };
+            merge(job.isa, whole, sums, parts, part_sums);
         }
-        // SAFETY: the caller's promise.
-        unsafe { finish::<L>(&group, whole, sums, outputs) }
+        deliver(&group, whole, sums, outputs);
     }
 }
 
-/// Counts a task that has written its parts; whether it was the last.
-fn deliver(shared: &SharedParts, outputs: &Outputs<'_>) -> bool {
-    // Released by each task and acquired by the last, so that it sees what the others wrote.
-    outputs.delivered[shared.counter].fetch_add(1, Ordering::AcqRel) as usize + 1 == shared.tasks
-}
-
-#[inline(always)]
-unsafe fn merge_all<L: Lanes>(
-    whole: &mut [Softmax],
+/// [`attend_chunk`] on the job's instruction set.
+fn attend<T: Number>(
+    job: &Job<'_, T>,
+    group: &Group<'_>,
+    start: usize,
+    scores: &mut [[f32; CHUNK]],
+    parts: &mut [Softmax],
     sums: &mut [f32],
-    parts: &[Softmax],
-    part_sums: &[f32],
-    dim: usize,
 ) {
-    let each = sums.chunks_exact_mut(dim).zip(part_sums.chunks_exact(dim));
-    for ((whole, part), (sums, part_sums)) in whole.iter_mut().zip(parts).zip(each) {
-        if part.total != 0.0 {
-            // SAFETY: the caller's promise.
-            unsafe { whole.merge::<L>(sums, *part, part_sums) };
-        }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn attend_avx2<T: Number>(
+        job: &Job<'_, T>,
+        group: &Group<'_>,
+        start: usize,
+        scores: &mut [[f32; CHUNK]],
+        parts: &mut [Softmax],
+        sums: &mut [f32],
+    ) {
+        // SAFETY: the features are enabled.
+        unsafe { attend_chunk::<Avx, T>(group, job.k, job.v, start, scores, parts, sums) }
+    }
+    match job.isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this instruction set was detected.
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
+            attend_avx2(job, group, start, scores, parts, sums);
+        },
+        // SAFETY: plain code runs everywhere.
+        _ => unsafe { attend_chunk::<Plain, T>(group, job.k, job.v, start, scores, parts, sums) },
     }
 }
 
-#[inline(always)]
-unsafe fn finish<L: Lanes>(group: &Group<'_>, whole: &[Softmax], sums: &[f32], outputs: &Outputs<'_>) {
+/// [`merge_all`] on an instruction set that is there.
+fn merge(isa: Isa, whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn merge_avx2(whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
+        // SAFETY: the features are enabled.
+        unsafe { merge_all::<Avx>(whole, sums, parts, part_sums) }
+    }
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this instruction set was detected.
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe { merge_avx2(whole, sums, parts, part_sums) },
+        // SAFETY: plain code runs everywhere.
+        _ => unsafe { merge_all::<Plain>(whole, sums, parts, part_sums) },
+    }
+}
+
+/// Writes the results of queries that have seen everything.
+fn deliver(group: &Group<'_>, whole: &[Softmax], sums: &[f32], outputs: &Outputs<'_>) {
     let dim = group.shape.head_dim;
     for ((query, whole), sums) in group.queries.iter().zip(whole).zip(sums.chunks_exact(dim)) {
         let sink = group.shape.sinks.as_ref().map(|sinks| sinks[query.head]);
         // SAFETY: no two sequences share a row, tiles share no rows, and each head of a row belongs to one key-value
-        // head, whose last task comes here once. The instruction set is the caller's promise.
-        unsafe { whole.finish::<L>(sums, sink, outputs.out.piece(query.at, dim)) };
+        // head, whose last task comes here once.
+        whole.finish(sums, sink, unsafe { outputs.out.piece(query.at, dim) });
     }
+}
+
+/// Counts a task that has written its parts; whether it was the last.
+fn is_last(shared: &SharedParts, outputs: &Outputs<'_>) -> bool {
+    // Released by each task and acquired by the last, so that it sees what the others wrote.
+    outputs.delivered[shared.counter].fetch_add(1, Ordering::AcqRel) as usize + 1 == shared.tasks
 }
 
 impl Scratch {
@@ -213,7 +213,7 @@ impl Scratch {
             let (from, to) = (first_seen(shape, position), position + 1);
             for head in heads.clone() {
                 let at = ((seq.first_row + row) * shape.n_heads + head) * shape.head_dim;
-                self.queries.push(Query { at, head, from, to });
+                self.queries.push(Query { at, head, from, to, common_from: from, common_to: to });
             }
         }
         let count = self.queries.len();

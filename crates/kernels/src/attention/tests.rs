@@ -150,7 +150,7 @@ fn shape(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> AttentionShape {
 fn cases(rng: &mut StdRng) -> Vec<Case> {
     let windowed = AttentionShape { window: Some(50), ..shape(4, 1, 256) };
     let capped = AttentionShape { softcap: Some(5.0), block_size: 32, scale: 0.6, ..shape(8, 4, 64) };
-    let odd = AttentionShape { window: Some(1), block_size: 8, ..shape(3, 3, 21) };
+    let odd = AttentionShape { window: Some(1), ..shape(3, 3, 21) };
     let sinking =
         AttentionShape { sinks: Some((0..14).map(|i| i as f32 - 9.0).collect()), ..shape(14, 2, 64) };
     let mut cases = Vec::new();
@@ -174,7 +174,7 @@ fn random(kind: Kind, rng: &mut StdRng) -> Case {
     let n_heads = n_kv_heads * rng.random_range(1..14);
     let head_dim = if kind == Kind::Q8_0 { rng.random_range(1..5) * 32 } else { rng.random_range(1..140) };
     let shape = AttentionShape {
-        block_size: rng.random_range(1..6) * 8,
+        block_size: rng.random_range(1..4) * 16,
         scale: rng.random_range(0.02..0.3),
         window: rng.random_bool(0.4).then(|| rng.random_range(1..300)),
         softcap: rng.random_bool(0.3).then(|| rng.random_range(2.0..20.0)),
@@ -264,7 +264,7 @@ fn blocks_before_the_window_may_be_gone() {
 
 #[test]
 fn eight_bits_keep_what_they_promise() {
-    let dims = KvDims { n_kv_heads: 2, head_dim: 64, block_size: 8 };
+    let dims = KvDims { n_kv_heads: 2, head_dim: 64, block_size: 16 };
     let mut rng = StdRng::seed_from_u64(13);
     let slots: Vec<u32> = vec![11, 3, 0, 15];
     // One row is nothing but zeros, one is tiny.
@@ -321,7 +321,7 @@ fn nonsense_is_refused() {
     assert!(with(|shape| shape.n_kv_heads = 3).is_err());
     assert!(with(|shape| shape.n_heads = 0).is_err());
     assert!(with(|shape| shape.head_dim = 0).is_err());
-    assert!(with(|shape| shape.block_size = 4).is_err());
+    assert!(with(|shape| shape.block_size = 24).is_err());
     assert!(with(|shape| shape.window = Some(0)).is_err());
     assert!(with(|shape| shape.sinks = Some(Arc::new([0.0; 3]))).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { rows: 41, ..seq }]).is_err());
@@ -332,10 +332,10 @@ fn nonsense_is_refused() {
     assert!(with_tables(&case.shape, &[seq], &[0, 0, 0, 0, 1, 1000]).is_err());
     assert!(attempt(&case.shape, &[seq, AttentionSeq { first_row: 2, rows: 1, ..seq }]).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { first_row: usize::MAX, ..seq }]).is_err());
-    let odd = KvDims { n_kv_heads: 1, head_dim: 48, block_size: 8 };
-    let mut eight = Stored::empty(Kind::Q8_0, 48 * 8 * 4);
+    let odd = KvDims { n_kv_heads: 1, head_dim: 48, block_size: 16 };
+    let mut eight = Stored::empty(Kind::Q8_0, 48 * 16 * 2);
     assert!(store_kv(&odd, KvSide::Keys, &mut eight.slice_mut(), &[0], &[0.0; 48]).is_err());
-    let mut plain = Stored::empty(Kind::F16, 48 * 8 * 4);
+    let mut plain = Stored::empty(Kind::F16, 48 * 16 * 2);
     assert!(store_kv(&odd, KvSide::Keys, &mut plain.slice_mut(), &[31], &[0.0; 48]).is_ok());
     assert!(store_kv(&odd, KvSide::Keys, &mut plain.slice_mut(), &[32], &[0.0; 48]).is_err());
     assert!(store_kv(&odd, KvSide::Keys, &mut plain.slice_mut(), &[1], &[0.0; 47]).is_err());

@@ -1,4 +1,4 @@
-//! The inner loops: a few queries with one block of keys, and their weights with one block of values.
+//! The inner loops: a few queries with 16 positions' keys, and their weights with 16 dimensions' values.
 //!
 //! Each sum has an order of its own, dimension after dimension and position after position, whatever else is in the
 //! tile; so tiles may be cut as it suits.
@@ -6,7 +6,7 @@
 use half::f16;
 
 use super::CHUNK;
-use super::cache::STRIP;
+use super::cache::{PANEL, SCALED};
 use crate::lanes::Lanes;
 
 /// Numbers as a cache keeps them.
@@ -69,33 +69,34 @@ impl Number for i8 {
     }
 }
 
-/// The dot products of `R` queries with 8·`N` positions of a block from `column` on.
+/// Sixteen sums for each of `R` queries.
+pub type Sums<L, const R: usize> = [[L; 2]; R];
+
+/// The dot products of `R` queries with the positions of a panel of keys.
 ///
-/// `q` holds the queries' numbers dimension by dimension. `keys` is `[head_dim, block_size]`, `scales`
-/// `[head_dim / 32, block_size]` where there are any.
+/// `q` holds the queries' numbers dimension by dimension. `keys` is `[head_dim, 16]`; `scales`, where there are any,
+/// begins with those of the positions' first dimensions, and `block_size` further are the next.
 #[inline(always)]
-pub unsafe fn dots<L: Lanes, T: Number, const R: usize, const N: usize>(
+pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
     q: &[[f32; R]],
-    keys: &[T],
+    keys: &[[T; PANEL]],
     scales: &[f16],
     block_size: usize,
-    column: usize,
-) -> [[L; N]; R] {
+) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
-        let zero = [[L::splat(0.0); N]; R];
+        let zero = [[L::splat(0.0); 2]; R];
         if !T::SCALED {
-            return strip_dots(q, keys, block_size, column, zero);
+            return plain_dots(q, keys, zero);
         }
         let mut sums = zero;
-        let strips = q.chunks(STRIP).zip(keys.chunks(STRIP * block_size));
-        for ((q, keys), scales) in strips.zip(scales.chunks_exact(block_size)) {
-            let part: [[L; N]; R] = strip_dots(q, keys, block_size, column, zero);
-            let scales = scales[column..column + 8 * N].as_chunks::<8>().0;
-            for n in 0..N {
-                let scale = L::load_half(&scales[n]);
-                for r in 0..R {
-                    sums[r][n] = part[r][n].mul_add(scale, sums[r][n]);
+        for ((q, keys), scales) in q.chunks(SCALED).zip(keys.chunks(SCALED)).zip(scales.chunks(block_size)) {
+            let part: Sums<L, R> = plain_dots(q, keys, zero);
+            let Some(scales) = scales.first_chunk::<PANEL>() else { break };
+            let scales: [L; 2] = sixteen::<L, f16>(scales);
+            for r in 0..R {
+                for n in 0..2 {
+                    sums[r][n] = part[r][n].mul_add(scales[n], sums[r][n]);
                 }
             }
         }
@@ -105,21 +106,18 @@ pub unsafe fn dots<L: Lanes, T: Number, const R: usize, const N: usize>(
 
 /// As [`dots`] without scales, added to `sums`.
 #[inline(always)]
-unsafe fn strip_dots<L: Lanes, T: Number, const R: usize, const N: usize>(
+unsafe fn plain_dots<L: Lanes, T: Number, const R: usize>(
     q: &[[f32; R]],
-    keys: &[T],
-    block_size: usize,
-    column: usize,
-    mut sums: [[L; N]; R],
-) -> [[L; N]; R] {
+    keys: &[[T; PANEL]],
+    mut sums: Sums<L, R>,
+) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
-        for (q, keys) in q.iter().zip(keys.chunks_exact(block_size)) {
-            let keys = keys[column..column + 8 * N].as_chunks::<8>().0;
-            let keys = eights::<L, T, N>(keys);
+        for (q, keys) in q.iter().zip(keys) {
+            let keys = sixteen::<L, T>(keys);
             for r in 0..R {
                 let factor = L::splat(q[r]);
-                for n in 0..N {
+                for n in 0..2 {
                     sums[r][n] = factor.mul_add(keys[n], sums[r][n]);
                 }
             }
@@ -128,44 +126,34 @@ unsafe fn strip_dots<L: Lanes, T: Number, const R: usize, const N: usize>(
     sums
 }
 
+/// Adds weight · value to the sums of `R` queries, position after position: `values` are those of the positions `from..`
+/// of a chunk in one strip.
 #[inline(always)]
-unsafe fn eights<L: Lanes, T: Number, const N: usize>(from: &[[T; 8]]) -> [L; N] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut lanes = [L::splat(0.0); N];
-        for n in 0..N {
-            lanes[n] = T::eight(&from[n]);
-        }
-        lanes
-    }
-}
-
-/// Adds weight · value to 8·`N` neighbouring sums of `R` queries, position after position.
-///
-/// `values` are the rows of the positions `from..` of a chunk in one strip, `width` numbers each, of which those from
-/// `column` on count.
-#[inline(always)]
-pub unsafe fn add_values<L: Lanes, T: Number, const R: usize, const N: usize>(
+pub unsafe fn add_values<L: Lanes, T: Number, const R: usize>(
     weights: &[[f32; CHUNK]; R],
     from: usize,
-    values: &[T],
-    width: usize,
-    column: usize,
-    mut sums: [[L; N]; R],
-) -> [[L; N]; R] {
+    values: &[[T; PANEL]],
+    mut sums: Sums<L, R>,
+) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
-        for (i, values) in (from..).zip(values.chunks_exact(width)) {
-            let values = values[column..column + 8 * N].as_chunks::<8>().0;
-            let values = eights::<L, T, N>(values);
+        for (i, values) in (from..).zip(values) {
+            let values = sixteen::<L, T>(values);
             for r in 0..R {
                 // The remainder says to the compiler what is so anyway.
                 let factor = L::splat(weights[r][i % CHUNK]);
-                for n in 0..N {
+                for n in 0..2 {
                     sums[r][n] = factor.mul_add(values[n], sums[r][n]);
                 }
             }
         }
     }
     sums
+}
+
+#[inline(always)]
+unsafe fn sixteen<L: Lanes, T: Number>(from: &[T; PANEL]) -> [L; 2] {
+    let (eights, _) = from.as_chunks::<8>();
+    // SAFETY: the caller's promise.
+    unsafe { [T::eight(&eights[0]), T::eight(&eights[1])] }
 }

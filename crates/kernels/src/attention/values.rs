@@ -5,157 +5,148 @@ use std::ops::Range;
 use half::f16;
 
 use super::CHUNK;
-use super::cache::STRIP;
-use super::chunk::{Group, Plane, Run};
-use super::tile::{Number, add_values};
+use super::cache::{PANEL, SCALED};
+use super::chunk::{Group, Span};
+use super::tile::{Number, Sums, add_values};
 use crate::lanes::Lanes;
 
-/// Neighbouring dimensions of a chunk's values: `[block_size, width]` in each block.
-#[derive(Clone, Copy)]
-pub struct Strip<'a, T> {
-    pub values: Plane<'a, T>,
-    pub(super) runs: &'a [Run],
-    /// Where it begins in a block's head.
-    pub first: usize,
-    /// Its first dimension.
-    pub d: usize,
-    pub width: usize,
-}
-
-impl<'a, T> Strip<'a, T> {
-    /// The parts of a range of positions, block by block: where their values and their scales begin, and which
-    /// they are.
-    #[inline(always)]
-    fn parts(self, range: Range<usize>) -> impl Iterator<Item = (usize, usize, Range<usize>)> {
-        let (first, width) = (self.first, self.width);
-        self.runs.iter().filter_map(move |run| {
-            let part = range.start.max(run.from)..range.end.min(run.to);
-            let (base, offset) = (run.base + first, part.start - run.origin.min(part.start));
-            (!part.is_empty()).then_some((base + offset * width, base / STRIP + offset, part))
-        })
-    }
-}
-
-/// Adds a chunk's values to the sums of `R` queries: together where all see them, before and after one by one.
+/// Adds the positions that a query sees, but not all queries of its tile, query by query: those before the common
+/// ones, or those after.
 ///
 /// # Safety
 /// Here and below: the instruction set of `L` must be there.
 #[inline(always)]
-pub unsafe fn add_tile<L: Lanes, T: Number, const R: usize, const N: usize>(
+pub unsafe fn add_alone<L: Lanes, T: Number>(
+    group: &Group<'_>,
+    span: Span<'_, T>,
+    after: bool,
+    weights: &[[f32; CHUNK]],
+    sums: &mut [f32],
+) {
+    let each = group.queries.iter().zip(weights.as_chunks::<1>().0);
+    for ((query, weights), sums) in each.zip(sums.chunks_exact_mut(group.shape.head_dim)) {
+        let seen = query.seen(span.start, span.start + CHUNK);
+        let alone = if after {
+            seen.start.max(query.common_to)..seen.end
+        } else {
+            seen.start..seen.end.min(query.common_from)
+        };
+        if !alone.is_empty() {
+            // SAFETY: the caller's promise.
+            unsafe { add_range::<L, T, 1>(group, span, alone, weights, sums) };
+        }
+    }
+}
+
+/// Adds the positions that `R` queries all see.
+#[inline(always)]
+pub unsafe fn add_strips<L: Lanes, T: Number, const R: usize>(
     group: &Group<'_>,
     first: usize,
-    strip: Strip<'_, T>,
-    start: usize,
+    span: Span<'_, T>,
     weights: &[[f32; CHUNK]],
     sums: &mut [f32],
 ) {
-    let dim = group.shape.head_dim;
-    let seen = |r: usize| group.queries[first + r].seen(start, start + CHUNK);
-    let from = (0..R).map(|r| seen(r).start).max().unwrap_or(0);
-    let to = (0..R).map(|r| seen(r).end).min().unwrap_or(0);
-    // Without common positions, everything counts as before them.
-    let common = if from < to { from..to } else { start + CHUNK..start + CHUNK };
-    for after in [false, true] {
-        if after && !common.is_empty() {
-            let (weights, sums) = (&weights[first..], &mut sums[first * dim..]);
-            // SAFETY: the caller's promise.
-            unsafe { add_range::<L, T, R, N>(strip, common.clone(), start, weights, sums, dim) };
-        }
-        for r in 0..R {
-            let seen = seen(r);
-            let alone = if after {
-                seen.start.max(common.end)..seen.end
-            } else {
-                seen.start..seen.end.min(common.start)
-            };
-            if !alone.is_empty() {
-                let (weights, sums) = (&weights[first + r..], &mut sums[(first + r) * dim..]);
-                // SAFETY: the caller's promise.
-                unsafe { add_range::<L, T, 1, 4>(strip, alone, start, weights, sums, dim) };
-            }
-        }
-    }
+    let query = &group.queries[first];
+    let common = query.common_from.max(span.start)..query.common_to.min(span.start + CHUNK);
+    let (Some(weights), false) = (weights[first..].first_chunk::<R>(), common.is_empty()) else { return };
+    // SAFETY: the caller's promise.
+    unsafe { add_range::<L, T, R>(group, span, common, weights, &mut sums[first * group.shape.head_dim..]) };
 }
 
-/// Adds the values of a range of positions to the sums of `R` queries that all see them.
+/// Adds the values of a range of positions to the sums of `R` queries, `[R, head_dim]`, that all see them.
 #[inline(always)]
-unsafe fn add_range<L: Lanes, T: Number, const R: usize, const N: usize>(
-    strip: Strip<'_, T>,
+unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
+    group: &Group<'_>,
+    span: Span<'_, T>,
     range: Range<usize>,
-    start: usize,
-    weights: &[[f32; CHUNK]],
+    weights: &[[f32; CHUNK]; R],
     sums: &mut [f32],
-    dim: usize,
 ) {
-    let Some(weights) = weights.first_chunk::<R>() else { return };
+    let (dim, block_size) = (group.shape.head_dim, group.shape.block_size);
     let mut scaled = [[0.0; CHUNK]; R];
-    // SAFETY: the caller's promise.
-    unsafe {
-        let weights = if T::SCALED {
-            for (_, scales, part) in strip.parts(range.clone()) {
-                let scales = &strip.values.scales[scales..];
-                for (scaled, weights) in scaled.iter_mut().zip(weights) {
-                    scale_weights::<L>(weights, scales, part.start - start, part.len(), scaled);
+    for d in (0..dim).step_by(PANEL) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if T::SCALED && d % SCALED == 0 {
+                for (base, offset, part) in span.parts(&range) {
+                    let scales = &span.values.scales[(base + d * block_size) / SCALED + offset..];
+                    for (scaled, weights) in scaled.iter_mut().zip(weights) {
+                        scale_weights::<L>(weights, scales, part.start - span.start, part.len(), scaled);
+                    }
                 }
             }
-            &scaled
-        } else {
-            weights
-        };
-        let mut column = 0;
-        while column + 8 <= strip.width {
-            let sums = &mut sums[strip.d + column..];
-            column += match strip.width - column {
-                32.. if N == 4 => add_columns::<L, T, R, 4>(strip, &range, start, weights, column, sums, dim),
-                16.. => add_columns::<L, T, R, 2>(strip, &range, start, weights, column, sums, dim),
-                _ => add_columns::<L, T, R, 1>(strip, &range, start, weights, column, sums, dim),
-            };
-        }
-        for column in column..strip.width {
-            for (r, weights) in weights.iter().enumerate() {
-                let sum = &mut sums[r * dim + strip.d + column];
-                for (values, _, part) in strip.parts(range.clone()) {
-                    let values = strip.values.numbers[values + column..].iter().step_by(strip.width);
-                    let pairs = weights[part.start - start..part.end - start].iter().zip(values);
-                    *sum = pairs.fold(*sum, |sum, (weight, value)| sum + weight * value.one());
+            let weights = if T::SCALED { &scaled } else { weights };
+            if d + PANEL <= dim {
+                add_strip::<L, T, R>(span, &range, d * block_size, weights, &mut sums[d..], dim);
+            } else {
+                for (weights, sums) in weights.iter().zip(sums.chunks_mut(dim)) {
+                    add_rest(span, &range, d * block_size, weights, &mut sums[d..dim]);
                 }
             }
         }
     }
 }
 
-/// Adds 8·`N` columns of a strip, which is what it gives. Sums stay in registers from block to block.
+impl<T> Span<'_, T> {
+    /// The parts of a range of positions, block by block: where the block's head begins, the first one's offset in
+    /// the block, and which they are.
+    #[inline(always)]
+    fn parts(self, range: &Range<usize>) -> impl Iterator<Item = (usize, usize, Range<usize>)> {
+        self.runs.iter().filter_map(move |run| {
+            let part = range.start.max(run.from)..range.end.min(run.to);
+            (!part.is_empty()).then(|| (run.base, part.start - run.origin, part))
+        })
+    }
+}
+
+/// Adds a strip, which begins at `first` in a block's head. Sums stay in registers from block to block; those of
+/// neighbouring queries are `dim` numbers apart.
 #[inline(always)]
-unsafe fn add_columns<L: Lanes, T: Number, const R: usize, const N: usize>(
-    strip: Strip<'_, T>,
+unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
+    span: Span<'_, T>,
     range: &Range<usize>,
-    start: usize,
+    first: usize,
     weights: &[[f32; CHUNK]; R],
-    column: usize,
     sums: &mut [f32],
     dim: usize,
-) -> usize {
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes = [[L::splat(0.0); N]; R];
+        let mut lanes: Sums<L, R> = [[L::splat(0.0); 2]; R];
         for r in 0..R {
-            let sums = sums[r * dim..r * dim + 8 * N].as_chunks::<8>().0;
-            for n in 0..N {
-                lanes[r][n] = L::load(&sums[n]);
-            }
+            let sums = sums[r * dim..r * dim + PANEL].as_chunks::<8>().0;
+            lanes[r] = [L::load(&sums[0]), L::load(&sums[1])];
         }
-        for (values, _, part) in strip.parts(range.clone()) {
-            let values = &strip.values.numbers[values..values + part.len() * strip.width];
-            lanes = add_values(weights, part.start - start, values, strip.width, column, lanes);
+        for (base, offset, part) in span.parts(range) {
+            let values = &span.values.numbers[base + first + offset * PANEL..][..part.len() * PANEL];
+            lanes = add_values(weights, part.start - span.start, values.as_chunks().0, lanes);
         }
         for r in 0..R {
-            let sums = sums[r * dim..r * dim + 8 * N].as_chunks_mut::<8>().0;
-            for n in 0..N {
-                lanes[r][n].store(&mut sums[n]);
+            let sums = sums[r * dim..r * dim + PANEL].as_chunks_mut::<8>().0;
+            lanes[r][0].store(&mut sums[0]);
+            lanes[r][1].store(&mut sums[1]);
+        }
+    }
+}
+
+/// As [`add_strip`] for one query and a last strip that is narrower.
+fn add_rest<T: Number>(
+    span: Span<'_, T>,
+    range: &Range<usize>,
+    first: usize,
+    weights: &[f32; CHUNK],
+    sums: &mut [f32],
+) {
+    let width = sums.len();
+    for (base, offset, part) in span.parts(range) {
+        let values = span.values.numbers[base + first + offset * width..].chunks_exact(width);
+        for (weight, values) in weights[part.start - span.start..part.end - span.start].iter().zip(values) {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += weight * value.one();
             }
         }
     }
-    8 * N
 }
 
 /// Weights times the scales of their values, for `len` positions from the `from`-th of the chunk on.
