@@ -8,7 +8,9 @@
 use std::time::Instant;
 
 use half::f16;
-use lantern_kernels::{AttentionSeq, AttentionShape, KvSlice, Pool, attention, isa};
+use lantern_kernels::{
+    AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, Pool, attention, isa, store_kv,
+};
 
 const BLOCK: usize = 32;
 const PROMPT: usize = 128;
@@ -48,6 +50,7 @@ fn main() {
             softcap: None,
             sinks: None,
         };
+        println!("{name:<14} {PROMPT} rows written in {:.0} µs", store_microseconds(&shape, eight_bits));
         for depth in [512, 2048, 8192, 32768] {
             let layers = Layers::new(&shape, depth, megabytes << 20, eight_bits);
             let seen = |position: usize| window.map_or(position + 1, |w| (position + 1).min(w as usize));
@@ -63,6 +66,31 @@ fn main() {
             );
         }
     }
+}
+
+/// Best time to write the rows of a prompt, keys and values.
+fn store_microseconds(shape: &AttentionShape, eight_bits: bool) -> f64 {
+    let AttentionShape { n_kv_heads, head_dim, block_size, .. } = *shape;
+    let dims = KvDims { n_kv_heads, head_dim, block_size };
+    let numbers = PROMPT * n_kv_heads * head_dim;
+    let rows: Vec<f32> = (0..numbers).map(|i| (i as f32 * 0.37).sin()).collect();
+    let slots: Vec<u32> = (0..PROMPT as u32).collect();
+    let mut halves = vec![f16::ZERO; numbers];
+    let mut quants = vec![0; numbers];
+    let mut best = f64::MAX;
+    for _ in 0..20 {
+        let start = Instant::now();
+        for side in [KvSide::Keys, KvSide::Values] {
+            let mut to = if eight_bits {
+                KvSliceMut::Q8_0 { scales: &mut halves[..numbers / 32], quants: &mut quants }
+            } else {
+                KvSliceMut::F16(&mut halves)
+            };
+            store_kv(&dims, side, &mut to, &slots, &rows).expect("lengths agree");
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e6);
+    }
+    best
 }
 
 /// The caches of some layers, side by side.

@@ -48,6 +48,10 @@ pub trait Lanes: Copy {
         unsafe { Self::load(&values) }
     }
 
+    /// Asks for the line of memory at an address to be brought near; any address will do.
+    #[inline(always)]
+    fn prefetch<T>(_at: *const T) {}
+
     /// Writes the numbers.
     fn store(self, to: &mut [f32; 8]);
 
@@ -197,6 +201,11 @@ mod avx {
         #[inline(always)]
         unsafe fn load_bytes(from: &[i8; 8]) -> Self {
             Avx(unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.as_ptr().cast()))) })
+        }
+
+        #[inline(always)]
+        fn prefetch<T>(at: *const T) {
+            unsafe { _mm_prefetch(at.cast(), _MM_HINT_T0) }
         }
 
         #[inline(always)]

@@ -217,11 +217,13 @@ impl Places {
 /// Rounds numbers to 8 bits and gives their scale. What is stored is the rounded scale, so that is what they are
 /// divided by.
 fn quantize(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
+    // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits.
+    const ROUND: f32 = 12_582_912.0;
     let largest = numbers.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
     let scale = f16::from_f32(largest / 127.0);
     let inverse = if scale > f16::ZERO { 1.0 / scale.to_f32() } else { 0.0 };
     for (to, number) in to.iter_mut().zip(numbers) {
-        *to = (number * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        *to = ((number * inverse).clamp(-127.0, 127.0) + ROUND).to_bits() as i8;
     }
     scale
 }

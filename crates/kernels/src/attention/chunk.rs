@@ -136,8 +136,10 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
     unsafe {
         let mut runs = [Run::default(); MAX_RUNS];
         let runs = group.runs(start, &mut runs);
-        for run in runs {
-            score_run::<L, T>(group, keys, *run, start, scores);
+        for (i, run) in runs.iter().enumerate() {
+            let next = runs.get(i + 1).unwrap_or(run);
+            let ahead = next.base as isize - run.base as isize;
+            score_run::<L, T>(group, keys, *run, ahead, start, scores);
         }
         for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
             let seen = query.seen(start, start + CHUNK);
@@ -187,6 +189,7 @@ unsafe fn score_run<L: Lanes, T: Number>(
     group: &Group<'_>,
     keys: Plane<'_, T>,
     run: Run,
+    ahead: isize,
     start: usize,
     scores: &mut [[f32; CHUNK]],
 ) {
@@ -197,7 +200,7 @@ unsafe fn score_run<L: Lanes, T: Number>(
     };
     // SAFETY: the caller's promise.
     unsafe {
-        for_tiles!(group.queries.len(), score_tile(group, |i| keys, run, start, scores));
+        for_tiles!(group.queries.len(), score_tile(group, |i| keys, run, ahead, start, scores));
     }
 }
 
@@ -208,6 +211,7 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     first: usize,
     keys: Plane<'_, T>,
     run: Run,
+    ahead: isize,
     start: usize,
     scores: &mut [[f32; CHUNK]],
 ) {
@@ -217,6 +221,8 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     let to = queries.iter().fold(run.from, |to, query| to.max(query.to)).min(run.to);
     let q = group.q[first * head_dim..(first + R) * head_dim].as_chunks::<R>().0;
     let scores = &mut scores[first..first + R];
+    // One tile is enough to fetch for all.
+    let ahead = if first == 0 { ahead } else { 0 };
     let (panels, _) = keys.numbers.as_chunks::<PANEL>();
     for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
         let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
@@ -224,7 +230,7 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
         let at = run.origin + panel * PANEL - start;
         // SAFETY: the caller's promise.
         unsafe {
-            let sums: Sums<L, R> = dots::<L, T, R>(q, keys_of, scales, block_size);
+            let sums: Sums<L, R> = dots::<L, T, R>(q, keys_of, scales, block_size, ahead);
             for r in 0..R {
                 let scores = scores[r][at..at + PANEL].as_chunks_mut::<8>().0;
                 sums[r][0].store(&mut scores[0]);

@@ -75,23 +75,25 @@ pub type Sums<L, const R: usize> = [[L; 2]; R];
 /// The dot products of `R` queries with the positions of a panel of keys.
 ///
 /// `q` holds the queries' numbers dimension by dimension. `keys` is `[head_dim, 16]`; `scales`, where there are any,
-/// begins with those of the positions' first dimensions, and `block_size` further are the next.
+/// begins with those of the positions' first dimensions, and `block_size` further are the next. While it computes,
+/// what lies `ahead` of the keys is brought near.
 #[inline(always)]
 pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
     q: &[[f32; R]],
     keys: &[[T; PANEL]],
     scales: &[f16],
     block_size: usize,
+    ahead: isize,
 ) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
         let zero = [[L::splat(0.0); 2]; R];
         if !T::SCALED {
-            return plain_dots(q, keys, zero);
+            return plain_dots(q, keys, ahead, zero);
         }
         let mut sums = zero;
         for ((q, keys), scales) in q.chunks(SCALED).zip(keys.chunks(SCALED)).zip(scales.chunks(block_size)) {
-            let part: Sums<L, R> = plain_dots(q, keys, zero);
+            let part: Sums<L, R> = plain_dots(q, keys, ahead, zero);
             let Some(scales) = scales.first_chunk::<PANEL>() else { break };
             let scales: [L; 2] = sixteen::<L, f16>(scales);
             for r in 0..R {
@@ -109,11 +111,13 @@ pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
 unsafe fn plain_dots<L: Lanes, T: Number, const R: usize>(
     q: &[[f32; R]],
     keys: &[[T; PANEL]],
+    ahead: isize,
     mut sums: Sums<L, R>,
 ) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
         for (q, keys) in q.iter().zip(keys) {
+            L::prefetch(keys.as_ptr().wrapping_offset(ahead));
             let keys = sixteen::<L, T>(keys);
             for r in 0..R {
                 let factor = L::splat(q[r]);
@@ -127,17 +131,19 @@ unsafe fn plain_dots<L: Lanes, T: Number, const R: usize>(
 }
 
 /// Adds weight · value to the sums of `R` queries, position after position: `values` are those of the positions `from..`
-/// of a chunk in one strip.
+/// of a chunk in one strip. `ahead` as in [`dots`].
 #[inline(always)]
 pub unsafe fn add_values<L: Lanes, T: Number, const R: usize>(
     weights: &[[f32; CHUNK]; R],
     from: usize,
     values: &[[T; PANEL]],
+    ahead: isize,
     mut sums: Sums<L, R>,
 ) -> Sums<L, R> {
     // SAFETY: the caller's promise.
     unsafe {
         for (i, values) in (from..).zip(values) {
+            L::prefetch(values.as_ptr().wrapping_offset(ahead));
             let values = sixteen::<L, T>(values);
             for r in 0..R {
                 // The remainder says to the compiler what is so anyway.

@@ -33,7 +33,7 @@ pub unsafe fn add_alone<L: Lanes, T: Number>(
         };
         if !alone.is_empty() {
             // SAFETY: the caller's promise.
-            unsafe { add_range::<L, T, 1>(group, span, alone, weights, sums) };
+            unsafe { add_range::<L, T, 1>(group, span, alone, false, weights, sums) };
         }
     }
 }
@@ -51,15 +51,20 @@ pub unsafe fn add_strips<L: Lanes, T: Number, const R: usize>(
     let common = query.common_from.max(span.start)..query.common_to.min(span.start + CHUNK);
     let (Some(weights), false) = (weights[first..].first_chunk::<R>(), common.is_empty()) else { return };
     // SAFETY: the caller's promise.
-    unsafe { add_range::<L, T, R>(group, span, common, weights, &mut sums[first * group.shape.head_dim..]) };
+    unsafe {
+        let sums = &mut sums[first * group.shape.head_dim..];
+        add_range::<L, T, R>(group, span, common, first == 0, weights, sums);
+    }
 }
 
-/// Adds the values of a range of positions to the sums of `R` queries, `[R, head_dim]`, that all see them.
+/// Adds the values of a range of positions to the sums of `R` queries, `[R, head_dim]`, that all see them. The first
+/// to do so fetches each strip while it works on the one before.
 #[inline(always)]
 unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
     group: &Group<'_>,
     span: Span<'_, T>,
     range: Range<usize>,
+    first: bool,
     weights: &[[f32; CHUNK]; R],
     sums: &mut [f32],
 ) {
@@ -78,7 +83,8 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
             }
             let weights = if T::SCALED { &scaled } else { weights };
             if d + PANEL <= dim {
-                add_strip::<L, T, R>(span, &range, d * block_size, weights, &mut sums[d..], dim);
+                let ahead = if first && d + PANEL < dim { block_size * PANEL } else { 0 };
+                add_strip::<L, T, R>(span, &range, d * block_size, ahead, weights, &mut sums[d..], dim);
             } else {
                 for (weights, sums) in weights.iter().zip(sums.chunks_mut(dim)) {
                     add_rest(span, &range, d * block_size, weights, &mut sums[d..dim]);
@@ -107,6 +113,7 @@ unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
     span: Span<'_, T>,
     range: &Range<usize>,
     first: usize,
+    ahead: usize,
     weights: &[[f32; CHUNK]; R],
     sums: &mut [f32],
     dim: usize,
@@ -120,7 +127,7 @@ unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
         }
         for (base, offset, part) in span.parts(range) {
             let values = &span.values.numbers[base + first + offset * PANEL..][..part.len() * PANEL];
-            lanes = add_values(weights, part.start - span.start, values.as_chunks().0, lanes);
+            lanes = add_values(weights, part.start - span.start, values.as_chunks().0, ahead as isize, lanes);
         }
         for r in 0..R {
             let sums = sums[r * dim..r * dim + PANEL].as_chunks_mut::<8>().0;
