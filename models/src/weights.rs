@@ -28,7 +28,13 @@ impl<'a> Weights<'a> {
             tensor.ty()?;
         }
         let packed = if compute.pool().is_some() { file.file_len() as usize } else { 0 };
-        Ok(Weights { file, compute, arena: Arena::new(packed)?, used: RefCell::default(), matrices: RefCell::default() })
+        Ok(Weights {
+            file,
+            compute,
+            arena: Arena::new(packed)?,
+            used: RefCell::default(),
+            matrices: RefCell::default(),
+        })
     }
 
     /// How the layers compute.
@@ -88,7 +94,15 @@ impl<'a> Weights<'a> {
             return Ok(Arc::clone(matrix));
         }
         let tensor = self.tensor(name, &[cols, rows])?;
-        let matrix = Matrix::new(name, tensor.ty()?, rows, cols, self.file.bytes(tensor)?, &self.compute, &self.arena)?;
+        let matrix = Matrix::new(
+            name,
+            tensor.ty()?,
+            rows,
+            cols,
+            self.file.bytes(tensor)?,
+            &self.compute,
+            &self.arena,
+        )?;
         let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(name.to_owned(), Arc::clone(&matrix));
         Ok(matrix)

@@ -1,10 +1,13 @@
 //! Weight matrices, ready to be multiplied: checked once, so that kernels may trust their size.
 
+use std::ops::Range;
+
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
 use crate::arena::{Arena, ArenaBytes};
 use crate::error::check_len;
+use crate::isa::isa;
 use crate::packed::{Packing, ROWS, pack, packing, unpack_row};
 use crate::pool::Pool;
 
@@ -78,8 +81,8 @@ impl QMatrix {
                 let (from_len, to_len) = (rows * row_bytes, rows.next_multiple_of(ROWS) * row_bytes);
                 let mut tiles = arena.take(count * to_len)?;
                 for i in 0..if to_len == 0 { 0 } else { count } {
-                    let from = &bytes[i * from_len..(i + 1) * from_len];
-                    pack(pool, &packing, from, row_bytes, &mut tiles[i * to_len..(i + 1) * to_len]);
+                    let to = &mut tiles[i * to_len..(i + 1) * to_len];
+                    pack_and_release(pool, &packing, &bytes, i * from_len..(i + 1) * from_len, row_bytes, to);
                 }
                 Storage::Tiles(packing, tiles)
             }
@@ -149,6 +152,26 @@ impl QMatrix {
             }
         }
         Ok(())
+    }
+}
+
+/// Packs a part of the file's bytes, letting go of it piece by piece: at no time are there two copies of much.
+fn pack_and_release(
+    pool: &Pool,
+    packing: &Packing,
+    bytes: &TensorBytes,
+    part: Range<usize>,
+    row_bytes: usize,
+    to: &mut [u8],
+) {
+    /// About so many bytes are packed at once.
+    const PIECE: usize = 16 << 20;
+    let tile_bytes = ROWS * row_bytes;
+    let piece = (PIECE / tile_bytes).max(1) * tile_bytes;
+    for (start, to) in part.clone().step_by(piece).zip(to.chunks_mut(piece)) {
+        let from = start..part.end.min(start + piece);
+        pack(isa(), pool, packing, &bytes[from.clone()], row_bytes, to);
+        bytes.release(from);
     }
 }
 

@@ -30,13 +30,8 @@ impl Matrix {
         arena: &Arena,
     ) -> Result<Self, ModelError> {
         if let Some(pool) = compute.pool() {
-            return match QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.clone(), arena, pool) {
-                Ok(matrix) => {
-                    if matrix.is_packed() {
-                        bytes.release();
-                    }
-                    Ok(Matrix::Host(matrix))
-                }
+            return match QMatrix::new(ty, MatrixShape::one(rows, cols), bytes, arena, pool) {
+                Ok(matrix) => Ok(Matrix::Host(matrix)),
                 Err(KernelError::UnsupportedType { ty }) => {
                     Err(ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() })
                 }
