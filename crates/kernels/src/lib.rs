@@ -11,6 +11,7 @@
 
 mod attention;
 mod dot;
+mod elementwise;
 mod error;
 mod exp;
 mod floats;
@@ -23,6 +24,9 @@ mod quantize;
 mod share;
 
 pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
+pub use elementwise::{
+    Activation, RopePairs, Rotation, add, gate, rms_norm, rms_norm_in_place, rope, scale, softcap,
+};
 pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{Product, matmul, matmul_each};
