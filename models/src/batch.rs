@@ -1,5 +1,7 @@
 //! One forward pass's input: rows of tokens from any number of sequences. Who they belong to is the engine's business.
 
+pub use lantern_kernels::AttentionSeq as BatchSeq;
+
 use crate::{KvCache, ModelConfig, ModelError};
 
 /// Rows of tokens, those of one sequence beside each other.
@@ -13,27 +15,31 @@ pub struct ForwardBatch {
     pub slots: Vec<u32>,
     /// The sequences; together they cover all rows in order.
     pub seqs: Vec<BatchSeq>,
+    /// The blocks of all sequences; [`BatchSeq::first_block`] says where each one's begin.
+    pub block_tables: Vec<u32>,
     /// Rows whose logits are wanted.
     pub logit_rows: Vec<u32>,
-}
-
-/// The rows of one sequence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchSeq {
-    /// Its first row in the batch.
-    pub first_row: usize,
-    /// How many rows it has.
-    pub rows: usize,
-    /// Tokens in the cache after this batch; row `i` sits at position `context - rows + i`.
-    pub context: usize,
-    /// The blocks that hold them, in order.
-    pub blocks: Vec<u32>,
 }
 
 impl ForwardBatch {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.tokens.len()
+    }
+
+    /// The blocks of one of its sequences in the order of positions; empty where the table is too short for them.
+    pub fn blocks(&self, seq: &BatchSeq, block_size: usize) -> &[u32] {
+        let table = self.block_tables.get(seq.first_block..).unwrap_or_default();
+        table.get(..seq.context.div_ceil(block_size)).unwrap_or_default()
+    }
+
+    /// Makes it empty and keeps its memory.
+    pub fn clear(&mut self) {
+        let ForwardBatch { tokens, positions, slots, seqs, block_tables, logit_rows } = self;
+        for list in [tokens, positions, slots, block_tables, logit_rows] {
+            list.clear();
+        }
+        seqs.clear();
     }
 
     /// Refuses a batch that does not fit the model or the cache, so that layers can index without asking.
@@ -67,10 +73,16 @@ impl ForwardBatch {
                     seq.first_row, seq.rows, seq.context
                 ));
             }
-            if seq.blocks.len().saturating_mul(kv.block_size()) < seq.context {
-                return fail(format!("{} blocks for a context of {}", seq.blocks.len(), seq.context));
+            let blocks = self.blocks(seq, kv.block_size());
+            if blocks.is_empty() {
+                return fail(format!(
+                    "a context of {} whose blocks begin at {} of {}",
+                    seq.context,
+                    seq.first_block,
+                    self.block_tables.len()
+                ));
             }
-            if let Some(&block) = seq.blocks.iter().find(|&&block| block as usize >= kv.n_blocks()) {
+            if let Some(&block) = blocks.iter().find(|&&block| block as usize >= kv.n_blocks()) {
                 return fail(format!("block {block} of {}", kv.n_blocks()));
             }
             next += seq.rows;

@@ -106,12 +106,9 @@ fn push(batch: &mut ForwardBatch, seq: &mut Sequence, tokens: &[u32]) {
         batch.logit_rows.push((first_row + i) as u32);
     }
     seq.fed += tokens.len();
-    batch.seqs.push(BatchSeq {
-        first_row,
-        rows: tokens.len(),
-        context: seq.fed,
-        blocks: seq.blocks[..seq.fed.div_ceil(BLOCK)].to_vec(),
-    });
+    let (rows, context, first_block) = (tokens.len(), seq.fed, batch.block_tables.len());
+    batch.block_tables.extend_from_slice(&seq.blocks[..context.div_ceil(BLOCK)]);
+    batch.seqs.push(BatchSeq { first_row, rows, context, first_block });
 }
 
 fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Vec<Vec<f32>> {

@@ -104,11 +104,7 @@ fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Resu
 }
 
 fn fill_batch(batch: &mut ForwardBatch, pieces: &[Piece]) {
-    batch.tokens.clear();
-    batch.positions.clear();
-    batch.slots.clear();
-    batch.seqs.clear();
-    batch.logit_rows.clear();
+    batch.clear();
     for piece in pieces {
         let first_row = batch.tokens.len();
         let rows = piece.tokens.len();
@@ -125,8 +121,9 @@ fn fill_batch(batch: &mut ForwardBatch, pieces: &[Piece]) {
             LogitRows::Last => batch.logit_rows.push(last_row - 1),
             LogitRows::All => batch.logit_rows.extend(first_row as u32..last_row),
         }
-        let blocks = piece.blocks[..context.div_ceil(BLOCK_SIZE)].to_vec();
-        batch.seqs.push(BatchSeq { first_row, rows, context, blocks });
+        let first_block = batch.block_tables.len();
+        batch.block_tables.extend_from_slice(&piece.blocks[..context.div_ceil(BLOCK_SIZE)]);
+        batch.seqs.push(BatchSeq { first_row, rows, context, first_block });
     }
 }
 
@@ -146,7 +143,8 @@ mod tests {
         assert_eq!(batch.positions, [size - 1, size, size + 1, 0]);
         assert_eq!(batch.slots, [5 * size + size - 1, 2 * size, 2 * size + 1, 3 * size]);
         assert_eq!(batch.logit_rows, [3]);
-        assert_eq!(batch.seqs[0].blocks, [5, 2], "only blocks that hold something are named");
+        assert_eq!(batch.block_tables, [5, 2, 3], "only blocks that hold something are named");
+        assert_eq!((batch.seqs[0].first_block, batch.seqs[1].first_block), (0, 2));
         assert_eq!((batch.seqs[0].context, batch.seqs[1].first_row), (BLOCK_SIZE + 2, 3));
     }
 

@@ -38,16 +38,17 @@ pub struct AttentionShape {
 }
 
 /// The rows of one sequence in a batch.
-#[derive(Debug, Clone, Copy)]
-pub struct AttentionSeq<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionSeq {
     /// The first of its rows in the batch.
     pub first_row: usize,
     /// How many rows it has.
     pub rows: usize,
     /// Tokens in the cache, these rows included; row `i` sits at position `context - rows + i`.
     pub context: usize,
-    /// Blocks of the cache in the order of positions. Blocks that a window no longer reaches are not looked at.
-    pub blocks: &'a [u32],
+    /// Where its blocks begin in the batch's table of blocks: `context.div_ceil(block_size)` of them, in the order
+    /// of positions. Blocks that a window no longer reaches are not looked at.
+    pub first_block: usize,
 }
 
 /// Keys or values, `[blocks · block_size, n_kv_heads, head_dim]`.
@@ -70,18 +71,20 @@ impl KvSlice<'_> {
 
 /// Writes to `out[rows, n_heads, head_dim]` what the queries `q`, of the same shape, see.
 ///
-/// Keys and values of the rows themselves must be in `k` and `v` already. Rows that belong to no sequence are left
-/// alone.
+/// Keys and values of the rows themselves must be in `k` and `v` already. Sequences are in the order of their rows;
+/// rows that belong to none are left alone. `block_tables` holds the blocks of all sequences.
+#[allow(clippy::too_many_arguments)]
 pub fn attention(
     pool: &Pool,
     shape: &AttentionShape,
     q: &[f32],
     k: KvSlice<'_>,
     v: KvSlice<'_>,
-    seqs: &[AttentionSeq<'_>],
+    seqs: &[AttentionSeq],
+    block_tables: &[u32],
     out: &mut [f32],
 ) -> Result<(), KernelError> {
-    run(isa(), pool, shape, q, k, v, seqs, out)
+    run(isa(), pool, shape, q, k, v, seqs, block_tables, out)
 }
 
 /// As [`attention`] on an instruction set of the caller's choice, which must be available.
@@ -93,11 +96,12 @@ fn run(
     q: &[f32],
     k: KvSlice<'_>,
     v: KvSlice<'_>,
-    seqs: &[AttentionSeq<'_>],
+    seqs: &[AttentionSeq],
+    block_tables: &[u32],
     out: &mut [f32],
 ) -> Result<(), KernelError> {
-    check(shape, q, k, v, seqs, out)?;
-    let tasks = split(shape, seqs, pool.threads());
+    check(shape, q, k, v, seqs, block_tables, out)?;
+    let tasks = split(shape, seqs, block_tables, pool.threads());
     let (out, stride) = (Shared::new(out), shape.n_heads * shape.head_dim);
     pool.run(tasks.len(), &|i| {
         let task = &tasks[i];
@@ -113,7 +117,9 @@ fn run(
 
 /// Some rows of a sequence and some query heads of one key-value head.
 struct Task<'a> {
-    seq: AttentionSeq<'a>,
+    seq: AttentionSeq,
+    /// The sequence's blocks, in the order of positions.
+    blocks: &'a [u32],
     /// Rows, counted from the sequence's first.
     rows: std::ops::Range<usize>,
     heads: std::ops::Range<usize>,
@@ -121,13 +127,19 @@ struct Task<'a> {
 }
 
 /// Cuts a batch into tasks: by rows and key-value heads, and by query heads when that leaves threads without work.
-fn split<'a>(shape: &AttentionShape, seqs: &[AttentionSeq<'a>], threads: usize) -> Vec<Task<'a>> {
+fn split<'a>(
+    shape: &AttentionShape,
+    seqs: &[AttentionSeq],
+    block_tables: &'a [u32],
+    threads: usize,
+) -> Vec<Task<'a>> {
     let chunks: usize = seqs.iter().map(|seq| seq.rows.div_ceil(ROWS_PER_TASK)).sum();
     let group = shape.n_heads / shape.n_kv_heads;
     let parts = threads.div_ceil((chunks * shape.n_kv_heads).max(1)).clamp(1, group);
     let per_part = group.div_ceil(parts);
     let mut tasks = Vec::with_capacity(chunks * shape.n_kv_heads * parts);
     for seq in seqs {
+        let blocks = &block_tables[seq.first_block..];
         // The last rows see most: started first, they leave no thread alone at the end.
         for start in (0..seq.rows).step_by(ROWS_PER_TASK).rev() {
             for kv_head in 0..shape.n_kv_heads {
@@ -135,7 +147,7 @@ fn split<'a>(shape: &AttentionShape, seqs: &[AttentionSeq<'a>], threads: usize) 
                     let base = kv_head * group;
                     let heads = base + first..base + group.min(first + per_part);
                     let rows = start..seq.rows.min(start + ROWS_PER_TASK);
-                    tasks.push(Task { seq: *seq, rows, heads, kv_head });
+                    tasks.push(Task { seq: *seq, blocks, rows, heads, kv_head });
                 }
             }
         }
@@ -153,7 +165,8 @@ fn check(
     q: &[f32],
     k: KvSlice<'_>,
     v: KvSlice<'_>,
-    seqs: &[AttentionSeq<'_>],
+    seqs: &[AttentionSeq],
+    block_tables: &[u32],
     out: &[f32],
 ) -> Result<(), KernelError> {
     let AttentionShape { n_heads, n_kv_heads, head_dim, block_size, .. } = *shape;
@@ -170,32 +183,41 @@ fn check(
     let per_block = block_size * n_kv_heads * head_dim;
     let blocks = k.len() / per_block;
     check_len("the keys", k.len(), blocks.checked_mul(per_block))?;
-    let mut taken = vec![false; rows];
+    let mut free = 0;
     for seq in seqs {
-        check_seq(shape, seq, blocks)?;
+        check_seq(shape, seq, block_tables, blocks)?;
         let end = seq.first_row.saturating_add(seq.rows);
-        let Some(places) = taken.get_mut(seq.first_row..end) else {
+        if end > rows {
             return Err(KernelError::Index { what: "row", index: end, limit: rows });
-        };
-        if places.contains(&true) {
-            return Err(KernelError::Shape(format!("two sequences in rows {}..{end}", seq.first_row)));
         }
-        places.fill(true);
+        if seq.first_row < free {
+            return Err(KernelError::Shape(format!(
+                "a sequence in rows {}..{end} after row {free}",
+                seq.first_row
+            )));
+        }
+        free = end;
     }
     Ok(())
 }
 
-fn check_seq(shape: &AttentionShape, seq: &AttentionSeq<'_>, blocks: usize) -> Result<(), KernelError> {
+fn check_seq(
+    shape: &AttentionShape,
+    seq: &AttentionSeq,
+    block_tables: &[u32],
+    blocks: usize,
+) -> Result<(), KernelError> {
     if seq.rows > seq.context {
         return Err(KernelError::Shape(format!("{} rows in a context of {}", seq.rows, seq.context)));
     }
     let needed = seq.context.div_ceil(shape.block_size);
-    if seq.blocks.len() < needed {
-        let found = seq.blocks.len();
+    let table = block_tables.get(seq.first_block..).unwrap_or_default();
+    let Some(table) = table.get(..needed) else {
+        let found = table.len();
         return Err(KernelError::Length { what: "a sequence's block table", found, expected: needed });
-    }
+    };
     let first = first_seen(shape, seq.context - seq.rows) / shape.block_size;
-    for &block in &seq.blocks[first.min(needed)..needed] {
+    for &block in &table[first.min(needed)..] {
         if block as usize >= blocks {
             return Err(KernelError::Index { what: "block", index: block as usize, limit: blocks });
         }

@@ -1,7 +1,7 @@
 //! Grouped-query attention over the paged key-value cache.
 
 use candle_core::Tensor;
-use lantern_kernels::{AttentionSeq, AttentionShape, Pool};
+use lantern_kernels::{AttentionShape, Pool};
 
 use super::attention_tensors::{self, SeqTensors};
 use super::{Linear, RmsNorm, RopeTable};
@@ -111,16 +111,6 @@ impl Attention {
             rope.apply_rows(pool, &mut k, n_kv_heads, head_dim);
         }
         kv.write(self.layer, &batch.slots, &k, &v)?;
-        let seqs: Vec<AttentionSeq> = batch
-            .seqs
-            .iter()
-            .map(|seq| AttentionSeq {
-                first_row: seq.first_row,
-                rows: seq.rows,
-                context: seq.context,
-                blocks: &seq.blocks,
-            })
-            .collect();
         let shape = AttentionShape {
             n_heads,
             n_kv_heads,
@@ -132,7 +122,8 @@ impl Attention {
         };
         let (keys, values) = kv.slices(self.layer)?;
         let mut out = vec![0.0; q.len()];
-        lantern_kernels::attention(pool, &shape, &q, keys, values, &seqs, &mut out)?;
+        let (seqs, tables) = (&batch.seqs, &batch.block_tables);
+        lantern_kernels::attention(pool, &shape, &q, keys, values, seqs, tables, &mut out)?;
         self.output.rows(&out)
     }
 
@@ -157,7 +148,7 @@ impl Attention {
         kv.write_tensors(self.layer, &batch.slots, &k, &v)?;
         let mut outs = Vec::with_capacity(batch.seqs.len());
         for seq in &batch.seqs {
-            let slots = attention_tensors::slots(seq, kv.block_size());
+            let slots = attention_tensors::slots(batch, seq, kv.block_size());
             let (keys, values) = kv.gather(self.layer, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
             let seq = SeqTensors { queries, keys, values };

@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor};
 
 use super::AttentionParams;
-use crate::{BatchSeq, ModelError};
+use crate::{BatchSeq, ForwardBatch, ModelError};
 
 /// One sequence's inputs: queries `[rows, n_heads, head_dim]` of its last positions, keys and values
 /// `[context, n_kv_heads, head_dim]` of all.
@@ -14,10 +14,9 @@ pub(crate) struct SeqTensors {
 }
 
 /// The slots of a sequence's tokens, in order.
-pub(crate) fn slots(seq: &BatchSeq, block_size: usize) -> Vec<u32> {
-    (0..seq.context)
-        .map(|i| seq.blocks[i / block_size] * block_size as u32 + (i % block_size) as u32)
-        .collect()
+pub(crate) fn slots(batch: &ForwardBatch, seq: &BatchSeq, block_size: usize) -> Vec<u32> {
+    let blocks = batch.blocks(seq, block_size);
+    (0..seq.context).map(|i| blocks[i / block_size] * block_size as u32 + (i % block_size) as u32).collect()
 }
 
 /// `[rows, n_heads, head_dim]`.

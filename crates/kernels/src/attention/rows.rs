@@ -155,7 +155,7 @@ unsafe fn chunks<L: Lanes>(
 /// Where the head of a position begins in the cache.
 #[inline(always)]
 fn place(shape: &AttentionShape, task: &Task<'_>, position: usize) -> usize {
-    let block = task.seq.blocks[position / shape.block_size] as usize;
+    let block = task.blocks[position / shape.block_size] as usize;
     let slot = block * shape.block_size + position % shape.block_size;
     (slot * shape.n_kv_heads + task.kv_head) * shape.head_dim
 }

@@ -13,8 +13,8 @@ struct Case {
     k: Vec<f32>,
     v: Vec<f32>,
     q: Vec<f32>,
-    /// Rows, context and blocks of each sequence.
-    seqs: Vec<(usize, usize, Vec<u32>)>,
+    seqs: Vec<AttentionSeq>,
+    block_tables: Vec<u32>,
 }
 
 impl Case {
@@ -30,30 +30,22 @@ impl Case {
         let rounded = |values: Vec<f32>| values.into_iter().map(|v| f16::from_f32(v).to_f32()).collect();
         let (k, v) = (rounded(numbers(cache)), rounded(numbers(cache)));
         let q = numbers(rows * shape.n_heads * shape.head_dim);
-        let seqs = seqs
-            .iter()
-            .map(|(rows, context)| {
-                (*rows, *context, free.split_off(free.len() - context.div_ceil(shape.block_size)))
-            })
-            .collect();
-        Case { shape, k, v, q, seqs }
-    }
-
-    fn seqs(&self) -> Vec<AttentionSeq<'_>> {
-        let mut first_row = 0;
-        let mut seqs = Vec::new();
-        for (rows, context, blocks) in &self.seqs {
-            seqs.push(AttentionSeq { first_row, rows: *rows, context: *context, blocks });
+        let (mut first_row, mut first_block) = (0, 3);
+        let place = |&(rows, context): &(usize, usize)| {
+            let seq = AttentionSeq { first_row, rows, context, first_block };
             first_row += rows;
-        }
-        seqs
+            first_block += context.div_ceil(shape.block_size);
+            seq
+        };
+        let seqs = seqs.iter().map(place).collect();
+        Case { shape, k, v, q, seqs, block_tables: free }
     }
 
     fn run(&self, isa: Isa, threads: usize, half: bool) -> Vec<f32> {
-        self.run_seqs(isa, threads, half, &self.seqs())
+        self.run_seqs(isa, threads, half, &self.seqs)
     }
 
-    fn run_seqs(&self, isa: Isa, threads: usize, half: bool, seqs: &[AttentionSeq<'_>]) -> Vec<f32> {
+    fn run_seqs(&self, isa: Isa, threads: usize, half: bool, seqs: &[AttentionSeq]) -> Vec<f32> {
         let mut out = vec![f32::NAN; self.q.len()];
         let narrow = |values: &[f32]| -> Vec<f16> { values.iter().map(|v| f16::from_f32(*v)).collect() };
         let (k16, v16) = (narrow(&self.k), narrow(&self.v));
@@ -62,18 +54,20 @@ impl Case {
         } else {
             (KvSlice::F32(&self.k), KvSlice::F32(&self.v))
         };
-        super::run(isa, &Pool::new(threads), &self.shape, &self.q, k, v, seqs, &mut out).unwrap();
+        let pool = Pool::new(threads);
+        super::run(isa, &pool, &self.shape, &self.q, k, v, seqs, &self.block_tables, &mut out).unwrap();
         out
     }
 
     /// What row `i` of `seq` and a head should be.
-    fn exact(&self, seq: &AttentionSeq<'_>, i: usize, head: usize) -> Vec<f64> {
+    fn exact(&self, seq: &AttentionSeq, i: usize, head: usize) -> Vec<f64> {
         let AttentionShape { n_heads, n_kv_heads, head_dim, block_size, .. } = self.shape;
         let position = seq.context - seq.rows + i;
         let from = self.shape.window.map_or(0, |w| (position + 1).saturating_sub(w as usize));
         let kv_head = head / (n_heads / n_kv_heads);
         let at = |t: usize| {
-            let slot = seq.blocks[t / block_size] as usize * block_size + t % block_size;
+            let slot =
+                self.block_tables[seq.first_block + t / block_size] as usize * block_size + t % block_size;
             (slot * n_kv_heads + kv_head) * head_dim
         };
         let q = &self.q[((seq.first_row + i) * n_heads + head) * head_dim..][..head_dim];
@@ -120,12 +114,12 @@ fn close_to_the_exact_result() {
     for case in cases(&mut StdRng::seed_from_u64(8)) {
         for isa in Isa::available() {
             let got = case.run(isa, 2, false);
-            for seq in case.seqs() {
+            for seq in &case.seqs {
                 for i in 0..seq.rows {
                     for head in 0..case.shape.n_heads {
                         let dim = case.shape.head_dim;
                         let at = ((seq.first_row + i) * case.shape.n_heads + head) * dim;
-                        for (got, want) in got[at..at + dim].iter().zip(case.exact(&seq, i, head)) {
+                        for (got, want) in got[at..at + dim].iter().zip(case.exact(seq, i, head)) {
                             let off = (f64::from(*got) - want).abs();
                             assert!(off < 3e-6, "{isa}, {:?}: row {i} is off by {off:.1e}", case.shape);
                         }
@@ -144,11 +138,11 @@ fn a_row_does_not_depend_on_its_batch_or_the_threads() {
         for isa in Isa::available() {
             let whole = case.run(isa, 1, true);
             assert_eq!(whole, case.run(isa, 3, true), "{isa}: threads");
-            for seq in case.seqs() {
+            for seq in &case.seqs {
                 for i in 0..seq.rows {
                     // The same row as a batch of its own.
                     let context = seq.context - seq.rows + i + 1;
-                    let alone = AttentionSeq { first_row: seq.first_row + i, rows: 1, context, ..seq };
+                    let alone = AttentionSeq { first_row: seq.first_row + i, rows: 1, context, ..*seq };
                     let got = case.run_seqs(isa, 2, true, &[alone]);
                     let at = alone.first_row * row..(alone.first_row + 1) * row;
                     assert_eq!(whole[at.clone()], got[at], "{isa}, {:?}: row {i}", case.shape);
@@ -161,33 +155,35 @@ fn a_row_does_not_depend_on_its_batch_or_the_threads() {
 #[test]
 fn blocks_before_the_window_may_be_gone() {
     let mut rng = StdRng::seed_from_u64(10);
-    let case = Case::new(AttentionShape { window: Some(20), ..shape(2, 1, 32) }, &[(2, 100)], &mut rng);
+    let mut case = Case::new(AttentionShape { window: Some(20), ..shape(2, 1, 32) }, &[(2, 100)], &mut rng);
     let whole = case.run(isa(), 1, false);
-    let mut seq = case.seqs()[0];
-    let mut blocks = seq.blocks.to_vec();
-    blocks[..4].fill(u32::MAX);
-    seq.blocks = &blocks;
-    assert_eq!(whole, case.run_seqs(isa(), 1, false, &[seq]));
+    let first = case.seqs[0].first_block;
+    case.block_tables[first..first + 4].fill(u32::MAX);
+    assert_eq!(whole, case.run(isa(), 1, false));
 }
 
 #[test]
 fn nonsense_is_refused() {
     let mut rng = StdRng::seed_from_u64(11);
     let case = Case::new(shape(4, 2, 32), &[(3, 40)], &mut rng);
-    let seq = case.seqs()[0];
+    let seq = case.seqs[0];
     let pool = Pool::new(1);
-    let attempt = |shape: &AttentionShape, seqs: &[AttentionSeq<'_>]| {
+    let with_tables = |shape: &AttentionShape, seqs: &[AttentionSeq], tables: &[u32]| {
         let mut out = vec![0.0; case.q.len()];
-        attention(&pool, shape, &case.q, KvSlice::F32(&case.k), KvSlice::F32(&case.v), seqs, &mut out)
-            .map_err(|error| error.code())
+        let (k, v) = (KvSlice::F32(&case.k), KvSlice::F32(&case.v));
+        attention(&pool, shape, &case.q, k, v, seqs, tables, &mut out).map_err(|error| error.code())
     };
+    let attempt =
+        |shape: &AttentionShape, seqs: &[AttentionSeq]| with_tables(shape, seqs, &case.block_tables);
     assert_eq!(attempt(&case.shape, &[seq]), Ok(()));
     assert!(attempt(&AttentionShape { n_kv_heads: 3, ..case.shape.clone() }, &[seq]).is_err());
     assert!(attempt(&AttentionShape { head_dim: 0, ..case.shape.clone() }, &[seq]).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { rows: 41, ..seq }]).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { first_row: 1, ..seq }]).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { context: 49, ..seq }]).is_err());
-    assert!(attempt(&case.shape, &[AttentionSeq { blocks: &[0, 1, 1000], ..seq }]).is_err());
+    assert!(attempt(&case.shape, &[AttentionSeq { first_block: 4, ..seq }]).is_err());
+    assert!(attempt(&case.shape, &[AttentionSeq { first_block: usize::MAX, ..seq }]).is_err());
+    assert!(with_tables(&case.shape, &[seq], &[0, 0, 0, 0, 1, 1000]).is_err());
     assert!(attempt(&case.shape, &[seq, AttentionSeq { first_row: 2, rows: 1, ..seq }]).is_err());
     assert!(attempt(&case.shape, &[AttentionSeq { first_row: usize::MAX, ..seq }]).is_err());
 }
