@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
+use lantern_kernels::{KernelError, QMatrix};
 
-use crate::layers::{Embedding, Linear, Matrix, RmsNorm};
+use crate::layers::{Embedding, Linear, RmsNorm};
 use crate::{Compute, ModelError};
 
 /// A file's tensors on their way into layers.
@@ -15,7 +16,7 @@ pub struct Weights<'a> {
     compute: Compute,
     used: RefCell<HashSet<String>>,
     /// Matrices made so far: a head that shares the embedding's weights gets the same object.
-    matrices: RefCell<HashMap<String, Arc<Matrix>>>,
+    matrices: RefCell<HashMap<String, Arc<QMatrix>>>,
 }
 
 impl<'a> Weights<'a> {
@@ -39,24 +40,20 @@ impl<'a> Weights<'a> {
 
     /// A linear layer `<name>.weight` from `inputs` to `outputs`, with `<name>.bias` if the file has one.
     pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
-        let matrix = self.matrix(&format!("{name}.weight"), inputs, outputs)?;
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?;
         let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
-        Linear::new(matrix, bias, &self.compute)
+        Linear::new(self.matrix(tensor, inputs, outputs)?, &self.file.bytes(tensor)?, bias, &self.compute)
     }
 
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
-        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, &self.compute)
+        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.compute.device())
     }
 
     /// The table of token embeddings.
     pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
-        let matrix = match self.compute.pool() {
-            Some(_) => Some(self.matrix(&tensor.name, hidden, vocab)?),
-            None => None,
-        };
-        Ok(Embedding::new(matrix, tensor.ty()?, self.file.bytes(tensor)?, vocab, hidden, &self.compute))
+        Ok(Embedding::new(self.matrix(tensor, hidden, vocab)?, &self.compute))
     }
 
     /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.
@@ -78,15 +75,20 @@ impl<'a> Weights<'a> {
         if self.has(name) { self.vector(name, len).map(Some) } else { Ok(None) }
     }
 
-    /// A matrix of `rows` rows of `cols` numbers, the same object for the same name.
-    pub(crate) fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<Arc<Matrix>, ModelError> {
-        if let Some(matrix) = self.matrices.borrow().get(name) {
+    /// A tensor as a matrix of `rows` rows of `cols` numbers, the same object for the same tensor.
+    fn matrix(&self, tensor: &TensorInfo, cols: usize, rows: usize) -> Result<Arc<QMatrix>, ModelError> {
+        if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
         }
-        let tensor = self.tensor(name, &[cols, rows])?;
-        let matrix = Matrix::new(name, tensor.ty()?, rows, cols, self.file.bytes(tensor)?, &self.compute)?;
-        let matrix = Arc::new(matrix);
-        self.matrices.borrow_mut().insert(name.to_owned(), Arc::clone(&matrix));
+        let name = || tensor.name.clone();
+        let matrix = match QMatrix::new(tensor.ty()?, rows, cols, self.file.bytes(tensor)?) {
+            Ok(matrix) => Arc::new(matrix),
+            Err(KernelError::UnsupportedType { ty }) => {
+                return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
         Ok(matrix)
     }
 
