@@ -58,7 +58,8 @@ fn seconds(pool: &Pool, ty: GgmlType, rows: usize, cols: usize, m: usize) -> f64
     let len = rows * ty.row_bytes(cols).expect("whole blocks");
     let bytes: Vec<u8> = (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x37).collect();
     let arena = Arena::new(len + (1 << 21)).expect("memory");
-    let w = QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into(), &arena, pool)
+    let w = QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into())
+        .and_then(|w| w.pack(&arena, pool))
         .expect("the size is right");
     let x: Vec<f32> = (0..m * cols).map(|i| (i as f32 * 0.37).sin()).collect();
     let mut out = vec![0.0; m * rows];

@@ -12,6 +12,7 @@
 mod arena;
 mod attention;
 mod dot;
+mod elementwise;
 mod error;
 mod exp;
 mod floats;
@@ -26,6 +27,9 @@ mod share;
 
 pub use arena::Arena;
 pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
+pub use elementwise::{
+    Activation, RopePairs, Rotation, add, gate, rms_norm, rms_norm_in_place, rope, scale, softcap,
+};
 pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};

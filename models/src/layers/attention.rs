@@ -1,11 +1,12 @@
 //! Grouped-query attention over the paged key-value cache.
 
 use candle_core::Tensor;
-use lantern_kernels::{AttentionShape, Pool};
+use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
 use super::{Linear, RmsNorm, RopeTable};
-use crate::compute::{Compute, with_values};
+use crate::hyper::Sizes;
+use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, KvCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
@@ -23,6 +24,18 @@ pub(crate) struct AttentionParams {
 }
 
 impl AttentionParams {
+    /// Every head sees everything before it, with scores scaled by the root of its size.
+    pub(crate) fn new(sizes: &Sizes) -> Self {
+        AttentionParams {
+            n_heads: sizes.n_heads,
+            n_kv_heads: sizes.n_kv_heads,
+            head_dim: sizes.head_dim,
+            scale: 1.0 / (sizes.head_dim as f32).sqrt(),
+            window: None,
+            softcap: None,
+        }
+    }
+
     /// What the layer keeps in the cache.
     pub(crate) fn kv_shape(&self) -> LayerKvShape {
         LayerKvShape { n_kv_heads: self.n_kv_heads, head_dim: self.head_dim, window: self.window }
@@ -39,8 +52,6 @@ pub(crate) struct Attention {
     qk_norms: Option<(RmsNorm, RmsNorm)>,
     params: AttentionParams,
     layer: usize,
-    hidden: usize,
-    compute: Compute,
 }
 
 impl Attention {
@@ -62,8 +73,6 @@ impl Attention {
             qk_norms: None,
             params,
             layer,
-            hidden,
-            compute: weights.compute().clone(),
         })
     }
 
@@ -78,56 +87,45 @@ impl Attention {
     /// `rope` the layer knows no positions.
     pub(crate) fn forward(
         &self,
-        x: &Tensor,
+        x: &Rows,
         rope: Option<&RopeTable>,
         batch: &ForwardBatch,
         kv: &mut KvCache,
-    ) -> Result<Tensor, ModelError> {
-        match self.compute.pool() {
-            Some(pool) => {
-                let out = with_values(x, |x| self.forward_rows(pool, x, rope, batch, kv))?;
-                self.compute.tensor(out, self.hidden)
-            }
-            None => self.forward_tensors(x, rope, batch, kv),
+    ) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, rope, batch, kv)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, rope, batch, kv)?)),
         }
     }
 
-    fn forward_rows(
+    fn forward_host(
         &self,
-        pool: &Pool,
-        x: &[f32],
+        x: &HostRows,
         rope: Option<&RopeTable>,
         batch: &ForwardBatch,
         kv: &mut KvCache,
-    ) -> Result<Vec<f32>, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
-        let [mut q, mut k, v] = Linear::rows_each([&self.q, &self.k, &self.v], x)?;
+    ) -> Result<HostRows, ModelError> {
+        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap } = self.params;
+        let [mut q, mut k, v] = Linear::forward_each([&self.q, &self.k, &self.v], x)?;
         if let Some((q_norm, k_norm)) = &self.qk_norms {
-            q_norm.rows_in_place(pool, &mut q);
-            k_norm.rows_in_place(pool, &mut k);
+            q_norm.heads_in_place(&mut q)?;
+            k_norm.heads_in_place(&mut k)?;
         }
         if let Some(rope) = rope {
-            rope.apply_rows(pool, &mut q, n_heads, head_dim);
-            rope.apply_rows(pool, &mut k, n_kv_heads, head_dim);
+            rope.turn(&mut q, n_heads, head_dim)?;
+            rope.turn(&mut k, n_kv_heads, head_dim)?;
         }
         kv.write(self.layer, &batch.slots, &k, &v)?;
-        let shape = AttentionShape {
-            n_heads,
-            n_kv_heads,
-            head_dim,
-            block_size: kv.block_size(),
-            scale: self.params.scale,
-            window: self.params.window,
-            softcap: self.params.softcap,
-        };
+        let block_size = kv.block_size();
+        let shape = AttentionShape { n_heads, n_kv_heads, head_dim, block_size, scale, window, softcap };
         let (keys, values) = kv.slices(self.layer)?;
-        let mut out = vec![0.0; q.len()];
         let (seqs, tables) = (&batch.seqs, &batch.block_tables);
-        lantern_kernels::attention(pool, &shape, &q, keys, values, seqs, tables, &mut out)?;
-        self.output.rows(&out)
+        let mut out = x.room(q.width());
+        lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        self.output.forward_host(&out)
     }
 
-    fn forward_tensors(
+    fn forward_tensor(
         &self,
         x: &Tensor,
         rope: Option<&RopeTable>,
@@ -136,14 +134,14 @@ impl Attention {
     ) -> Result<Tensor, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let rows = batch.rows();
-        let mut q = self.q.forward(x)?.reshape((rows, n_heads, head_dim))?;
-        let mut k = self.k.forward(x)?.reshape((rows, n_kv_heads, head_dim))?;
-        let v = self.v.forward(x)?.reshape((rows, n_kv_heads, head_dim))?;
+        let mut q = self.q.forward_tensor(x)?.reshape((rows, n_heads, head_dim))?;
+        let mut k = self.k.forward_tensor(x)?.reshape((rows, n_kv_heads, head_dim))?;
+        let v = self.v.forward_tensor(x)?.reshape((rows, n_kv_heads, head_dim))?;
         if let Some((q_norm, k_norm)) = &self.qk_norms {
-            (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
+            (q, k) = (q_norm.forward_tensor(&q)?, k_norm.forward_tensor(&k)?);
         }
         if let Some(rope) = rope {
-            (q, k) = (rope.apply(&q)?, rope.apply(&k)?);
+            (q, k) = (rope.turn_tensor(&q)?, rope.turn_tensor(&k)?);
         }
         kv.write_tensors(self.layer, &batch.slots, &k, &v)?;
         let mut outs = Vec::with_capacity(batch.seqs.len());
@@ -155,6 +153,6 @@ impl Attention {
             outs.push(attention_tensors::attend(&self.params, &seq)?);
         }
         let out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
-        self.output.forward(&out)
+        self.output.forward_tensor(&out)
     }
 }

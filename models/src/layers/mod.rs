@@ -3,18 +3,21 @@
 
 mod attention;
 mod attention_tensors;
+mod block;
 mod embedding;
 mod head;
 mod linear;
-mod math;
 mod mlp;
 mod norm;
 mod rope;
+mod rope_params;
 
 pub(crate) use attention::{Attention, AttentionParams};
+pub(crate) use block::Block;
 pub(crate) use embedding::Embedding;
 pub(crate) use head::Head;
-pub(crate) use linear::{Linear, Matrix};
+pub(crate) use linear::Linear;
 pub(crate) use mlp::{Activation, GatedMlp};
 pub(crate) use norm::RmsNorm;
-pub(crate) use rope::{Rope, RopePairs, RopeParams, RopeScaling, RopeTable};
+pub(crate) use rope::{Rope, RopePairs, RopeTable};
+pub(crate) use rope_params::{RopeParams, RopeScaling};
