@@ -14,7 +14,7 @@ use crate::identity;
 use crate::memory::{self, BLOCK_SIZE};
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, ModelRunner, Piece};
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, likeliest};
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
 const FIRST_PROMPT: usize = 8;
@@ -165,7 +165,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run(&[Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -176,8 +176,8 @@ impl Bench {
         let mut token = some_token(depth, self.runner.config().vocab_size);
         for start in depth..depth + tokens {
             let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
-            let logits = self.runner.run(&[piece])?;
-            token = likeliest(&logits);
+            self.runner.run([piece])?;
+            token = self.runner.row(0).and_then(|logits| likeliest(logits)).unwrap_or(0);
         }
         Ok(())
     }
@@ -186,11 +186,6 @@ impl Bench {
 /// Spread over the vocabulary, the same in every run.
 fn some_token(index: usize, vocab_size: usize) -> u32 {
     ((index * 7919 + 13) % vocab_size) as u32
-}
-
-fn likeliest(logits: &[f32]) -> u32 {
-    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(0, |(token, _)| token as u32)
 }
 
 fn median(samples: &[f64]) -> f64 {

@@ -371,7 +371,12 @@ impl CausalLm for Slow {
         self.model.config()
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         std::thread::sleep(Duration::from_millis(5));
         self.model.forward(batch, kv, logits)
     }
@@ -388,7 +393,12 @@ impl CausalLm for Panicking {
         self.model.config()
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
         self.model.forward(batch, kv, logits)
     }
