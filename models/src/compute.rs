@@ -1,8 +1,9 @@
-//! Where a model computes, and how: kernels over mapped weights on a CPU, candle operations on any device.
+//! Where a model computes, and how: kernels on a CPU, candle operations on any device.
 
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use lantern_kernels::Pool;
 
 use crate::ModelError;
 use crate::rows::{HostRows, Rows, Workspace};
@@ -61,6 +62,11 @@ impl Compute {
     /// Whether layers call kernels.
     pub(crate) fn has_kernels(&self) -> bool {
         self.workspace.is_some()
+    }
+
+    /// The threads of the kernels.
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.workspace.as_deref().map(Workspace::pool)
     }
 
     /// `[rows, width]` whose values are made on the host. What `fill` is given holds anything.

@@ -66,6 +66,22 @@ impl KvLayout {
 }
 
 impl KvType {
+    /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
+    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16];
+
+    /// The word for it in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvType::F32 => "f32",
+            KvType::F16 => "f16",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<KvType> {
+        KvType::ALL.iter().copied().find(|kv_type| kv_type.name() == name)
+    }
+
     /// Bytes per number.
     pub fn bytes(self) -> usize {
         match self {

@@ -1,7 +1,7 @@
 //! Model architectures: one file per family, built from shared layers.
 //!
 //! A model turns a [`ForwardBatch`] of tokens into logits and leaves keys and values in a [`KvCache`]. It knows no
-//! sequences, scheduler or text. On a CPU the layers walk the memory-mapped weights with `lantern-kernels`; on other
+//! sequences, scheduler or text. On a CPU the layers compute with `lantern-kernels`; on other
 //! devices they are candle operations (see [`Compute`]).
 #![forbid(unsafe_code)]
 

@@ -130,6 +130,11 @@ impl Workspace {
         Workspace { pool: Pool::new(threads), free: Mutex::default() }
     }
 
+    /// The threads that kernels compute with.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// At least `len` values: the smallest piece of memory that holds them, or a new one in place of the largest.
     fn take(&self, len: usize) -> Vec<f32> {
         let mut free = self.free();

@@ -1,11 +1,11 @@
-//! Named access to a file's tensors: shapes are checked, bytes stay where they are mapped, use is recorded.
+//! Named access to a file's tensors: shapes are checked, matrices packed once, use is recorded.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
-use lantern_kernels::{KernelError, QMatrix};
+use lantern_kernels::{Arena, KernelError, MatrixShape, QMatrix};
 
 use crate::layers::{Embedding, Linear, RmsNorm};
 use crate::{Compute, ModelError};
@@ -14,6 +14,8 @@ use crate::{Compute, ModelError};
 pub struct Weights<'a> {
     file: &'a GgufFile,
     compute: Compute,
+    /// Where matrices for kernels are packed; as large as the file.
+    arena: Arena,
     used: RefCell<HashSet<String>>,
     /// Matrices made so far: a head that shares the embedding's weights gets the same object.
     matrices: RefCell<HashMap<String, Arc<QMatrix>>>,
@@ -25,7 +27,8 @@ impl<'a> Weights<'a> {
         for tensor in file.tensors().values() {
             tensor.ty()?;
         }
-        Ok(Weights { file, compute, used: RefCell::default(), matrices: RefCell::default() })
+        let arena = Arena::new(if compute.has_kernels() { file.file_len() as usize } else { 0 })?;
+        Ok(Weights { file, compute, arena, used: RefCell::default(), matrices: RefCell::default() })
     }
 
     /// How the layers compute.
@@ -42,7 +45,8 @@ impl<'a> Weights<'a> {
     pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?;
         let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
-        Linear::new(self.matrix(tensor, inputs, outputs)?, &self.file.bytes(tensor)?, bias, &self.compute)
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), true)?;
+        Linear::new(matrix, &self.file.bytes(tensor)?, bias, &self.compute)
     }
 
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
@@ -53,7 +57,10 @@ impl<'a> Weights<'a> {
     /// The table of token embeddings.
     pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
-        Ok(Embedding::new(self.matrix(tensor, hidden, vocab)?, &self.compute))
+        // A table that is also the output's matrix is packed as such; another one stays in the file, of which then only
+        // the rows in use are read.
+        let shared = !self.has("output.weight");
+        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(vocab, hidden), shared)?, &self.compute))
     }
 
     /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.
@@ -75,19 +82,28 @@ impl<'a> Weights<'a> {
         if self.has(name) { self.vector(name, len).map(Some) } else { Ok(None) }
     }
 
-    /// A tensor as a matrix of `rows` rows of `cols` numbers, the same object for the same tensor.
-    fn matrix(&self, tensor: &TensorInfo, cols: usize, rows: usize) -> Result<Arc<QMatrix>, ModelError> {
+    /// A tensor as matrices, the same object for the same tensor; for products or only to look rows up.
+    fn matrix(
+        &self,
+        tensor: &TensorInfo,
+        shape: MatrixShape,
+        products: bool,
+    ) -> Result<Arc<QMatrix>, ModelError> {
         if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
         }
         let name = || tensor.name.clone();
-        let matrix = match QMatrix::new(tensor.ty()?, rows, cols, self.file.bytes(tensor)?) {
-            Ok(matrix) => Arc::new(matrix),
+        let mut matrix = match QMatrix::new(tensor.ty()?, shape, self.file.bytes(tensor)?) {
+            Ok(matrix) => matrix,
             Err(KernelError::UnsupportedType { ty }) => {
                 return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
             }
             Err(error) => return Err(error.into()),
         };
+        if let (true, Some(pool)) = (products, self.compute.pool()) {
+            matrix = matrix.pack(&self.arena, pool)?;
+        }
+        let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
         Ok(matrix)
     }

@@ -1,4 +1,4 @@
-//! Commands that run models: run, chat, bench, logits, serve; with tiny models of random weights.
+//! Commands that run models: run, chat, logits, serve; with tiny models of random weights.
 
 mod support;
 
@@ -113,24 +113,6 @@ fn a_chat_has_several_turns_and_is_kept() {
     for message in views.iter().flat_map(|view| &view.messages).filter(|m| m.role == Role::Assistant) {
         assert!(matches!(message.status, MessageStatus::Complete | MessageStatus::Truncated), "{message:?}");
     }
-}
-
-#[test]
-fn bench_measures_and_names_its_figures() {
-    let home = Home::new();
-    let model = golden("llama_k256-Q4_K_M.gguf");
-    let args = ["bench", "--model", &model, "-p", "32", "-n", "8", "-t", "2", "-d", "4", "-r", "2"];
-    let report = home.run(&[&args[..], &["--json"]].concat()).good().json();
-    for key in [
-        "prefill_tokens_per_second",
-        "decode_tokens_per_second",
-        "load_seconds",
-        "first_token_seconds",
-        "peak_rss_bytes",
-    ] {
-        assert!(report[key].as_f64().is_some_and(|value| value > 0.0), "{key} in {report}");
-    }
-    assert!(home.run(&args).good().out.contains("tokens/s"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Speed of a model on this machine, measured like llama-bench: reading a prompt (`pp`) and writing tokens (`tg`)
-//! apart from each other, several times, medians. Runs the model alone, without queue, text or prefix cache.
+//! apart from each other, at every wanted depth, several times, medians. Runs the model alone, without queue, text or
+//! prefix cache, and feeds tokens from all over the vocabulary, so that experts and embeddings are not always the same.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::identity;
 use crate::memory::{self, BLOCK_SIZE};
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, ModelRunner, Piece};
-use crate::text::{Tokenizer, likeliest};
+use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
 const FIRST_PROMPT: usize = 8;
@@ -30,13 +31,26 @@ pub struct BenchOptions {
     pub threads: usize,
     /// How often each is measured.
     pub repetitions: usize,
-    /// Tokens that are in the context already when the measuring of `generate` begins.
-    pub depth: usize,
+    /// Tokens that are in the context already when a measurement begins. Each is measured; none means 0.
+    pub depths: Vec<usize>,
+    /// How keys and values are kept.
+    #[serde(with = "kv_type_name")]
+    pub kv_type: KvType,
+    /// Reads and writes once unmeasured before anything is measured, and tells the time to the first token.
+    pub warm_up: bool,
 }
 
 impl Default for BenchOptions {
     fn default() -> Self {
-        Self { prompt: 512, generate: 128, threads: 0, repetitions: 5, depth: 0 }
+        Self {
+            prompt: 512,
+            generate: 128,
+            threads: 0,
+            repetitions: 5,
+            depths: vec![0],
+            kv_type: KvType::default(),
+            warm_up: true,
+        }
     }
 }
 
@@ -55,20 +69,34 @@ pub struct BenchReport {
     pub threads: usize,
     /// What was asked for.
     pub options: BenchOptions,
-    /// Median speed of reading; 0 when left out.
+    /// Median speed of reading at the first depth; 0 when left out.
     pub prefill_tokens_per_second: f64,
-    /// Median speed of writing; 0 when left out.
+    /// Median speed of writing at the first depth; 0 when left out.
+    pub decode_tokens_per_second: f64,
+    /// Speeds at every depth, in the order of the options.
+    pub speeds: Vec<DepthSpeed>,
+    /// From the start to a model that can be asked: header, fit check, tokenizer, weights mapped, cache reserved.
+    pub load_seconds: f64,
+    /// From the start to the first token after a prompt of eight; what a person waits who opens a model and asks.
+    /// `None` without a warm-up.
+    pub first_token_seconds: Option<f64>,
+    /// The most memory the process held, in bytes (Linux; `None` elsewhere). Mapped weights that were read count.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+/// Speeds with a certain number of tokens in the context.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DepthSpeed {
+    /// Tokens in the context before the measured ones.
+    pub depth: usize,
+    /// Median speed of reading, in tokens per second; 0 when left out.
+    pub prefill_tokens_per_second: f64,
+    /// Median speed of writing, in tokens per second; 0 when left out.
     pub decode_tokens_per_second: f64,
     /// Every measured speed of reading, in order.
     pub prefill_samples: Vec<f64>,
     /// Every measured speed of writing, in order.
     pub decode_samples: Vec<f64>,
-    /// From the start to a model that can be asked: header, fit check, tokenizer, weights mapped, cache reserved.
-    pub load_seconds: f64,
-    /// From the start to the first token after a prompt of eight; what a person waits who opens a model and asks.
-    pub first_token_seconds: f64,
-    /// The most memory the process held, in bytes (Linux; `None` elsewhere). Mapped weights that were read count.
-    pub peak_rss_bytes: Option<u64>,
 }
 
 /// Loads a model and measures it. Blocks for as long as that takes.
@@ -76,27 +104,16 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
     let start = Instant::now();
     let mut bench = Bench::load(path, options)?;
     let load_seconds = start.elapsed().as_secs_f64();
-    bench.prefill(FIRST_PROMPT)?;
-    let first_token_seconds = start.elapsed().as_secs_f64();
-
-    // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
-    bench.prefill(options.prompt.min(bench.step_tokens))?;
-    let (mut prefill_samples, mut decode_samples) = (Vec::new(), Vec::new());
-    for _ in 0..options.repetitions.max(1) {
-        if options.prompt > 0 {
-            let begin = Instant::now();
-            bench.prefill(options.prompt)?;
-            prefill_samples.push(options.prompt as f64 / begin.elapsed().as_secs_f64());
-        }
+    let mut first_token_seconds = None;
+    if options.warm_up {
+        bench.prefill(0, FIRST_PROMPT)?;
+        first_token_seconds = Some(start.elapsed().as_secs_f64());
+        // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
+        bench.prefill(0, options.prompt.min(bench.step_tokens))?;
+        bench.decode(0, options.generate.min(1))?;
     }
-    if options.generate > 0 {
-        bench.prefill(options.depth)?;
-        for _ in 0..options.repetitions.max(1) {
-            let begin = Instant::now();
-            bench.decode(options.depth, options.generate)?;
-            decode_samples.push(options.generate as f64 / begin.elapsed().as_secs_f64());
-        }
-    }
+    let depths = if options.depths.is_empty() { &[0][..] } else { &options.depths };
+    let speeds = depths.iter().map(|depth| bench.at_depth(*depth, options)).collect::<Result<Vec<_>, _>>()?;
     Ok(BenchReport {
         architecture: bench.runner.config().architecture.clone(),
         quantisation: bench.quantisation,
@@ -104,10 +121,9 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         n_parameters: bench.runner.config().n_parameters,
         threads: bench.threads,
         options: options.clone(),
-        prefill_tokens_per_second: median(&prefill_samples),
-        decode_tokens_per_second: median(&decode_samples),
-        prefill_samples,
-        decode_samples,
+        prefill_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.prefill_tokens_per_second),
+        decode_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.decode_tokens_per_second),
+        speeds,
         load_seconds,
         first_token_seconds,
         peak_rss_bytes: memory::peak_rss_bytes(),
@@ -128,10 +144,12 @@ impl Bench {
         let file = GgufFile::open(path)?;
         file.require_whole()?;
         let config = registry::config(&file)?;
-        let tokens = options.prompt.max(options.depth + options.generate).max(FIRST_PROMPT);
+        let deepest = options.depths.iter().copied().max().unwrap_or(0);
+        let tokens = deepest.saturating_add(options.prompt.max(options.generate)).max(FIRST_PROMPT);
         let engine = EngineOptions {
             threads: options.threads,
-            context_length: Some(tokens as u32),
+            context_length: Some(u32::try_from(tokens).unwrap_or(u32::MAX)),
+            kv_type: options.kv_type,
             max_sequences: 1,
             ..EngineOptions::default()
         };
@@ -148,7 +166,7 @@ impl Bench {
         let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
         let n_blocks = tokens.div_ceil(BLOCK_SIZE);
         Ok(Self {
-            runner: ModelRunner::new(model, n_blocks, KvType::F16, device)?,
+            runner: ModelRunner::new(model, n_blocks, options.kv_type, device)?,
             blocks: (0..n_blocks as u32).collect(),
             step_tokens: engine.step_tokens,
             threads,
@@ -157,13 +175,28 @@ impl Bench {
         })
     }
 
-    /// Reads `tokens` tokens from an empty context in steps of the usual size; logits only after the last.
-    fn prefill(&mut self, tokens: usize) -> Result<(), EngineError> {
+    /// Fills the context up to `depth` and measures from there, over and over.
+    fn at_depth(&mut self, depth: usize, options: &BenchOptions) -> Result<DepthSpeed, EngineError> {
+        let repetitions = options.repetitions.max(1);
+        self.prefill(0, depth)?;
+        let prefill_samples = speeds(options.prompt, repetitions, |tokens| self.prefill(depth, tokens))?;
+        let decode_samples = speeds(options.generate, repetitions, |tokens| self.decode(depth, tokens))?;
+        Ok(DepthSpeed {
+            depth,
+            prefill_tokens_per_second: median(&prefill_samples),
+            decode_tokens_per_second: median(&decode_samples),
+            prefill_samples,
+            decode_samples,
+        })
+    }
+
+    /// Reads `tokens` tokens behind `depth` in steps of the usual size; logits only after the last.
+    fn prefill(&mut self, depth: usize, tokens: usize) -> Result<(), EngineError> {
         let vocab_size = self.runner.config().vocab_size;
-        let ids: Vec<u32> = (0..tokens).map(|index| some_token(index, vocab_size)).collect();
-        let mut start = 0;
+        let ids: Vec<u32> = (depth..depth + tokens).map(|at| some_token(at, vocab_size)).collect();
+        let mut start = depth;
         for chunk in ids.chunks(self.step_tokens) {
-            let last = start + chunk.len() == tokens;
+            let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
             self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
             start += chunk.len();
@@ -171,16 +204,31 @@ impl Bench {
         Ok(())
     }
 
-    /// Writes `tokens` tokens behind `depth`, each the likeliest after the one before.
+    /// Writes `tokens` tokens behind `depth`. What comes next is given, not chosen: choosing is the sampler's work.
     fn decode(&mut self, depth: usize, tokens: usize) -> Result<(), EngineError> {
-        let mut token = some_token(depth, self.runner.config().vocab_size);
+        let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
+            let token = some_token(start, vocab_size);
             let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
             self.runner.run([piece])?;
-            token = self.runner.row(0).and_then(|logits| likeliest(logits)).unwrap_or(0);
         }
         Ok(())
     }
+}
+
+/// Tokens per second of `work` on `tokens` tokens, several times; nothing when there is nothing to do.
+fn speeds(
+    tokens: usize,
+    repetitions: usize,
+    mut work: impl FnMut(usize) -> Result<(), EngineError>,
+) -> Result<Vec<f64>, EngineError> {
+    let mut samples = Vec::new();
+    for _ in 0..if tokens > 0 { repetitions } else { 0 } {
+        let begin = Instant::now();
+        work(tokens)?;
+        samples.push(tokens as f64 / begin.elapsed().as_secs_f64());
+    }
+    Ok(samples)
 }
 
 /// Spread over the vocabulary, the same in every run.
@@ -188,7 +236,23 @@ fn some_token(index: usize, vocab_size: usize) -> u32 {
     ((index * 7919 + 13) % vocab_size) as u32
 }
 
-fn median(samples: &[f64]) -> f64 {
+/// In reports a kind of cache goes by its name.
+mod kv_type_name {
+    use lantern_models::KvType;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(kv_type: &KvType, out: S) -> Result<S::Ok, S::Error> {
+        kv_type.name().serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<KvType, D::Error> {
+        let name = String::deserialize(from)?;
+        KvType::from_name(&name).ok_or_else(|| D::Error::custom(format!("unknown kind of cache: {name}")))
+    }
+}
+
+/// The middle of the samples, or between the two in the middle; 0 of none.
+pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     match (sorted.len() / 2, sorted.len() % 2) {

@@ -354,11 +354,32 @@ fn the_engine_is_shared_between_threads() {
 
 #[test]
 fn a_bench_of_the_tiny_model_reports_every_figure() {
-    let bench = crate::bench::BenchOptions { prompt: 64, generate: 8, threads: 2, repetitions: 3, depth: 16 };
-    let report = crate::bench::run(&model_path(), &bench).expect("it runs");
-    assert_eq!((report.prefill_samples.len(), report.decode_samples.len()), (3, 3));
-    assert!(report.prefill_tokens_per_second > 0.0 && report.decode_tokens_per_second > 0.0);
-    assert!(report.first_token_seconds > report.load_seconds);
+    use crate::bench::{self, BenchOptions};
+    let options = BenchOptions {
+        prompt: 64,
+        generate: 8,
+        threads: 2,
+        repetitions: 3,
+        depths: vec![0, 16],
+        kv_type: KvType::F32,
+        warm_up: true,
+    };
+    let report = bench::run(&model_path(), &options).expect("it runs");
+    assert_eq!(report.speeds.iter().map(|speed| speed.depth).collect::<Vec<_>>(), [0, 16]);
+    for speed in &report.speeds {
+        assert_eq!((speed.prefill_samples.len(), speed.decode_samples.len()), (3, 3));
+        assert!(speed.prefill_tokens_per_second > 0.0 && speed.decode_tokens_per_second > 0.0);
+    }
+    assert_eq!(report.prefill_tokens_per_second, report.speeds[0].prefill_tokens_per_second);
+    assert!(report.first_token_seconds.is_some_and(|seconds| seconds > report.load_seconds));
+
+    let cold = BenchOptions { prompt: 0, depths: vec![], warm_up: false, ..options };
+    let report = bench::run(&model_path(), &cold).expect("it runs");
+    assert_eq!((report.speeds.len(), report.speeds[0].prefill_samples.len()), (1, 0));
+    assert_eq!((report.prefill_tokens_per_second, report.first_token_seconds), (0.0, None));
+    let json = serde_json::to_string(&report).expect("a report becomes JSON");
+    let back: bench::BenchReport = serde_json::from_str(&json).expect("and comes back");
+    assert_eq!(back.options.kv_type, KvType::F32);
 }
 
 /// Takes its time, so that something happens in the meantime.

@@ -27,7 +27,7 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use identity::{fingerprint, quantisation};
 pub use lantern_models::KvType;
-pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes};
+pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;

@@ -152,7 +152,17 @@ pub fn available_bytes() -> u64 {
 
 /// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.
 pub fn peak_rss_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    peak_rss_bytes_in("self")
+}
+
+/// The most memory another running process has held so far, in bytes. Linux only; `None` elsewhere, and when there is
+/// no such process.
+pub fn peak_rss_bytes_of(process: u32) -> Option<u64> {
+    peak_rss_bytes_in(&process.to_string())
+}
+
+fn peak_rss_bytes_in(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)

@@ -35,12 +35,12 @@ macro_rules! ggml_types {
             }
 
             /// How many values one block holds (1 for plain numbers).
-            pub fn block_size(self) -> usize {
+            pub const fn block_size(self) -> usize {
                 match self { $(GgmlType::$variant => $block,)* }
             }
 
             /// How many bytes one block takes.
-            pub fn block_bytes(self) -> usize {
+            pub const fn block_bytes(self) -> usize {
                 match self { $(GgmlType::$variant => $bytes,)* }
             }
         }

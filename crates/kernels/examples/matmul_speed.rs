@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use lantern_gguf::GgmlType;
-use lantern_kernels::{Pool, QMatrix, isa, matmul};
+use lantern_kernels::{Arena, MatrixShape, Pool, QMatrix, isa, matmul};
 
 const TYPES: [GgmlType; 16] = [
     GgmlType::Q4_0,
@@ -37,7 +37,7 @@ fn main() {
     for ty in TYPES {
         let cols = shape.map_or(1536, |s| s.1);
         let row_bytes = ty.row_bytes(cols).expect("whole blocks");
-        let rows = shape.map_or(64_000_000 / row_bytes / 8 * 8, |s| s.0);
+        let rows = shape.map_or(64_000_000 / row_bytes / 16 * 16, |s| s.0);
         let one = seconds(&pool, ty, rows, cols, 1);
         let prompt_rows = rows.min(8192);
         let many = seconds(&pool, ty, prompt_rows, cols, 128);
@@ -57,7 +57,10 @@ fn seconds(pool: &Pool, ty: GgmlType, rows: usize, cols: usize, m: usize) -> f64
     // Any bytes will do, as long as no half float in them is infinite.
     let len = rows * ty.row_bytes(cols).expect("whole blocks");
     let bytes: Vec<u8> = (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x37).collect();
-    let w = QMatrix::new(ty, rows, cols, bytes.into()).expect("the size is right");
+    let arena = Arena::new(len + (1 << 21)).expect("memory");
+    let w = QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into())
+        .and_then(|w| w.pack(&arena, pool))
+        .expect("the size is right");
     let x: Vec<f32> = (0..m * cols).map(|i| (i as f32 * 0.37).sin()).collect();
     let mut out = vec![0.0; m * rows];
     let mut times: Vec<f64> = (0..if m == 1 { 12 } else { 4 })

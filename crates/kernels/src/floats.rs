@@ -13,6 +13,7 @@ use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::Avx;
 use crate::lanes::{Lanes, Plain};
+use crate::matmul::ExpertRows;
 use crate::matrix::QMatrix;
 use crate::pool::Pool;
 use crate::share::Shared;
@@ -20,12 +21,41 @@ use crate::share::Shared;
 /// Rows of activations that share the pass over a row of weights.
 const COLUMNS: usize = 4;
 
-/// `out[m, rows] = x[m, cols] · wᵀ`; lengths are checked by the caller.
-pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut [f32]) {
+/// The products of each group's rows of `x` with its matrix, `out[rows.len(), w.rows()]`; lengths are checked by the
+/// caller.
+pub fn matmul(
+    pool: &Pool,
+    isa: Isa,
+    w: &QMatrix,
+    x: &[f32],
+    rows: &[u32],
+    groups: &[ExpertRows],
+    out: &mut [f32],
+) {
+    if let [whole] = groups
+        && rows.len() * w.cols() == x.len()
+        && rows.iter().enumerate().all(|(place, &row)| place == row as usize)
+    {
+        return one_matrix(pool, isa, w, whole.expert as usize, x, out);
+    }
+    let mut gathered = Vec::new();
+    for group in groups {
+        let (first, len) = (group.first as usize, group.len as usize);
+        gathered.clear();
+        for &row in &rows[first..first + len] {
+            gathered.extend_from_slice(&x[row as usize * w.cols()..][..w.cols()]);
+        }
+        let out = &mut out[first * w.rows()..(first + len) * w.rows()];
+        one_matrix(pool, isa, w, group.expert as usize, &gathered, out);
+    }
+}
+
+/// `out[m, rows] = x[m, cols] · wᵀ` for one matrix.
+fn one_matrix(pool: &Pool, isa: Isa, w: &QMatrix, matrix: usize, x: &[f32], out: &mut [f32]) {
     thread_local! {
         static SCRATCH: RefCell<(Vec<f32>, Vec<f32>)> = RefCell::default();
     }
-    let rows = w.rows();
+    let (rows, m) = (w.rows(), x.len() / w.cols());
     let out = Shared::new(out);
     let per_task = rows.div_ceil(8 * pool.threads()).clamp(1, 64);
     pool.run(rows.div_ceil(per_task), &|task| {
@@ -33,7 +63,7 @@ pub fn matmul(pool: &Pool, isa: Isa, w: &QMatrix, x: &[f32], m: usize, out: &mut
         values.resize(w.cols(), 0.0);
         sums.resize(m, 0.0);
         for row in task * per_task..rows.min((task + 1) * per_task) {
-            products(isa, w.ty(), w.row(row), &mut values, x, &mut sums);
+            products(isa, w.ty(), w.plain_row(matrix, row), &mut values, x, &mut sums);
             for (i, sum) in sums.iter().enumerate() {
                 // SAFETY: rows are split between tasks, so no other task has this element.
                 unsafe { out.piece(i * rows + row, 1)[0] = *sum };

@@ -1,6 +1,6 @@
 //! CPU kernels: a pool of threads, matrix products over quantised weights, and attention over paged keys and values.
 //!
-//! Everything takes and gives plain slices of `f32`. Weights stay where the file's memory map has them. One rule
+//! Everything takes and gives plain slices of `f32`. Quantised weights are rearranged once, in their own size. One rule
 //! binds every kernel: **the numbers of a row depend on that row alone**, never on what else is in the batch, on the
 //! number of threads or on how the work was cut; products over quantised weights even agree bit for bit between
 //! instruction sets. How is said in `dot`.
@@ -9,6 +9,7 @@
 //! appear where threads share an output and where SIMD loads are, each with its argument.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod arena;
 mod attention;
 mod dot;
 mod elementwise;
@@ -19,16 +20,18 @@ mod isa;
 mod lanes;
 mod matmul;
 mod matrix;
+mod packed;
 mod pool;
 mod quantize;
 mod share;
 
+pub use arena::Arena;
 pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
 pub use elementwise::{
     Activation, RopePairs, Rotation, add, gate, rms_norm, rms_norm_in_place, rope, scale, softcap,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};
-pub use matmul::{Product, matmul, matmul_each};
-pub use matrix::{QMatrix, embed};
+pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};
+pub use matrix::{MatrixShape, QMatrix, embed};
 pub use pool::Pool;

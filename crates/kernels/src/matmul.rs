@@ -1,26 +1,29 @@
 //! The product of a weight matrix with rows of activations, split over a pool.
+//!
+//! One way for everything: a product has groups of rows, each of which meets a matrix of its own. A plain layer has one
+//! group; a layer of experts has one for each expert that some row is sent to. Nothing here allocates once its buffers
+//! have grown to the sizes in use.
 
 use std::cell::RefCell;
 use std::mem::take;
 use std::ops::Range;
 
-use lantern_gguf::blocks::Affine;
-
 use crate::KernelError;
-use crate::dot::{Columns, Kernel, PANEL, Panel, ROWS, TileFn, Weights, kernel};
+use crate::dot::{Columns, DIRECT, Kernel, PANEL, Panel, TileBlocks, kernel};
 use crate::error::check_len;
 use crate::floats;
 use crate::isa::{Isa, isa};
 use crate::matrix::QMatrix;
+use crate::packed::ROWS;
 use crate::pool::Pool;
 use crate::quantize::{Activations, quantize_row};
 use crate::share::Shared;
 
-/// Up to so many rows of activations, weights are read where they lie, once for each row.
-const DIRECT: usize = 3;
-
 /// Bytes of weights a task takes at least, so that claiming it costs nothing beside it.
 const TASK_BYTES: usize = 32 * 1024;
+
+/// Most products that share an input in one call.
+pub const MAX_PRODUCTS: usize = 4;
 
 /// One matrix of several that share their input, and where its result goes.
 pub struct Product<'a> {
@@ -30,17 +33,28 @@ pub struct Product<'a> {
     pub out: &'a mut [f32],
 }
 
+/// Rows that are sent to one expert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertRows {
+    /// Which of the matrices in the weights.
+    pub expert: u32,
+    /// Where its rows begin in the list of all rows that are sent somewhere.
+    pub first: u32,
+    /// How many there are.
+    pub len: u32,
+}
+
 /// `out[m, rows] = x[m, cols] · wᵀ`.
 ///
 /// Quantised weights meet activations quantised to 8 bits in blocks of 32; F32, F16 and BF16 weights meet them as
 /// they are. A row of the result depends on that row of `x` alone.
 pub fn matmul(pool: &Pool, w: &QMatrix, x: &[f32], m: usize, out: &mut [f32]) -> Result<(), KernelError> {
-    run(isa(), pool, x, m, &mut [Product { weights: w, out }])
+    matmul_each(pool, x, m, &mut [Product { weights: w, out }])
 }
 
-/// Several products of the same `x[m, cols]`, such as queries, keys and values.
+/// Up to [`MAX_PRODUCTS`] products of the same `x[m, cols]`, such as queries, keys and values.
 ///
-/// The same numbers as one [`matmul`] each; matrices that quantise alike share the quantised activations.
+/// The same numbers as one [`matmul`] each; the activations are quantised once.
 pub fn matmul_each(
     pool: &Pool,
     x: &[f32],
@@ -48,6 +62,21 @@ pub fn matmul_each(
     products: &mut [Product<'_>],
 ) -> Result<(), KernelError> {
     run(isa(), pool, x, m, products)
+}
+
+/// Products of rows with the experts they are sent to.
+///
+/// `rows` lists the row of `x[m, cols]` for each place of the results, `[rows.len(), weights.rows()]`; `groups` says
+/// which places belong to which expert and covers them in order. A row may be listed for several experts.
+pub fn matmul_experts(
+    pool: &Pool,
+    x: &[f32],
+    m: usize,
+    rows: &[u32],
+    groups: &[ExpertRows],
+    products: &mut [Product<'_>],
+) -> Result<(), KernelError> {
+    run_experts(isa(), pool, x, m, rows, groups, products)
 }
 
 /// As [`matmul_each`] on an instruction set of the caller's choice, which must be available.
@@ -58,49 +87,92 @@ pub(crate) fn run(
     m: usize,
     products: &mut [Product<'_>],
 ) -> Result<(), KernelError> {
-    for product in products.iter() {
-        check_len("the input of a product", x.len(), m.checked_mul(product.weights.cols()))?;
-        check_len("the output of a product", product.out.len(), m.checked_mul(product.weights.rows()))?;
+    thread_local! {
+        static ALL: RefCell<Vec<u32>> = RefCell::default();
     }
-    if m == 0 {
+    let mut all = ALL.with(|kept| take(&mut *kept.borrow_mut()));
+    all.extend(all.len() as u32..m as u32);
+    let whole = ExpertRows { expert: 0, first: 0, len: m as u32 };
+    let result = run_experts(isa, pool, x, m, &all[..m], &[whole], products);
+    ALL.with(|kept| *kept.borrow_mut() = all);
+    result
+}
+
+/// As [`matmul_experts`] on an instruction set of the caller's choice, which must be available.
+pub(crate) fn run_experts(
+    isa: Isa,
+    pool: &Pool,
+    x: &[f32],
+    m: usize,
+    rows: &[u32],
+    groups: &[ExpertRows],
+    products: &mut [Product<'_>],
+) -> Result<(), KernelError> {
+    thread_local! {
+        static KEPT: RefCell<Activations> = RefCell::default();
+    }
+    check(x, m, rows, groups, products)?;
+    if rows.is_empty() {
         return Ok(());
     }
-    thread_local! {
-        static KEPT: RefCell<Vec<Activations>> = RefCell::default();
+    let mut acts = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
+    if products.iter().any(|product| product.weights.ty().is_quantised() && product.weights.cols() > 0) {
+        quantize(isa, pool, x, m, &mut acts);
     }
-    let mut kept = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
-    let mut forms = Vec::with_capacity(products.len());
-    for product in products.iter() {
-        let Some(kernel) = kernel(isa, product.weights.ty()) else { continue };
-        if product.weights.cols() > 0 && !forms.contains(&kernel.form) {
-            forms.push(kernel.form);
-            kept.resize_with(kept.len().max(forms.len()), Activations::default);
-            quantize(isa, pool, kernel.form, x, m, &mut kept[forms.len() - 1]);
-        }
-    }
-    let mut jobs = Vec::with_capacity(products.len());
-    for product in products {
+    let mut jobs = [const { None }; MAX_PRODUCTS];
+    for (product, job) in products.iter_mut().zip(&mut jobs) {
         let (w, out) = (product.weights, &mut *product.out);
         match kernel(isa, w.ty()) {
             _ if w.rows() == 0 || w.cols() == 0 => out.fill(0.0),
-            None => floats::matmul(pool, isa, w, x, m, out),
-            Some(kernel) => {
-                let acts = forms.iter().position(|form| *form == kernel.form).map(|i| &kept[i]);
-                let acts = acts.expect("quantised above for every form there is");
-                jobs.push(Job::new(kernel, pool.threads(), w, acts, m, out));
-            }
+            None => floats::matmul(pool, isa, w, x, rows, groups, out),
+            Some(kernel) => *job = Some(Job::new(kernel, pool.threads(), w, &acts, rows, groups, out)),
         }
     }
     run_jobs(pool, &jobs);
     drop(jobs);
-    KEPT.with(|place| *place.borrow_mut() = kept);
+    KEPT.with(|kept| *kept.borrow_mut() = acts);
+    Ok(())
+}
+
+fn check(
+    x: &[f32],
+    m: usize,
+    rows: &[u32],
+    groups: &[ExpertRows],
+    products: &[Product<'_>],
+) -> Result<(), KernelError> {
+    if products.len() > MAX_PRODUCTS {
+        return Err(KernelError::Index { what: "product", index: products.len(), limit: MAX_PRODUCTS });
+    }
+    if let Some(&row) = rows.iter().find(|&&row| row as usize >= m) {
+        return Err(KernelError::Index { what: "row", index: row as usize, limit: m });
+    }
+    let mut next = 0;
+    for group in groups {
+        check_len("the rows before a group", group.first as usize, Some(next))?;
+        next += group.len as usize;
+    }
+    check_len("the rows of all groups", next, Some(rows.len()))?;
+    for product in products {
+        let weights = product.weights;
+        check_len("the input of a product", x.len(), m.checked_mul(weights.cols()))?;
+        check_len("the output of a product", product.out.len(), rows.len().checked_mul(weights.rows()))?;
+        if weights.wants_packing() {
+            return Err(KernelError::NotPacked { ty: weights.ty() });
+        }
+        let count = weights.shape().count;
+        if let Some(group) = groups.iter().find(|group| group.expert as usize >= count) {
+            return Err(KernelError::Index { what: "expert", index: group.expert as usize, limit: count });
+        }
+    }
     Ok(())
 }
 
 /// The tasks of all jobs as one operation, so that threads wait for each other once.
-fn run_jobs(pool: &Pool, jobs: &[Job<'_>]) {
-    pool.run(jobs.iter().map(Job::tasks).sum(), &|mut task| {
-        for job in jobs {
+fn run_jobs(pool: &Pool, jobs: &[Option<Job<'_>>]) {
+    let jobs = || jobs.iter().flatten();
+    pool.run(jobs().map(Job::tasks).sum(), &|mut task| {
+        for job in jobs() {
             if task < job.tasks() {
                 return job.run(task);
             }
@@ -110,36 +182,38 @@ fn run_jobs(pool: &Pool, jobs: &[Job<'_>]) {
 }
 
 /// Quantises all rows of `x`.
-fn quantize(isa: Isa, pool: &Pool, form: Affine, x: &[f32], m: usize, acts: &mut Activations) {
+fn quantize(isa: Isa, pool: &Pool, x: &[f32], m: usize, acts: &mut Activations) {
+    /// Rows that one task quantises.
+    const ROWS_PER_TASK: usize = 8;
     let cols = x.len() / m;
-    acts.resize(m, cols, form);
-    let (q, scales, terms) = acts.buffers();
-    let (q, scales, terms) = (Shared::new(q), Shared::new(scales), Shared::new(terms));
-    let one = |i: usize| {
-        let (blocks, groups) = (cols / 32, cols / form.group);
-        // SAFETY: row `i` belongs to the task that got `i`.
-        let (q, scales, terms) = unsafe {
-            (q.piece(i * cols, cols), scales.piece(i * blocks, blocks), terms.piece(i * groups, groups))
-        };
-        quantize_row(isa, form, &x[i * cols..][..cols], q, scales, terms);
-    };
-    if m < 8 {
-        (0..m).for_each(one);
-    } else {
-        pool.run(m.div_ceil(8), &|task| (task * 8..m.min(task * 8 + 8)).for_each(one));
+    acts.resize(m, cols);
+    if m < ROWS_PER_TASK {
+        let mut rest = acts.rows_mut();
+        for x in x.chunks_exact(cols) {
+            let (row, others) = rest.take(cols);
+            quantize_row(isa, x, row);
+            rest = others;
+        }
+        return;
     }
+    let rows = acts.shared_rows();
+    pool.run(m.div_ceil(ROWS_PER_TASK), &|task| {
+        for i in task * ROWS_PER_TASK..m.min((task + 1) * ROWS_PER_TASK) {
+            // SAFETY: row `i` belongs to the task that got `i`.
+            quantize_row(isa, &x[i * cols..][..cols], unsafe { rows.row(i) });
+        }
+    });
 }
 
-/// One product, cut into tasks of neighbouring tiles.
+/// One product, cut into tasks of neighbouring tiles for each group of rows.
 struct Job<'a> {
     kernel: Kernel,
     w: &'a QMatrix,
-    bytes: &'a [u8],
     acts: &'a Activations,
-    m: usize,
+    rows: &'a [u32],
+    groups: &'a [ExpertRows],
     out: Shared<'a, f32>,
-    tiles: usize,
-    per_task: usize,
+    tiles_per_task: usize,
 }
 
 /// Working memory of a thread.
@@ -149,68 +223,68 @@ struct Scratch {
     sums: Vec<[f32; ROWS]>,
 }
 
-/// Eight rows of a matrix, of which some may already belong to the tile before.
-struct Tile {
-    first: usize,
-    skip: usize,
-    keep: usize,
-    stride: usize,
-}
-
 impl<'a> Job<'a> {
     fn new(
         kernel: Kernel,
         threads: usize,
         w: &'a QMatrix,
         acts: &'a Activations,
-        m: usize,
+        rows: &'a [u32],
+        groups: &'a [ExpertRows],
         out: &'a mut [f32],
     ) -> Self {
-        let tiles = if w.rows() < ROWS { w.rows() } else { w.rows().div_ceil(ROWS) };
-        let least = TASK_BYTES.div_ceil(w.row_bytes() * ROWS * m.min(8));
-        let per_task = tiles.div_ceil(8 * threads).max(least);
-        Job { kernel, w, bytes: w.bytes(), acts, m, out: Shared::new(out), tiles, per_task }
+        let rows_per_group = rows.len().div_ceil(groups.len().max(1));
+        let least = TASK_BYTES.div_ceil(w.tile_bytes() * rows_per_group.clamp(1, 8));
+        let tiles_per_task = (groups.len() * w.tiles()).div_ceil(8 * threads).min(w.tiles()).max(least);
+        Job { kernel, w, acts, rows, groups, out: Shared::new(out), tiles_per_task }
+    }
+
+    fn tasks_per_group(&self) -> usize {
+        self.w.tiles().div_ceil(self.tiles_per_task)
     }
 
     fn tasks(&self) -> usize {
-        self.tiles.div_ceil(self.per_task)
+        self.groups.len() * self.tasks_per_group()
     }
 
     fn run(&self, task: usize) {
-        let tiles = task * self.per_task..self.tiles.min((task + 1) * self.per_task);
-        match self.kernel.tile {
-            Some(tile) if self.m <= DIRECT => self.direct(tile, tiles),
-            _ => self.with_panels(tiles),
+        let (group, task) = (self.groups[task / self.tasks_per_group()], task % self.tasks_per_group());
+        let tiles = task * self.tiles_per_task..self.w.tiles().min((task + 1) * self.tiles_per_task);
+        let Some(weights) = self.w.packed(group.expert as usize) else { return };
+        let rows = &self.rows[group.first as usize..][..group.len as usize];
+        let work = GroupWork { job: self, weights, rows, first_out: group.first as usize };
+        match self.kernel.direct {
+            Some(direct) if rows.len() <= DIRECT => work.directly(direct, tiles),
+            _ => work.with_panels(tiles),
         }
     }
+}
 
-    /// Tile `t` always has eight rows to read: the last one reaches back, and a matrix of fewer than eight rows
-    /// repeats one row.
-    fn tile_at(&self, t: usize) -> Tile {
-        let rows = self.w.rows();
-        if rows < ROWS {
-            return Tile { first: t, skip: 0, keep: 1, stride: 0 };
-        }
-        let first = (t * ROWS).min(rows - ROWS);
-        let skip = t * ROWS - first;
-        Tile { first, skip, keep: ROWS - skip, stride: self.w.row_bytes() }
+/// Some tiles of one matrix and the rows they meet.
+struct GroupWork<'a> {
+    job: &'a Job<'a>,
+    weights: &'a [u8],
+    rows: &'a [u32],
+    first_out: usize,
+}
+
+impl GroupWork<'_> {
+    fn tile(&self, tile: usize) -> &[u8] {
+        let len = self.job.w.tile_bytes();
+        &self.weights[tile * len..(tile + 1) * len]
     }
 
-    /// The first byte of a row.
-    fn row(&self, row: usize) -> *const u8 {
-        self.bytes[row * self.w.row_bytes()..].as_ptr()
-    }
-
-    fn direct(&self, kernel: TileFn, tiles: Range<usize>) {
-        let blocks = self.w.cols() / self.w.ty().block_size();
-        for t in tiles {
-            let tile = self.tile_at(t);
-            let weights = Weights { first: self.row(tile.first), stride: tile.stride, blocks };
-            for i in 0..self.m {
-                // SAFETY: `tile_at` gives rows inside the matrix, and a matrix holds all its rows.
-                let sums = unsafe { kernel(weights, self.acts.row(i)) };
-                self.store(&tile, i, &sums);
-            }
+    fn directly(&self, direct: crate::dot::DirectFn, tiles: Range<usize>) {
+        let count = self.job.w.cols() / self.job.w.ty().block_size();
+        let columns = Columns { all: self.job.acts, start: 0, len: self.job.w.cols() };
+        for tile in tiles {
+            let blocks = TileBlocks { first: self.tile(tile).as_ptr(), count };
+            let mut sums = [[0.0; ROWS]; DIRECT];
+            let sums = &mut sums[..self.rows.len()];
+            // SAFETY: the tile holds all blocks of its rows, and the kernel was chosen for an instruction set that is
+            // there.
+            unsafe { direct(blocks, columns, self.rows, sums) };
+            self.store(tile, sums);
         }
     }
 
@@ -220,41 +294,43 @@ impl<'a> Job<'a> {
         }
         let Scratch { panel, mut sums } = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
         let mut panel = panel.unwrap_or_else(Panel::new);
-        for t in tiles {
-            let tile = self.tile_at(t);
+        for tile in tiles {
             sums.clear();
-            sums.resize(self.m, [0.0; ROWS]);
-            self.multiply_panels(&tile, &mut panel, &mut sums);
-            for (i, sums) in sums.iter().enumerate() {
-                self.store(&tile, i, sums);
-            }
+            sums.resize(self.rows.len(), [0.0; ROWS]);
+            self.multiply_panels(tile, &mut panel, &mut sums);
+            self.store(tile, &sums);
         }
         SCRATCH.with(|kept| *kept.borrow_mut() = Scratch { panel: Some(panel), sums });
     }
 
-    /// Adds a tile's products with all rows of activations to `sums`, panel after panel.
-    fn multiply_panels(&self, tile: &Tile, panel: &mut Panel, sums: &mut [[f32; ROWS]]) {
-        let (ty, cols) = (self.w.ty(), self.w.cols());
-        let row = self.row(tile.first);
-        for start in (0..cols).step_by(PANEL) {
-            let len = PANEL.min(cols - start);
-            let first = row.wrapping_add(start / ty.block_size() * ty.block_bytes());
-            let weights = Weights { first, stride: tile.stride, blocks: len / ty.block_size() };
-            let columns = Columns { all: self.acts, start, len };
-            // SAFETY: `tile_at` gives rows inside the matrix, a panel's columns are whole blocks of them, and the
-            // kernel was chosen for an instruction set that is there.
+    /// Adds a tile's products with all rows to `sums`, panel after panel.
+    fn multiply_panels(&self, tile: usize, panel: &mut Panel, sums: &mut [[f32; ROWS]]) {
+        let Job { kernel, w, acts, .. } = self.job;
+        let (size, bytes) = (w.ty().block_size(), kernel.packing.tile_block_bytes());
+        let tile = self.tile(tile);
+        for start in (0..w.cols()).step_by(PANEL) {
+            let len = PANEL.min(w.cols() - start);
+            let blocks = &tile[start / size * bytes..][..len / size * bytes];
+            let blocks = TileBlocks { first: blocks.as_ptr(), count: len / size };
+            let columns = Columns { all: acts, start, len };
+            // SAFETY: the slice above holds the blocks, and the kernel was chosen for an instruction set that is there.
             unsafe {
-                (self.kernel.fill)(ty, weights, panel);
-                (self.kernel.columns)(self.kernel.form, panel, columns, 0, sums);
+                (kernel.fill)(&kernel.packing, blocks, panel);
+                (kernel.columns)(kernel.packing.form, panel, columns, self.rows, sums);
             }
         }
     }
 
-    fn store(&self, tile: &Tile, i: usize, sums: &[f32; ROWS]) {
-        let at = i * self.w.rows() + tile.first + tile.skip;
-        // SAFETY: each tile keeps rows of its own, and each tile belongs to one task.
-        let place = unsafe { self.out.piece(at, tile.keep) };
-        place.copy_from_slice(&sums[tile.skip..tile.skip + tile.keep]);
+    fn store(&self, tile: usize, sums: &[[f32; ROWS]]) {
+        let outputs = self.job.w.rows();
+        let first = tile * ROWS;
+        let keep = ROWS.min(outputs - first);
+        for (i, sums) in sums.iter().enumerate() {
+            let at = (self.first_out + i) * outputs + first;
+            // SAFETY: each tile of each group belongs to one task.
+            let place = unsafe { self.job.out.piece(at, keep) };
+            place.copy_from_slice(&sums[..keep]);
+        }
     }
 }
 

@@ -1,44 +1,100 @@
-//! A weight matrix as the file has it, checked once so that kernels may trust its size.
+//! Weight matrices: checked once, so that kernels may trust their size, and packed for products.
 
-use lantern_gguf::{GgmlType, TensorBytes, blocks, dequantize};
+use std::ops::Range;
+
+use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
+use crate::arena::{Arena, ArenaBytes};
 use crate::error::check_len;
+use crate::isa::isa;
+use crate::packed::{Packing, ROWS, pack, packing, unpack_row};
+use crate::pool::Pool;
 
-/// A matrix of `rows × cols` weights, row after row, in the layout of its block type.
-#[derive(Debug, Clone)]
+/// The sizes of one matrix, or of several of the same shape that lie behind each other (the experts of a layer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixShape {
+    /// How many matrices.
+    pub count: usize,
+    /// Rows of each, which is the number of outputs.
+    pub rows: usize,
+    /// Columns of each, which is the number of inputs.
+    pub cols: usize,
+}
+
+impl MatrixShape {
+    /// The shape of a single matrix.
+    pub fn one(rows: usize, cols: usize) -> Self {
+        MatrixShape { count: 1, rows, cols }
+    }
+}
+
+/// Weights: where the file's map has them, or packed in tiles (see `packed`) of as many bytes.
+#[derive(Debug)]
 pub struct QMatrix {
     ty: GgmlType,
-    rows: usize,
-    cols: usize,
+    shape: MatrixShape,
     row_bytes: usize,
-    bytes: TensorBytes,
+    weights: Storage,
+}
+
+#[derive(Debug)]
+enum Storage {
+    /// Whole rows, as in the file.
+    Rows(TensorBytes),
+    /// Tiles; those of the next matrix begin with a new one.
+    Tiles(Packing, ArenaBytes),
 }
 
 impl QMatrix {
-    /// Takes `bytes` as a matrix. Fails when the type has no kernel or the bytes do not fill the matrix exactly.
-    pub fn new(ty: GgmlType, rows: usize, cols: usize, bytes: TensorBytes) -> Result<Self, KernelError> {
+    /// Takes `bytes` as matrices where they lie: enough for [`embed`] and for plain floats. Fails when the type has no
+    /// kernel or the bytes do not fill the matrices exactly.
+    pub fn new(ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<Self, KernelError> {
         let plain = matches!(ty, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
-        if !plain && blocks::affine(ty).is_none() {
+        if !plain && packing(ty).is_none() {
             return Err(KernelError::UnsupportedType { ty });
         }
-        let wrong = KernelError::WeightSize { ty, rows, cols, bytes: bytes.len() };
-        match ty.row_bytes(cols) {
-            Some(row_bytes) if row_bytes.checked_mul(rows) == Some(bytes.len()) => {
-                Ok(QMatrix { ty, rows, cols, row_bytes, bytes })
+        let rows = shape.count.checked_mul(shape.rows);
+        let row_bytes = ty.row_bytes(shape.cols);
+        match row_bytes.filter(|&of_row| rows.and_then(|rows| rows.checked_mul(of_row)) == Some(bytes.len()))
+        {
+            Some(row_bytes) => Ok(QMatrix { ty, shape, row_bytes, weights: Storage::Rows(bytes) }),
+            None => {
+                let rows = rows.unwrap_or(usize::MAX);
+                Err(KernelError::WeightSize { ty, rows, cols: shape.cols, bytes: bytes.len() })
             }
-            _ => Err(wrong),
         }
     }
 
-    /// Number of rows, which is the number of outputs.
+    /// Packs quantised weights into memory from `arena`, which products need. Pages of the file's map that were read
+    /// for it are let go.
+    pub fn pack(self, arena: &Arena, pool: &Pool) -> Result<Self, KernelError> {
+        let (Some(packing), Storage::Rows(bytes)) = (packing(self.ty), &self.weights) else {
+            return Ok(self);
+        };
+        let from_len = self.shape.rows * self.row_bytes;
+        let to_len = self.tiles() * self.tile_bytes();
+        let mut tiles = arena.take(self.shape.count * to_len)?;
+        for i in 0..if to_len == 0 { 0 } else { self.shape.count } {
+            let to = &mut tiles[i * to_len..(i + 1) * to_len];
+            pack_and_release(pool, &packing, bytes, i * from_len..(i + 1) * from_len, self.row_bytes, to);
+        }
+        Ok(QMatrix { weights: Storage::Tiles(packing, tiles), ..self })
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> MatrixShape {
+        self.shape
+    }
+
+    /// Rows of each matrix, which is the number of outputs.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.shape.rows
     }
 
     /// Number of columns, which is the number of inputs.
     pub fn cols(&self) -> usize {
-        self.cols
+        self.shape.cols
     }
 
     /// The block type.
@@ -46,34 +102,83 @@ impl QMatrix {
         self.ty
     }
 
-    /// Bytes of one row.
-    pub(crate) fn row_bytes(&self) -> usize {
-        self.row_bytes
+    /// Whether the weights are quantised and were not packed.
+    pub(crate) fn wants_packing(&self) -> bool {
+        self.ty.is_quantised() && matches!(self.weights, Storage::Rows(_))
     }
 
-    /// All bytes; exactly `rows · row_bytes`.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Bytes of one tile: sixteen rows.
+    pub(crate) fn tile_bytes(&self) -> usize {
+        ROWS * self.row_bytes
     }
 
-    /// The bytes of one row.
-    pub(crate) fn row(&self, row: usize) -> &[u8] {
-        &self.bytes()[row * self.row_bytes..][..self.row_bytes]
+    /// Tiles of one matrix.
+    pub(crate) fn tiles(&self) -> usize {
+        self.shape.rows.div_ceil(ROWS)
+    }
+
+    /// The tiles of matrix `i`, when the weights are packed.
+    pub(crate) fn packed(&self, i: usize) -> Option<&[u8]> {
+        let len = self.tiles() * self.tile_bytes();
+        match &self.weights {
+            Storage::Rows(_) => None,
+            Storage::Tiles(_, tiles) => Some(&tiles[i * len..(i + 1) * len]),
+        }
+    }
+
+    /// The bytes of a row of matrix `i` as in the file; nothing when the weights are packed.
+    pub(crate) fn plain_row(&self, i: usize, row: usize) -> &[u8] {
+        match &self.weights {
+            Storage::Rows(bytes) => &bytes[(i * self.shape.rows + row) * self.row_bytes..][..self.row_bytes],
+            Storage::Tiles(..) => &[],
+        }
+    }
+
+    /// Writes the values of a row of the first matrix to `out`, which has room for exactly that.
+    fn row_values(&self, row: usize, out: &mut [f32]) -> Result<(), KernelError> {
+        match &self.weights {
+            Storage::Rows(_) => dequantize(self.ty, self.plain_row(0, row), out)?,
+            Storage::Tiles(packing, tiles) => {
+                let tile = &tiles[row / ROWS * self.tile_bytes()..][..self.tile_bytes()];
+                unpack_row(packing, tile, row % ROWS, out);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Packs a part of the file's bytes, letting go of it piece by piece: at no time are there two copies of much.
+fn pack_and_release(
+    pool: &Pool,
+    packing: &Packing,
+    bytes: &TensorBytes,
+    part: Range<usize>,
+    row_bytes: usize,
+    to: &mut [u8],
+) {
+    /// About so many bytes are packed at once.
+    const PIECE: usize = 16 << 20;
+    let tile_bytes = ROWS * row_bytes;
+    let piece = (PIECE / tile_bytes).max(1) * tile_bytes;
+    for (start, to) in part.clone().step_by(piece).zip(to.chunks_mut(piece)) {
+        let from = start..part.end.min(start + piece);
+        pack(isa(), pool, packing, &bytes[from.clone()], row_bytes, to);
+        bytes.release(from);
     }
 }
 
 /// Writes the values of the rows `ids` to `out`, `[ids.len(), cols]`.
 pub fn embed(w: &QMatrix, ids: &[u32], out: &mut [f32]) -> Result<(), KernelError> {
-    check_len("the embedding's output", out.len(), ids.len().checked_mul(w.cols))?;
-    if w.cols == 0 {
+    check_len("the embedding's output", out.len(), ids.len().checked_mul(w.cols()))?;
+    if w.cols() == 0 {
         return Ok(());
     }
-    for (&id, values) in ids.iter().zip(out.chunks_exact_mut(w.cols)) {
+    for (&id, values) in ids.iter().zip(out.chunks_exact_mut(w.cols())) {
         let row = id as usize;
-        if row >= w.rows {
-            return Err(KernelError::Index { what: "token id", index: row, limit: w.rows });
+        if row >= w.rows() {
+            return Err(KernelError::Index { what: "token id", index: row, limit: w.rows() });
         }
-        dequantize(w.ty, w.row(row), values)?;
+        w.row_values(row, values)?;
     }
     Ok(())
 }
@@ -82,25 +187,43 @@ pub fn embed(w: &QMatrix, ids: &[u32], out: &mut [f32]) -> Result<(), KernelErro
 mod tests {
     use super::*;
 
+    fn matrix(ty: GgmlType, rows: usize, cols: usize, bytes: Vec<u8>) -> Result<QMatrix, KernelError> {
+        QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into())?.pack(&Arena::new(0)?, &Pool::new(1))
+    }
+
     #[test]
     fn sizes_and_types_are_checked() {
-        let q8 = |rows, cols, bytes| QMatrix::new(GgmlType::Q8_0, rows, cols, vec![0; bytes].into());
+        let q8 = |rows, cols, bytes| matrix(GgmlType::Q8_0, rows, cols, vec![0; bytes]);
         assert!(q8(2, 64, 136).is_ok());
         assert_eq!(q8(2, 64, 135).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(2, 65, 136).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(usize::MAX, 64, 136).unwrap_err().code(), "bad_tensor");
-        let odd = QMatrix::new(GgmlType::IQ1S, 1, 256, vec![0; 50].into());
+        let odd = matrix(GgmlType::IQ1S, 1, 256, vec![0; 50]);
         assert_eq!(odd.unwrap_err().code(), "unsupported_tensor_type");
     }
 
     #[test]
     fn embedding_takes_rows_in_any_order() {
         let values: Vec<u8> = (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect();
-        let w = QMatrix::new(GgmlType::F32, 3, 2, values.into()).unwrap();
+        let w = matrix(GgmlType::F32, 3, 2, values).unwrap();
         let mut out = [0.0; 6];
         embed(&w, &[2, 0, 2], &mut out).unwrap();
         assert_eq!(out, [4.0, 5.0, 0.0, 1.0, 4.0, 5.0]);
         let error = embed(&w, &[3], &mut out[..2]).unwrap_err();
         assert_eq!(error, KernelError::Index { what: "token id", index: 3, limit: 3 });
+    }
+
+    #[test]
+    fn an_embedding_reads_packed_rows() {
+        let (rows, cols) = (18, 32);
+        let mut bytes = Vec::new();
+        for row in 0..rows {
+            bytes.extend(half::f16::from_f32(0.5).to_le_bytes());
+            bytes.extend((0..cols).map(|col| (row + col) as u8));
+        }
+        let w = matrix(GgmlType::Q8_0, rows, cols, bytes).unwrap();
+        let mut out = vec![0.0; 2 * cols];
+        embed(&w, &[17, 3], &mut out).unwrap();
+        assert_eq!((out[0], out[31], out[32]), (8.5, 24.0, 1.5));
     }
 }

@@ -1,4 +1,4 @@
-//! Token embeddings. The table stays as the file has it; only the rows of a batch are turned into numbers.
+//! Token embeddings. The table stays quantised; only the rows of a batch are turned into numbers.
 
 use std::sync::Arc;
 

@@ -45,6 +45,15 @@ pub const fn affine(ty: GgmlType) -> Option<Affine> {
     Some(Affine { group, bits, offset, has_min })
 }
 
+/// The sixteen integers that the four bits of `ty` choose from; `None` where the bits are the integer.
+pub const fn codebook(ty: GgmlType) -> Option<&'static [u8; 16]> {
+    match ty {
+        GgmlType::IQ4NL | GgmlType::IQ4XS => Some(&codebook::IQ4),
+        GgmlType::MXFP4 => Some(&codebook::E2M1),
+        _ => None,
+    }
+}
+
 /// The integers, scales and minimums of one block.
 ///
 /// `scales` and `mins` are computed without rounding; entries past the block's own are left alone, and `mins` is

@@ -1,41 +1,47 @@
-//! Dot products of quantised weights with quantised activations.
+//! Dot products of packed weights with quantised activations.
 //!
 //! Weights come as `scale · (q − offset) + min` in groups of 16 or 32 (see `lantern_gguf::blocks`), activations as
 //! 8-bit integers with a scale for 32. Every kernel computes, for each group in the order of the columns,
 //!
 //! ```text
-//! sum ← sum + (scale · x_scale) · float(Σ (q − offset) · x)        the integer sum is exact
-//! sum ← sum + min · (x_scale · Σ x)                                 only for types with minimums
+//! dot ← Σ q · x − offset · Σ x                            exact: all of it fits 24 bits
+//! sum ← sum + (scale · x_scale) · dot                     the product rounded, then one fused multiply-add
+//! sum ← sum + min · (x_scale · Σ x)                       likewise, only for types with minimums
 //! ```
 //!
-//! with each operation rounded once. The integers fit 24 bits, so no order of adding them shows: kernels are free to
-//! choose any, and all of them (portable or SIMD, one column or many) give the same bits.
+//! so no order of adding the integers shows: kernels are free to choose any, and all of them (portable or SIMD, one
+//! column or many) give the same bits.
 //!
-//! Two shapes of kernel: a *tile* takes eight rows as they lie in the file and one column, for generation; a *panel*
-//! holds eight rows with their integers interleaved by four and is multiplied with many columns, for prompts.
+//! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
+//! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts. [`direct`] and
+//! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation; [`layouts`] says
+//! where each type has its integers and scales.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
+mod direct;
+mod layouts;
+mod panel;
 mod portable;
+mod simd;
 #[cfg(target_arch = "x86_64")]
-mod vnni;
+mod x86;
 
 use lantern_gguf::GgmlType;
-use lantern_gguf::blocks::{Affine, affine};
+use lantern_gguf::blocks::Affine;
 
 use crate::isa::Isa;
-use crate::quantize::{Activations, Row};
+use crate::packed::{Packing, ROWS, packing};
+use crate::quantize::Activations;
 
-/// Rows of weights that are multiplied together.
-pub const ROWS: usize = 8;
+/// Most columns that a direct kernel multiplies at once.
+pub const DIRECT: usize = 4;
 
 /// Most columns of weights in a panel; a multiple of every block size.
-pub const PANEL: usize = 1024;
+pub const PANEL: usize = 512;
 
-/// Eight rows of weights, ready to be multiplied with many columns.
+/// Sixteen rows of weights, unpacked.
 #[repr(C, align(64))]
 pub struct Panel {
-    /// For each 32 columns, for each 4 of them, for each row: four integers.
+    /// For each 4 columns, for each row: four integers.
     q: [u8; ROWS * PANEL],
     /// For each group of columns, for each row.
     scales: [[f32; ROWS]; PANEL / 16],
@@ -54,42 +60,18 @@ impl Panel {
     }
 }
 
-/// Eight rows of weights in the file's layout, from some block on.
-#[derive(Clone, Copy)]
-pub struct Weights {
-    /// The first row's first block.
-    pub first: *const u8,
-    /// Bytes from one row to the next; 0 to take one row eight times.
-    pub stride: usize,
-    /// Blocks in each row.
-    pub blocks: usize,
-}
-
-/// A piece of the columns of all activations.
+/// Some rows of activations, and which of their columns.
 #[derive(Clone, Copy)]
 pub struct Columns<'a> {
     /// The activations.
     pub all: &'a Activations,
-    /// The first of the panel's columns.
+    /// The first of the columns; a multiple of 32.
     pub start: usize,
-    /// How many.
+    /// How many; a multiple of 32.
     pub len: usize,
 }
 
-impl<'a> Columns<'a> {
-    /// The piece of row `i`, for weights in groups of `group`.
-    fn row(&self, i: usize, group: usize) -> Row<'a> {
-        let (row, end) = (self.all.row(i), self.start + self.len);
-        Row {
-            q: &row.q[self.start..end],
-            scales: &row.scales[self.start / 32..end / 32],
-            terms: &row.terms[self.start / group..end / group],
-        }
-    }
-}
-
 /// Where a piece of a row of activations begins.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 struct RowStart {
     q: *const i8,
@@ -97,65 +79,69 @@ struct RowStart {
     terms: *const f32,
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Columns<'_> {
-    /// The beginnings of `N` rows from row `first` on; the pieces lie inside the activations and fit a panel.
+    /// Where the pieces of the rows `rows` begin, for weights in groups of `group`; all lie inside the activations.
     #[inline(always)]
-    fn pointers<const N: usize>(&self, first: usize, group: usize) -> [RowStart; N] {
-        let (q, scales, terms, cols) = self.all.parts();
-        assert!(self.len <= PANEL && self.len.is_multiple_of(32) && self.start.is_multiple_of(32));
-        assert!(self.start + self.len <= cols && (first + N) * cols <= q.len());
-        assert!(scales.len() * 32 >= q.len() && terms.len() * group >= q.len());
-        std::array::from_fn(|c| {
-            let at = (first + c) * cols + self.start;
+    fn pointers<const N: usize>(&self, rows: [u32; N], group: usize, has_min: bool) -> [RowStart; N] {
+        let all = self.all.parts(group, has_min);
+        let cols = self.all.cols();
+        assert!(
+            self.len.is_multiple_of(32) && self.start.is_multiple_of(32) && self.start + self.len <= cols
+        );
+        assert!(all.scales.len() * 32 >= all.q.len() && all.terms.len() * group >= all.q.len());
+        rows.map(|row| {
+            let at = row as usize * cols + self.start;
+            assert!(at + self.len <= all.q.len(), "a row outside the activations");
             RowStart {
-                q: q.as_ptr().wrapping_add(at),
-                scales: scales.as_ptr().wrapping_add(at / 32),
-                terms: terms.as_ptr().wrapping_add(at / group),
+                q: all.q.as_ptr().wrapping_add(at),
+                scales: all.scales.as_ptr().wrapping_add(at / 32),
+                terms: all.terms.as_ptr().wrapping_add(at / group),
             }
         })
     }
 }
 
-/// The type of [`Kernel::tile`].
-pub type TileFn = unsafe fn(Weights, Row<'_>) -> [f32; ROWS];
+/// Blocks of a tile.
+#[derive(Clone, Copy)]
+pub struct TileBlocks {
+    /// The first.
+    pub first: *const u8,
+    /// How many.
+    pub count: usize,
+}
+
+/// The type of [`Kernel::direct`].
+pub type DirectFn = unsafe fn(TileBlocks, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
 
 /// The kernels of one weight type on one instruction set.
 ///
-/// All three are unsafe to call: the instruction set must be there, and [`Weights`] must lead to `blocks` readable
-/// blocks in each of its rows.
+/// All are unsafe to call: the instruction set must be there, and [`TileBlocks`] must lead to readable blocks.
 #[derive(Clone, Copy)]
 pub struct Kernel {
-    /// The form of the weights.
-    pub form: Affine,
-    /// Fills a panel with all of `Weights`.
-    pub fill: unsafe fn(GgmlType, Weights, &mut Panel),
-    /// Adds the products with the columns to the sums of each row of activations, from row `first` on.
-    pub columns: unsafe fn(Affine, &Panel, Columns<'_>, usize, &mut [[f32; ROWS]]),
-    /// All eight sums for one row of activations; `None` where a panel does as well.
-    pub tile: Option<TileFn>,
+    /// How the weights are packed.
+    pub packing: Packing,
+    /// Fills a panel with a tile's blocks.
+    pub fill: unsafe fn(&Packing, TileBlocks, &mut Panel),
+    /// Adds a panel's products with some columns of the rows `rows` to their sums.
+    pub columns: unsafe fn(Affine, &Panel, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]),
+    /// Adds a tile's products with up to [`DIRECT`] rows to their sums; `None` where panels do as well.
+    pub direct: Option<DirectFn>,
 }
 
-/// The kernel for weights of type `ty` on `isa`; `None` for types that are not quantised.
+/// The kernel for weights of type `ty` on `isa`; `None` for types that are not packed.
 ///
 /// `isa` must be one of [`Isa::available`].
 pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
-    let form = affine(ty)?;
-    let portable = Kernel { form, fill: portable::fill, columns: portable::columns, tile: None };
+    let packing = packing(ty)?;
     #[cfg(target_arch = "x86_64")]
-    if isa >= Isa::Avx2 {
-        let columns = match isa {
-            Isa::AvxVnni => vnni::columns_avx_vnni,
-            Isa::Avx512Vnni => vnni::columns_avx512_vnni,
-            _ => avx2::columns,
-        };
-        return Some(match avx2::specialised(ty) {
-            Some((fill, tile)) => Kernel { form, fill, columns, tile: Some(tile) },
-            None => Kernel { columns, ..portable },
-        });
+    match isa {
+        Isa::Scalar => {}
+        Isa::Avx2 => return x86::avx2::kernel(packing),
+        Isa::AvxVnni => return x86::avx_vnni::kernel(packing),
+        Isa::Avx512Vnni => return x86::avx512::kernel(packing),
     }
     let _ = isa;
-    Some(portable)
+    Some(Kernel { packing, fill: portable::fill, columns: portable::columns, direct: None })
 }
 
 #[cfg(test)]

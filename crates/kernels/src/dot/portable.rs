@@ -1,29 +1,24 @@
 //! Panels in plain Rust: the definition the SIMD kernels are compared with, and the path of other processors.
 
-use lantern_gguf::GgmlType;
-use lantern_gguf::blocks::{Affine, Unpacked, affine, unpack};
+use lantern_gguf::blocks::{Affine, Unpacked};
 
-use super::{Columns, Panel, ROWS, Weights};
-use crate::quantize::Row;
+use super::{Columns, PANEL, Panel, ROWS, RowStart, TileBlocks};
+use crate::packed::{Packing, Tile};
 
 /// Fills a panel from any type.
 ///
 /// # Safety
-/// `weights` must lead to its blocks, and `ty` must have an affine form.
-pub unsafe fn fill(ty: GgmlType, weights: Weights, panel: &mut Panel) {
-    let group = affine(ty).map_or(32, |form| form.group);
-    let (size, bytes) = (ty.block_size(), ty.block_bytes());
+/// `blocks` must lead to blocks of a tile of this packing.
+pub unsafe fn fill(packing: &Packing, blocks: TileBlocks, panel: &mut Panel) {
+    let (size, group, bytes) = (packing.ty.block_size(), packing.form.group, packing.tile_block_bytes());
+    assert!(blocks.count * size <= PANEL, "more columns than a panel has");
+    // SAFETY: the caller vouches for `count` blocks.
+    let all = unsafe { std::slice::from_raw_parts(blocks.first, blocks.count * bytes) };
     let mut unpacked = Unpacked::new();
-    for row in 0..ROWS {
-        // SAFETY: the caller vouches for `blocks` blocks in each row.
-        let blocks = unsafe {
-            std::slice::from_raw_parts(
-                weights.first.wrapping_add(row * weights.stride),
-                weights.blocks * bytes,
-            )
-        };
-        for (b, block) in blocks.chunks_exact(bytes).enumerate() {
-            unpack(ty, block, &mut unpacked);
+    for (b, block) in all.chunks_exact(bytes).enumerate() {
+        let tile = Tile::new(packing, block);
+        for row in 0..ROWS {
+            tile.row(row, &mut unpacked);
             for (i, four) in unpacked.q[..size].chunks_exact(4).enumerate() {
                 panel.q[(b * size / 4 + i) * 4 * ROWS + 4 * row..][..4].copy_from_slice(four);
             }
@@ -39,24 +34,36 @@ pub unsafe fn fill(ty: GgmlType, weights: Weights, panel: &mut Panel) {
 ///
 /// # Safety
 /// None of its own; unsafe so that it can stand beside the SIMD kernels.
-pub unsafe fn columns(form: Affine, panel: &Panel, x: Columns<'_>, first: usize, sums: &mut [[f32; ROWS]]) {
-    for (i, sums) in sums.iter_mut().enumerate() {
-        let row = x.row(first + i, form.group);
-        if form.group == 16 { add::<16>(form, panel, row, sums) } else { add::<32>(form, panel, row, sums) }
+pub unsafe fn columns(form: Affine, panel: &Panel, x: Columns<'_>, rows: &[u32], sums: &mut [[f32; ROWS]]) {
+    for (&row, sums) in rows.iter().zip(sums) {
+        let [start] = x.pointers([row], form.group, form.has_min);
+        if form.group == 16 {
+            add::<16>(form, panel, start, x.len, sums)
+        } else {
+            add::<32>(form, panel, start, x.len, sums)
+        }
     }
 }
 
-fn add<const GROUP: usize>(form: Affine, panel: &Panel, x: Row<'_>, sums: &mut [f32; ROWS]) {
+fn add<const GROUP: usize>(form: Affine, panel: &Panel, x: RowStart, len: usize, sums: &mut [f32; ROWS]) {
+    // SAFETY: `pointers` vouches for `len` integers with their scales and terms.
+    let (q, scales, terms) = unsafe {
+        (
+            std::slice::from_raw_parts(x.q, len),
+            std::slice::from_raw_parts(x.scales, len / 32),
+            std::slice::from_raw_parts(x.terms, len / GROUP),
+        )
+    };
     let weights = panel.q.chunks_exact(ROWS * GROUP).zip(&panel.scales).zip(&panel.mins);
-    let inputs = x.q.as_chunks::<GROUP>().0.iter().zip(x.terms).enumerate();
-    for ((g, (x_q, &term)), ((q, scales), mins)) in inputs.zip(weights) {
-        let (dots, x_scale) = (integers(q, x_q), x.scales[g * GROUP / 32]);
+    let inputs = q.as_chunks::<GROUP>().0.iter().zip(terms).enumerate();
+    for ((g, (x_q, &term)), ((q, weight_scales), mins)) in inputs.zip(weights) {
+        let (dots, x_scale) = (integers(q, x_q), scales[g * GROUP / 32]);
         for r in 0..ROWS {
             let dot = dots[r] as f32;
-            let dot = if form.has_min { dot } else { dot - term };
-            sums[r] += (scales[r] * x_scale) * dot;
+            let dot = if form.has_min { dot } else { dot - f32::from(form.offset) * term };
+            sums[r] = (weight_scales[r] * x_scale).mul_add(dot, sums[r]);
             if form.has_min {
-                sums[r] += mins[r] * term;
+                sums[r] = mins[r].mul_add(term, sums[r]);
             }
         }
     }

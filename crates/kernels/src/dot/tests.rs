@@ -6,6 +6,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::isa::isa;
+use crate::packed::pack;
+use crate::pool::Pool;
 use crate::quantize::quantize_row;
 
 pub fn quantised_types() -> Vec<GgmlType> {
@@ -47,88 +50,84 @@ pub fn blocks(ty: GgmlType, count: usize, fill: Fill, rng: &mut StdRng) -> Vec<u
     bytes
 }
 
-/// The definition: one row of weights, one row of activations.
-fn defined(ty: GgmlType, row: &[u8], x: Row<'_>) -> f32 {
+/// The definition: one row of weights, row `i` of the activations.
+fn defined(ty: GgmlType, row: &[u8], acts: &Activations, i: usize) -> f32 {
     let form = affine(ty).unwrap();
-    let (mut sum, mut unpacked, mut g) = (0f32, Unpacked::new(), 0);
+    let (all, cols) = (acts.parts(form.group, form.has_min), acts.cols());
+    let (mut sum, mut unpacked, mut at) = (0f32, Unpacked::new(), i * cols);
     for block in row.chunks_exact(ty.block_bytes()) {
         unpack(ty, block, &mut unpacked);
-        for i in 0..ty.block_size() / form.group {
-            let q = &unpacked.q[i * form.group..][..form.group];
-            let x_q = &x.q[g * form.group..][..form.group];
-            let dot: i32 = q
-                .iter()
-                .zip(x_q)
-                .map(|(q, x)| (i32::from(*q) - i32::from(form.offset)) * i32::from(*x))
-                .sum();
-            sum += (unpacked.scales[i] * x.scales[g * form.group / 32]) * dot as f32;
+        for (g, q) in unpacked.q[..ty.block_size()].chunks_exact(form.group).enumerate() {
+            let pairs = q.iter().zip(&all.q[at..]);
+            let dot: i32 = pairs.map(|(q, x)| (i32::from(*q) - i32::from(form.offset)) * i32::from(*x)).sum();
+            sum = (unpacked.scales[g] * all.scales[at / 32]).mul_add(dot as f32, sum);
             if form.has_min {
-                sum += unpacked.mins[i] * x.terms[g];
+                sum = unpacked.mins[g].mul_add(all.terms[at / form.group], sum);
             }
-            g += 1;
+            at += form.group;
         }
     }
     sum
 }
 
-fn activations(
-    isa: Isa,
-    ty: GgmlType,
-    m: usize,
-    cols: usize,
-    extreme: bool,
-    rng: &mut StdRng,
-) -> Activations {
-    let form = affine(ty).unwrap();
+fn activations(isa: Isa, m: usize, cols: usize, extreme: bool, rng: &mut StdRng) -> Activations {
     let mut acts = Activations::default();
-    acts.resize(m, cols, form);
-    let x: Vec<f32> = (0..m * cols)
-        .map(|_| if extreme { [-3.0, 3.0][rng.random_range(0..2)] } else { rng.random_range(-2.0..2.0) })
-        .collect();
-    let groups = cols / form.group;
-    let (q, scales, terms) = acts.buffers();
-    for i in 0..m {
-        quantize_row(
-            isa,
-            form,
-            &x[i * cols..][..cols],
-            &mut q[i * cols..][..cols],
-            &mut scales[i * cols / 32..][..cols / 32],
-            &mut terms[i * groups..][..groups],
-        );
+    acts.resize(m, cols);
+    let mut rest = acts.rows_mut();
+    for _ in 0..m {
+        let one = |rng: &mut StdRng| {
+            if extreme { [-3.0, 3.0][rng.random_range(0..2)] } else { rng.random_range(-2.0..2.0) }
+        };
+        let x: Vec<f32> = (0..cols).map(|_| one(rng)).collect();
+        let (row, others) = rest.take(cols);
+        quantize_row(isa, &x, row);
+        rest = others;
     }
     acts
+}
+
+/// A tile of sixteen rows.
+fn tile(ty: GgmlType, bytes: &[u8]) -> Vec<u8> {
+    let mut tile = vec![0; bytes.len()];
+    pack(isa(), &Pool::new(1), &packing(ty).unwrap(), bytes, bytes.len() / ROWS, &mut tile);
+    tile
 }
 
 #[test]
 fn kernels_agree_with_the_definition_bit_for_bit() {
     let mut rng = StdRng::seed_from_u64(1);
     let mut panel = Panel::new();
+    let (cols, m) = (PANEL, 15);
     for isa in Isa::available() {
         for ty in quantised_types() {
             for (fill, extreme) in [(Fill::Random, false), (Fill::Ends, true), (Fill::Random, true)] {
-                let (cols, m) = (768, 7);
                 let per_row = cols / ty.block_size();
                 let bytes = blocks(ty, ROWS * per_row, fill, &mut rng);
-                let acts = activations(isa, ty, m, cols, extreme, &mut rng);
-                let kernel = kernel(isa, ty).unwrap();
-                let stride = per_row * ty.block_bytes();
-                let weights = Weights { first: bytes.as_ptr(), stride, blocks: per_row };
-                let mut sums = vec![[0.0; ROWS]; m];
+                let acts = activations(isa, m, cols, extreme, &mut rng);
+                let want = |i: usize| -> Vec<f32> {
+                    bytes.chunks_exact(bytes.len() / ROWS).map(|row| defined(ty, row, &acts, i)).collect()
+                };
+                let (kernel, tile) = (kernel(isa, ty).unwrap(), tile(ty, &bytes));
+                let tile = TileBlocks { first: tile.as_ptr(), count: per_row };
                 let columns = Columns { all: &acts, start: 0, len: cols };
+                // In an order of their own, to see that rows are found by their number.
+                let rows: Vec<u32> = (0..m as u32).rev().collect();
+                let mut sums = vec![[0.0; ROWS]; m];
                 // SAFETY: the instruction set is available and the blocks are there.
                 unsafe {
-                    (kernel.fill)(ty, weights, &mut panel);
-                    (kernel.columns)(kernel.form, &panel, columns, 0, &mut sums);
+                    (kernel.fill)(&kernel.packing, tile, &mut panel);
+                    (kernel.columns)(kernel.packing.form, &panel, columns, &rows, &mut sums);
                 }
-                for (i, sums) in sums.iter().enumerate() {
-                    let want: Vec<f32> =
-                        bytes.chunks_exact(stride).map(|row| defined(ty, row, acts.row(i))).collect();
-                    assert_eq!(sums.as_slice(), want, "panel, {isa}, {ty}, {fill:?}");
-                    if let Some(tile) = kernel.tile {
-                        // SAFETY: as above.
-                        let got = unsafe { tile(weights, acts.row(i)) };
-                        assert_eq!(got.as_slice(), want, "tile, {isa}, {ty}, {fill:?}");
+                for (&row, sums) in rows.iter().zip(&sums) {
+                    assert_eq!(sums.as_slice(), want(row as usize), "panel, {isa}, {ty}, {fill:?}");
+                }
+                let Some(direct) = kernel.direct else { continue };
+                for n in 1..=DIRECT {
+                    let mut sums = vec![[0.0; ROWS]; n];
+                    // SAFETY: as above.
+                    unsafe { direct(tile, columns, &rows[..n], &mut sums) };
+                    for (&row, sums) in rows.iter().zip(&sums) {
+                        assert_eq!(sums.as_slice(), want(row as usize), "direct, {n}, {isa}, {ty}, {fill:?}");
                     }
                 }
             }
@@ -142,8 +141,8 @@ fn the_definition_is_the_product_of_the_values() {
     for ty in quantised_types() {
         let cols = 512;
         let row = blocks(ty, cols / ty.block_size(), Fill::Random, &mut rng);
-        let acts = activations(Isa::Scalar, ty, 1, cols, false, &mut rng);
-        let x = acts.row(0);
+        let acts = activations(Isa::Scalar, 1, cols, false, &mut rng);
+        let x = acts.parts(32, false);
         let mut values = vec![0.0; cols];
         dequantize(ty, &row, &mut values).unwrap();
         let (mut exact, mut size) = (0f64, 0f64);
@@ -152,7 +151,7 @@ fn the_definition_is_the_product_of_the_values() {
             exact += product;
             size += product.abs();
         }
-        let got = f64::from(defined(ty, &row, x));
+        let got = f64::from(defined(ty, &row, &acts, 0));
         assert!((got - exact).abs() <= 1e-6 * size, "{ty}: {got} instead of {exact}");
     }
 }

@@ -1,28 +1,38 @@
 //! Products as callers see them: right, and the same however the work is cut.
 
-use lantern_gguf::{GgmlType, dequantize};
+use lantern_gguf::GgmlType;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::arena::Arena;
 use crate::dot::tests::{Fill, blocks, quantised_types};
+use crate::matrix::{MatrixShape, embed};
 
 fn types() -> Vec<GgmlType> {
     [quantised_types(), vec![GgmlType::F32, GgmlType::F16, GgmlType::BF16]].concat()
 }
 
-fn matrix(ty: GgmlType, rows: usize, cols: usize, fill: Fill, rng: &mut StdRng) -> QMatrix {
-    let bytes = if ty.is_quantised() {
-        blocks(ty, rows * cols / ty.block_size(), fill, rng)
+fn bytes_of(ty: GgmlType, count: usize, fill: Fill, rng: &mut StdRng) -> Vec<u8> {
+    if ty.is_quantised() {
+        blocks(ty, count / ty.block_size(), fill, rng)
     } else {
-        let values = (0..rows * cols).map(|_| rng.random_range(-1.0f32..1.0));
+        let values = (0..count).map(|_| rng.random_range(-1.0f32..1.0));
         match ty {
             GgmlType::F32 => values.flat_map(f32::to_le_bytes).collect(),
             GgmlType::F16 => values.flat_map(|v| half::f16::from_f32(v).to_le_bytes()).collect(),
             _ => values.flat_map(|v| half::bf16::from_f32(v).to_le_bytes()).collect(),
         }
-    };
-    QMatrix::new(ty, rows, cols, bytes.into()).unwrap()
+    }
+}
+
+fn matrix(ty: GgmlType, rows: usize, cols: usize, fill: Fill, rng: &mut StdRng) -> QMatrix {
+    let bytes = bytes_of(ty, rows * cols, fill, rng);
+    packed(ty, MatrixShape::one(rows, cols), bytes)
+}
+
+fn packed(ty: GgmlType, shape: MatrixShape, bytes: Vec<u8>) -> QMatrix {
+    QMatrix::new(ty, shape, bytes.into()).unwrap().pack(&Arena::new(0).unwrap(), &Pool::new(1)).unwrap()
 }
 
 fn inputs(count: usize, rng: &mut StdRng) -> Vec<f32> {
@@ -72,7 +82,8 @@ fn products_are_close_to_exact_ones() {
         let w = matrix(ty, rows, cols, Fill::Random, &mut rng);
         let x = inputs(m * cols, &mut rng);
         let mut values = vec![0.0; rows * cols];
-        dequantize(ty, w.bytes(), &mut values).unwrap();
+        let ids: Vec<u32> = (0..rows as u32).collect();
+        embed(&w, &ids, &mut values).unwrap();
         for isa in Isa::available() {
             let got = product(isa, &pool, &w, &x, m);
             let (mut error, mut size) = (0f64, 0f64);
@@ -95,7 +106,7 @@ fn products_are_close_to_exact_ones() {
 fn several_products_are_the_same_as_each() {
     let mut rng = StdRng::seed_from_u64(5);
     let (pool, isa, m) = (Pool::new(2), isa(), 4);
-    let weights = [GgmlType::Q4K, GgmlType::Q4K, GgmlType::Q6K, GgmlType::F16, GgmlType::Q5K]
+    let weights = [GgmlType::Q4K, GgmlType::Q6K, GgmlType::F16, GgmlType::Q5K]
         .map(|ty| matrix(ty, 40, 512, Fill::Random, &mut rng));
     let x = inputs(m * 512, &mut rng);
     let mut outs = vec![vec![0.0; m * 40]; weights.len()];
@@ -104,6 +115,41 @@ fn several_products_are_the_same_as_each() {
     matmul_each(&pool, &x, m, &mut products).unwrap();
     for (w, out) in weights.iter().zip(&outs) {
         assert_eq!(*out, product(isa, &pool, w, &x, m), "{}", w.ty());
+    }
+}
+
+#[test]
+fn experts_take_the_rows_that_are_sent_to_them() {
+    let mut rng = StdRng::seed_from_u64(8);
+    let (pool, cols, rows, count, m) = (Pool::new(3), 256, 40, 5, 12);
+    for ty in types() {
+        let of_each: Vec<Vec<u8>> =
+            (0..count).map(|_| bytes_of(ty, rows * cols, Fill::Random, &mut rng)).collect();
+        let all = packed(ty, MatrixShape { count, rows, cols }, of_each.concat());
+        let x = inputs(m * cols, &mut rng);
+        // Expert 1 gets nothing, expert 3 gets everything, backwards.
+        let sent: [Vec<u32>; 5] = [vec![0, 5], vec![], vec![7], (0..m as u32).rev().collect(), vec![7, 2, 1]];
+        let (mut list, mut groups) = (Vec::new(), Vec::new());
+        for (expert, rows) in sent.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            let (first, len) = (list.len() as u32, rows.len() as u32);
+            groups.push(ExpertRows { expert: expert as u32, first, len });
+            list.extend(rows);
+        }
+        let mut out = vec![f32::NAN; list.len() * rows];
+        let mut products = [Product { weights: &all, out: &mut out }];
+        matmul_experts(&pool, &x, m, &list, &groups, &mut products).unwrap();
+        for group in &groups {
+            let one = packed(ty, MatrixShape::one(rows, cols), of_each[group.expert as usize].clone());
+            for place in group.first..group.first + group.len {
+                let row = list[place as usize] as usize;
+                let want = product(isa(), &pool, &one, &x[row * cols..][..cols], 1);
+                assert_eq!(out[place as usize * rows..][..rows], want, "{ty}, expert {}", group.expert);
+            }
+        }
+        let far = [ExpertRows { expert: 5, first: 0, len: 1 }];
+        let mut products = [Product { weights: &all, out: &mut out[..rows] }];
+        let error = matmul_experts(&pool, &x, m, &[0], &far, &mut products).unwrap_err();
+        assert_eq!(error, KernelError::Index { what: "expert", index: 5, limit: 5 });
     }
 }
 

@@ -1,0 +1,151 @@
+//! `lantern bench`: how fast a model reads and writes here, alone or round by round beside another program.
+
+mod busy;
+mod compare;
+mod other;
+mod ours;
+mod process;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use lantern_engine::KvType;
+use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed};
+use lantern_hub::human_bytes;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::{output, place};
+
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The model
+    #[arg(long, short)]
+    model: String,
+    /// Tokens to read; 0 leaves reading out
+    #[arg(long, short, default_value_t = 512)]
+    prompt_tokens: usize,
+    /// Tokens to write; 0 leaves writing out
+    #[arg(long, short = 'n', default_value_t = 128)]
+    gen_tokens: usize,
+    /// Threads; 0 takes the physical cores
+    #[arg(long, short, default_value_t = 0)]
+    threads: usize,
+    /// Tokens in the context before anything is measured; several, as in 0,2048,8192, are measured one by one
+    #[arg(long, short, value_delimiter = ',', default_value = "0")]
+    depth: Vec<usize>,
+    /// How often each is measured, the median counts; with --compare, the number of rounds
+    #[arg(long, short, default_value_t = 3)]
+    repetitions: usize,
+    /// How keys and values are kept
+    #[arg(long, value_parser = kv_types(), default_value = KvType::default().name())]
+    kv_type: KvType,
+    /// Measure from the first pass on, with cold weights; the time to the first token is then not told
+    #[arg(long)]
+    no_warm_up: bool,
+    /// Measure this llama-bench as well, in turns with Lantern, and print the ratios
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "no_warm_up")]
+    compare: Option<PathBuf>,
+    /// Whether the other program may use its flash attention
+    #[arg(long, value_parser = ["on", "off"], default_value = "on", requires = "compare")]
+    flash_attn: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kernels: scalar, avx2, avxvnni, avx512.
+
+With --compare each round runs Lantern, then the other program, each in a process of its own, with the same file, \
+threads, tokens, depths and kind of cache. Ratios are Lantern's figure over the other's.";
+
+fn kv_types() -> impl TypedValueParser<Value = KvType> {
+    PossibleValuesParser::new(KvType::ALL.iter().map(|kv_type| kv_type.name()))
+        .try_map(|name| KvType::from_name(&name).ok_or("no such kind of cache"))
+}
+
+/// A report and what the engine does not know about itself.
+#[derive(Serialize)]
+struct Output<'a> {
+    isa: &'static str,
+    #[serde(flatten)]
+    report: &'a BenchReport,
+}
+
+pub fn run(args: Args) -> Result<(), CliError> {
+    let path = place::model_path(&args.model)?;
+    let options = BenchOptions {
+        prompt: args.prompt_tokens,
+        generate: args.gen_tokens,
+        threads: args.threads,
+        repetitions: args.repetitions,
+        depths: args.depth,
+        kv_type: args.kv_type,
+        warm_up: !args.no_warm_up,
+    };
+    if let Some(program) = args.compare {
+        let other = other::Other { program, flash_attention: args.flash_attn == "on" };
+        let comparison = compare::run(&path, &options, &other)?;
+        return if args.json { output::json(&comparison) } else { report::print(&comparison) };
+    }
+    let report = bench::run(&path, &options)?;
+    let isa = lantern_kernels::isa().name();
+    if args.json { output::json(&Output { isa, report: &report }) } else { print(isa, &report) }
+}
+
+fn print(isa: &str, report: &BenchReport) -> Result<(), CliError> {
+    let mut rows = vec![
+        row(
+            "model",
+            format!("{} {}, {}", report.architecture, report.quantisation, human_bytes(report.file_bytes)),
+        ),
+        row("threads", format!("{}, kernels: {isa}", report.threads)),
+        row("cache", report.options.kv_type.name()),
+    ];
+    for speed in &report.speeds {
+        rows.extend(speed_rows(&report.options, speed));
+    }
+    let first_token = report.first_token_seconds.map(|seconds| format!("{seconds:.2} s after the start"));
+    rows.extend([
+        row("loading", format!("{:.2} s", report.load_seconds)),
+        row("first token", first_token.unwrap_or_else(|| "not measured".into())),
+        row("peak memory", report.peak_rss_bytes.map_or("unknown".into(), human_bytes)),
+    ]);
+    output::table(&rows)
+}
+
+fn speed_rows(options: &BenchOptions, speed: &DepthSpeed) -> [Vec<String>; 2] {
+    let told = |median: f64, samples: &[f64]| match samples {
+        [] => "not measured".to_owned(),
+        samples => {
+            let (low, high) =
+                samples.iter().fold((f64::MAX, 0f64), |(low, high), s| (low.min(*s), high.max(*s)));
+            format!("{median:.1} tokens/s   ({low:.1} to {high:.1})")
+        }
+    };
+    [
+        row(
+            &work_name("reading", options.prompt, speed.depth),
+            told(speed.prefill_tokens_per_second, &speed.prefill_samples),
+        ),
+        row(
+            &work_name("writing", options.generate, speed.depth),
+            told(speed.decode_tokens_per_second, &speed.decode_samples),
+        ),
+    ]
+}
+
+/// What a speed is the speed of, as tables say it.
+fn work_name(verb: &str, tokens: usize, depth: usize) -> String {
+    match depth {
+        0 => format!("{verb} {tokens}"),
+        depth => format!("{verb} {tokens} behind {depth}"),
+    }
+}
+
+fn row(name: &str, value: impl Into<String>) -> Vec<String> {
+    vec![name.to_owned(), value.into()]
+}

@@ -1,0 +1,338 @@
+//! Where each type's tiles have their integers and scales; see `packed` for the planes and `lantern_gguf::blocks` for
+//! what the bytes of a header mean.
+
+use lantern_gguf::GgmlType;
+
+use super::simd::Simd;
+use crate::packed::{PART, Packing, Planes, ROWS, UNIT, packing};
+
+/// A type's tiles. `lane` counts vectors of a tile: the rows from `lane · LANES` on.
+pub trait Layout {
+    /// The type.
+    const TY: GgmlType;
+    /// How it is packed.
+    const PACKING: Packing = packing(Self::TY).expect("a type with a layout is packed");
+    /// Bytes of a block of sixteen rows.
+    const BYTES: usize = ROWS * Self::TY.block_bytes();
+    /// Parts of 32 columns in a block: 1 or 8.
+    const PARTS: usize = Self::TY.block_size() / PART;
+    /// Bytes of a part's planes.
+    const PART_BYTES: usize = Self::PACKING.planes.bytes();
+    /// Bytes of a block's header.
+    const HEADER: usize = Self::BYTES - Self::PARTS * Self::PART_BYTES;
+    /// As in `lantern_gguf::blocks::Affine`.
+    const BITS: u32 = Self::PACKING.form.bits;
+    /// As in `lantern_gguf::blocks::Affine`.
+    const GROUP: usize = Self::PACKING.form.group;
+    /// As in `lantern_gguf::blocks::Affine`.
+    const MIN: bool = Self::PACKING.form.has_min;
+
+    /// Scales and minimums of a block.
+    ///
+    /// # Safety
+    /// The instruction set; `header` must lead to a block's header.
+    unsafe fn scales<S: Simd>(header: *const u8, lane: usize, to: &mut Scales<S>);
+
+    /// The integers of a part: vector `i` has columns `4i` to `4i + 3`.
+    ///
+    /// # Safety
+    /// The instruction set; `part` must lead to a part's planes.
+    #[inline(always)]
+    unsafe fn integers<S: Simd>(part: *const u8, lane: usize) -> [S::I; 8] {
+        // SAFETY: passed on.
+        unsafe {
+            let mut out = planes::<S>(Self::PACKING.planes, part.wrapping_add(4 * S::LANES * lane));
+            if let Some(table) = Self::PACKING.table {
+                for i in 0..8 {
+                    out[i] = S::look_up(table, out[i]);
+                }
+            }
+            out
+        }
+    }
+}
+
+/// Scales and minimums of one block, a vector for each group.
+pub struct Scales<S: Simd> {
+    pub scale: [S::F; 16],
+    pub min: [S::F; 16],
+}
+
+impl<S: Simd> Scales<S> {
+    /// # Safety
+    /// The instruction set.
+    #[inline(always)]
+    pub unsafe fn new() -> Self {
+        // SAFETY: passed on.
+        unsafe { Scales { scale: [S::zero_f(); 16], min: [S::zero_f(); 16] } }
+    }
+}
+
+/// The integers of a part whose planes begin (for these rows) at `from`.
+#[inline(always)]
+unsafe fn planes<S: Simd>(planes: Planes, from: *const u8) -> [S::I; 8] {
+    // SAFETY: the callers' promises: every unit of the planes is readable.
+    unsafe {
+        match planes {
+            Planes::Nibbles => nibbles::<S>(from),
+            Planes::NibblesBits => {
+                with_high::<S>(nibbles::<S>(from), bits::<S>(from.wrapping_add(4 * UNIT), 4))
+            }
+            Planes::NibblesPairs => {
+                with_high::<S>(nibbles::<S>(from), pairs::<S>(from.wrapping_add(4 * UNIT), 4))
+            }
+            Planes::Bytes => bytes::<S>(from),
+            Planes::Pairs => pairs::<S>(from, 0),
+            Planes::PairsBits => {
+                with_high::<S>(pairs::<S>(from, 0), bits::<S>(from.wrapping_add(2 * UNIT), 2))
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn bytes<S: Simd>(from: *const u8) -> [S::I; 8] {
+    // SAFETY: as `planes`.
+    unsafe {
+        let mut out = [S::zero(); 8];
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = S::load(from.wrapping_add(i * UNIT));
+        }
+        out
+    }
+}
+
+#[inline(always)]
+unsafe fn nibbles<S: Simd>(from: *const u8) -> [S::I; 8] {
+    // SAFETY: as `planes`.
+    unsafe {
+        let (mut out, low) = ([S::zero(); 8], S::splat_bytes(15));
+        for i in 0..4 {
+            let both = S::load(from.wrapping_add(i * UNIT));
+            out[2 * i] = S::and(both, low);
+            out[2 * i + 1] = S::and(S::right16::<4>(both), low);
+        }
+        out
+    }
+}
+
+/// The pairs of two units, moved to bit `to` (0 or 4) of each byte.
+#[inline(always)]
+unsafe fn pairs<S: Simd>(from: *const u8, to: u32) -> [S::I; 8] {
+    // SAFETY: as `planes`.
+    unsafe {
+        let (mut out, mask) = ([S::zero(); 8], S::splat_bytes(3 << to));
+        for unit in 0..2 {
+            let four = S::load(from.wrapping_add(unit * UNIT));
+            let moved = if to == 0 {
+                [four, S::right16::<2>(four), S::right16::<4>(four), S::right16::<6>(four)]
+            } else {
+                [S::left16::<4>(four), S::left16::<2>(four), four, S::right16::<2>(four)]
+            };
+            for i in 0..4 {
+                out[4 * unit + i] = S::and(moved[i], mask);
+            }
+        }
+        out
+    }
+}
+
+/// The bits of a unit, moved to bit `to` (2 or 4) of each byte.
+#[inline(always)]
+unsafe fn bits<S: Simd>(from: *const u8, to: u32) -> [S::I; 8] {
+    // SAFETY: as `planes`.
+    unsafe {
+        let (eight, mask) = (S::load(from), S::splat_bytes(1 << to));
+        let moved = if to == 4 {
+            [
+                S::left16::<4>(eight),
+                S::left16::<3>(eight),
+                S::left16::<2>(eight),
+                S::left16::<1>(eight),
+                eight,
+                S::right16::<1>(eight),
+                S::right16::<2>(eight),
+                S::right16::<3>(eight),
+            ]
+        } else {
+            [
+                S::left16::<2>(eight),
+                S::left16::<1>(eight),
+                eight,
+                S::right16::<1>(eight),
+                S::right16::<2>(eight),
+                S::right16::<3>(eight),
+                S::right16::<4>(eight),
+                S::right16::<5>(eight),
+            ]
+        };
+        let mut out = [eight; 8];
+        for i in 0..8 {
+            out[i] = S::and(moved[i], mask);
+        }
+        out
+    }
+}
+
+#[inline(always)]
+unsafe fn with_high<S: Simd>(mut low: [S::I; 8], high: [S::I; 8]) -> [S::I; 8] {
+    for i in 0..8 {
+        // SAFETY: the caller's instruction set.
+        low[i] = unsafe { S::or(low[i], high[i]) };
+    }
+    low
+}
+
+/// Declares a layout by its type and how its header is read.
+macro_rules! layout {
+    ($($name:ident),*: |$header:ident, $lane:ident, $to:ident| $scales:block) => {
+        $(
+            #[allow(non_camel_case_types)]
+            pub struct $name;
+
+            impl Layout for $name {
+                const TY: GgmlType = GgmlType::$name;
+
+                #[inline(always)]
+                unsafe fn scales<S: Simd>($header: *const u8, $lane: usize, $to: &mut Scales<S>) {
+                    // SAFETY: every load stays inside the header, which the caller vouches for.
+                    unsafe { $scales }
+                }
+            }
+        )*
+    };
+}
+
+/// Where the words of these rows begin: word `index` of those that are `width` bytes wide and follow `before` bytes of
+/// header in each row.
+#[inline(always)]
+fn word<S: Simd>(header: *const u8, lane: usize, before: usize, width: usize, index: usize) -> *const u8 {
+    header.wrapping_add(ROWS * (before + width * index) + width * S::LANES * lane)
+}
+
+layout! { Q4_0, Q5_0, Q8_0, IQ4NL: |header, lane, to| {
+    to.scale[0] = S::load_halves(word::<S>(header, lane, 0, 2, 0));
+}}
+
+layout! { Q4_1, Q5_1: |header, lane, to| {
+    (to.scale[0], to.min[0]) = S::load_two_halves(word::<S>(header, lane, 0, 4, 0));
+}}
+
+layout! { MXFP4: |header, lane, to| {
+    to.scale[0] = S::power_of_two(S::load_bytes(word::<S>(header, lane, 0, 1, 0)));
+}}
+
+layout! { Q4K, Q5K: |header, lane, to| {
+    let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 0, 4, 0));
+    let [a, b, c] = [1, 2, 3].map(|i| word::<S>(header, lane, 0, 4, i));
+    let (a, b, c) = (S::load(a), S::load(b), S::load(c));
+    let (six, minus) = (S::splat_bytes(0x3f), S::negate(dmin));
+    let scales = [S::and(a, six), six_bits::<S>(c, a)];
+    let mins = [S::and(b, six), six_bits::<S>(S::right32::<4>(c), b)];
+    for i in 0..2 {
+        let (scales, mins) = (four_bytes::<S>(scales[i]), four_bytes::<S>(mins[i]));
+        for j in 0..4 {
+            to.scale[4 * i + j] = S::mul(d, scales[j]);
+            to.min[4 * i + j] = S::mul(minus, mins[j]);
+        }
+    }
+}}
+
+layout! { Q6K: |header, lane, to| {
+    let d = S::load_halves(word::<S>(header, lane, 16, 2, 0));
+    for i in 0..4 {
+        let four = S::load(word::<S>(header, lane, 0, 4, i));
+        // A scale's byte moves to the top, so that moving it back brings its sign along.
+        let tops = [S::left32::<24>(four), S::left32::<16>(four), S::left32::<8>(four), four];
+        for j in 0..4 {
+            to.scale[4 * i + j] = S::mul(d, S::to_f(S::right_signed::<24>(tops[j])));
+        }
+    }
+}}
+
+layout! { Q2K: |header, lane, to| {
+    let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 16, 4, 0));
+    let (minus, low) = (S::negate(dmin), S::splat_bytes(15));
+    for i in 0..4 {
+        let both = S::load(word::<S>(header, lane, 0, 4, i));
+        let scales = four_bytes::<S>(S::and(both, low));
+        let mins = four_bytes::<S>(S::and(S::right16::<4>(both), low));
+        for j in 0..4 {
+            to.scale[4 * i + j] = S::mul(d, scales[j]);
+            to.min[4 * i + j] = S::mul(minus, mins[j]);
+        }
+    }
+}}
+
+layout! { Q3K: |header, lane, to| {
+    let d = S::load_halves(word::<S>(header, lane, 12, 2, 0));
+    let [a, b, upper] = [0, 1, 2].map(|i| word::<S>(header, lane, 0, 4, i));
+    let (a, b, upper) = (S::load(a), S::load(b), S::load(upper));
+    let (low, two) = (S::splat_bytes(15), S::splat_bytes(3));
+    let lower = [S::and(a, low), S::and(b, low), S::and(S::right16::<4>(a), low), S::and(S::right16::<4>(b), low)];
+    let upper = [upper, S::right16::<2>(upper), S::right16::<4>(upper), S::right16::<6>(upper)];
+    for i in 0..4 {
+        let four = S::or(lower[i], S::left16::<4>(S::and(upper[i], two)));
+        let scales = signed_bytes::<S>(four);
+        for j in 0..4 {
+            to.scale[4 * i + j] = S::mul(d, scales[j]);
+        }
+    }
+}}
+
+layout! { IQ4XS: |header, lane, to| {
+    // The first word has the half float below the upper bits of the scales.
+    let first = S::load(word::<S>(header, lane, 0, 4, 0));
+    let d = S::load_two_halves(word::<S>(header, lane, 0, 4, 0)).0;
+    let low = S::load(word::<S>(header, lane, 0, 4, 1));
+    let (nibble, pair, offset) = (S::splat(15), S::splat(3), S::splat(32));
+    macro_rules! scale {
+        ($($g:literal),*) => {$({
+            let low = S::and(S::right32::<{ 4 * $g }>(low), nibble);
+            let high = S::and(S::right32::<{ 16 + 2 * $g }>(first), pair);
+            let scale = S::sub32(S::or(low, S::left32::<4>(high)), offset);
+            to.scale[$g] = S::mul(d, S::to_f(scale));
+        })*};
+    }
+    scale!(0, 1, 2, 3, 4, 5, 6, 7);
+}}
+
+/// In each byte, the lower half of `low` and above it the highest two bits of `high`.
+#[inline(always)]
+unsafe fn six_bits<S: Simd>(low: S::I, high: S::I) -> S::I {
+    // SAFETY: the caller's instruction set.
+    unsafe {
+        let high = S::and(S::right32::<2>(high), S::splat_bytes(0x30));
+        S::or(S::and(low, S::splat_bytes(0x0f)), high)
+    }
+}
+
+/// The four bytes of each row as floats.
+#[inline(always)]
+unsafe fn four_bytes<S: Simd>(v: S::I) -> [S::F; 4] {
+    // SAFETY: the caller's instruction set.
+    unsafe {
+        let byte = S::splat(255);
+        [
+            S::to_f(S::and(v, byte)),
+            S::to_f(S::and(S::right32::<8>(v), byte)),
+            S::to_f(S::and(S::right32::<16>(v), byte)),
+            S::to_f(S::right32::<24>(v)),
+        ]
+    }
+}
+
+/// As [`four_bytes`], less 32.
+#[inline(always)]
+unsafe fn signed_bytes<S: Simd>(v: S::I) -> [S::F; 4] {
+    // SAFETY: the caller's instruction set.
+    unsafe {
+        let (byte, offset) = (S::splat(255), S::splat(32));
+        [
+            S::to_f(S::sub32(S::and(v, byte), offset)),
+            S::to_f(S::sub32(S::and(S::right32::<8>(v), byte), offset)),
+            S::to_f(S::sub32(S::and(S::right32::<16>(v), byte), offset)),
+            S::to_f(S::sub32(S::right32::<24>(v), offset)),
+        ]
+    }
+}

@@ -1,0 +1,165 @@
+//! A tile unpacked once and multiplied with many columns: what reading a prompt asks for.
+
+use lantern_gguf::blocks::Affine;
+
+use super::layouts::{Layout, Scales};
+use super::simd::Simd;
+use super::{Columns, PANEL, Panel, ROWS, TileBlocks};
+use crate::packed::UNIT;
+
+/// Fills a panel with a tile's blocks.
+///
+/// # Safety
+/// As `Kernel` says.
+#[inline(always)]
+pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
+    let per_block = L::PARTS * 32 / L::GROUP;
+    assert!(tile.count * L::PARTS * 32 <= PANEL, "more columns than a panel has");
+    // SAFETY: stores stay inside the panel by the assertion; loads are the caller's promise.
+    unsafe {
+        let mut scales = Scales::<S>::new();
+        for b in 0..tile.count {
+            let block = tile.first.wrapping_add(b * L::BYTES);
+            for lane in 0..ROWS / S::LANES {
+                L::scales(block, lane, &mut scales);
+                for g in 0..per_block {
+                    let place = panel.scales[b * per_block + g].as_mut_ptr().wrapping_add(lane * S::LANES);
+                    S::store_f(place, scales.scale[g]);
+                    if L::MIN {
+                        let place = panel.mins[b * per_block + g].as_mut_ptr().wrapping_add(lane * S::LANES);
+                        S::store_f(place, scales.min[g]);
+                    }
+                }
+                for part in 0..L::PARTS {
+                    let q = L::integers::<S>(block.wrapping_add(L::HEADER + part * L::PART_BYTES), lane);
+                    let first = (b * L::PARTS + part) * 8 * UNIT + lane * 4 * S::LANES;
+                    for (i, q) in q.into_iter().enumerate() {
+                        S::store(panel.q.as_mut_ptr().wrapping_add(first + i * UNIT), q);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds a panel's products with columns of the rows `rows` to `sums`.
+///
+/// # Safety
+/// As `Kernel` says.
+#[inline(always)]
+pub unsafe fn columns<S: Simd>(
+    form: Affine,
+    panel: &Panel,
+    x: Columns<'_>,
+    rows: &[u32],
+    sums: &mut [[f32; ROWS]],
+) {
+    assert!(x.len <= PANEL && rows.len() == sums.len());
+    // SAFETY: passed on.
+    unsafe {
+        match (form.bits, form.group, form.has_min) {
+            (0..=4, 32, true) => all::<S, 4, 32, true>(form, panel, x, rows, sums),
+            (0..=4, 32, false) => all::<S, 4, 32, false>(form, panel, x, rows, sums),
+            (5, 32, true) => all::<S, 5, 32, true>(form, panel, x, rows, sums),
+            (5, 32, false) => all::<S, 5, 32, false>(form, panel, x, rows, sums),
+            (0..=4, 16, true) => all::<S, 4, 16, true>(form, panel, x, rows, sums),
+            (0..=6, 16, false) => all::<S, 6, 16, false>(form, panel, x, rows, sums),
+            (8, 32, false) => all::<S, 8, 32, false>(form, panel, x, rows, sums),
+            _ => unreachable!("no block type has the form {form:?}"),
+        }
+    }
+}
+
+/// Takes as many rows of activations at once as there are registers for.
+#[inline(always)]
+unsafe fn all<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
+    form: Affine,
+    panel: &Panel,
+    x: Columns<'_>,
+    rows: &[u32],
+    sums: &mut [[f32; ROWS]],
+) {
+    let (eights, rows, sums_of_eights, sums) = if S::LANES == 16 {
+        let ((eights, rows), (sums_of_eights, sums)) = (rows.as_chunks::<8>(), sums.as_chunks_mut::<8>());
+        (eights, rows, sums_of_eights, sums)
+    } else {
+        (&[][..], rows, &mut [][..], sums)
+    };
+    let ((fours, rows), (sums_of_fours, sums)) = (rows.as_chunks::<4>(), sums.as_chunks_mut::<4>());
+    // SAFETY: passed on.
+    unsafe {
+        for (rows, sums) in eights.iter().zip(sums_of_eights) {
+            some::<S, BITS, GROUP, MIN, 8>(form, panel, x, *rows, sums);
+        }
+        for (rows, sums) in fours.iter().zip(sums_of_fours) {
+            some::<S, BITS, GROUP, MIN, 4>(form, panel, x, *rows, sums);
+        }
+        for (&row, sums) in rows.iter().zip(sums) {
+            some::<S, BITS, GROUP, MIN, 1>(form, panel, x, [row], std::array::from_mut(sums));
+        }
+    }
+}
+
+/// Adds the products of a panel with `N` rows of activations.
+#[inline(always)]
+unsafe fn some<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool, const N: usize>(
+    form: Affine,
+    panel: &Panel,
+    x: Columns<'_>,
+    rows: [u32; N],
+    sums: &mut [[f32; ROWS]; N],
+) {
+    let starts = x.pointers(rows, GROUP, MIN);
+    // SAFETY: `pointers` vouches for the activations, and a panel has room for `len` columns.
+    unsafe {
+        let offset = S::splat_f(-f32::from(form.offset));
+        for lane in 0..ROWS / S::LANES {
+            let mut total = [S::zero_f(); N];
+            let mut x_q = [std::ptr::null(); N];
+            for c in 0..N {
+                total[c] = S::load_f(sums[c].as_ptr().wrapping_add(lane * S::LANES));
+            }
+            for g in 0..x.len / GROUP {
+                for c in 0..N {
+                    x_q[c] = starts[c].q.wrapping_add(g * GROUP);
+                }
+                let q = panel.q.as_ptr().wrapping_add(g * GROUP * ROWS + lane * 4 * S::LANES);
+                let dots =
+                    if GROUP == 32 { dot::<S, BITS, 8, N>(q, x_q) } else { dot::<S, BITS, 4, N>(q, x_q) };
+                let at = (g * ROWS + lane * S::LANES) * size_of::<f32>();
+                let scale = S::load_f(panel.scales.as_ptr().wrapping_byte_add(at).cast());
+                for c in 0..N {
+                    let term = S::splat_f(*starts[c].terms.wrapping_add(g));
+                    let x_scale = S::splat_f(*starts[c].scales.wrapping_add(g * GROUP / 32));
+                    let mut dot = S::to_f(dots[c]);
+                    if !MIN {
+                        dot = S::mul_add(offset, term, dot);
+                    }
+                    total[c] = S::mul_add(S::mul(scale, x_scale), dot, total[c]);
+                    if MIN {
+                        let min = S::load_f(panel.mins.as_ptr().wrapping_byte_add(at).cast());
+                        total[c] = S::mul_add(min, term, total[c]);
+                    }
+                }
+            }
+            for c in 0..N {
+                S::store_f(sums[c].as_mut_ptr().wrapping_add(lane * S::LANES), total[c]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize>(
+    q: *const u8,
+    x: [*const i8; N],
+) -> [S::I; N] {
+    // SAFETY: the caller's promise: `W` units of the panel, `4 W` integers of each row.
+    unsafe {
+        let mut weights = [S::zero(); W];
+        for (i, weights) in weights.iter_mut().enumerate() {
+            *weights = S::load(q.wrapping_add(i * UNIT));
+        }
+        S::dot::<BITS, W, N>(weights, x)
+    }
+}

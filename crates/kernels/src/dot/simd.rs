@@ -1,0 +1,62 @@
+//! What the kernels need of an instruction set: vectors that hold one number for each of `LANES` rows of a tile.
+//!
+//! Implementations are `inline(always)` and carry no target feature themselves: they become part of the entry points
+//! in `x86`, which do. Pointers move by `wrapping_add`, because every address is checked by arithmetic at the edge
+//! ([`super::Columns::pointers`], the tile's length) and not by each step.
+
+/// Vectors of an instruction set.
+///
+/// # Safety
+/// Every function wants the instruction set of the implementor, and readable or writable memory where it says so.
+pub unsafe trait Simd: Copy {
+    /// Rows in a vector: 8 or 16.
+    const LANES: usize;
+    /// A 32-bit integer, or four bytes, for each row.
+    type I: Copy;
+    /// A float for each row.
+    type F: Copy;
+
+    unsafe fn zero() -> Self::I;
+    /// Four bytes for each row.
+    unsafe fn load(from: *const u8) -> Self::I;
+    unsafe fn store(to: *mut u8, v: Self::I);
+    /// A byte for each row, to 32 bits.
+    unsafe fn load_bytes(from: *const u8) -> Self::I;
+    unsafe fn splat_bytes(v: u8) -> Self::I;
+    unsafe fn splat(v: i32) -> Self::I;
+    unsafe fn and(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn or(a: Self::I, b: Self::I) -> Self::I;
+    /// Bits move to the left, out of 16 and into nothing; likewise to the right.
+    unsafe fn left16<const BITS: u32>(v: Self::I) -> Self::I;
+    unsafe fn right16<const BITS: u32>(v: Self::I) -> Self::I;
+    unsafe fn left32<const BITS: u32>(v: Self::I) -> Self::I;
+    unsafe fn right32<const BITS: u32>(v: Self::I) -> Self::I;
+    /// As `right32`, bringing the sign along.
+    unsafe fn right_signed<const BITS: u32>(v: Self::I) -> Self::I;
+    unsafe fn sub32(a: Self::I, b: Self::I) -> Self::I;
+    /// 2^(e − 128) for each e from 0 to 254.
+    unsafe fn power_of_two(e: Self::I) -> Self::F;
+    /// For each byte below 16, the byte of the table at that place.
+    unsafe fn look_up(table: &[u8; 16], v: Self::I) -> Self::I;
+
+    unsafe fn zero_f() -> Self::F;
+    unsafe fn load_f(from: *const f32) -> Self::F;
+    unsafe fn store_f(to: *mut f32, v: Self::F);
+    unsafe fn splat_f(v: f32) -> Self::F;
+    /// A half float for each row.
+    unsafe fn load_halves(from: *const u8) -> Self::F;
+    /// Two half floats for each row: all first ones, all second ones.
+    unsafe fn load_two_halves(from: *const u8) -> (Self::F, Self::F);
+    unsafe fn to_f(v: Self::I) -> Self::F;
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b + c`, rounded once.
+    unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    unsafe fn negate(v: Self::F) -> Self::F;
+
+    /// Σ q·x over `4 W` columns of each row: `q` holds unsigned integers below 2^BITS, each `x` leads to `4 W` signed
+    /// bytes between −127 and 127.
+    unsafe fn dot<const BITS: u32, const W: usize, const N: usize>(
+        q: [Self::I; W],
+        x: [*const i8; N],
+    ) -> [Self::I; N];
+}
