@@ -11,6 +11,7 @@ pub(crate) struct Block {
     attention: Attention,
     mlp_norm: RmsNorm,
     mlp: GatedMlp,
+    is_last: bool,
 }
 
 impl Block {
@@ -29,10 +30,12 @@ impl Block {
             attention,
             mlp_norm: weights.rms_norm(&format!("{prefix}.ffn_norm"), hidden, norm_eps)?,
             mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, activation)?,
+            is_last: layer + 1 == sizes.n_layers,
         })
     }
 
-    /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards.
+    /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards. The last block
+    /// leaves the rows whose logits are wanted.
     pub(crate) fn forward(
         &self,
         x: &mut Rows,
@@ -42,6 +45,13 @@ impl Block {
     ) -> Result<(), ModelError> {
         let attended = self.attention.forward(&self.attention_norm.forward(x)?, rope, batch, kv)?;
         x.add(attended)?;
+        if self.is_last {
+            // Nothing looks at the other rows any more.
+            *x = x.select(&batch.logit_rows)?;
+            if x.is_empty() {
+                return Ok(());
+            }
+        }
         let fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
         x.add(fed)
     }
