@@ -1,11 +1,11 @@
 //! A tile times a few columns, unpacked on the way: what writing one token asks for.
 
-use super::layouts::{Layout, Scales};
+use super::layouts::Layout;
 use super::simd::Simd;
 use super::{Columns, DIRECT, ROWS, RowStart, TileBlocks};
 
 /// How far ahead of the weights in use the next ones are asked for, in bytes.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
 
 /// Adds the products of a tile with the rows `rows` (at most [`DIRECT`]) to `sums`.
 ///
@@ -59,7 +59,6 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
     let x = x.pointers(rows, L::GROUP, L::MIN);
     // SAFETY: the caller's promises; a block's parts lie inside it by `Layout`'s constants.
     unsafe {
-        let mut scales = [Scales::<S>::new(); H];
         let mut total = [[S::zero_f(); N]; H];
         for h in 0..H {
             for c in 0..N {
@@ -69,12 +68,13 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
             S::prefetch(block.wrapping_add(AHEAD), L::BYTES);
-            for h in 0..H {
-                L::scales(block, h, &mut scales[h]);
+            let mut headers = [L::header::<S>(block, 0); H];
+            for h in 1..H {
+                headers[h] = L::header::<S>(block, h);
             }
             for part in 0..L::PARTS {
                 let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
-                add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &scales, &x, &mut total);
+                add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &headers, &x, &mut total);
             }
         }
         for h in 0..H {
@@ -91,7 +91,7 @@ unsafe fn add_part<S: Simd, L: Layout, const N: usize, const H: usize>(
     planes: *const u8,
     part: usize,
     at: usize,
-    scales: &[Scales<S>; H],
+    headers: &[L::Header<S>; H],
     x: &[RowStart; N],
     total: &mut [[S::F; N]; H],
 ) {
@@ -106,7 +106,7 @@ unsafe fn add_part<S: Simd, L: Layout, const N: usize, const H: usize>(
             from[c] = x[c].q.wrapping_add(at * 32);
         }
         if L::GROUP == 32 {
-            add_group::<S, L, N, H>(dot::<S, L, 8, N, H>(q, from), scales, part, at, at, x, total);
+            add_group::<S, L, N, H>(dot::<S, L, 8, N, H>(q, from), headers, part, at, at, x, total);
             return;
         }
         let (mut first, mut second) = ([[S::zero(); 4]; H], [[S::zero(); 4]; H]);
@@ -114,13 +114,13 @@ unsafe fn add_part<S: Simd, L: Layout, const N: usize, const H: usize>(
             let [a, b, c, d, e, f, g, i] = q[h];
             (first[h], second[h]) = ([a, b, c, d], [e, f, g, i]);
         }
-        add_group::<S, L, N, H>(dot::<S, L, 4, N, H>(first, from), scales, 2 * part, at, 2 * at, x, total);
+        add_group::<S, L, N, H>(dot::<S, L, 4, N, H>(first, from), headers, 2 * part, at, 2 * at, x, total);
         for c in 0..N {
             from[c] = from[c].wrapping_add(16);
         }
         add_group::<S, L, N, H>(
             dot::<S, L, 4, N, H>(second, from),
-            scales,
+            headers,
             2 * part + 1,
             at,
             2 * at + 1,
@@ -151,7 +151,7 @@ unsafe fn dot<S: Simd, L: Layout, const W: usize, const N: usize, const H: usize
 #[inline(always)]
 unsafe fn add_group<S: Simd, L: Layout, const N: usize, const H: usize>(
     dots: [[S::I; N]; H],
-    scales: &[Scales<S>; H],
+    headers: &[L::Header<S>; H],
     group: usize,
     block32: usize,
     term: usize,
@@ -160,17 +160,18 @@ unsafe fn add_group<S: Simd, L: Layout, const N: usize, const H: usize>(
 ) {
     // SAFETY: the caller's promises: activations have a scale for 32 columns and a term for each group.
     unsafe {
-        for c in 0..N {
-            let term = S::splat_f(*x[c].terms.wrapping_add(term));
-            let x_scale = S::splat_f(*x[c].scales.wrapping_add(block32));
-            for h in 0..H {
+        for h in 0..H {
+            let (scale, min) = L::scales::<S>(&headers[h], group);
+            for c in 0..N {
+                let term = S::splat_f(*x[c].terms.wrapping_add(term));
+                let x_scale = S::splat_f(*x[c].scales.wrapping_add(block32));
                 let mut dot = S::to_f(dots[h][c]);
                 if !L::MIN {
                     dot = S::mul_add(S::splat_f(-(L::PACKING.form.offset as f32)), term, dot);
                 }
-                total[h][c] = S::mul_add(S::mul(scales[h].scale[group], x_scale), dot, total[h][c]);
+                total[h][c] = S::mul_add(S::mul(scale, x_scale), dot, total[h][c]);
                 if L::MIN {
-                    total[h][c] = S::mul_add(scales[h].min[group], term, total[h][c]);
+                    total[h][c] = S::mul_add(min, term, total[h][c]);
                 }
             }
         }

@@ -86,6 +86,13 @@ unsafe impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn pick(v: __m512i, which: &[u8; 16]) -> __m512i {
+        unsafe {
+            let which = _mm_loadu_si128(which.as_ptr().cast());
+            _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(which))
+        }
+    }
+    #[inline(always)]
     unsafe fn look_up(table: &[u8; 16], v: __m512i) -> __m512i {
         unsafe {
             let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));

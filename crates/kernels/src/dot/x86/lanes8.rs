@@ -85,6 +85,13 @@ macro_rules! simd_of_eight_lanes {
                 }
             }
             #[inline(always)]
+            unsafe fn pick(v: __m256i, which: &[u8; 16]) -> __m256i {
+                unsafe {
+                    let which = _mm_loadu_si128(which.as_ptr().cast());
+                    _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(which))
+                }
+            }
+            #[inline(always)]
             unsafe fn look_up(table: &[u8; 16], v: __m256i) -> __m256i {
                 unsafe {
                     let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
