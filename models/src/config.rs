@@ -49,6 +49,8 @@ pub enum KvType {
     /// 16-bit floats.
     #[default]
     F16,
+    /// 8-bit integers, 32 of which share a 16-bit scale. Heads must be multiples of 32.
+    Q8_0,
 }
 
 impl LayerKvShape {
@@ -61,19 +63,20 @@ impl LayerKvShape {
 impl KvLayout {
     /// Bytes that one token takes in all layers, keys and values together.
     pub fn bytes_per_token(&self, kv_type: KvType) -> usize {
-        self.layers.iter().map(|layer| 2 * layer.width() * kv_type.bytes()).sum()
+        self.layers.iter().map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
     }
 }
 
 impl KvType {
     /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
-    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16];
+    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0];
 
     /// The word for it in options and reports.
     pub fn name(self) -> &'static str {
         match self {
             KvType::F32 => "f32",
             KvType::F16 => "f16",
+            KvType::Q8_0 => "q8_0",
         }
     }
 
@@ -82,11 +85,12 @@ impl KvType {
         KvType::ALL.iter().copied().find(|kv_type| kv_type.name() == name)
     }
 
-    /// Bytes per number.
-    pub fn bytes(self) -> usize {
+    /// Bytes of so many numbers.
+    pub fn row_bytes(self, numbers: usize) -> usize {
         match self {
-            KvType::F32 => 4,
-            KvType::F16 => 2,
+            KvType::F32 => 4 * numbers,
+            KvType::F16 => 2 * numbers,
+            KvType::Q8_0 => numbers + 2 * numbers.div_ceil(32),
         }
     }
 }

@@ -68,6 +68,14 @@ pub enum ModelError {
         /// The first few.
         examples: Vec<String>,
     },
+    /// The cache's numbers cannot be kept in the type that was chosen.
+    #[error("the key-value cache cannot be kept as {kv_type}: {reason}")]
+    UnsupportedKvType {
+        /// The type's name.
+        kv_type: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// The batch or the cache does not fit the model. A fault of the program, not of the file.
     #[error("the batch does not fit: {0}")]
     BadBatch(String),
@@ -91,6 +99,7 @@ impl ModelError {
             ModelError::TensorShape { .. } => "wrong_tensor_shape",
             ModelError::UnsupportedTensorType { .. } => "unsupported_tensor_type",
             ModelError::UnusedTensors { .. } => "unused_tensors",
+            ModelError::UnsupportedKvType { .. } => "unsupported_kv_type",
             ModelError::BadBatch(_) => "bad_batch",
             ModelError::Kernel(_) | ModelError::Tensor(_) => "computation_failed",
         }
@@ -114,6 +123,7 @@ impl ModelError {
             ModelError::UnsupportedTensorType { .. } => {
                 "Choose another quantisation of this model, such as Q4_K_M or Q8_0."
             }
+            ModelError::UnsupportedKvType { .. } => "Keep this model's cache as f16, which works with every model.",
             ModelError::BadBatch(_) | ModelError::Kernel(_) | ModelError::Tensor(_) => {
                 "Try again; if it happens again, please report it with the message above."
             }

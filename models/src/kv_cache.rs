@@ -1,13 +1,13 @@
 //! Keys and values of all tokens, in blocks. Which block belongs to whom is the engine's business.
 
 use candle_core::{DType, Device, Tensor};
-use half::f16;
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use lantern_kernels::KvSlice;
+use half::slice::HalfBitsSliceExt;
+use lantern_kernels::{KvDims, KvSide, KvSlice, KvSliceMut, load_kv, store_kv};
 
 use crate::{KvLayout, KvType, LayerKvShape, ModelError};
 
-/// The arena of keys and values: for each layer `[n_blocks * block_size, n_kv_heads, head_dim]`, twice.
+/// The arena of keys and values of all layers, in the order of the kernels (see `lantern_kernels::store_kv`), or in
+/// tensors `[n_blocks * block_size, n_kv_heads, head_dim]`.
 ///
 /// On a CPU its memory is reserved at once and taken page by page as blocks are first written.
 pub struct KvCache {
@@ -20,19 +20,17 @@ pub struct KvCache {
 
 /// One layer's keys and values.
 enum LayerKv {
-    F32 {
-        k: Vec<f32>,
-        v: Vec<f32>,
-    },
-    /// Halves are kept as bits, because only plain integers come zeroed without being touched.
-    F16 {
-        k: Vec<u16>,
-        v: Vec<u16>,
-    },
-    Tensors {
-        k: Tensor,
-        v: Tensor,
-    },
+    Host { k: HostKv, v: HostKv },
+    Tensors { k: Tensor, v: Tensor },
+}
+
+/// Keys or values in host memory.
+///
+/// Halves are kept as bits, because only plain integers come zeroed without being touched.
+enum HostKv {
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    Q8_0 { scales: Vec<u16>, quants: Vec<i8> },
 }
 
 impl KvCache {
@@ -44,9 +42,10 @@ impl KvCache {
         kv_type: KvType,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, values| match (device, kv_type) {
-            (Device::Cpu, KvType::F32) => Ok(LayerKv::F32 { k: vec![0.0; values], v: vec![0.0; values] }),
-            (Device::Cpu, KvType::F16) => Ok(LayerKv::F16 { k: vec![0; values], v: vec![0; values] }),
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, values| match device {
+            Device::Cpu => {
+                Ok(LayerKv::Host { k: HostKv::zeros(kv_type, values), v: HostKv::zeros(kv_type, values) })
+            }
             _ => LayerKv::tensors(shape, n_blocks * block_size, kv_type, device),
         })
     }
@@ -77,6 +76,10 @@ impl KvCache {
         let slots = n_blocks.checked_mul(block_size).filter(|&n| n > 0 && n <= u32::MAX as usize);
         let slots = slots.ok_or_else(too_large)?;
         let layer = |shape: &LayerKvShape| {
+            if kv_type == KvType::Q8_0 && !shape.head_dim.is_multiple_of(32) {
+                let reason = format!("its heads have {} numbers, not a multiple of 32", shape.head_dim);
+                return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
+            }
             let values = slots.checked_mul(shape.width()).filter(|&n| n <= isize::MAX as usize / 4);
             make(shape, values.ok_or_else(too_large)?)
         };
@@ -122,33 +125,26 @@ impl KvCache {
         k: &[f32],
         v: &[f32],
     ) -> Result<(), ModelError> {
-        let width = self.layout.layers[layer].width();
-        let rows = || slots.iter().map(|&slot| slot as usize * width..(slot as usize + 1) * width);
+        let dims = self.dims(layer);
         match &mut self.layers[layer] {
-            LayerKv::F32 { k: keys, v: values } => {
-                for (i, place) in rows().enumerate() {
-                    keys[place.clone()].copy_from_slice(&k[i * width..(i + 1) * width]);
-                    values[place].copy_from_slice(&v[i * width..(i + 1) * width]);
-                }
+            LayerKv::Host { k: keys, v: values } => {
+                store_kv(&dims, KvSide::Keys, &mut keys.slice_mut(), slots, k)?;
+                store_kv(&dims, KvSide::Values, &mut values.slice_mut(), slots, v)?;
+                Ok(())
             }
-            LayerKv::F16 { k: keys, v: values } => {
-                for (i, place) in rows().enumerate() {
-                    store_halves(&mut keys[place.clone()], &k[i * width..(i + 1) * width]);
-                    store_halves(&mut values[place], &v[i * width..(i + 1) * width]);
-                }
-            }
-            LayerKv::Tensors { .. } => return Err(not_in_host_memory()),
+            LayerKv::Tensors { .. } => Err(not_in_host_memory()),
         }
-        Ok(())
+    }
+
+    fn dims(&self, layer: usize) -> KvDims {
+        let LayerKvShape { n_kv_heads, head_dim, .. } = self.layout.layers[layer];
+        KvDims { n_kv_heads, head_dim, block_size: self.block_size }
     }
 
     /// All keys and all values of a layer in host memory.
     pub(crate) fn slices(&self, layer: usize) -> Result<(KvSlice<'_>, KvSlice<'_>), ModelError> {
         match &self.layers[layer] {
-            LayerKv::F32 { k, v } => Ok((KvSlice::F32(k), KvSlice::F32(v))),
-            LayerKv::F16 { k, v } => {
-                Ok((KvSlice::F16(k.reinterpret_cast::<f16>()), KvSlice::F16(v.reinterpret_cast::<f16>())))
-            }
+            LayerKv::Host { k, v } => Ok((k.slice(), v.slice())),
             LayerKv::Tensors { .. } => Err(not_in_host_memory()),
         }
     }
@@ -185,11 +181,13 @@ impl KvCache {
         let shape = self.layout.layers[layer];
         let LayerKv::Tensors { k, v } = &self.layers[layer] else {
             let (k, v) = self.slices(layer)?;
-            let tensor = |from: KvSlice| {
-                let values = gather_values(from, slots, shape.width());
-                Tensor::from_vec(values, (slots.len(), shape.n_kv_heads, shape.head_dim), device)
+            let tensor = |side, from| {
+                let mut rows = Vec::with_capacity(slots.len() * shape.width());
+                load_kv(&self.dims(layer), side, from, slots, &mut rows)?;
+                let size = (slots.len(), shape.n_kv_heads, shape.head_dim);
+                Ok::<_, ModelError>(Tensor::from_vec(rows, size, device)?)
             };
-            return Ok((tensor(k)?, tensor(v)?));
+            return Ok((tensor(KvSide::Keys, k)?, tensor(KvSide::Values, v)?));
         };
         let index = Tensor::new(slots, device)?;
         let take = |from: &Tensor| from.index_select(&index, 0)?.to_dtype(DType::F32);
@@ -207,28 +205,89 @@ impl LayerKv {
         let dtype = match kv_type {
             KvType::F32 => DType::F32,
             KvType::F16 => DType::F16,
+            KvType::Q8_0 => {
+                let reason = "this device's tensors have no such type".to_owned();
+                return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
+            }
         };
         let zeros = || Tensor::zeros((slots, shape.n_kv_heads, shape.head_dim), dtype, device);
         Ok(LayerKv::Tensors { k: zeros()?, v: zeros()? })
     }
 }
 
-fn store_halves(place: &mut [u16], values: &[f32]) {
-    place.reinterpret_cast_mut::<f16>().convert_from_f32_slice(values);
-}
-
-fn gather_values(from: KvSlice, slots: &[u32], width: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(slots.len() * width);
-    for &slot in slots {
-        let place = slot as usize * width..(slot as usize + 1) * width;
-        match from {
-            KvSlice::F32(all) => values.extend(&all[place]),
-            KvSlice::F16(all) => values.extend(all[place].iter().map(|half| half.to_f32())),
+impl HostKv {
+    fn zeros(kv_type: KvType, numbers: usize) -> Self {
+        match kv_type {
+            KvType::F32 => HostKv::F32(vec![0.0; numbers]),
+            KvType::F16 => HostKv::F16(vec![0; numbers]),
+            KvType::Q8_0 => HostKv::Q8_0 { scales: vec![0; numbers / 32], quants: vec![0; numbers] },
         }
     }
-    values
+
+    fn slice(&self) -> KvSlice<'_> {
+        match self {
+            HostKv::F32(numbers) => KvSlice::F32(numbers),
+            HostKv::F16(bits) => KvSlice::F16(bits.reinterpret_cast()),
+            HostKv::Q8_0 { scales, quants } => KvSlice::Q8_0 { scales: scales.reinterpret_cast(), quants },
+        }
+    }
+
+    fn slice_mut(&mut self) -> KvSliceMut<'_> {
+        match self {
+            HostKv::F32(numbers) => KvSliceMut::F32(numbers),
+            HostKv::F16(bits) => KvSliceMut::F16(bits.reinterpret_cast_mut()),
+            HostKv::Q8_0 { scales, quants } => {
+                KvSliceMut::Q8_0 { scales: scales.reinterpret_cast_mut(), quants }
+            }
+        }
+    }
 }
 
 fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(head_dim: usize) -> KvLayout {
+        KvLayout { layers: vec![LayerKvShape { n_kv_heads: 2, head_dim, window: None }; 3] }
+    }
+
+    #[test]
+    fn rows_come_back_from_where_they_were_written() {
+        let rows: Vec<f32> = (0..3 * 128).map(|i| (i as f32 * 0.7).sin()).collect();
+        let (slots, device) = ([5, 38, 0], Device::Cpu);
+        for (&kv_type, tolerance) in KvType::ALL.iter().zip([0.0, 5e-4, 5e-3]) {
+            let mut kv = KvCache::new(&layout(64), 3, 16, kv_type, &device).unwrap();
+            let negative: Vec<f32> = rows.iter().map(|number| -number).collect();
+            kv.write(1, &slots, &rows, &negative).unwrap();
+            let (k, v) = kv.gather(1, &slots, &device).unwrap();
+            let back = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            for ((k, v), number) in back(k).iter().zip(back(v)).zip(&rows) {
+                assert!((k - number).abs() <= tolerance, "{kv_type:?}: {number} became {k}");
+                assert_eq!(*k, -v, "{kv_type:?}");
+            }
+            let (k, _) = kv.gather(1, &[6], &device).unwrap();
+            assert!(back(k).iter().all(|number| *number == 0.0), "{kv_type:?}: the next slot is untouched");
+            assert!(kv.write(1, &[48], &rows[..128], &rows[..128]).is_err(), "{kv_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_does_not_fit_is_refused() {
+        let cache = |head_dim| KvCache::new(&layout(head_dim), 3, 16, KvType::Q8_0, &Device::Cpu);
+        assert_eq!(cache(80).map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+        assert_eq!(cache(96).unwrap().bytes(), 3 * 2 * 2 * 96 / 32 * 34 * 48);
+        let tensors = KvCache::in_tensors(&layout(96), 3, 16, KvType::Q8_0, &Device::Cpu);
+        assert_eq!(tensors.map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+    }
+
+    #[test]
+    fn every_type_is_found_by_its_name() {
+        for &kv_type in KvType::ALL {
+            assert_eq!(KvType::from_name(kv_type.name()), Some(kv_type));
+        }
+    }
 }

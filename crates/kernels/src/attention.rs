@@ -1,22 +1,30 @@
 //! Attention of new rows over keys and values that lie in blocks, as a paged cache keeps them.
 //!
-//! This file checks shapes and splits the work; [`rows`] computes. A query's result depends on its own keys and
-//! values alone: chunks of the context are cut at fixed positions, whatever else is in the batch.
+//! The context is cut into chunks at fixed positions. Each chunk gives every query a softmax and weighted values of
+//! its own ([`chunk`]), and these are put together in the order of the chunks ([`softmax`]): by the task that walks
+//! through them, or, where few queries look far back, by whichever of the tasks that share the context comes last
+//! ([`plan`]). So a query's result depends on its own keys and values alone, and not on how the work was cut.
 
-mod rows;
+mod cache;
+mod chunk;
+mod plan;
+mod softmax;
+mod task;
 #[cfg(test)]
 mod tests;
+mod tile;
 
-use half::f16;
+use std::sync::Arc;
 
 use crate::KernelError;
 use crate::error::check_len;
 use crate::isa::{Isa, isa};
 use crate::pool::Pool;
-use crate::share::Shared;
 
-/// Rows of a prompt that share the pass over their keys.
-const ROWS_PER_TASK: usize = 8;
+pub use cache::{KvDims, KvSide, KvSlice, KvSliceMut, load_kv, store_kv};
+
+/// Positions that are weighed together.
+const CHUNK: usize = 128;
 
 /// The dimensions of one attention layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +35,7 @@ pub struct AttentionShape {
     pub n_kv_heads: usize,
     /// Numbers in a head.
     pub head_dim: usize,
-    /// Tokens in a block of the cache.
+    /// Tokens in a block of the cache; a multiple of 8.
     pub block_size: usize,
     /// Factor of every score, usually 1/√head_dim.
     pub scale: f32,
@@ -35,6 +43,8 @@ pub struct AttentionShape {
     pub window: Option<u32>,
     /// Scores become `cap · tanh(score / cap)`.
     pub softcap: Option<f32>,
+    /// One more score for each query head, which takes its share of the weights and has no value.
+    pub sinks: Option<Arc<[f32]>>,
 }
 
 /// The rows of one sequence in a batch.
@@ -51,28 +61,11 @@ pub struct AttentionSeq {
     pub first_block: usize,
 }
 
-/// Keys or values, `[blocks · block_size, n_kv_heads, head_dim]`.
-#[derive(Debug, Clone, Copy)]
-pub enum KvSlice<'a> {
-    /// In 32 bits.
-    F32(&'a [f32]),
-    /// In 16 bits.
-    F16(&'a [f16]),
-}
-
-impl KvSlice<'_> {
-    fn len(&self) -> usize {
-        match self {
-            KvSlice::F32(values) => values.len(),
-            KvSlice::F16(values) => values.len(),
-        }
-    }
-}
-
 /// Writes to `out[rows, n_heads, head_dim]` what the queries `q`, of the same shape, see.
 ///
-/// Keys and values of the rows themselves must be in `k` and `v` already. Sequences are in the order of their rows;
-/// rows that belong to none are left alone. `block_tables` holds the blocks of all sequences.
+/// Keys and values of the rows themselves must be in `k` and `v` already, which are of one kind. Sequences are in
+/// the order of their rows; rows that belong to none are left alone. `block_tables` holds the blocks of all
+/// sequences. Nothing is allocated once a thread has seen its largest batch.
 #[allow(clippy::too_many_arguments)]
 pub fn attention(
     pool: &Pool,
@@ -100,59 +93,29 @@ fn run(
     block_tables: &[u32],
     out: &mut [f32],
 ) -> Result<(), KernelError> {
-    check(shape, q, k, v, seqs, block_tables, out)?;
-    let tasks = split(shape, seqs, block_tables, pool.threads());
-    let (out, stride) = (Shared::new(out), shape.n_heads * shape.head_dim);
-    pool.run(tasks.len(), &|i| {
-        let task = &tasks[i];
-        rows::attend(isa, shape, q, k, v, task, |row, head, values| {
-            // SAFETY: `check` found that no two sequences share a row, and `split` gives each row and head of a
-            // sequence to one task.
-            unsafe { out.piece(row * stride + head * shape.head_dim, shape.head_dim) }
-                .copy_from_slice(values);
-        });
-    });
+    let blocks = check(shape, q, k, v, out)?;
+    check_seqs(shape, seqs, block_tables, q.len() / (shape.n_heads * shape.head_dim), blocks)?;
+    match (k, v) {
+        (KvSlice::F32(k), KvSlice::F32(v)) => {
+            let (k, v) = (plane(k), plane(v));
+            task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);
+        }
+        (KvSlice::F16(k), KvSlice::F16(v)) => {
+            let (k, v) = (plane(k), plane(v));
+            task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);
+        }
+        (KvSlice::Q8_0 { scales, quants }, KvSlice::Q8_0 { scales: v_scales, quants: v_quants }) => {
+            let k = chunk::Plane { numbers: quants, scales };
+            let v = chunk::Plane { numbers: v_quants, scales: v_scales };
+            task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);
+        }
+        _ => return Err(KernelError::Shape("keys and values of two kinds".to_owned())),
+    }
     Ok(())
 }
 
-/// Some rows of a sequence and some query heads of one key-value head.
-struct Task<'a> {
-    seq: AttentionSeq,
-    /// The sequence's blocks, in the order of positions.
-    blocks: &'a [u32],
-    /// Rows, counted from the sequence's first.
-    rows: std::ops::Range<usize>,
-    heads: std::ops::Range<usize>,
-    kv_head: usize,
-}
-
-/// Cuts a batch into tasks: by rows and key-value heads, and by query heads when that leaves threads without work.
-fn split<'a>(
-    shape: &AttentionShape,
-    seqs: &[AttentionSeq],
-    block_tables: &'a [u32],
-    threads: usize,
-) -> Vec<Task<'a>> {
-    let chunks: usize = seqs.iter().map(|seq| seq.rows.div_ceil(ROWS_PER_TASK)).sum();
-    let group = shape.n_heads / shape.n_kv_heads;
-    let parts = threads.div_ceil((chunks * shape.n_kv_heads).max(1)).clamp(1, group);
-    let per_part = group.div_ceil(parts);
-    let mut tasks = Vec::with_capacity(chunks * shape.n_kv_heads * parts);
-    for seq in seqs {
-        let blocks = &block_tables[seq.first_block..];
-        // The last rows see most: started first, they leave no thread alone at the end.
-        for start in (0..seq.rows).step_by(ROWS_PER_TASK).rev() {
-            for kv_head in 0..shape.n_kv_heads {
-                for first in (0..group).step_by(per_part) {
-                    let base = kv_head * group;
-                    let heads = base + first..base + group.min(first + per_part);
-                    let rows = start..seq.rows.min(start + ROWS_PER_TASK);
-                    tasks.push(Task { seq: *seq, blocks, rows, heads, kv_head });
-                }
-            }
-        }
-    }
-    tasks
+fn plane<T>(numbers: &[T]) -> chunk::Plane<'_, T> {
+    chunk::Plane { numbers, scales: &[] }
 }
 
 /// The first position a query at `position` sees.
@@ -160,29 +123,40 @@ fn first_seen(shape: &AttentionShape, position: usize) -> usize {
     shape.window.map_or(0, |window| (position + 1).saturating_sub(window as usize))
 }
 
+/// Checks all lengths and gives the number of blocks.
 fn check(
     shape: &AttentionShape,
     q: &[f32],
     k: KvSlice<'_>,
     v: KvSlice<'_>,
-    seqs: &[AttentionSeq],
-    block_tables: &[u32],
     out: &[f32],
-) -> Result<(), KernelError> {
+) -> Result<usize, KernelError> {
     let AttentionShape { n_heads, n_kv_heads, head_dim, block_size, .. } = *shape;
-    if n_kv_heads == 0 || head_dim == 0 || block_size == 0 || !n_heads.is_multiple_of(n_kv_heads) {
-        return Err(KernelError::Shape(format!(
-            "{n_heads} query heads, {n_kv_heads} key-value heads of {head_dim} numbers, blocks of {block_size}"
-        )));
+    let blocks = k.blocks(&KvDims { n_kv_heads, head_dim, block_size })?;
+    let value_blocks = v.blocks(&KvDims { n_kv_heads, head_dim, block_size })?;
+    check_len("the blocks of values", value_blocks, Some(blocks))?;
+    if n_heads == 0 || !n_heads.is_multiple_of(n_kv_heads) {
+        return Err(KernelError::Shape(format!("{n_heads} query heads, {n_kv_heads} key-value heads")));
+    }
+    if shape.window == Some(0) {
+        return Err(KernelError::Shape("a window of nothing".to_owned()));
+    }
+    if let Some(sinks) = &shape.sinks {
+        check_len("the sinks", sinks.len(), Some(n_heads))?;
     }
     let row = n_heads * head_dim;
-    let rows = q.len().checked_div(row).unwrap_or(0);
-    check_len("the queries", q.len(), rows.checked_mul(row))?;
+    check_len("the queries", q.len(), (q.len() / row).checked_mul(row))?;
     check_len("the output of attention", out.len(), Some(q.len()))?;
-    check_len("the values", v.len(), Some(k.len()))?;
-    let per_block = block_size * n_kv_heads * head_dim;
-    let blocks = k.len() / per_block;
-    check_len("the keys", k.len(), blocks.checked_mul(per_block))?;
+    Ok(blocks)
+}
+
+fn check_seqs(
+    shape: &AttentionShape,
+    seqs: &[AttentionSeq],
+    block_tables: &[u32],
+    rows: usize,
+    blocks: usize,
+) -> Result<(), KernelError> {
     let mut free = 0;
     for seq in seqs {
         check_seq(shape, seq, block_tables, blocks)?;
@@ -191,10 +165,7 @@ fn check(
             return Err(KernelError::Index { what: "row", index: end, limit: rows });
         }
         if seq.first_row < free {
-            return Err(KernelError::Shape(format!(
-                "a sequence in rows {}..{end} after row {free}",
-                seq.first_row
-            )));
+            return Err(KernelError::Shape(format!("a row {} after row {free}", seq.first_row)));
         }
         free = end;
     }

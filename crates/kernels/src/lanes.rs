@@ -28,6 +28,12 @@ pub trait Lanes: Copy {
     /// As [`Lanes::splat`].
     unsafe fn load_half(from: &[f16; 8]) -> Self;
 
+    /// Eight 8-bit integers in a row.
+    ///
+    /// # Safety
+    /// As [`Lanes::splat`].
+    unsafe fn load_bytes(from: &[i8; 8]) -> Self;
+
     /// Eight numbers in a row, as little-endian bytes of type bfloat16.
     ///
     /// # Safety
@@ -60,14 +66,14 @@ pub trait Lanes: Copy {
     /// self · factor + addend, with one rounding where the instruction set has it.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
 
+    /// The larger one of each lane.
+    fn max(self, other: Self) -> Self;
+
     /// Not below `low` nor above `high`; NaN stays NaN.
     fn bound(self, low: Self, high: Self) -> Self;
 
     /// 2ⁿ, where each lane is n + 1.5·2²³ (an integer left in the low bits), −127 < n < 128.
     fn power_of_two(self) -> Self;
-
-    /// Eight times eight numbers with rows and columns exchanged.
-    fn transpose(rows: [Self; 8]) -> [Self; 8];
 
     /// Adds the lanes: halves, then quarters, then pairs.
     #[inline(always)]
@@ -106,6 +112,11 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(from: &[i8; 8]) -> Self {
+        Plain(from.map(f32::from))
+    }
+
+    #[inline(always)]
     fn store(self, to: &mut [f32; 8]) {
         *to = self.0;
     }
@@ -136,15 +147,15 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.each(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
     fn bound(self, low: Self, high: Self) -> Self {
         // Comparisons with a NaN are false, so it passes.
         let above = self.each(low, |v, low| if v < low { low } else { v });
         above.each(high, |v, high| if v > high { high } else { v })
-    }
-
-    #[inline(always)]
-    fn transpose(rows: [Self; 8]) -> [Self; 8] {
-        std::array::from_fn(|i| Plain(std::array::from_fn(|j| rows[j].0[i])))
     }
 
     #[inline(always)]
@@ -184,6 +195,11 @@ mod avx {
         }
 
         #[inline(always)]
+        unsafe fn load_bytes(from: &[i8; 8]) -> Self {
+            Avx(unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.as_ptr().cast()))) })
+        }
+
+        #[inline(always)]
         fn store(self, to: &mut [f32; 8]) {
             unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
         }
@@ -214,31 +230,14 @@ mod avx {
         }
 
         #[inline(always)]
-        fn bound(self, low: Self, high: Self) -> Self {
-            // Where one operand is a NaN, these give the second one.
-            Avx(unsafe { _mm256_min_ps(high.0, _mm256_max_ps(low.0, self.0)) })
+        fn max(self, other: Self) -> Self {
+            Avx(unsafe { _mm256_max_ps(self.0, other.0) })
         }
 
         #[inline(always)]
-        fn transpose(rows: [Self; 8]) -> [Self; 8] {
-            unsafe {
-                let (mut pairs, mut quads, mut out) = (rows, rows, rows);
-                for i in [0, 2, 4, 6] {
-                    pairs[i] = Avx(_mm256_unpacklo_ps(rows[i].0, rows[i + 1].0));
-                    pairs[i + 1] = Avx(_mm256_unpackhi_ps(rows[i].0, rows[i + 1].0));
-                }
-                for i in [0, 4] {
-                    quads[i] = Avx(_mm256_shuffle_ps(pairs[i].0, pairs[i + 2].0, 0x44));
-                    quads[i + 1] = Avx(_mm256_shuffle_ps(pairs[i].0, pairs[i + 2].0, 0xee));
-                    quads[i + 2] = Avx(_mm256_shuffle_ps(pairs[i + 1].0, pairs[i + 3].0, 0x44));
-                    quads[i + 3] = Avx(_mm256_shuffle_ps(pairs[i + 1].0, pairs[i + 3].0, 0xee));
-                }
-                for i in 0..4 {
-                    out[i] = Avx(_mm256_permute2f128_ps(quads[i].0, quads[i + 4].0, 0x20));
-                    out[i + 4] = Avx(_mm256_permute2f128_ps(quads[i].0, quads[i + 4].0, 0x31));
-                }
-                out
-            }
+        fn bound(self, low: Self, high: Self) -> Self {
+            // Where one operand is a NaN, these give the second one.
+            Avx(unsafe { _mm256_min_ps(high.0, _mm256_max_ps(low.0, self.0)) })
         }
 
         #[inline(always)]

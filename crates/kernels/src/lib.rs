@@ -26,7 +26,9 @@ mod quantize;
 mod share;
 
 pub use arena::Arena;
-pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
+pub use attention::{
+    AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
+};
 pub use elementwise::{
     Activation, RopePairs, Rotation, add, gate, rms_norm, rms_norm_in_place, rope, scale, softcap,
 };

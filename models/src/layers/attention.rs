@@ -116,8 +116,16 @@ impl Attention {
             rope.turn(&mut k, n_kv_heads, head_dim)?;
         }
         kv.write(self.layer, &batch.slots, &k, &v)?;
-        let block_size = kv.block_size();
-        let shape = AttentionShape { n_heads, n_kv_heads, head_dim, block_size, scale, window, softcap };
+        let shape = AttentionShape {
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            block_size: kv.block_size(),
+            scale,
+            window,
+            softcap,
+            sinks: None,
+        };
         let (keys, values) = kv.slices(self.layer)?;
         let (seqs, tables) = (&batch.seqs, &batch.block_tables);
         let mut out = x.room(q.width());

@@ -1,0 +1,233 @@
+//! Runs the tasks of a plan on the threads of a pool, and puts the parts of a context together.
+
+use std::cell::RefCell;
+use std::mem::take;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::chunk::{Group, Plane, Query, attend_chunk, pack_queries};
+use super::plan::{Plan, SharedParts, Task};
+use super::softmax::Softmax;
+use super::tile::Number;
+use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::Avx;
+use crate::lanes::{Lanes, Plain};
+use crate::pool::Pool;
+use crate::share::Shared;
+
+/// What all tasks read.
+pub struct Job<'a, T> {
+    pub isa: Isa,
+    pub shape: &'a AttentionShape,
+    pub q: &'a [f32],
+    pub k: Plane<'a, T>,
+    pub v: Plane<'a, T>,
+    pub block_tables: &'a [u32],
+}
+
+/// What the calling thread keeps from call to call: the plan, and room for the parts of contexts that are cut.
+#[derive(Default)]
+struct Kept {
+    plan: Plan,
+    partials: Vec<Softmax>,
+    partial_sums: Vec<f32>,
+    /// How many tasks have delivered their parts.
+    delivered: Vec<AtomicU32>,
+}
+
+/// Working memory of a thread.
+#[derive(Default)]
+struct Scratch {
+    queries: Vec<Query>,
+    /// Their numbers, packed.
+    q: Vec<f32>,
+    scores: Vec<[f32; CHUNK]>,
+    /// Of one chunk.
+    parts: Vec<Softmax>,
+    part_sums: Vec<f32>,
+    /// Of all chunks so far.
+    whole: Vec<Softmax>,
+    sums: Vec<f32>,
+}
+
+/// What tasks write to.
+struct Outputs<'a> {
+    out: Shared<'a, f32>,
+    partials: Shared<'a, Softmax>,
+    partial_sums: Shared<'a, f32>,
+    delivered: &'a [AtomicU32],
+}
+
+/// Computes the attention of a batch that was checked.
+pub fn run_all<T: Number + Sync>(job: &Job<'_, T>, pool: &Pool, seqs: &[AttentionSeq], out: &mut [f32]) {
+    thread_local! {
+        static KEPT: RefCell<Kept> = RefCell::default();
+    }
+    let mut kept = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
+    kept.plan.fill(job.shape, seqs, pool.threads());
+    let Kept { plan, partials, partial_sums, delivered } = &mut kept;
+    at_least(partials, plan.partials, Softmax::default());
+    at_least(partial_sums, plan.partials * job.shape.head_dim, 0.0);
+    delivered.clear();
+    delivered.resize_with(plan.counters, AtomicU32::default);
+    let outputs = Outputs {
+        out: Shared::new(out),
+        partials: Shared::new(partials),
+        partial_sums: Shared::new(partial_sums),
+        delivered,
+    };
+    pool.run(plan.tasks, &|index| run_task(job, &plan.task(job.shape, index), &outputs));
+    KEPT.with(|place| *place.borrow_mut() = kept);
+}
+
+fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>) {
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::default();
+    }
+    let mut scratch = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
+    match job.isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this instruction set was detected.
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
+            run_task_avx2(job, task, outputs, &mut scratch);
+        },
+        // SAFETY: plain code runs everywhere.
+        _ => unsafe { run_task_in::<Plain, T>(job, task, outputs, &mut scratch) },
+    }
+    SCRATCH.with(|kept| *kept.borrow_mut() = scratch);
+}
+
+/// # Safety
+/// The processor must have AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn run_task_avx2<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
+    // SAFETY: the features are enabled.
+    unsafe { run_task_in::<Avx, T>(job, task, outputs, scratch) }
+}
+
+/// # Safety
+/// Here and below: the instruction set of `L` must be there.
+#[inline(always)]
+unsafe fn run_task_in<L: Lanes, T: Number>(
+    job: &Job<'_, T>,
+    task: &Task<'_>,
+    outputs: &Outputs<'_>,
+    scratch: &mut Scratch,
+) {
+    scratch.start(job.shape, task);
+    let Scratch { queries, q, scores, parts, part_sums, whole, sums } = scratch;
+    pack_queries(job.q, queries, job.shape.head_dim, job.shape.scale, q);
+    let group = Group {
+        shape: job.shape,
+        q,
+        queries,
+        blocks: &job.block_tables[task.tile.seq.first_block..],
+        kv_head: task.kv_head,
+    };
+    let (count, dim) = (queries.len(), job.shape.head_dim);
+    let (scores, whole, sums) = (&mut scores[..count], &mut whole[..count], &mut sums[..count * dim]);
+    let Some(shared) = task.shared else {
+        let (parts, part_sums) = (&mut parts[..count], &mut part_sums[..count * dim]);
+        whole.fill(Softmax::default());
+        for chunk in task.chunks.clone() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                attend_chunk::<L, T>(&group, job.k, job.v, chunk * CHUNK, scores, parts, part_sums);
+                merge_all::<L>(whole, sums, parts, part_sums, dim);
+            }
+        }
+        // SAFETY: the caller's promise.
+        return unsafe { finish::<L>(&group, whole, sums, outputs) };
+    };
+    let place = |chunk: usize| {
+        let first = shared.first + (chunk - task.tile.chunks.start) * count;
+        // SAFETY: each chunk of a tile's key-value head has a place of its own. Its task alone uses it until it has
+        // delivered; then the one that comes last uses them all.
+        unsafe {
+            (outputs.partials.piece(first, count), outputs.partial_sums.piece(first * dim, count * dim))
+        }
+    };
+    for chunk in task.chunks.clone() {
+        let (parts, part_sums) = place(chunk);
+        // SAFETY: the caller's promise.
+        unsafe { attend_chunk::<L, T>(&group, job.k, job.v, chunk * CHUNK, scores, parts, part_sums) };
+    }
+    if deliver(&shared, outputs) {
+        whole.fill(Softmax::default());
+        for chunk in task.tile.chunks.clone() {
+            let (parts, part_sums) = place(chunk);
+            // SAFETY: the caller's promise.
+            unsafe { merge_all::<L>(whole, sums, parts, part_sums, dim) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { finish::<L>(&group, whole, sums, outputs) }
+    }
+}
+
+/// Counts a task that has written its parts; whether it was the last.
+fn deliver(shared: &SharedParts, outputs: &Outputs<'_>) -> bool {
+    // Released by each task and acquired by the last, so that it sees what the others wrote.
+    outputs.delivered[shared.counter].fetch_add(1, Ordering::AcqRel) as usize + 1 == shared.tasks
+}
+
+#[inline(always)]
+unsafe fn merge_all<L: Lanes>(
+    whole: &mut [Softmax],
+    sums: &mut [f32],
+    parts: &[Softmax],
+    part_sums: &[f32],
+    dim: usize,
+) {
+    let each = sums.chunks_exact_mut(dim).zip(part_sums.chunks_exact(dim));
+    for ((whole, part), (sums, part_sums)) in whole.iter_mut().zip(parts).zip(each) {
+        if part.total != 0.0 {
+            // SAFETY: the caller's promise.
+            unsafe { whole.merge::<L>(sums, *part, part_sums) };
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn finish<L: Lanes>(group: &Group<'_>, whole: &[Softmax], sums: &[f32], outputs: &Outputs<'_>) {
+    let dim = group.shape.head_dim;
+    for ((query, whole), sums) in group.queries.iter().zip(whole).zip(sums.chunks_exact(dim)) {
+        let sink = group.shape.sinks.as_ref().map(|sinks| sinks[query.head]);
+        // SAFETY: no two sequences share a row, tiles share no rows, and each head of a row belongs to one key-value
+        // head, whose last task comes here once. The instruction set is the caller's promise.
+        unsafe { whole.finish::<L>(sums, sink, outputs.out.piece(query.at, dim)) };
+    }
+}
+
+impl Scratch {
+    /// Prepares for a task; buffers grow and stay.
+    fn start(&mut self, shape: &AttentionShape, task: &Task<'_>) {
+        let group = shape.n_heads / shape.n_kv_heads;
+        let heads: Range<usize> = task.kv_head * group..(task.kv_head + 1) * group;
+        let seq = &task.tile.seq;
+        self.queries.clear();
+        for row in task.tile.rows.clone() {
+            let position = seq.context - seq.rows + row;
+            let (from, to) = (first_seen(shape, position), position + 1);
+            for head in heads.clone() {
+                let at = ((seq.first_row + row) * shape.n_heads + head) * shape.head_dim;
+                self.queries.push(Query { at, head, from, to });
+            }
+        }
+        let count = self.queries.len();
+        at_least(&mut self.q, count * shape.head_dim, 0.0);
+        at_least(&mut self.scores, count, [0.0; CHUNK]);
+        at_least(&mut self.parts, count, Softmax::default());
+        at_least(&mut self.part_sums, count * shape.head_dim, 0.0);
+        at_least(&mut self.whole, count, Softmax::default());
+        at_least(&mut self.sums, count * shape.head_dim, 0.0);
+    }
+}
+
+fn at_least<T: Clone>(list: &mut Vec<T>, len: usize, fill: T) {
+    if list.len() < len {
+        list.resize(len, fill);
+    }
+}
