@@ -19,6 +19,7 @@ mod weights;
 mod gemma3;
 mod llama;
 mod qwen2;
+mod qwen3;
 
 pub use batch::{BatchSeq, ForwardBatch};
 pub use candle_core::Device;

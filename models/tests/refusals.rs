@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
 use lantern_models::{Compute, ModelError, registry};
 
-const FILES: [&str; 3] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "gemma3-Q4_0.gguf"];
+const FILES: [&str; 4] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "qwen3-Q8_0.gguf", "gemma3-Q4_0.gguf"];
 
 fn open(name: &str) -> GgufFile {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);

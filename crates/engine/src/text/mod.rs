@@ -10,7 +10,6 @@ pub mod token_stream;
 pub mod tokenizer;
 
 pub use chat_template::{ChatMessage, ChatTemplate, TemplateError, TemplateOptions, TemplateSource};
-pub(crate) use sampler::likeliest;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
 pub use stop_matcher::StopMatcher;
 pub use token_stream::TokenStream;

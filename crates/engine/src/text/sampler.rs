@@ -215,7 +215,7 @@ impl Sampler {
 }
 
 /// The token with the highest logit, the lowest id among equals; `None` if all are banned.
-pub(crate) fn likeliest(logits: &[f32]) -> Option<u32> {
+fn likeliest(logits: &[f32]) -> Option<u32> {
     let larger = |max: f32, &logit: &f32| if logit > max { logit } else { max };
     let mut lanes = [f32::NEG_INFINITY; 16];
     let (groups, rest) = logits.as_chunks::<16>();
