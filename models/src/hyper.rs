@@ -15,8 +15,9 @@ const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"
 
 /// Sizes beyond these are damage, not models. They keep later arithmetic far from overflow.
 const MAX_LAYERS: usize = 1024;
-const MAX_WIDTH: usize = 1 << 20;
+pub(crate) const MAX_WIDTH: usize = 1 << 20;
 const MAX_HEADS: usize = 4096;
+pub(crate) const MAX_EXPERTS: usize = 4096;
 const MAX_CONTEXT: usize = 1 << 28;
 
 /// Typed access to `<architecture>.<key>`. Keys are given without the architecture.

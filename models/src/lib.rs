@@ -20,6 +20,7 @@ mod gemma3;
 mod llama;
 mod qwen2;
 mod qwen3;
+mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch};
 pub use candle_core::Device;

@@ -79,6 +79,11 @@ impl HostRows {
         HostRows::new(&self.workspace, self.rows, width)
     }
 
+    /// Room for another number of rows and another width; the values are anything.
+    pub(crate) fn room_for(&self, rows: usize, width: usize) -> Self {
+        HostRows::new(&self.workspace, rows, width)
+    }
+
     /// The threads that compute with them.
     pub(crate) fn pool(&self) -> &Pool {
         &self.workspace.pool

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, QMatrix};
 
-use crate::layers::{Embedding, Linear, RmsNorm};
+use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
 use crate::{Compute, ModelError};
 
 /// A file's tensors on their way into layers.
@@ -47,6 +47,19 @@ impl<'a> Weights<'a> {
         let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
         let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), true)?;
         Linear::new(matrix, &self.file.bytes(tensor)?, bias, &self.compute)
+    }
+
+    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
+    pub(crate) fn experts(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<ExpertMatrices, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let matrix = self.matrix(tensor, MatrixShape { count, rows: outputs, cols: inputs }, true)?;
+        ExpertMatrices::new(matrix, &self.file.bytes(tensor)?, &self.compute)
     }
 
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.

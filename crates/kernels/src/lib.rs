@@ -28,7 +28,8 @@ mod share;
 pub use arena::Arena;
 pub use attention::{AttentionSeq, AttentionShape, KvSlice, attention};
 pub use elementwise::{
-    Activation, RopePairs, Rotation, add, gate, rms_norm, rms_norm_in_place, rope, scale, softcap,
+    Activation, RopePairs, Rotation, add, gate, gate_halves, rms_norm, rms_norm_in_place, rope, scale,
+    softcap, weighted_sum,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};

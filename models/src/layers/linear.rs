@@ -92,8 +92,8 @@ impl Linear {
     }
 }
 
-/// A matrix as candle multiplies it.
-fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Result<QMatMul, ModelError> {
+/// A matrix, or one of several, as candle multiplies it.
+pub(super) fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Result<QMatMul, ModelError> {
     let (ty, rows, cols) = (matrix.ty(), matrix.rows(), matrix.cols());
     let Some(dtype) = candle_type(ty, cols) else {
         return Ok(QMatMul::Tensor(dequantised(ty, rows, cols, bytes, device)?));

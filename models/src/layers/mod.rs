@@ -4,7 +4,9 @@
 mod attention;
 mod attention_tensors;
 mod block;
+mod dispatch;
 mod embedding;
+mod experts;
 mod head;
 mod linear;
 mod mlp;
@@ -13,8 +15,10 @@ mod rope;
 mod rope_params;
 
 pub(crate) use attention::{Attention, AttentionParams};
-pub(crate) use block::Block;
+pub(crate) use block::{Block, Network};
+pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
+pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
 pub(crate) use head::Head;
 pub(crate) use linear::Linear;
 pub(crate) use mlp::{Activation, GatedMlp};
