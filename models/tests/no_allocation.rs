@@ -100,9 +100,14 @@ fn decode(name: &str, threads: usize, count: usize) {
 
 #[test]
 fn a_decode_step_allocates_nothing() {
-    for name in
-        ["llama_k256-Q4_K_M.gguf", "llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "gemma3_k256-Q4_K_M.gguf"]
-    {
+    for name in [
+        "llama_k256-Q4_K_M.gguf",
+        "llama_tied-F16.gguf",
+        "qwen2-Q4_0.gguf",
+        "gemma3_k256-Q4_K_M.gguf",
+        "qwen3moe_k256-Q4_K_M.gguf",
+        "qwen3moe-MXFP4_MOE.gguf",
+    ] {
         for threads in [1, 2] {
             for count in [1, 3] {
                 decode(name, threads, count);
