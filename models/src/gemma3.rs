@@ -8,9 +8,10 @@
 use crate::hyper::Sizes;
 use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
-    RopeScaling,
+    RopeScaling, RopeTable,
 };
 use crate::registry::Family;
+use crate::rows::Rows;
 use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
@@ -104,6 +105,7 @@ struct Block {
     mlp_norm: RmsNorm,
     mlp: GatedMlp,
     post_mlp_norm: RmsNorm,
+    is_last: bool,
 }
 
 impl Gemma3 {
@@ -136,7 +138,28 @@ impl Block {
             mlp_norm: norm("ffn_norm")?,
             mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::GeluTanh)?,
             post_mlp_norm: norm("post_ffw_norm")?,
+            is_last: layer + 1 == params.sizes.n_layers,
         })
+    }
+
+    /// Changes `x` in place; the last block leaves the rows whose logits are wanted.
+    fn forward(
+        &self,
+        x: &mut Rows,
+        rope: &RopeTable,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        let attended = self.attention.forward(&self.attention_norm.forward(x)?, Some(rope), batch, kv)?;
+        x.add(self.post_attention_norm.forward(&attended)?)?;
+        if self.is_last {
+            *x = x.select(&batch.logit_rows)?;
+            if x.is_empty() {
+                return Ok(());
+            }
+        }
+        let fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
+        x.add(self.post_mlp_norm.forward(&fed)?)
     }
 }
 
@@ -157,12 +180,8 @@ impl CausalLm for Gemma3 {
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
             let rope = if block.is_global { &global_rope } else { &local_rope };
-            let attended =
-                block.attention.forward(&block.attention_norm.forward(&x)?, Some(rope), batch, kv)?;
-            x.add(block.post_attention_norm.forward(&attended)?)?;
-            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
-            x.add(block.post_mlp_norm.forward(&fed)?)?;
+            block.forward(&mut x, rope, batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows, logits)
+        self.head.forward(&x, logits)
     }
 }

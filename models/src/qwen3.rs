@@ -78,6 +78,6 @@ impl CausalLm for Qwen3 {
         for block in &self.blocks {
             block.forward(&mut x, Some(&rope), batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows, logits)
+        self.head.forward(&x, logits)
     }
 }

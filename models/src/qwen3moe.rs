@@ -83,6 +83,6 @@ impl CausalLm for Qwen3Moe {
         for block in &self.blocks {
             block.forward(&mut x, Some(&rope), batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows, logits)
+        self.head.forward(&x, logits)
     }
 }

@@ -42,6 +42,14 @@ impl Rows {
         Ok(())
     }
 
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Rows::Host(x) => x.rows == 0,
+            Rows::Tensor(x) => x.elem_count() == 0,
+        }
+    }
+
     /// Some of the rows, in the given order.
     pub(crate) fn select(&self, rows: &[u32]) -> Result<Rows, ModelError> {
         match self {
@@ -53,6 +61,8 @@ impl Rows {
                 }
                 Ok(Rows::Host(wanted))
             }
+            // Devices cannot be asked to do nothing.
+            Rows::Tensor(x) if rows.is_empty() => Ok(Rows::Tensor(x.narrow(0, 0, 0)?)),
             Rows::Tensor(x) => Ok(Rows::Tensor(x.index_select(&Tensor::new(rows, x.device())?, 0)?)),
         }
     }

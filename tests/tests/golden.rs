@@ -322,16 +322,21 @@ fn a_cache_in_tensors_holds_what_one_in_memory_holds() {
 
 #[test]
 fn only_the_wanted_rows_have_logits() {
-    let case = case("qwen2", "Q4_0");
-    let model = case.load(Compute::kernels(1));
-    let all = logits_in_chunks(&*model, &case.prompt_ids, &[48], KvType::F16);
-    let mut kv = cache(&*model, KvType::F16);
-    let mut batch = ForwardBatch::default();
-    push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
-    batch.logit_rows = vec![47, 3];
-    assert_eq!(forward(&*model, &batch, &mut kv), [all[47].clone(), all[3].clone()]);
-    batch.logit_rows.clear();
-    assert!(forward(&*model, &batch, &mut kv).is_empty());
+    for name in ["llama_tied", "qwen2", "qwen3", "gemma3"] {
+        let case = case(name, "F32");
+        for compute in [Compute::kernels(1), Compute::tensors(Device::Cpu)] {
+            let model = case.load(compute);
+            let mut kv = cache(&*model, KvType::F16);
+            let mut batch = ForwardBatch::default();
+            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
+            let all = forward(&*model, &batch, &mut kv);
+            batch.logit_rows = vec![47, 3];
+            let two = forward(&*model, &batch, &mut kv);
+            assert!(max_abs_difference(&two.concat(), &[&all[47][..], &all[3]].concat()) < 1e-5, "{name}");
+            batch.logit_rows.clear();
+            assert!(forward(&*model, &batch, &mut kv).is_empty(), "{name}");
+        }
+    }
 }
 
 #[test]

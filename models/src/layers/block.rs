@@ -11,6 +11,7 @@ pub(crate) struct Block {
     attention: Attention,
     network_norm: RmsNorm,
     network: Network,
+    is_last: bool,
 }
 
 /// What follows attention.
@@ -43,10 +44,17 @@ impl Block {
     ) -> Result<Self, ModelError> {
         let norm =
             |name: &str| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
-        Ok(Block { attention_norm: norm("attn_norm")?, attention, network_norm: norm("ffn_norm")?, network })
+        Ok(Block {
+            attention_norm: norm("attn_norm")?,
+            attention,
+            network_norm: norm("ffn_norm")?,
+            network,
+            is_last: layer + 1 == sizes.n_layers,
+        })
     }
 
-    /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards.
+    /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards. The last block
+    /// leaves the rows whose logits are wanted.
     pub(crate) fn forward(
         &self,
         x: &mut Rows,
@@ -56,6 +64,13 @@ impl Block {
     ) -> Result<(), ModelError> {
         let attended = self.attention.forward(&self.attention_norm.forward(x)?, rope, batch, kv)?;
         x.add(attended)?;
+        if self.is_last {
+            // Nothing looks at the other rows any more.
+            *x = x.select(&batch.logit_rows)?;
+            if x.is_empty() {
+                return Ok(());
+            }
+        }
         let normed = self.network_norm.forward(x)?;
         x.add(match &self.network {
             Network::Mlp(mlp) => mlp.forward(&normed)?,

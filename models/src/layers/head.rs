@@ -1,4 +1,4 @@
-//! From hidden states to logits, for the rows that somebody wants.
+//! From hidden states to logits.
 
 use super::{Linear, RmsNorm};
 use crate::rows::Rows;
@@ -26,13 +26,13 @@ impl Head {
         Head { softcap, ..self }
     }
 
-    /// Replaces `logits` by those of the given rows, `[rows.len(), vocab]`.
-    pub(crate) fn forward(&self, x: &Rows, rows: &[u32], logits: &mut Vec<f32>) -> Result<(), ModelError> {
-        if rows.is_empty() {
+    /// Replaces `logits` by those of `x`, `[rows, vocab]`.
+    pub(crate) fn forward(&self, x: &Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+        if x.is_empty() {
             logits.clear();
             return Ok(());
         }
-        let normed = self.norm.forward(&x.select(rows)?)?;
+        let normed = self.norm.forward(x)?;
         self.output.forward_to(&normed, logits)?;
         if let Some(cap) = self.softcap {
             match &normed {
