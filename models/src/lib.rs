@@ -17,6 +17,7 @@ mod rows;
 mod weights;
 
 mod gemma3;
+mod gemma4;
 mod llama;
 mod qwen2;
 mod qwen3;

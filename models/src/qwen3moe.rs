@@ -31,9 +31,8 @@ impl Qwen3MoeParams {
         let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?;
         let experts = ExpertParams::read(hyper)?;
-        hyper.finish()?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(Qwen3MoeParams { config: hyper.config(&sizes, kv_layout)?, sizes, attention, experts, rope })
+        Ok(Qwen3MoeParams { config: hyper.finish(kv_layout)?, sizes, attention, experts, rope })
     }
 }
 

@@ -67,6 +67,12 @@ impl<'a> Weights<'a> {
         RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.compute.device())
     }
 
+    /// A table `<name>.weight` of `rows` vectors of `width`, only to look vectors up: it stays in the file.
+    pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[width, rows])?;
+        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(rows, width), false)?, &self.compute))
+    }
+
     /// The table of token embeddings.
     pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
@@ -80,6 +86,11 @@ impl<'a> Weights<'a> {
     pub(crate) fn output(&self, vocab: usize, hidden: usize) -> Result<Linear, ModelError> {
         let name = if self.has("output.weight") { "output" } else { "token_embd" };
         self.linear(name, hidden, vocab)
+    }
+
+    /// Takes a tensor that files may have and that has no part in the computation.
+    pub(crate) fn ignore(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
     }
 
     /// A vector of `len` numbers.

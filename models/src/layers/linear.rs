@@ -52,6 +52,14 @@ impl Linear {
         }
     }
 
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x)?)),
+        }
+    }
+
     /// `[rows, inputs]` to `[rows, outputs]`, in memory.
     pub(crate) fn forward_host(&self, x: &HostRows) -> Result<HostRows, ModelError> {
         let [out] = Linear::forward_each([self], x)?;
