@@ -271,7 +271,8 @@ fn load_attention(params: &Gemma4Params, weights: &Weights, layer: usize) -> Res
     let LayerParams { attention, cache, .. } = params.layers[layer];
     let name = |name: &str| format!("blk.{layer}.{name}.weight");
     let attention = if cache == layer {
-        let values = if weights.has(&name("attn_v")) { Values::Projected } else { Values::FromKeys };
+        let from_keys = params.layers[layer].is_global() && !weights.has(&name("attn_v"));
+        let values = if from_keys { Values::FromKeys } else { Values::Projected };
         Attention::load_with(weights, layer, hidden, attention, values)?
     } else {
         // Files may keep what training left there.

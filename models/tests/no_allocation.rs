@@ -111,6 +111,8 @@ fn a_decode_step_allocates_nothing() {
         "gemma3_k256-Q4_K_M.gguf",
         "qwen3moe_k256-Q4_K_M.gguf",
         "qwen3moe-MXFP4_MOE.gguf",
+        "gemma4_moe-Q4_0.gguf",
+        "gemma4_e2b-Q8_0.gguf",
     ] {
         for threads in [1, 2] {
             for count in [1, 3] {

@@ -219,3 +219,42 @@ impl ExpertMatrices {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lantern_gguf::GgufFile;
+
+    use super::*;
+
+    /// What the experts of a golden model's first block make of some rows.
+    fn forward(name: &str, compute: Compute) -> Vec<f32> {
+        let path = format!("{}/../tests/golden/models/{name}", env!("CARGO_MANIFEST_DIR"));
+        let file = GgufFile::open(path.as_ref()).expect("the golden model is part of the repository");
+        let params = ExpertParams::read(&Hyper::new(&file).unwrap()).unwrap();
+        let weights = Weights::new(&file, compute.clone()).unwrap();
+        let experts = Experts::load(&weights, "blk.0", 64, params, Activation::Silu).unwrap();
+        let numbers = |factor: f32| {
+            compute.rows(5, 64, |values| {
+                values.iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32 * factor).sin());
+                Ok(())
+            })
+        };
+        match experts.forward(&numbers(0.7).unwrap(), &numbers(1.3).unwrap()).unwrap() {
+            Rows::Host(out) => out.to_vec(),
+            Rows::Tensor(out) => out.flatten_all().unwrap().to_vec1().unwrap(),
+        }
+    }
+
+    #[test]
+    fn both_ways_of_computing_agree() {
+        // One file with gates and what they multiply apart, one with both in one matrix and with scales.
+        for name in ["qwen3moe-F32.gguf", "gemma4_moe-F32.gguf"] {
+            let kernels = forward(name, Compute::kernels(2));
+            let tensors = forward(name, Compute::tensors(candle_core::Device::Cpu));
+            assert!(kernels.iter().any(|x| x.abs() > 0.01), "{name}");
+            for (a, b) in kernels.iter().zip(&tensors) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} and {b}");
+            }
+        }
+    }
+}
