@@ -53,6 +53,7 @@ pub trait Layout {
 }
 
 /// Scales and minimums of one block, a vector for each group.
+#[derive(Clone, Copy)]
 pub struct Scales<S: Simd> {
     pub scale: [S::F; 16],
     pub min: [S::F; 16],

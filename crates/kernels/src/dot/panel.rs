@@ -160,6 +160,7 @@ unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize>(
         for (i, weights) in weights.iter_mut().enumerate() {
             *weights = S::load(q.wrapping_add(i * UNIT));
         }
-        S::dot::<BITS, W, N>(weights, x)
+        let [dots] = S::dot::<BITS, W, N, 1>([weights], x);
+        dots
     }
 }

@@ -16,6 +16,9 @@ pub unsafe trait Simd: Copy {
     /// A float for each row.
     type F: Copy;
 
+    /// Asks for `len` bytes from `start` on, which need not exist: a prefetch never faults.
+    unsafe fn prefetch(start: *const u8, len: usize);
+
     unsafe fn zero() -> Self::I;
     /// Four bytes for each row.
     unsafe fn load(from: *const u8) -> Self::I;
@@ -53,10 +56,10 @@ pub unsafe trait Simd: Copy {
     unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     unsafe fn negate(v: Self::F) -> Self::F;
 
-    /// Σ q·x over `4 W` columns of each row: `q` holds unsigned integers below 2^BITS, each `x` leads to `4 W` signed
-    /// bytes between −127 and 127.
-    unsafe fn dot<const BITS: u32, const W: usize, const N: usize>(
-        q: [Self::I; W],
+    /// Σ q·x over `4 W` columns of each row, for `H` vectors of rows and `N` columns of activations: `q` holds unsigned
+    /// integers below 2^BITS, each `x` leads to `4 W` signed bytes between −127 and 127.
+    unsafe fn dot<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+        q: [[Self::I; W]; H],
         x: [*const i8; N],
-    ) -> [Self::I; N];
+    ) -> [[Self::I; N]; H];
 }

@@ -115,12 +115,19 @@ fn pack_part(planes: Planes, fours: &Fours, r: usize, out: &mut [u8]) {
 /// Bit `from` of each integer: the bytes of word `i` go to bit `i`.
 #[inline(always)]
 fn bits(fours: &Fours, from: u32) -> u32 {
-    fours.iter().enumerate().fold(0, |all, (i, four)| all | (four >> from & 0x0101_0101) << i)
+    let mut all = 0;
+    for (i, four) in fours.iter().enumerate() {
+        all |= (four >> from & 0x0101_0101) << i;
+    }
+    all
 }
 
 /// Two bits of each integer of half a part, from bit `from` on: four words' bytes side by side in a byte.
 #[inline(always)]
 fn pairs(fours: &Fours, half: usize, from: u32) -> u32 {
-    let words = fours[4 * half..][..4].iter().enumerate();
-    words.fold(0, |all, (i, four)| all | (four >> from & 0x0303_0303) << (2 * i))
+    let mut all = 0;
+    for (i, four) in fours[4 * half..4 * half + 4].iter().enumerate() {
+        all |= (four >> from & 0x0303_0303) << (2 * i);
+    }
+    all
 }
