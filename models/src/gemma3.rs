@@ -61,9 +61,8 @@ impl Gemma3Params {
             scaling: RopeScaling::None,
         };
         let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
-        hyper.finish()?;
         let mut params = Gemma3Params {
-            config: hyper.config(&sizes, KvLayout::default())?,
+            config: hyper.finish(KvLayout::default())?,
             local: AttentionParams { window: Some(window), ..global },
             pattern: pattern.unwrap_or(DEFAULT_PATTERN),
             sizes,

@@ -17,9 +17,11 @@ mod rows;
 mod weights;
 
 mod gemma3;
+mod gemma4;
 mod llama;
 mod qwen2;
 mod qwen3;
+mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch};
 pub use candle_core::Device;

@@ -32,9 +32,8 @@ impl LlamaParams {
         hyper.require_zero("expert_used_count")?;
         let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
-        hyper.finish()?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(LlamaParams { config: hyper.config(&sizes, kv_layout)?, sizes, attention, rope })
+        Ok(LlamaParams { config: hyper.finish(kv_layout)?, sizes, attention, rope })
     }
 }
 

@@ -28,9 +28,8 @@ impl Qwen2Params {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
-        hyper.finish()?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(Qwen2Params { config: hyper.config(&sizes, kv_layout)?, sizes, attention, rope })
+        Ok(Qwen2Params { config: hyper.finish(kv_layout)?, sizes, attention, rope })
     }
 }
 

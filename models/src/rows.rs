@@ -50,6 +50,20 @@ impl Rows {
         }
     }
 
+    /// Columns `first..first + width` of all rows.
+    pub(crate) fn columns(&self, first: usize, width: usize) -> Result<Rows, ModelError> {
+        match self {
+            Rows::Host(x) => {
+                let mut wanted = x.room(width);
+                for (row, place) in x.chunks_exact(x.width).zip(wanted.chunks_exact_mut(width)) {
+                    place.copy_from_slice(&row[first..first + width]);
+                }
+                Ok(Rows::Host(wanted))
+            }
+            Rows::Tensor(x) => Ok(Rows::Tensor(x.narrow(1, first, width)?.contiguous()?)),
+        }
+    }
+
     /// Some of the rows, in the given order.
     pub(crate) fn select(&self, rows: &[u32]) -> Result<Rows, ModelError> {
         match self {
@@ -87,6 +101,11 @@ impl HostRows {
     /// Room for as many rows of another width; the values are anything.
     pub(crate) fn room(&self, width: usize) -> Self {
         HostRows::new(&self.workspace, self.rows, width)
+    }
+
+    /// Room for another number of rows and another width; the values are anything.
+    pub(crate) fn room_for(&self, rows: usize, width: usize) -> Self {
+        HostRows::new(&self.workspace, rows, width)
     }
 
     /// The threads that compute with them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, QMatrix};
 
-use crate::layers::{Embedding, Linear, RmsNorm};
+use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
 use crate::{Compute, ModelError};
 
 /// A file's tensors on their way into layers.
@@ -49,9 +49,28 @@ impl<'a> Weights<'a> {
         Linear::new(matrix, &self.file.bytes(tensor)?, bias, &self.compute)
     }
 
+    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
+    pub(crate) fn experts(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<ExpertMatrices, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let matrix = self.matrix(tensor, MatrixShape { count, rows: outputs, cols: inputs }, true)?;
+        ExpertMatrices::new(matrix, &self.file.bytes(tensor)?, &self.compute)
+    }
+
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
         RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.compute.device())
+    }
+
+    /// A table `<name>.weight` of `rows` vectors of `width`, only to look vectors up: it stays in the file.
+    pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[width, rows])?;
+        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(rows, width), false)?, &self.compute))
     }
 
     /// The table of token embeddings.
@@ -67,6 +86,11 @@ impl<'a> Weights<'a> {
     pub(crate) fn output(&self, vocab: usize, hidden: usize) -> Result<Linear, ModelError> {
         let name = if self.has("output.weight") { "output" } else { "token_embd" };
         self.linear(name, hidden, vocab)
+    }
+
+    /// Takes a tensor that files may have and that has no part in the computation.
+    pub(crate) fn ignore(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
     }
 
     /// A vector of `len` numbers.

@@ -109,6 +109,10 @@ fn a_decode_step_allocates_nothing() {
         "qwen2-Q4_0.gguf",
         "qwen3-Q8_0.gguf",
         "gemma3_k256-Q4_K_M.gguf",
+        "qwen3moe_k256-Q4_K_M.gguf",
+        "qwen3moe-MXFP4_MOE.gguf",
+        "gemma4_moe-Q4_0.gguf",
+        "gemma4_e2b-Q8_0.gguf",
     ] {
         for threads in [1, 2] {
             for count in [1, 3] {

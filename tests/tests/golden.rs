@@ -324,17 +324,21 @@ fn a_cache_in_tensors_holds_what_one_in_memory_holds() {
 
 #[test]
 fn only_the_wanted_rows_have_logits() {
-    for name in ["llama_tied", "qwen2", "qwen3", "gemma3"] {
+    let families =
+        ["llama_tied", "qwen2", "qwen3", "qwen3moe", "gemma3", "gemma4_dense", "gemma4_moe", "gemma4_e2b"];
+    for name in families {
         let case = case(name, "F32");
         for compute in [Compute::kernels(1), Compute::tensors(Device::Cpu)] {
             let model = case.load(compute);
             let mut kv = cache(&*model, KvType::F16);
             let mut batch = ForwardBatch::default();
             push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
+            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![4] }, &case.greedy_ids[..10]);
             let all = forward(&*model, &batch, &mut kv);
-            batch.logit_rows = vec![47, 3];
-            let two = forward(&*model, &batch, &mut kv);
-            assert!(max_abs_difference(&two.concat(), &[&all[47][..], &all[3]].concat()) < 1e-5, "{name}");
+            batch.logit_rows = vec![47, 3, 52];
+            let some = forward(&*model, &batch, &mut kv);
+            let expected = [&all[47][..], &all[3], &all[52]].concat();
+            assert!(max_abs_difference(&some.concat(), &expected) < 1e-5, "{name}");
             batch.logit_rows.clear();
             assert!(forward(&*model, &batch, &mut kv).is_empty(), "{name}");
         }
@@ -377,6 +381,12 @@ fn a_model_can_be_described_without_its_weights() {
     let local = Some(16);
     assert_eq!(windows, [local, local, local, local, local, None, local]);
     assert_eq!(config.kv_layout.bytes_per_token(KvType::F16), 7 * 2 * 32 * 2);
+    // Layers 3 to 5 look at the keys and values of layers 1 and 2.
+    let config = registry::config(&case("gemma4_e2b", "Q8_0").open()).unwrap();
+    let layers: Vec<_> =
+        config.kv_layout.layers.iter().map(|l| (l.n_kv_heads, l.head_dim, l.window)).collect();
+    assert_eq!(layers, [(1, 16, Some(16)), (1, 16, Some(16)), (1, 32, None)]);
+    assert_eq!(config.n_layers, 6);
 }
 
 /// A second opinion from another implementation over the same file.

@@ -14,7 +14,7 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Add, Gate, Norm, Scale, Softcap, Turn, run};
+use passes::{Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
 const WORTH_A_THREAD: usize = 16 * 1024;
@@ -81,6 +81,56 @@ pub fn gate(pool: &Pool, activation: Activation, gate: &mut [f32], up: &[f32]) -
     in_parts(pool, gate, 1, |first, gate| {
         let up = &up[first..first + gate.len()];
         run(isa, Gate { activation, gate, up });
+    });
+    Ok(())
+}
+
+/// `out = activation(first half of the row) · second half` for rows `x[rows, 2 · width]`: gates and what they multiply,
+/// from one product.
+pub fn gate_halves(
+    pool: &Pool,
+    activation: Activation,
+    x: &[f32],
+    width: usize,
+    out: &mut [f32],
+) -> Result<(), KernelError> {
+    check_rows("the output of gates", out.len(), width)?;
+    check_len("gates and what they multiply", x.len(), out.len().checked_mul(2))?;
+    let isa = isa();
+    in_parts(pool, out, width, |first, out| {
+        let x = &x[2 * first..2 * (first + out.len())];
+        run(isa, GateHalves { activation, width, x, out });
+    });
+    Ok(())
+}
+
+/// `out[row] = Σ weights[row][i] · x[places[row][i]]` over rows of `width`, added in that order: what a row gets back
+/// from the experts it was sent to. `weights` and `places` have the same number of entries for each row.
+pub fn weighted_sum(
+    pool: &Pool,
+    x: &[f32],
+    width: usize,
+    weights: &[f32],
+    places: &[u32],
+    out: &mut [f32],
+) -> Result<(), KernelError> {
+    check_rows("what is summed up", x.len(), width)?;
+    check_rows("the output of a weighted sum", out.len(), width)?;
+    check_len("the weights of a sum", weights.len(), Some(places.len()))?;
+    let [rows, limit] = [out.len(), x.len()].map(|len| len.checked_div(width).unwrap_or(0));
+    let each = places.len().checked_div(rows).unwrap_or(0);
+    check_len("the places of a weighted sum", places.len(), rows.checked_mul(each))?;
+    if let Some(&place) = places.iter().find(|&&place| place as usize >= limit) {
+        return Err(KernelError::Index { what: "place", index: place as usize, limit });
+    }
+    if out.is_empty() {
+        return Ok(());
+    }
+    let isa = isa();
+    in_parts(pool, out, width, |first, out| {
+        let mine = first / width * each..(first + out.len()) / width * each;
+        let (weights, places) = (&weights[mine.clone()], &places[mine]);
+        run(isa, WeightedSum { x, width, each, weights, places, out });
     });
     Ok(())
 }

@@ -1,21 +1,27 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, Experts, GatedMlp, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{ForwardBatch, KvCache, ModelError, Weights};
 
-/// Attention and a gated network, each behind a norm and added to what it was given.
+/// Attention and a network, each behind a norm and added to what it was given.
 pub(crate) struct Block {
     attention_norm: RmsNorm,
     attention: Attention,
-    mlp_norm: RmsNorm,
-    mlp: GatedMlp,
+    network_norm: RmsNorm,
+    network: Network,
     is_last: bool,
 }
 
+/// What follows attention.
+pub(crate) enum Network {
+    Mlp(GatedMlp),
+    Experts(Experts),
+}
+
 impl Block {
-    /// Takes `attn_norm`, `ffn_norm` and the network of block `layer`.
+    /// Takes `attn_norm`, `ffn_norm` and the gated network of block `layer`.
     pub(crate) fn load(
         weights: &Weights,
         layer: usize,
@@ -23,13 +29,26 @@ impl Block {
         attention: Attention,
         activation: Activation,
     ) -> Result<Self, ModelError> {
-        let Sizes { hidden, feed_forward, norm_eps, .. } = *sizes;
         let prefix = format!("blk.{layer}");
+        let mlp = GatedMlp::load(weights, &prefix, sizes.hidden, sizes.feed_forward, activation)?;
+        Block::new(weights, layer, sizes, attention, Network::Mlp(mlp))
+    }
+
+    /// Takes `attn_norm` and `ffn_norm` of block `layer`.
+    pub(crate) fn new(
+        weights: &Weights,
+        layer: usize,
+        sizes: &Sizes,
+        attention: Attention,
+        network: Network,
+    ) -> Result<Self, ModelError> {
+        let norm =
+            |name: &str| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
         Ok(Block {
-            attention_norm: weights.rms_norm(&format!("{prefix}.attn_norm"), hidden, norm_eps)?,
+            attention_norm: norm("attn_norm")?,
             attention,
-            mlp_norm: weights.rms_norm(&format!("{prefix}.ffn_norm"), hidden, norm_eps)?,
-            mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, activation)?,
+            network_norm: norm("ffn_norm")?,
+            network,
             is_last: layer + 1 == sizes.n_layers,
         })
     }
@@ -52,7 +71,10 @@ impl Block {
                 return Ok(());
             }
         }
-        let fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
-        x.add(fed)
+        let normed = self.network_norm.forward(x)?;
+        x.add(match &self.network {
+            Network::Mlp(mlp) => mlp.forward(&normed)?,
+            Network::Experts(experts) => experts.forward(&normed, &normed)?,
+        })
     }
 }

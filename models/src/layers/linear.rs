@@ -52,6 +52,14 @@ impl Linear {
         }
     }
 
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x)?)),
+        }
+    }
+
     /// `[rows, inputs]` to `[rows, outputs]`, in memory.
     pub(crate) fn forward_host(&self, x: &HostRows) -> Result<HostRows, ModelError> {
         let [out] = Linear::forward_each([self], x)?;
@@ -92,8 +100,8 @@ impl Linear {
     }
 }
 
-/// A matrix as candle multiplies it.
-fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Result<QMatMul, ModelError> {
+/// A matrix, or one of several, as candle multiplies it.
+pub(super) fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Result<QMatMul, ModelError> {
     let (ty, rows, cols) = (matrix.ty(), matrix.rows(), matrix.cols());
     let Some(dtype) = candle_type(ty, cols) else {
         return Ok(QMatMul::Tensor(dequantised(ty, rows, cols, bytes, device)?));

@@ -1,5 +1,6 @@
 //! The gated feed-forward part of a block: `down(activation(gate(x)) * up(x))` (Shazeer, 2020).
 
+use candle_core::Tensor;
 pub(crate) use lantern_kernels::Activation;
 
 use super::Linear;
@@ -40,14 +41,18 @@ impl GatedMlp {
                 Ok(Rows::Host(self.down.forward_host(&gate)?))
             }
             Rows::Tensor(x) => {
-                let gate = self.gate.forward_tensor(x)?;
-                let gate = match self.activation {
-                    Activation::Silu => gate.silu()?,
-                    Activation::GeluTanh => gate.gelu()?,
-                };
+                let gate = activate(self.activation, &self.gate.forward_tensor(x)?)?;
                 let inner = (gate * self.up.forward_tensor(x)?)?;
                 Ok(Rows::Tensor(self.down.forward_tensor(&inner)?))
             }
         }
     }
+}
+
+/// The activation, on a device.
+pub(super) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::GeluTanh => x.gelu()?,
+    })
 }

@@ -18,7 +18,7 @@ impl RmsNorm {
         Ok(RmsNorm { weight, tensor, eps })
     }
 
-    /// Normalises each row.
+    /// Normalises each row, or each part of a row that is as wide as the weight.
     pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
         match x {
             Rows::Host(x) => {
@@ -26,7 +26,10 @@ impl RmsNorm {
                 lantern_kernels::rms_norm(x.pool(), x, &self.weight, self.eps as f32, &mut out)?;
                 Ok(Rows::Host(out))
             }
-            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x)?)),
+            Rows::Tensor(x) => {
+                let parts = x.reshape(((), self.weight.len()))?;
+                Ok(Rows::Tensor(self.forward_tensor(&parts)?.reshape(x.shape())?))
+            }
         }
     }
 

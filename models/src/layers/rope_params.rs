@@ -38,15 +38,20 @@ pub(crate) struct Yarn {
 impl RopeParams {
     /// Reads the keys under `rope.`; `default_base` where the file has no base.
     pub(crate) fn read(hyper: &Hyper, head_dim: usize, default_base: f32) -> Result<Self, ModelError> {
-        let dims = hyper.opt_size("rope.dimension_count", head_dim)?.unwrap_or(head_dim);
-        if !dims.is_multiple_of(2) {
-            return Err(hyper.bad("rope.dimension_count", format!("{dims} is odd")));
-        }
         Ok(RopeParams {
-            dims,
+            dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
             base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
             scaling: RopeScaling::read(hyper)?,
         })
+    }
+
+    /// Reads how much of a head is turned; all of it where the file does not say.
+    pub(crate) fn read_dims(hyper: &Hyper, key: &str, head_dim: usize) -> Result<usize, ModelError> {
+        let dims = hyper.opt_size(key, head_dim)?.unwrap_or(head_dim);
+        if !dims.is_multiple_of(2) {
+            return Err(hyper.bad(key, format!("{dims} is odd")));
+        }
+        Ok(dims)
     }
 }
 

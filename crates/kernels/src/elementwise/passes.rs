@@ -106,6 +106,52 @@ impl Pass for Gate<'_> {
     }
 }
 
+/// Lets through what the first half of each row says of its second half.
+pub struct GateHalves<'a> {
+    pub activation: Activation,
+    pub width: usize,
+    pub x: &'a [f32],
+    pub out: &'a mut [f32],
+}
+
+impl Pass for GateHalves<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let width = self.width.max(1);
+        for (row, gate) in self.x.chunks_exact(2 * width).zip(self.out.chunks_exact_mut(width)) {
+            gate.copy_from_slice(&row[..width]);
+            // SAFETY: the caller's promise.
+            unsafe { Gate { activation: self.activation, gate, up: &row[width..] }.run::<L>() };
+        }
+    }
+}
+
+/// Adds rows from several places, each with a weight. Nothing is fused here, so every instruction set gives the same
+/// bits.
+pub struct WeightedSum<'a> {
+    pub x: &'a [f32],
+    pub width: usize,
+    /// Places for each row.
+    pub each: usize,
+    pub weights: &'a [f32],
+    pub places: &'a [u32],
+    pub out: &'a mut [f32],
+}
+
+impl Pass for WeightedSum<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for (i, out) in self.out.chunks_exact_mut(self.width.max(1)).enumerate() {
+            let mine = i * self.each..(i + 1) * self.each;
+            out.fill(0.0);
+            for (weight, &place) in self.weights[mine.clone()].iter().zip(&self.places[mine]) {
+                let from = &self.x[place as usize * self.width..][..self.width];
+                out.iter_mut().zip(from).for_each(|(out, x)| *out += weight * x);
+            }
+        }
+    }
+}
+
 /// An activation. A type rather than a closure, because a closure would not be compiled for the instruction set.
 trait Activate {
     /// # Safety

@@ -50,6 +50,41 @@ fn gates_follow_their_definitions() {
 }
 
 #[test]
+fn halves_of_rows_are_gated_as_gates_in_rows_of_their_own() {
+    for width in LENGTHS {
+        let x = numbers(3 * 2 * width, 11);
+        let of_half = |half: usize| -> Vec<f32> {
+            x.chunks_exact(width).skip(half).step_by(2).flatten().copied().collect()
+        };
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            for isa in Isa::available() {
+                let (mut gate, up, mut out) = (of_half(0), of_half(1), vec![7.0; 3 * width]);
+                run(isa, Gate { activation, gate: &mut gate, up: &up });
+                run(isa, GateHalves { activation, width, x: &x, out: &mut out });
+                assert_eq!(out, gate, "{isa}, width {width}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weighted_sums_follow_their_definition() {
+    let places = [4, 0, 3, 2, 2, 1];
+    for width in LENGTHS {
+        let (x, weights) = (numbers(5 * width, 12), numbers(6, 13));
+        let term = |at: usize, j: usize| {
+            let from = places[3 * (at / width) + j] as usize * width + at % width;
+            f64::from(weights[3 * (at / width) + j]) * f64::from(x[from])
+        };
+        let expected: Vec<f64> = (0..2 * width).map(|at| (0..3).map(|j| term(at, j)).sum()).collect();
+        let (x, weights, places) = (&x, &weights, &places);
+        check(&vec![7.0; 2 * width], &expected, 2e-6, |isa, out| {
+            run(isa, WeightedSum { x, width, each: 3, weights, places, out });
+        });
+    }
+}
+
+#[test]
 fn norms_follow_their_definition() {
     for width in LENGTHS {
         let (x, weight) = (numbers(3 * width, 3), numbers(width, 4));
@@ -127,6 +162,12 @@ fn parts_and_threads_change_no_bit() {
         let halves = x.len() / width * 5;
         let rotation = Rotation { pairs: RopePairs::Halves, half: 5, cos: &x[..halves], sin: &y[..halves] };
         rope(pool, &rotation, &mut out, 91, 11).unwrap();
+        // Each row with itself, twice.
+        let places: Vec<u32> = (0..out.len() / 91).flat_map(|row| [row as u32; 2]).collect();
+        let from = out.clone();
+        weighted_sum(pool, &from, 91, &y[..places.len()], &places, &mut out).unwrap();
+        let from: Vec<f32> = out.iter().flat_map(|&x| [x; 2]).collect();
+        gate_halves(pool, Activation::Silu, &from, 7, &mut out).unwrap();
         out
     };
     let whole = all(&alone, &x, &y);
@@ -144,10 +185,22 @@ fn lengths_that_do_not_fit_are_refused() {
     assert!(gate(&pool, Activation::Silu, &mut x, &[0.0; 5]).is_err());
     assert!(rms_norm(&pool, &[0.0; 5], &[0.0; 3], 0.0, &mut x).is_err());
     assert!(rms_norm_in_place(&pool, &mut x, &[0.0; 4], 0.0).is_err());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 3, &mut x).is_ok());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 4, &mut x).is_err());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 11], 3, &mut x).is_err());
+    let sum = |places: &[u32], weights: usize, width, x: &mut [f32]| {
+        weighted_sum(&pool, &[1.0; 12], width, &[0.5; 4][..weights], places, x)
+    };
+    assert!(sum(&[3, 0, 0, 1], 4, 3, &mut x).is_ok());
+    assert!(sum(&[4, 0, 0, 1], 4, 3, &mut x).is_err(), "there is no row 4");
+    assert!(sum(&[0, 1, 2], 3, 3, &mut x).is_err(), "three places for two rows");
+    assert!(sum(&[0, 1], 4, 3, &mut x).is_err() && sum(&[0, 1], 2, 4, &mut x).is_err());
     let rotation = Rotation { pairs: RopePairs::Halves, half: 1, cos: &[1.0; 3], sin: &[0.0; 3] };
     assert!(rope(&pool, &rotation, &mut x, 1, 2).is_ok());
     assert!(rope(&pool, &rotation, &mut x, 2, 2).is_err());
     assert!(rope(&pool, &rotation, &mut x, 3, 1).is_err(), "one number is no pair");
     let empty: &mut [f32] = &mut [];
+    assert!(weighted_sum(&pool, &[], 0, &[], &[], empty).is_ok());
+    assert!(gate_halves(&pool, Activation::Silu, &[], 0, empty).is_ok());
     assert!(add(&pool, empty, &[]).is_ok() && rms_norm_in_place(&pool, empty, &[], 0.0).is_ok());
 }
