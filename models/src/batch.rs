@@ -33,6 +33,31 @@ impl ForwardBatch {
         table.get(..seq.context.div_ceil(block_size)).unwrap_or_default()
     }
 
+    /// Whether the logits of every row are wanted, in the order of the rows.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.logit_rows.len() == self.rows() && self.logit_rows.iter().zip(0..).all(|(&row, i)| row == i)
+    }
+
+    /// The rows whose logits are wanted, each as a sequence of its own whose keys and values are in the cache already.
+    pub(crate) fn only_wanted(&self) -> Self {
+        let of_rows = |list: &[u32]| self.logit_rows.iter().map(|&row| list[row as usize]).collect();
+        let alone = |(first_row, &row): (usize, &u32)| {
+            let holds_row =
+                |seq: &&BatchSeq| (seq.first_row..seq.first_row + seq.rows).contains(&(row as usize));
+            let seq = self.seqs.iter().find(holds_row)?;
+            let later_rows = seq.first_row + seq.rows - 1 - row as usize;
+            Some(BatchSeq { first_row, rows: 1, context: seq.context - later_rows, ..*seq })
+        };
+        ForwardBatch {
+            tokens: of_rows(&self.tokens),
+            positions: of_rows(&self.positions),
+            slots: of_rows(&self.slots),
+            seqs: self.logit_rows.iter().enumerate().filter_map(alone).collect(),
+            block_tables: self.block_tables.clone(),
+            logit_rows: (0..self.logit_rows.len() as u32).collect(),
+        }
+    }
+
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
         let ForwardBatch { tokens, positions, slots, seqs, block_tables, logit_rows } = self;
@@ -91,5 +116,30 @@ impl ForwardBatch {
             return fail(format!("the sequences have {next} rows, the batch {rows}"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_rows_become_sequences_that_see_what_they_saw() {
+        let seq = |first_row, rows, context, first_block| BatchSeq { first_row, rows, context, first_block };
+        let batch = ForwardBatch {
+            tokens: vec![10, 11, 12, 20, 21],
+            positions: vec![4, 5, 6, 0, 1],
+            slots: vec![34, 35, 36, 0, 1],
+            seqs: vec![seq(0, 3, 7, 0), seq(3, 2, 2, 2)],
+            block_tables: vec![8, 9, 0],
+            logit_rows: vec![4, 1],
+        };
+        assert!(!batch.wants_all());
+        let wanted = batch.only_wanted();
+        assert_eq!((&*wanted.tokens, &*wanted.positions), (&[21, 11][..], &[1, 5][..]));
+        assert_eq!(wanted.seqs, [seq(0, 1, 2, 2), seq(1, 1, 6, 0)]);
+        assert!(wanted.wants_all());
+        assert!(ForwardBatch { logit_rows: vec![0, 1, 2, 3, 4], ..batch.clone() }.wants_all());
+        assert!(!ForwardBatch { logit_rows: vec![0, 1, 2, 4, 3], ..batch }.wants_all());
     }
 }

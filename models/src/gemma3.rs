@@ -5,15 +5,14 @@
 //! looks at everything. Embeddings are scaled by the root of the width. The converter has added the 1 of Gemma's norms
 //! to their weights already.
 
-use candle_core::Tensor;
-
 use crate::hyper::Sizes;
 use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
-    RopeScaling,
+    RopeScaling, RopeTable,
 };
 use crate::registry::Family;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::rows::Rows;
+use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
@@ -47,12 +46,9 @@ impl Gemma3Params {
             _ => sizes.head_dim,
         };
         let global = AttentionParams {
-            n_heads: sizes.n_heads,
-            n_kv_heads: sizes.n_kv_heads,
-            head_dim: sizes.head_dim,
             scale: 1.0 / (scaled_by as f32).sqrt(),
-            window: None,
             softcap: hyper.opt_f32("attn_logit_softcapping")?.filter(|&cap| cap > 0.0),
+            ..AttentionParams::new(&sizes)
         };
         let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
         let pattern =
@@ -65,9 +61,8 @@ impl Gemma3Params {
             scaling: RopeScaling::None,
         };
         let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
-        hyper.finish()?;
         let mut params = Gemma3Params {
-            config: hyper.config(&sizes, KvLayout::default())?,
+            config: hyper.finish(KvLayout::default())?,
             local: AttentionParams { window: Some(window), ..global },
             pattern: pattern.unwrap_or(DEFAULT_PATTERN),
             sizes,
@@ -99,7 +94,6 @@ struct Gemma3 {
     local_rope: Rope,
     blocks: Vec<Block>,
     head: Head,
-    compute: Compute,
 }
 
 struct Block {
@@ -110,6 +104,7 @@ struct Block {
     mlp_norm: RmsNorm,
     mlp: GatedMlp,
     post_mlp_norm: RmsNorm,
+    is_last: bool,
 }
 
 impl Gemma3 {
@@ -124,7 +119,6 @@ impl Gemma3 {
             blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
             head: Head::load(weights, hidden, vocab, norm_eps)?.with_softcap(params.softcap),
             config: params.config,
-            compute: weights.compute().clone(),
         })
     }
 }
@@ -143,7 +137,28 @@ impl Block {
             mlp_norm: norm("ffn_norm")?,
             mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::GeluTanh)?,
             post_mlp_norm: norm("post_ffw_norm")?,
+            is_last: layer + 1 == params.sizes.n_layers,
         })
+    }
+
+    /// Changes `x` in place; the last block leaves the rows whose logits are wanted.
+    fn forward(
+        &self,
+        x: &mut Rows,
+        rope: &RopeTable,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        let attended = self.attention.forward(&self.attention_norm.forward(x)?, Some(rope), batch, kv)?;
+        x.add(self.post_attention_norm.forward(&attended)?)?;
+        if self.is_last {
+            *x = x.select(&batch.logit_rows)?;
+            if x.is_empty() {
+                return Ok(());
+            }
+        }
+        let fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
+        x.add(self.post_mlp_norm.forward(&fed)?)
     }
 }
 
@@ -152,19 +167,20 @@ impl CausalLm for Gemma3 {
         &self.config
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
         let (global_rope, local_rope) =
             (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
             let rope = if block.is_global { &global_rope } else { &local_rope };
-            let attended =
-                block.attention.forward(&block.attention_norm.forward(&x)?, Some(rope), batch, kv)?;
-            x = self.compute.add(&x, &block.post_attention_norm.forward(&attended)?)?;
-            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
-            x = self.compute.add(&x, &block.post_mlp_norm.forward(&fed)?)?;
+            block.forward(&mut x, rope, batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows)
+        self.head.forward(&x, logits)
     }
 }

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use lantern_gguf::{GgufError, GgufFile, Metadata};
+use lantern_gguf::{GgufError, GgufFile, Metadata, Value};
 
 use crate::{KvLayout, ModelConfig, ModelError};
 
@@ -14,9 +14,10 @@ use crate::{KvLayout, ModelConfig, ModelError};
 const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
 
 /// Sizes beyond these are damage, not models. They keep later arithmetic far from overflow.
-const MAX_LAYERS: usize = 1024;
-const MAX_WIDTH: usize = 1 << 20;
-const MAX_HEADS: usize = 4096;
+pub(crate) const MAX_LAYERS: usize = 1024;
+pub(crate) const MAX_WIDTH: usize = 1 << 20;
+pub(crate) const MAX_HEADS: usize = 4096;
+pub(crate) const MAX_EXPERTS: usize = 4096;
 const MAX_CONTEXT: usize = 1 << 28;
 
 /// Typed access to `<architecture>.<key>`. Keys are given without the architecture.
@@ -37,7 +38,6 @@ pub(crate) struct Sizes {
     pub(crate) head_dim: usize,
     pub(crate) norm_eps: f64,
     pub(crate) vocab: usize,
-    pub(crate) context: usize,
 }
 
 impl<'a> Hyper<'a> {
@@ -97,6 +97,47 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A size of each of `n_layers` layers, from 1 to `most`: one for all of them, or a list.
+    pub(crate) fn layer_sizes(
+        &self,
+        key: &str,
+        n_layers: usize,
+        most: usize,
+    ) -> Result<Vec<usize>, ModelError> {
+        let listed = matches!(self.file.metadata().get(&self.key(key)), Some(Value::Array(_)));
+        if !listed {
+            return Ok(vec![self.size(key, most)?; n_layers]);
+        }
+        let sizes = self.typed(key, Metadata::opt_i32s)?.unwrap_or_default();
+        let fits = |&size: &i32| usize::try_from(size).ok().filter(|size| (1..=most).contains(size));
+        let fitting: Vec<usize> = sizes.iter().filter_map(fits).collect();
+        if sizes.len() != n_layers || fitting.len() != n_layers {
+            let reason = format!("it is {sizes:?}; {n_layers} sizes of 1 to {most} can be right");
+            return Err(self.bad(key, reason));
+        }
+        Ok(fitting)
+    }
+
+    /// A truth value for each of `n_layers` layers.
+    pub(crate) fn layer_flags(&self, key: &str, n_layers: usize) -> Result<Vec<bool>, ModelError> {
+        let flags = self.typed(key, Metadata::opt_bools)?;
+        let flags = flags.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
+        if flags.len() != n_layers {
+            return Err(self.bad(key, format!("it has {} entries for {n_layers} layers", flags.len())));
+        }
+        Ok(flags)
+    }
+
+    /// The small number in the square roots of norms.
+    pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
+        let key = "attention.layer_norm_rms_epsilon";
+        let eps = self.opt_f32(key)?.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
+        if eps < 0.0 {
+            return Err(self.bad(key, format!("it is {eps}")));
+        }
+        Ok(eps.into())
+    }
+
     /// Refuses a file in which the key has a value other than 0: a variant that the family does not implement.
     pub(crate) fn require_zero(&self, key: &str) -> Result<(), ModelError> {
         match self.opt_u32(key)? {
@@ -132,17 +173,11 @@ impl<'a> Hyper<'a> {
             let reason = format!("values of {value_length} beside keys of {head_dim} are not supported");
             return Err(self.bad("attention.value_length", reason));
         }
-        let eps = "attention.layer_norm_rms_epsilon";
-        let norm_eps = self.opt_f32(eps)?.ok_or_else(|| GgufError::MissingKey { key: self.key(eps) })?;
-        if norm_eps < 0.0 {
-            return Err(self.bad(eps, format!("it is {norm_eps}")));
-        }
         Ok(Sizes {
             n_layers: self.size("block_count", MAX_LAYERS)?,
             feed_forward: self.size("feed_forward_length", MAX_WIDTH)?,
             vocab: self.vocab_size()?,
-            context: self.size("context_length", MAX_CONTEXT)?,
-            norm_eps: norm_eps.into(),
+            norm_eps: self.norm_eps()?,
             hidden,
             n_heads,
             n_kv_heads,
@@ -164,24 +199,26 @@ impl<'a> Hyper<'a> {
         u32::try_from(rows).map(|n| n as usize).map_err(|_| self.bad("vocab_size", format!("{rows} tokens")))
     }
 
-    /// The description for the engine.
-    pub(crate) fn config(&self, sizes: &Sizes, kv_layout: KvLayout) -> Result<ModelConfig, ModelError> {
+    /// Ends the reading with the description for the engine, made of keys that every family has. Refuses the file when
+    /// it has keys of this architecture that nobody read.
+    pub(crate) fn finish(&self, kv_layout: KvLayout) -> Result<ModelConfig, ModelError> {
         let parameters = self.file.tensors().values().map(|tensor| tensor.elements());
-        Ok(ModelConfig {
+        let config = ModelConfig {
             architecture: self.architecture.to_owned(),
             name: self.file.metadata().opt_str("general.name")?.map(str::to_owned),
-            vocab_size: sizes.vocab,
-            context_length: sizes.context,
-            n_layers: sizes.n_layers,
-            hidden_size: sizes.hidden,
-            n_heads: sizes.n_heads,
+            vocab_size: self.vocab_size()?,
+            context_length: self.size("context_length", MAX_CONTEXT)?,
+            n_layers: self.size("block_count", MAX_LAYERS)?,
+            hidden_size: self.size("embedding_length", MAX_WIDTH)?,
+            n_heads: self.size("attention.head_count", MAX_HEADS)?,
             kv_layout,
             n_parameters: parameters.fold(0, u64::saturating_add),
-        })
+        };
+        self.refuse_unread()?;
+        Ok(config)
     }
 
-    /// Refuses the file when it has keys of this architecture that nobody read.
-    pub(crate) fn finish(&self) -> Result<(), ModelError> {
+    fn refuse_unread(&self) -> Result<(), ModelError> {
         let prefix = self.key("");
         let read = self.read.borrow();
         let unread = |key: &&str| {

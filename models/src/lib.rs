@@ -1,4 +1,4 @@
-//! Model architectures: one file per family, built from shared layers over candle tensors.
+//! Model architectures: one file per family, built from shared layers.
 //!
 //! A model turns a [`ForwardBatch`] of tokens into logits and leaves keys and values in a [`KvCache`]. It knows no
 //! sequences, scheduler or text. On a CPU the layers compute with `lantern-kernels`; on other
@@ -13,14 +13,18 @@ mod hyper;
 mod kv_cache;
 mod layers;
 pub mod registry;
+mod rows;
 mod weights;
 
 mod gemma3;
+mod gemma4;
 mod llama;
 mod qwen2;
+mod qwen3;
+mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch};
-pub use candle_core::{Device, Tensor};
+pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
 pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig};
 pub use error::ModelError;
@@ -33,9 +37,15 @@ pub trait CausalLm: Send {
     /// What the model is.
     fn config(&self) -> &ModelConfig;
 
-    /// Runs the batch through the model: writes each row's key and value to its slot, and returns the logits of
-    /// `batch.logit_rows`, f32 `[logit_rows.len(), vocab_size]`.
+    /// Runs the batch through the model: writes each row's key and value to its slot, and replaces `logits` by those
+    /// of `batch.logit_rows`, `[logit_rows.len(), vocab_size]`.
     ///
-    /// A row's logits do not depend on the other rows of the batch, to the last bit.
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError>;
+    /// A row's logits do not depend on the other rows of the batch, to the last bit. On a CPU nothing is allocated
+    /// once a batch of the same shape and a `logits` of the same size were there before.
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError>;
 }

@@ -5,14 +5,12 @@
 //! that the rotary embedding turns neighbours. Llama 3's stretched frequencies come as the tensor `rope_freqs`.
 //! Mixtral's experts and the sliding window of Mistral v0.1 are not implemented; files that ask for them are refused.
 
-use candle_core::Tensor;
-
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
+    Activation, Attention, AttentionParams, Block, Embedding, Head, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(LlamaParams::read(hyper)?.config),
@@ -32,18 +30,10 @@ impl LlamaParams {
         let sizes = hyper.sizes()?;
         hyper.require_zero("expert_count")?;
         hyper.require_zero("expert_used_count")?;
-        let attention = AttentionParams {
-            n_heads: sizes.n_heads,
-            n_kv_heads: sizes.n_kv_heads,
-            head_dim: sizes.head_dim,
-            scale: 1.0 / (sizes.head_dim as f32).sqrt(),
-            window: None,
-            softcap: None,
-        };
+        let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
-        hyper.finish()?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(LlamaParams { config: hyper.config(&sizes, kv_layout)?, sizes, attention, rope })
+        Ok(LlamaParams { config: hyper.finish(kv_layout)?, sizes, attention, rope })
     }
 }
 
@@ -54,41 +44,22 @@ struct Llama {
     rope: Rope,
     blocks: Vec<Block>,
     head: Head,
-    compute: Compute,
-}
-
-struct Block {
-    attention_norm: RmsNorm,
-    attention: Attention,
-    mlp_norm: RmsNorm,
-    mlp: GatedMlp,
 }
 
 impl Llama {
     fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let params = LlamaParams::read(hyper)?;
-        let Sizes { n_layers, hidden, vocab, norm_eps, .. } = params.sizes;
-        let divisors = weights.opt_vector("rope_freqs.weight", params.rope.dims / 2)?;
+        let LlamaParams { config, sizes, attention, rope } = LlamaParams::read(hyper)?;
+        let block = |layer| {
+            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+            Block::load(weights, layer, &sizes, attention, Activation::Silu)
+        };
+        let divisors = weights.opt_vector("rope_freqs.weight", rope.dims / 2)?;
         Ok(Llama {
-            embedding: weights.embedding(vocab, hidden)?,
-            rope: Rope::new(&params.rope, divisors.as_deref(), RopePairs::Neighbours, weights.compute()),
-            blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
-            head: Head::load(weights, hidden, vocab, norm_eps)?,
-            config: params.config,
-            compute: weights.compute().clone(),
-        })
-    }
-}
-
-impl Block {
-    fn load(params: &LlamaParams, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
-        let Sizes { hidden, feed_forward, norm_eps, .. } = params.sizes;
-        let prefix = format!("blk.{layer}");
-        Ok(Block {
-            attention_norm: weights.rms_norm(&format!("{prefix}.attn_norm"), hidden, norm_eps)?,
-            attention: Attention::load(weights, layer, hidden, params.attention)?,
-            mlp_norm: weights.rms_norm(&format!("{prefix}.ffn_norm"), hidden, norm_eps)?,
-            mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::Silu)?,
+            embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
+            rope: Rope::new(&rope, divisors.as_deref(), RopePairs::Neighbours, weights.compute()),
+            blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
+            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
+            config,
         })
     }
 }
@@ -98,17 +69,18 @@ impl CausalLm for Llama {
         &self.config
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
         let rope = self.rope.at(&batch.positions)?;
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
-            let attended =
-                block.attention.forward(&block.attention_norm.forward(&x)?, Some(&rope), batch, kv)?;
-            x = self.compute.add(&x, &attended)?;
-            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
-            x = self.compute.add(&x, &fed)?;
+            block.forward(&mut x, Some(&rope), batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows)
+        self.head.forward(&x, logits)
     }
 }

@@ -3,14 +3,12 @@
 //! Pre-norm blocks like llama's, with biases on queries, keys and values, and a rotary embedding that turns halves.
 //! Long contexts are stretched with YaRN where the file asks for it.
 
-use candle_core::Tensor;
-
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
+    Activation, Attention, AttentionParams, Block, Embedding, Head, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Qwen2Params::read(hyper)?.config),
@@ -28,18 +26,10 @@ struct Qwen2Params {
 impl Qwen2Params {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
-        let attention = AttentionParams {
-            n_heads: sizes.n_heads,
-            n_kv_heads: sizes.n_kv_heads,
-            head_dim: sizes.head_dim,
-            scale: 1.0 / (sizes.head_dim as f32).sqrt(),
-            window: None,
-            softcap: None,
-        };
+        let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
-        hyper.finish()?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(Qwen2Params { config: hyper.config(&sizes, kv_layout)?, sizes, attention, rope })
+        Ok(Qwen2Params { config: hyper.finish(kv_layout)?, sizes, attention, rope })
     }
 }
 
@@ -50,41 +40,22 @@ struct Qwen2 {
     rope: Rope,
     blocks: Vec<Block>,
     head: Head,
-    compute: Compute,
-}
-
-struct Block {
-    attention_norm: RmsNorm,
-    attention: Attention,
-    mlp_norm: RmsNorm,
-    mlp: GatedMlp,
 }
 
 impl Qwen2 {
     fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let params = Qwen2Params::read(hyper)?;
-        let Sizes { n_layers, hidden, vocab, norm_eps, .. } = params.sizes;
-        Ok(Qwen2 {
-            embedding: weights.embedding(vocab, hidden)?,
-            rope: Rope::new(&params.rope, None, RopePairs::Halves, weights.compute()),
-            blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
-            head: Head::load(weights, hidden, vocab, norm_eps)?,
-            config: params.config,
-            compute: weights.compute().clone(),
-        })
-    }
-}
-
-impl Block {
-    fn load(params: &Qwen2Params, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
-        let Sizes { hidden, feed_forward, norm_eps, .. } = params.sizes;
-        let prefix = format!("blk.{layer}");
-        Ok(Block {
-            attention_norm: weights.rms_norm(&format!("{prefix}.attn_norm"), hidden, norm_eps)?,
+        let Qwen2Params { config, sizes, attention, rope } = Qwen2Params::read(hyper)?;
+        let block = |layer| {
             // The biases of queries, keys and values are found beside their weights.
-            attention: Attention::load(weights, layer, hidden, params.attention)?,
-            mlp_norm: weights.rms_norm(&format!("{prefix}.ffn_norm"), hidden, norm_eps)?,
-            mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::Silu)?,
+            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+            Block::load(weights, layer, &sizes, attention, Activation::Silu)
+        };
+        Ok(Qwen2 {
+            embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
+            rope: Rope::new(&rope, None, RopePairs::Halves, weights.compute()),
+            blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
+            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
+            config,
         })
     }
 }
@@ -94,17 +65,18 @@ impl CausalLm for Qwen2 {
         &self.config
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
         let rope = self.rope.at(&batch.positions)?;
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
-            let attended =
-                block.attention.forward(&block.attention_norm.forward(&x)?, Some(&rope), batch, kv)?;
-            x = self.compute.add(&x, &attended)?;
-            let fed = block.mlp.forward(&block.mlp_norm.forward(&x)?)?;
-            x = self.compute.add(&x, &fed)?;
+            block.forward(&mut x, Some(&rope), batch, kv)?;
         }
-        self.head.forward(&x, &batch.logit_rows)
+        self.head.forward(&x, logits)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use lantern_gguf::GgufFile;
 
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Weights};
-use crate::{gemma3, llama, qwen2};
+use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -19,8 +19,14 @@ pub(crate) struct Family {
 type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
-const FAMILIES: &[(&str, Family)] =
-    &[("gemma3", gemma3::FAMILY), ("llama", llama::FAMILY), ("qwen2", qwen2::FAMILY)];
+const FAMILIES: &[(&str, Family)] = &[
+    ("gemma3", gemma3::FAMILY),
+    ("gemma4", gemma4::FAMILY),
+    ("llama", llama::FAMILY),
+    ("qwen2", qwen2::FAMILY),
+    ("qwen3", qwen3::FAMILY),
+    ("qwen3moe", qwen3moe::FAMILY),
+];
 
 /// The supported architectures.
 pub fn architectures() -> &'static [&'static str] {

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lantern_gguf::{GgufFile, TensorInfo, dequantize};
-use lantern_kernels::Arena;
+use lantern_kernels::{Arena, KernelError, MatrixShape, QMatrix};
 
-use crate::layers::{Embedding, Linear, Matrix, RmsNorm};
+use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
 use crate::{Compute, ModelError};
 
 /// A file's tensors on their way into layers.
@@ -18,7 +18,7 @@ pub struct Weights<'a> {
     arena: Arena,
     used: RefCell<HashSet<String>>,
     /// Matrices made so far: a head that shares the embedding's weights gets the same object.
-    matrices: RefCell<HashMap<String, Arc<Matrix>>>,
+    matrices: RefCell<HashMap<String, Arc<QMatrix>>>,
 }
 
 impl<'a> Weights<'a> {
@@ -27,14 +27,8 @@ impl<'a> Weights<'a> {
         for tensor in file.tensors().values() {
             tensor.ty()?;
         }
-        let packed = if compute.pool().is_some() { file.file_len() as usize } else { 0 };
-        Ok(Weights {
-            file,
-            compute,
-            arena: Arena::new(packed)?,
-            used: RefCell::default(),
-            matrices: RefCell::default(),
-        })
+        let arena = Arena::new(if compute.has_kernels() { file.file_len() as usize } else { 0 })?;
+        Ok(Weights { file, compute, arena, used: RefCell::default(), matrices: RefCell::default() })
     }
 
     /// How the layers compute.
@@ -49,30 +43,54 @@ impl<'a> Weights<'a> {
 
     /// A linear layer `<name>.weight` from `inputs` to `outputs`, with `<name>.bias` if the file has one.
     pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
-        let matrix = self.matrix(&format!("{name}.weight"), inputs, outputs)?;
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?;
         let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
-        Linear::new(matrix, bias, &self.compute)
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), true)?;
+        Linear::new(matrix, &self.file.bytes(tensor)?, bias, &self.compute)
+    }
+
+    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
+    pub(crate) fn experts(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<ExpertMatrices, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let matrix = self.matrix(tensor, MatrixShape { count, rows: outputs, cols: inputs }, true)?;
+        ExpertMatrices::new(matrix, &self.file.bytes(tensor)?, &self.compute)
     }
 
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
-        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, &self.compute)
+        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.compute.device())
+    }
+
+    /// A table `<name>.weight` of `rows` vectors of `width`, only to look vectors up: it stays in the file.
+    pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[width, rows])?;
+        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(rows, width), false)?, &self.compute))
     }
 
     /// The table of token embeddings.
     pub(crate) fn embedding(&self, vocab: usize, hidden: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor("token_embd.weight", &[hidden, vocab])?;
-        // A table that is also the output's matrix is packed as such; another one stays in the file, which of it only
-        // has to bring the rows in use.
-        let shared = self.compute.pool().is_some() && !self.has("output.weight");
-        let matrix = if shared { Some(self.matrix(&tensor.name, hidden, vocab)?) } else { None };
-        Ok(Embedding::new(matrix, tensor.ty()?, self.file.bytes(tensor)?, vocab, hidden, &self.compute))
+        // A table that is also the output's matrix is packed as such; another one stays in the file, of which then only
+        // the rows in use are read.
+        let shared = !self.has("output.weight");
+        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(vocab, hidden), shared)?, &self.compute))
     }
 
     /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.
     pub(crate) fn output(&self, vocab: usize, hidden: usize) -> Result<Linear, ModelError> {
         let name = if self.has("output.weight") { "output" } else { "token_embd" };
         self.linear(name, hidden, vocab)
+    }
+
+    /// Takes a tensor that files may have and that has no part in the computation.
+    pub(crate) fn ignore(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
     }
 
     /// A vector of `len` numbers.
@@ -88,23 +106,29 @@ impl<'a> Weights<'a> {
         if self.has(name) { self.vector(name, len).map(Some) } else { Ok(None) }
     }
 
-    /// A matrix of `rows` rows of `cols` numbers, the same object for the same name.
-    pub(crate) fn matrix(&self, name: &str, cols: usize, rows: usize) -> Result<Arc<Matrix>, ModelError> {
-        if let Some(matrix) = self.matrices.borrow().get(name) {
+    /// A tensor as matrices, the same object for the same tensor; for products or only to look rows up.
+    fn matrix(
+        &self,
+        tensor: &TensorInfo,
+        shape: MatrixShape,
+        products: bool,
+    ) -> Result<Arc<QMatrix>, ModelError> {
+        if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
         }
-        let tensor = self.tensor(name, &[cols, rows])?;
-        let matrix = Matrix::new(
-            name,
-            tensor.ty()?,
-            rows,
-            cols,
-            self.file.bytes(tensor)?,
-            &self.compute,
-            &self.arena,
-        )?;
+        let name = || tensor.name.clone();
+        let mut matrix = match QMatrix::new(tensor.ty()?, shape, self.file.bytes(tensor)?) {
+            Ok(matrix) => matrix,
+            Err(KernelError::UnsupportedType { ty }) => {
+                return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let (true, Some(pool)) = (products, self.compute.pool()) {
+            matrix = matrix.pack(&self.arena, pool)?;
+        }
         let matrix = Arc::new(matrix);
-        self.matrices.borrow_mut().insert(name.to_owned(), Arc::clone(&matrix));
+        self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
         Ok(matrix)
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
 use lantern_models::{Compute, ModelError, registry};
 
-const FILES: [&str; 3] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "gemma3-Q4_0.gguf"];
+const FILES: [&str; 4] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "qwen3-Q8_0.gguf", "gemma3-Q4_0.gguf"];
 
 fn open(name: &str) -> GgufFile {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
@@ -142,6 +142,68 @@ fn keys_that_nobody_reads_are_named() {
     load_changed(FILES[0], |writer, _| writer.metadata.set("general.mood", Value::Bool(true))).unwrap();
     with_key(FILES[0], "expert_count", Value::U32(0)).unwrap();
     with_key(FILES[0], "tensor_data_layout", Value::String("Meta AI original pth".into())).unwrap();
+}
+
+#[test]
+fn experts_that_cannot_be_right_are_refused() {
+    for name in ["qwen3moe-Q8_0.gguf", "gemma4_moe-Q4_0.gguf"] {
+        load_changed(name, |_, _| ()).unwrap();
+        let with = |key: &str, value: u32| with_key(name, key, Value::U32(value));
+        assert_refused(with("expert_count", u32::MAX), "bad_hyper_parameter", "expert_count");
+        assert_refused(with("expert_count", 4), "wrong_tensor_shape", "blk.0.ffn_");
+        assert_refused(with("expert_used_count", 0), "bad_hyper_parameter", "expert_used_count");
+        assert_refused(with("expert_used_count", 9), "bad_hyper_parameter", "1 to 8 can be right");
+        assert_refused(with("expert_feed_forward_length", 48), "wrong_tensor_shape", "blk.0.ffn_gate_");
+        // Other ways to choose among experts and to weigh them.
+        for key in ["expert_gating_func", "expert_weights_scale", "expert_shared_count"] {
+            assert_refused(with(key, 1), "unknown_hyper_parameter", key);
+        }
+        let missing = load_changed(name, |writer, _| writer.remove_tensor("blk.1.ffn_down_exps.weight"));
+        assert_refused(missing, "missing_tensor", "blk.1.ffn_down_exps.weight");
+    }
+    let none = |name| with_key(name, "expert_count", Value::U32(0));
+    assert_refused(none("qwen3moe-Q8_0.gguf"), "bad_hyper_parameter", "expert_count");
+    assert_refused(none("gemma4_moe-Q4_0.gguf"), "unknown_hyper_parameter", "expert_used_count");
+}
+
+#[test]
+fn layers_of_their_own_kinds_are_checked_one_by_one() {
+    // Six layers, of which the last three look at the keys and values of earlier ones.
+    let name = "gemma4_e2b-Q8_0.gguf";
+    load_changed(name, |_, _| ()).unwrap();
+    let with = |key: &str, value| with_key(name, key, value);
+    let numbers = |numbers: &[u32]| Value::Array(Array::U32(numbers.to_vec()));
+    for wrong in [&[1, 1, 1][..], &[1, 1, 1, 0, 1, 1], &[1, 1, 1, 3, 1, 1], &[]] {
+        let kv_heads = with("attention.head_count_kv", numbers(wrong));
+        assert_refused(kv_heads, "bad_hyper_parameter", "attention.head_count_kv");
+    }
+    assert_refused(
+        with("feed_forward_length", numbers(&[64, 64, 64, 128, 96, 128])),
+        "wrong_tensor_shape",
+        "blk.4.ffn_gate",
+    );
+    let pattern = "attention.sliding_window_pattern";
+    assert_refused(with(pattern, Value::Array(Array::Bool(vec![true]))), "bad_hyper_parameter", pattern);
+    assert_refused(with(pattern, Value::U32(3)), "wrong_metadata_type", pattern);
+    for shared in [4, 6, u32::MAX] {
+        let shared = with("attention.shared_kv_layers", Value::U32(shared));
+        assert_refused(shared, "bad_hyper_parameter", "attention.shared_kv_layers");
+    }
+    assert_refused(with("attention.value_length_swa", Value::U32(8)), "bad_hyper_parameter", "values of 8");
+    assert_refused(with("rope.dimension_count_swa", Value::U32(7)), "bad_hyper_parameter", "odd");
+    let per_layer = "embedding_length_per_layer_input";
+    assert_refused(with(per_layer, Value::U32(16)), "wrong_tensor_shape", "per_layer_token_embd");
+    assert_refused(with(per_layer, Value::U32(0)), "unused_tensors", "per_layer_token_embd");
+    assert_refused(with(per_layer, Value::U32(u32::MAX)), "bad_hyper_parameter", per_layer);
+    let missing = load_changed(name, |writer, _| writer.remove_tensor("rope_freqs.weight"));
+    assert_refused(missing, "missing_tensor", "rope_freqs.weight");
+    let no_values = |name, layer| {
+        load_changed(name, |writer, _| writer.remove_tensor(&format!("blk.{layer}.attn_v.weight")))
+    };
+    assert_refused(no_values("gemma4_dense-Q4_0.gguf", 1), "missing_tensor", "blk.1.attn_v.weight");
+    // What training left in layers without keys of their own has no part in the computation.
+    load_changed(name, |writer, _| writer.tensor("blk.4.attn_k.weight", &[64, 16], 0, vec![0; 4096]))
+        .unwrap();
 }
 
 #[test]

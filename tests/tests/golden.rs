@@ -112,8 +112,10 @@ fn push(batch: &mut ForwardBatch, seq: &mut Sequence, tokens: &[u32]) {
 }
 
 fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Vec<Vec<f32>> {
-    let logits = model.forward(batch, kv).expect("the batch runs");
-    logits.to_vec2::<f32>().expect("logits are f32 [rows, vocab]")
+    let mut logits = vec![7.0; 3];
+    model.forward(batch, kv, &mut logits).expect("the batch runs");
+    assert_eq!(logits.len(), batch.logit_rows.len() * model.config().vocab_size);
+    logits.chunks_exact(model.config().vocab_size).map(<[f32]>::to_vec).collect()
 }
 
 fn cache(model: &dyn CausalLm, kv_type: KvType) -> KvCache {
@@ -322,17 +324,25 @@ fn a_cache_in_tensors_holds_what_one_in_memory_holds() {
 
 #[test]
 fn only_the_wanted_rows_have_logits() {
-    let case = case("qwen2", "Q4_0");
-    let model = case.load(Compute::kernels(1));
-    let all = logits_in_chunks(&*model, &case.prompt_ids, &[48], KvType::F16);
-    let mut kv = cache(&*model, KvType::F16);
-    let mut batch = ForwardBatch::default();
-    push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
-    batch.logit_rows = vec![47, 3];
-    assert_eq!(forward(&*model, &batch, &mut kv), [all[47].clone(), all[3].clone()]);
-    batch.logit_rows.clear();
-    let none = model.forward(&batch, &mut kv).unwrap();
-    assert_eq!(none.dims(), [0, 512]);
+    let families =
+        ["llama_tied", "qwen2", "qwen3", "qwen3moe", "gemma3", "gemma4_dense", "gemma4_moe", "gemma4_e2b"];
+    for name in families {
+        let case = case(name, "F32");
+        for compute in [Compute::kernels(1), Compute::tensors(Device::Cpu)] {
+            let model = case.load(compute);
+            let mut kv = cache(&*model, KvType::F16);
+            let mut batch = ForwardBatch::default();
+            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
+            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![4] }, &case.greedy_ids[..10]);
+            let all = forward(&*model, &batch, &mut kv);
+            batch.logit_rows = vec![47, 3, 52];
+            let some = forward(&*model, &batch, &mut kv);
+            let expected = [&all[47][..], &all[3], &all[52]].concat();
+            assert!(max_abs_difference(&some.concat(), &expected) < 1e-5, "{name}");
+            batch.logit_rows.clear();
+            assert!(forward(&*model, &batch, &mut kv).is_empty(), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -371,6 +381,12 @@ fn a_model_can_be_described_without_its_weights() {
     let local = Some(16);
     assert_eq!(windows, [local, local, local, local, local, None, local]);
     assert_eq!(config.kv_layout.bytes_per_token(KvType::F16), 7 * 2 * 32 * 2);
+    // Layers 3 to 5 look at the keys and values of layers 1 and 2.
+    let config = registry::config(&case("gemma4_e2b", "Q8_0").open()).unwrap();
+    let layers: Vec<_> =
+        config.kv_layout.layers.iter().map(|l| (l.n_kv_heads, l.head_dim, l.window)).collect();
+    assert_eq!(layers, [(1, 16, Some(16)), (1, 16, Some(16)), (1, 32, None)]);
+    assert_eq!(config.n_layers, 6);
 }
 
 /// A second opinion from another implementation over the same file.

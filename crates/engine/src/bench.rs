@@ -198,7 +198,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run(&[Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Bench {
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
             let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
-            self.runner.run(&[piece])?;
+            self.runner.run([piece])?;
         }
         Ok(())
     }

@@ -78,6 +78,7 @@ impl Engine {
             generations: Default::default(),
             pacer: Pacer::default(),
             next_id: 0,
+            plan: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("lantern-engine".into())

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
-use candle_core::Tensor;
 use lantern_models::{ForwardBatch, KvCache, KvType, ModelConfig, ModelError};
 
 use super::*;
@@ -393,9 +392,14 @@ impl CausalLm for Slow {
         self.model.config()
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         std::thread::sleep(Duration::from_millis(5));
-        self.model.forward(batch, kv)
+        self.model.forward(batch, kv, logits)
     }
 }
 
@@ -410,9 +414,14 @@ impl CausalLm for Panicking {
         self.model.config()
     }
 
-    fn forward(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Tensor, ModelError> {
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
-        self.model.forward(batch, kv)
+        self.model.forward(batch, kv, logits)
     }
 }
 

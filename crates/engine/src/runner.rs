@@ -34,8 +34,9 @@ pub(crate) struct ModelRunner {
     model: Box<dyn CausalLm>,
     kv: KvCache,
     device: Device,
-    /// Kept for its allocations.
+    /// Kept for their allocations, and the logits for who reads them.
     batch: ForwardBatch,
+    logits: Vec<f32>,
 }
 
 impl ModelRunner {
@@ -47,7 +48,7 @@ impl ModelRunner {
         device: Device,
     ) -> Result<Self, EngineError> {
         let kv = KvCache::new(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &device)?;
-        Ok(Self { model, kv, device, batch: ForwardBatch::default() })
+        Ok(Self { model, kv, device, batch: ForwardBatch::default(), logits: Vec::new() })
     }
 
     /// The model's hyper-parameters.
@@ -55,10 +56,16 @@ impl ModelRunner {
         self.model.config()
     }
 
-    /// One forward pass. Returns the wanted logits, `vocab_size` per row, in the order of the pieces.
-    pub(crate) fn run(&mut self, pieces: &[Piece]) -> Result<Vec<f32>, EngineError> {
+    /// One forward pass. The wanted logits are there afterwards, in the order of the pieces.
+    pub(crate) fn run<'a>(&mut self, pieces: impl IntoIterator<Item = Piece<'a>>) -> Result<(), EngineError> {
         fill_batch(&mut self.batch, pieces);
-        forward(self.model.as_ref(), &self.batch, &mut self.kv)
+        forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
+    }
+
+    /// A row of the last pass's logits, one number for each token of the vocabulary. Whoever samples may change it.
+    pub(crate) fn row(&mut self, index: usize) -> Option<&mut [f32]> {
+        let vocab_size = self.model.config().vocab_size;
+        self.logits.chunks_exact_mut(vocab_size).nth(index)
     }
 
     /// Logits at every position of `ids`, from a cache of its own with full precision.
@@ -67,12 +74,13 @@ impl ModelRunner {
         let blocks: Vec<u32> = (0..n_blocks as u32).collect();
         let layout = &self.config().kv_layout;
         let mut kv = KvCache::new(layout, n_blocks, BLOCK_SIZE, KvType::F32, &self.device)?;
-        let mut batch = ForwardBatch::default();
+        let (mut batch, mut logits) = (ForwardBatch::default(), Vec::new());
         let mut all = Vec::with_capacity(ids.len() * self.config().vocab_size);
         for (index, tokens) in ids.chunks(step_tokens).enumerate() {
             let start = index * step_tokens;
-            fill_batch(&mut batch, &[Piece { tokens, start, blocks: &blocks, logits: LogitRows::All }]);
-            all.extend(forward(self.model.as_ref(), &batch, &mut kv)?);
+            fill_batch(&mut batch, [Piece { tokens, start, blocks: &blocks, logits: LogitRows::All }]);
+            forward(self.model.as_ref(), &batch, &mut kv, &mut logits)?;
+            all.extend_from_slice(&logits);
         }
         Ok(all)
     }
@@ -92,18 +100,16 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
     })
 }
 
-fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Vec<f32>, EngineError> {
-    guarded(|| {
-        let logits = model.forward(batch, kv).map_err(|error| EngineError::StepFailed(error.to_string()))?;
-        if batch.logit_rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let flat = logits.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
-        flat.map_err(|error| EngineError::StepFailed(error.to_string()))
-    })
+fn forward(
+    model: &dyn CausalLm,
+    batch: &ForwardBatch,
+    kv: &mut KvCache,
+    logits: &mut Vec<f32>,
+) -> Result<(), EngineError> {
+    guarded(|| model.forward(batch, kv, logits).map_err(|error| EngineError::StepFailed(error.to_string())))
 }
 
-fn fill_batch(batch: &mut ForwardBatch, pieces: &[Piece]) {
+fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator<Item = Piece<'a>>) {
     batch.clear();
     for piece in pieces {
         let first_row = batch.tokens.len();
@@ -138,7 +144,7 @@ mod tests {
         let prompt =
             Piece { tokens: &[7, 8, 9], start: BLOCK_SIZE - 1, blocks: &[5, 2, 8], logits: LogitRows::None };
         let decode = Piece { tokens: &[4], start: 0, blocks: &[3], logits: LogitRows::Last };
-        fill_batch(&mut batch, &[prompt, decode]);
+        fill_batch(&mut batch, [prompt, decode]);
         assert_eq!(batch.tokens, [7, 8, 9, 4]);
         assert_eq!(batch.positions, [size - 1, size, size + 1, 0]);
         assert_eq!(batch.slots, [5 * size + size - 1, 2 * size, 2 * size + 1, 3 * size]);

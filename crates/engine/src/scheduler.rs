@@ -49,13 +49,13 @@ impl Scheduler {
         insert_by_rank(&mut self.waiting, sequence);
     }
 
-    /// Plans a step; empty when there is nothing to do. `beside_chat` caps the prompt rows of other classes while
-    /// a chat is decoding, which keeps the time between its tokens even.
-    pub(crate) fn schedule(&mut self, beside_chat: usize) -> Vec<Scheduled> {
+    /// Plans a step in place of what is in `step`; empty when there is nothing to do. `beside_chat` caps the prompt
+    /// rows of other classes while a chat is decoding, which keeps the time between its tokens even.
+    pub(crate) fn schedule(&mut self, beside_chat: usize, step: &mut Vec<Scheduled>) {
+        step.clear();
         self.admit();
         let mut budget = self.limits.step_tokens;
-        let mut step = Vec::new();
-        self.schedule_decode(&mut step, &mut budget);
+        self.schedule_decode(step, &mut budget);
         let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
         for sequence in self.running.iter().filter(|s| s.remaining() > 1) {
             let mut rows = sequence.remaining().min(budget);
@@ -68,7 +68,6 @@ impl Scheduler {
                 step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
             }
         }
-        step
     }
 
     /// Records that `rows` more tokens of a sequence are in the KV cache, and publishes the blocks they filled.
@@ -185,16 +184,18 @@ impl Scheduler {
     }
 
     fn schedule_decode(&mut self, step: &mut Vec<Scheduled>, budget: &mut usize) {
-        let ready: Vec<SequenceId> =
-            self.running.iter().filter(|s| s.remaining() == 1).map(|s| s.id).collect();
-        for id in ready {
-            if *budget == 0 {
+        // What is preempted on the way comes from the end of the list, so those before keep their places.
+        let mut index = 0;
+        while let Some(sequence) = self.running.get(index) {
+            let (id, is_ready) = (sequence.id, sequence.remaining() == 1);
+            if is_ready && *budget == 0 {
                 return;
             }
-            if self.ensure_block(id) {
+            if is_ready && self.ensure_block(id) {
                 *budget -= 1;
                 step.push(Scheduled { id, rows: 1, samples: true });
             }
+            index += 1;
         }
     }
 

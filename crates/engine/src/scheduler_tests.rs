@@ -16,9 +16,15 @@ fn submit(s: &mut Scheduler, id: SequenceId, priority: Priority, tokens: Vec<u32
     s.submit(Sequence::new(id, priority, tokens));
 }
 
+fn plan(s: &mut Scheduler, beside_chat: usize) -> Vec<Scheduled> {
+    let mut plan = vec![part(99, 99, false)];
+    s.schedule(beside_chat, &mut plan);
+    plan
+}
+
 /// Runs one step the way the engine does and returns its plan.
 fn step(s: &mut Scheduler) -> Vec<Scheduled> {
-    let plan = s.schedule(ANY);
+    let plan = plan(s, ANY);
     for part in &plan {
         s.advance(part.id, part.rows);
         if part.samples {
@@ -61,9 +67,9 @@ fn other_prompts_are_held_back_while_a_chat_decodes() {
     submit(&mut s, 0, Priority::Chat, prompt(0, 3));
     step(&mut s);
     submit(&mut s, 1, Priority::Api, prompt(100, 30));
-    assert_eq!(s.schedule(5), [part(0, 1, true), part(1, 5, false)]);
+    assert_eq!(plan(&mut s, 5), [part(0, 1, true), part(1, 5, false)]);
     s.remove(0);
-    assert_eq!(s.schedule(5), [part(1, 30, true)], "nobody to be considerate of");
+    assert_eq!(plan(&mut s, 5), [part(1, 30, true)], "nobody to be considerate of");
 }
 
 #[test]

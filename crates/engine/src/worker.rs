@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     pub(crate) generations: HashMap<SequenceId, Generation>,
     pub(crate) pacer: Pacer,
     pub(crate) next_id: SequenceId,
+    /// What the current step computes; kept for its allocation.
+    pub(crate) plan: Vec<Scheduled>,
 }
 
 impl Worker {
@@ -101,38 +103,37 @@ impl Worker {
     }
 
     fn step(&mut self) {
-        let plan = self.scheduler.schedule(self.pacer.beside_chat());
+        let mut plan = std::mem::take(&mut self.plan);
+        self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
         let started = Instant::now();
         match self.forward(&plan) {
-            Ok(logits) => {
+            Ok(()) => {
                 self.pace(&plan, started);
-                self.postprocess(&plan, logits);
+                self.postprocess(&plan);
             }
             Err(error) => self.isolate(&plan, error),
         }
+        self.plan = plan;
     }
 
-    /// One pass for all of `plan`; the logits of those that sample, one row after the other.
-    fn forward(&mut self, plan: &[Scheduled]) -> Result<Vec<f32>, EngineError> {
+    /// One pass for all of `plan`; the runner has a row of logits for each part that samples afterwards.
+    fn forward(&mut self, plan: &[Scheduled]) -> Result<(), EngineError> {
         if plan.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let scheduler = &self.scheduler;
-        let pieces: Vec<Piece> = plan
-            .iter()
-            .filter_map(|part| {
-                let sequence = scheduler.get(part.id)?;
-                Some(Piece {
-                    tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
-                    start: sequence.computed,
-                    blocks: &sequence.blocks,
-                    logits: if part.samples { LogitRows::Last } else { LogitRows::None },
-                })
+        let piece = |part: &Scheduled| {
+            let sequence = scheduler.get(part.id)?;
+            Some(Piece {
+                tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
+                start: sequence.computed,
+                blocks: &sequence.blocks,
+                logits: if part.samples { LogitRows::Last } else { LogitRows::None },
             })
-            .collect();
-        self.runner.run(&pieces)
+        };
+        self.runner.run(plan.iter().filter_map(piece))
     }
 
     /// A step failed: each sequence runs alone, and only those that fail again are ended. They may write the same
@@ -145,35 +146,36 @@ impl Worker {
         for part in plan {
             let alone = std::slice::from_ref(part);
             match self.forward(alone) {
-                Ok(logits) => self.postprocess(alone, logits),
+                Ok(()) => self.postprocess(alone),
                 Err(error) => self.fail(part.id, error),
             }
         }
     }
 
-    fn postprocess(&mut self, plan: &[Scheduled], mut logits: Vec<f32>) {
-        let mut rows = logits.chunks_exact_mut(self.runner.config().vocab_size);
+    fn postprocess(&mut self, plan: &[Scheduled]) {
+        let mut sampled = 0;
         for part in plan {
             self.scheduler.advance(part.id, part.rows);
             self.announce_prefill(part.id);
             if part.samples {
-                match rows.next() {
-                    Some(row) => self.accept(part.id, row),
-                    None => self.fail(part.id, EngineError::StepFailed("too few rows of logits".into())),
-                }
+                self.accept(part.id, sampled);
+                sampled += 1;
             }
         }
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += plan.iter().filter(|part| part.samples).count() as u64;
+        stats.sampled_tokens += sampled as u64;
     }
 
-    /// Samples for one sequence and ends it where it ends.
-    fn accept(&mut self, id: SequenceId, row: &mut [f32]) {
+    /// Samples for one sequence from a row of logits and ends it where it ends.
+    fn accept(&mut self, id: SequenceId, row: usize) {
         let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
         else {
             return;
+        };
+        let Some(row) = self.runner.row(row) else {
+            return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
         };
         match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
             Ok((token, None)) => self.scheduler.append(id, token),

@@ -1,6 +1,6 @@
 //! Bytes of a tensor where they lie: in the memory map of the file, or in memory of their own.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -28,15 +28,22 @@ impl TensorBytes {
         (end <= map.len()).then(|| TensorBytes { owner: Owner::Map(Arc::clone(map)), start, len })
     }
 
-    /// Tells the system that these bytes are not needed for now, so that a mapped file's pages stop counting as memory of
+    /// Tells the system that a part of these bytes is not needed for now, so that a mapped file's pages stop counting as memory of
     /// this process. Reading them again brings them back.
-    pub fn release(&self) {
+    pub fn release(&self, part: Range<usize>) {
+        let len = part.end.min(self.len).saturating_sub(part.start);
+        #[cfg(not(unix))]
+        let _ = len;
         #[cfg(unix)]
-        if let Owner::Map(map) = &self.owner {
+        if let Owner::Map(map) = &self.owner
+            && len > 0
+        {
             // SAFETY: the map is shared with the file and never written, so its pages come back as they were. A refusal
             // only means that they stay.
             #[allow(unsafe_code)]
-            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.start, self.len) };
+            let _ = unsafe {
+                map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.start + part.start, len)
+            };
         }
     }
 }

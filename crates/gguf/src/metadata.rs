@@ -158,6 +158,14 @@ impl Metadata {
         })
     }
 
+    /// An array of truth values; `None` when the key is missing.
+    pub fn opt_bools(&self, key: &str) -> Result<Option<Vec<bool>>, GgufError> {
+        self.typed(key, "an array of bools", |value| match value {
+            Value::Array(Array::Bool(flags)) => Some(flags.clone()),
+            _ => None,
+        })
+    }
+
     fn typed<'a, T>(
         &'a self,
         key: &str,

@@ -47,6 +47,12 @@ pub enum KernelError {
     /// Attention dimensions that make no sense.
     #[error("attention cannot run with {0}")]
     Shape(String),
+    /// Quantised weights that were not packed before a product.
+    #[error("weights of type {ty} must be packed before they are multiplied")]
+    NotPacked {
+        /// The type.
+        ty: GgmlType,
+    },
     /// The system gives no more memory.
     #[error("the system refused {bytes} bytes of memory for weights")]
     OutOfMemory {
@@ -64,7 +70,10 @@ impl KernelError {
         match self {
             KernelError::UnsupportedType { .. } => "unsupported_tensor_type",
             KernelError::WeightSize { .. } => "bad_tensor",
-            KernelError::Length { .. } | KernelError::Index { .. } | KernelError::Shape(_) => "kernel_misuse",
+            KernelError::Length { .. }
+            | KernelError::Index { .. }
+            | KernelError::Shape(_)
+            | KernelError::NotPacked { .. } => "kernel_misuse",
             KernelError::OutOfMemory { .. } => "out_of_memory",
             KernelError::Gguf(error) => error.code(),
         }
@@ -80,7 +89,10 @@ impl KernelError {
             KernelError::WeightSize { .. } => {
                 "Download the file again, or choose another conversion of this model.".to_owned()
             }
-            KernelError::Length { .. } | KernelError::Index { .. } | KernelError::Shape(_) => {
+            KernelError::Length { .. }
+            | KernelError::Index { .. }
+            | KernelError::Shape(_)
+            | KernelError::NotPacked { .. } => {
                 "This is a fault in Lantern; please report it with the model's name.".to_owned()
             }
             KernelError::OutOfMemory { .. } => {

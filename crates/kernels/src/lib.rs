@@ -12,6 +12,7 @@
 mod arena;
 mod attention;
 mod dot;
+mod elementwise;
 mod error;
 mod exp;
 mod floats;
@@ -27,6 +28,10 @@ mod share;
 pub use arena::Arena;
 pub use attention::{
     AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
+};
+pub use elementwise::{
+    Activation, RopePairs, Rotation, add, gate, gate_halves, rms_norm, rms_norm_in_place, rope, scale,
+    softcap, weighted_sum,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};

@@ -116,7 +116,7 @@ pub(crate) fn run_experts(
         return Ok(());
     }
     let mut acts = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
-    if products.iter().any(|product| product.weights.is_packed() && product.weights.cols() > 0) {
+    if products.iter().any(|product| product.weights.ty().is_quantised() && product.weights.cols() > 0) {
         quantize(isa, pool, x, m, &mut acts);
     }
     let mut jobs = [const { None }; MAX_PRODUCTS];
@@ -157,6 +157,9 @@ fn check(
         let weights = product.weights;
         check_len("the input of a product", x.len(), m.checked_mul(weights.cols()))?;
         check_len("the output of a product", product.out.len(), rows.len().checked_mul(weights.rows()))?;
+        if weights.wants_packing() {
+            return Err(KernelError::NotPacked { ty: weights.ty() });
+        }
         let count = weights.shape().count;
         if let Some(group) = groups.iter().find(|group| group.expert as usize >= count) {
             return Err(KernelError::Index { what: "expert", index: group.expert as usize, limit: count });

@@ -1,10 +1,13 @@
-//! Weight matrices, ready to be multiplied: checked once, so that kernels may trust their size.
+//! Weight matrices: checked once, so that kernels may trust their size, and packed for products.
+
+use std::ops::Range;
 
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
 use crate::arena::{Arena, ArenaBytes};
 use crate::error::check_len;
+use crate::isa::isa;
 use crate::packed::{Packing, ROWS, pack, packing, unpack_row};
 use crate::pool::Pool;
 
@@ -24,14 +27,9 @@ impl MatrixShape {
     pub fn one(rows: usize, cols: usize) -> Self {
         MatrixShape { count: 1, rows, cols }
     }
-
-    fn all_rows(&self) -> Option<usize> {
-        self.count.checked_mul(self.rows)
-    }
 }
 
-/// Weights. Quantised ones are kept in tiles (see `packed`), in as many bytes as in the file; plain floats stay where
-/// the file's map has them.
+/// Weights: where the file's map has them, or packed in tiles (see `packed`) of as many bytes.
 #[derive(Debug)]
 pub struct QMatrix {
     ty: GgmlType,
@@ -49,42 +47,39 @@ enum Storage {
 }
 
 impl QMatrix {
-    /// Takes `bytes` as matrices, and packs them into memory from `arena` if they are quantised. Fails when the type has
-    /// no kernel or the bytes do not fill the matrices exactly.
-    pub fn new(
-        ty: GgmlType,
-        shape: MatrixShape,
-        bytes: TensorBytes,
-        arena: &Arena,
-        pool: &Pool,
-    ) -> Result<Self, KernelError> {
+    /// Takes `bytes` as matrices where they lie: enough for [`embed`] and for plain floats. Fails when the type has no
+    /// kernel or the bytes do not fill the matrices exactly.
+    pub fn new(ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<Self, KernelError> {
         let plain = matches!(ty, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
-        let packing = packing(ty);
-        if !plain && packing.is_none() {
+        if !plain && packing(ty).is_none() {
             return Err(KernelError::UnsupportedType { ty });
         }
-        let MatrixShape { count, rows, cols } = shape;
-        let wrong =
-            KernelError::WeightSize { ty, rows: count.saturating_mul(rows), cols, bytes: bytes.len() };
-        let row_bytes = ty.row_bytes(cols);
-        let needed = row_bytes.zip(shape.all_rows()).and_then(|(bytes, rows)| bytes.checked_mul(rows));
-        let (Some(row_bytes), Some(needed)) = (row_bytes, needed) else { return Err(wrong) };
-        if needed != bytes.len() {
-            return Err(wrong);
-        }
-        let weights = match packing {
-            None => Storage::Rows(bytes),
-            Some(packing) => {
-                let (from_len, to_len) = (rows * row_bytes, rows.next_multiple_of(ROWS) * row_bytes);
-                let mut tiles = arena.take(count * to_len)?;
-                for i in 0..if to_len == 0 { 0 } else { count } {
-                    let from = &bytes[i * from_len..(i + 1) * from_len];
-                    pack(pool, &packing, from, row_bytes, &mut tiles[i * to_len..(i + 1) * to_len]);
-                }
-                Storage::Tiles(packing, tiles)
+        let rows = shape.count.checked_mul(shape.rows);
+        let row_bytes = ty.row_bytes(shape.cols);
+        match row_bytes.filter(|&of_row| rows.and_then(|rows| rows.checked_mul(of_row)) == Some(bytes.len()))
+        {
+            Some(row_bytes) => Ok(QMatrix { ty, shape, row_bytes, weights: Storage::Rows(bytes) }),
+            None => {
+                let rows = rows.unwrap_or(usize::MAX);
+                Err(KernelError::WeightSize { ty, rows, cols: shape.cols, bytes: bytes.len() })
             }
+        }
+    }
+
+    /// Packs quantised weights into memory from `arena`, which products need. Pages of the file's map that were read
+    /// for it are let go.
+    pub fn pack(self, arena: &Arena, pool: &Pool) -> Result<Self, KernelError> {
+        let (Some(packing), Storage::Rows(bytes)) = (packing(self.ty), &self.weights) else {
+            return Ok(self);
         };
-        Ok(QMatrix { ty, shape, row_bytes, weights })
+        let from_len = self.shape.rows * self.row_bytes;
+        let to_len = self.tiles() * self.tile_bytes();
+        let mut tiles = arena.take(self.shape.count * to_len)?;
+        for i in 0..if to_len == 0 { 0 } else { self.shape.count } {
+            let to = &mut tiles[i * to_len..(i + 1) * to_len];
+            pack_and_release(pool, &packing, bytes, i * from_len..(i + 1) * from_len, self.row_bytes, to);
+        }
+        Ok(QMatrix { weights: Storage::Tiles(packing, tiles), ..self })
     }
 
     /// The sizes.
@@ -107,9 +102,9 @@ impl QMatrix {
         self.ty
     }
 
-    /// Whether the weights were copied out of the file's map, whose pages are then not needed any more.
-    pub fn is_packed(&self) -> bool {
-        matches!(self.weights, Storage::Tiles(..))
+    /// Whether the weights are quantised and were not packed.
+    pub(crate) fn wants_packing(&self) -> bool {
+        self.ty.is_quantised() && matches!(self.weights, Storage::Rows(_))
     }
 
     /// Bytes of one tile: sixteen rows.
@@ -122,7 +117,7 @@ impl QMatrix {
         self.shape.rows.div_ceil(ROWS)
     }
 
-    /// The tiles of matrix `i`; none for types that are not packed.
+    /// The tiles of matrix `i`, when the weights are packed.
     pub(crate) fn packed(&self, i: usize) -> Option<&[u8]> {
         let len = self.tiles() * self.tile_bytes();
         match &self.weights {
@@ -131,7 +126,7 @@ impl QMatrix {
         }
     }
 
-    /// The bytes of a row of matrix `i`, for types that are not packed; nothing for others.
+    /// The bytes of a row of matrix `i` as in the file; nothing when the weights are packed.
     pub(crate) fn plain_row(&self, i: usize, row: usize) -> &[u8] {
         match &self.weights {
             Storage::Rows(bytes) => &bytes[(i * self.shape.rows + row) * self.row_bytes..][..self.row_bytes],
@@ -149,6 +144,26 @@ impl QMatrix {
             }
         }
         Ok(())
+    }
+}
+
+/// Packs a part of the file's bytes, letting go of it piece by piece: at no time are there two copies of much.
+fn pack_and_release(
+    pool: &Pool,
+    packing: &Packing,
+    bytes: &TensorBytes,
+    part: Range<usize>,
+    row_bytes: usize,
+    to: &mut [u8],
+) {
+    /// About so many bytes are packed at once.
+    const PIECE: usize = 16 << 20;
+    let tile_bytes = ROWS * row_bytes;
+    let piece = (PIECE / tile_bytes).max(1) * tile_bytes;
+    for (start, to) in part.clone().step_by(piece).zip(to.chunks_mut(piece)) {
+        let from = start..part.end.min(start + piece);
+        pack(isa(), pool, packing, &bytes[from.clone()], row_bytes, to);
+        bytes.release(from);
     }
 }
 
@@ -173,7 +188,7 @@ mod tests {
     use super::*;
 
     fn matrix(ty: GgmlType, rows: usize, cols: usize, bytes: Vec<u8>) -> Result<QMatrix, KernelError> {
-        QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into(), &Arena::new(0)?, &Pool::new(1))
+        QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.into())?.pack(&Arena::new(0)?, &Pool::new(1))
     }
 
     #[test]

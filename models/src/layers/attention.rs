@@ -1,11 +1,12 @@
 //! Grouped-query attention over the paged key-value cache.
 
 use candle_core::Tensor;
-use lantern_kernels::{AttentionShape, Pool};
+use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
 use super::{Linear, RmsNorm, RopeTable};
-use crate::compute::{Compute, with_values};
+use crate::hyper::Sizes;
+use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, KvCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
@@ -23,24 +24,55 @@ pub(crate) struct AttentionParams {
 }
 
 impl AttentionParams {
+    /// Every head sees everything before it, with scores scaled by the root of its size.
+    pub(crate) fn new(sizes: &Sizes) -> Self {
+        AttentionParams {
+            n_heads: sizes.n_heads,
+            n_kv_heads: sizes.n_kv_heads,
+            head_dim: sizes.head_dim,
+            scale: 1.0 / (sizes.head_dim as f32).sqrt(),
+            window: None,
+            softcap: None,
+        }
+    }
+
     /// What the layer keeps in the cache.
     pub(crate) fn kv_shape(&self) -> LayerKvShape {
         LayerKvShape { n_kv_heads: self.n_kv_heads, head_dim: self.head_dim, window: self.window }
     }
 }
 
+/// Where the values of a layer with keys of its own come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// A projection of their own, `attn_v`.
+    Projected,
+    /// That of the keys, before their norm and their turn.
+    FromKeys,
+}
+
 /// The attention part of a block, from projections to output.
 pub(crate) struct Attention {
     q: Linear,
-    k: Linear,
-    v: Linear,
+    /// Norm over each head of the queries.
+    q_norm: Option<RmsNorm>,
+    /// `None` in a layer that looks at the keys and values of another.
+    own: Option<KeysValues>,
     output: Linear,
-    /// Norms over each head of queries and keys.
-    qk_norms: Option<(RmsNorm, RmsNorm)>,
     params: AttentionParams,
     layer: usize,
-    hidden: usize,
-    compute: Compute,
+    /// Which layer of the cache it looks at.
+    cache: usize,
+}
+
+/// How a layer makes its keys and values.
+struct KeysValues {
+    k: Linear,
+    /// `None` for [`Values::FromKeys`].
+    v: Option<Linear>,
+    /// Norms over each head.
+    k_norm: Option<RmsNorm>,
+    v_norm: Option<RmsNorm>,
 }
 
 impl Attention {
@@ -51,84 +83,127 @@ impl Attention {
         hidden: usize,
         params: AttentionParams,
     ) -> Result<Self, ModelError> {
-        let (q_width, kv_width) = (params.n_heads * params.head_dim, params.n_kv_heads * params.head_dim);
-        let linear =
-            |name: &str, inputs, outputs| weights.linear(&format!("blk.{layer}.{name}"), inputs, outputs);
-        Ok(Attention {
-            q: linear("attn_q", hidden, q_width)?,
-            k: linear("attn_k", hidden, kv_width)?,
-            v: linear("attn_v", hidden, kv_width)?,
-            output: linear("attn_output", q_width, hidden)?,
-            qk_norms: None,
-            params,
-            layer,
-            hidden,
-            compute: weights.compute().clone(),
-        })
+        Self::load_with(weights, layer, hidden, params, Values::Projected)
+    }
+
+    /// As [`Self::load`]; takes no `attn_v` where values come from the keys.
+    pub(crate) fn load_with(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+        values: Values,
+    ) -> Result<Self, ModelError> {
+        let width = params.n_kv_heads * params.head_dim;
+        let linear = |name: &str| weights.linear(&format!("blk.{layer}.{name}"), hidden, width);
+        let k = linear("attn_k")?;
+        let v = match values {
+            Values::Projected => Some(linear("attn_v")?),
+            Values::FromKeys => None,
+        };
+        let own = Some(KeysValues { k, v, k_norm: None, v_norm: None });
+        Ok(Attention { own, ..Self::load_reader(weights, layer, hidden, params, layer)? })
+    }
+
+    /// Attention over the keys and values that another layer wrote: layer `cache` of the cache. Takes `attn_q` and
+    /// `attn_output`.
+    pub(crate) fn load_reader(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+        cache: usize,
+    ) -> Result<Self, ModelError> {
+        let width = params.n_heads * params.head_dim;
+        let q = weights.linear(&format!("blk.{layer}.attn_q"), hidden, width)?;
+        let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
+        Ok(Attention { q, q_norm: None, own: None, output, params, layer, cache })
     }
 
     /// Adds `attn_q_norm` and `attn_k_norm`, over each head, before the rotary embedding.
-    pub(crate) fn with_head_norms(self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
+    pub(crate) fn with_head_norms(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
         let norm =
             |name: &str| weights.rms_norm(&format!("blk.{}.{name}", self.layer), self.params.head_dim, eps);
-        Ok(Attention { qk_norms: Some((norm("attn_q_norm")?, norm("attn_k_norm")?)), ..self })
+        self.q_norm = Some(norm("attn_q_norm")?);
+        if let Some(own) = &mut self.own {
+            own.k_norm = Some(norm("attn_k_norm")?);
+        }
+        Ok(self)
+    }
+
+    /// Adds a norm without weights over each head of the values.
+    pub(crate) fn with_value_norm(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
+        if let Some(own) = &mut self.own {
+            let ones = vec![1.0; self.params.head_dim];
+            own.v_norm = Some(RmsNorm::new(ones, eps, weights.compute().device())?);
+        }
+        Ok(self)
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`; keys and values of the rows are in the cache afterwards. Without a
     /// `rope` the layer knows no positions.
     pub(crate) fn forward(
         &self,
-        x: &Tensor,
+        x: &Rows,
         rope: Option<&RopeTable>,
         batch: &ForwardBatch,
         kv: &mut KvCache,
-    ) -> Result<Tensor, ModelError> {
-        match self.compute.pool() {
-            Some(pool) => {
-                let out = with_values(x, |x| self.forward_rows(pool, x, rope, batch, kv))?;
-                self.compute.tensor(out, self.hidden)
-            }
-            None => self.forward_tensors(x, rope, batch, kv),
+    ) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, rope, batch, kv)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, rope, batch, kv)?)),
         }
     }
 
-    fn forward_rows(
+    fn forward_host(
         &self,
-        pool: &Pool,
-        x: &[f32],
+        x: &HostRows,
         rope: Option<&RopeTable>,
         batch: &ForwardBatch,
         kv: &mut KvCache,
-    ) -> Result<Vec<f32>, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
-        let [mut q, mut k, v] = Linear::rows_each([&self.q, &self.k, &self.v], x)?;
-        if let Some((q_norm, k_norm)) = &self.qk_norms {
-            q_norm.rows_in_place(pool, &mut q);
-            k_norm.rows_in_place(pool, &mut k);
+    ) -> Result<HostRows, ModelError> {
+        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap } = self.params;
+        let mut q = match &self.own {
+            None => self.q.forward_host(x)?,
+            Some(own) => {
+                let [q, mut k, mut v] = own.project_host(&self.q, x)?;
+                if let Some(norm) = &own.k_norm {
+                    norm.heads_in_place(&mut k)?;
+                }
+                if let Some(norm) = &own.v_norm {
+                    norm.heads_in_place(&mut v)?;
+                }
+                if let Some(rope) = rope {
+                    rope.turn(&mut k, n_kv_heads, head_dim)?;
+                }
+                kv.write(self.cache, &batch.slots, &k, &v)?;
+                q
+            }
+        };
+        if let Some(norm) = &self.q_norm {
+            norm.heads_in_place(&mut q)?;
         }
         if let Some(rope) = rope {
-            rope.apply_rows(pool, &mut q, n_heads, head_dim);
-            rope.apply_rows(pool, &mut k, n_kv_heads, head_dim);
+            rope.turn(&mut q, n_heads, head_dim)?;
         }
-        kv.write(self.layer, &batch.slots, &k, &v)?;
         let shape = AttentionShape {
             n_heads,
             n_kv_heads,
             head_dim,
             block_size: kv.block_size(),
-            scale: self.params.scale,
-            window: self.params.window,
-            softcap: self.params.softcap,
+            scale,
+            window,
+            softcap,
             sinks: None,
         };
-        let (keys, values) = kv.slices(self.layer)?;
-        let mut out = vec![0.0; q.len()];
+        let (keys, values) = kv.slices(self.cache)?;
         let (seqs, tables) = (&batch.seqs, &batch.block_tables);
-        lantern_kernels::attention(pool, &shape, &q, keys, values, seqs, tables, &mut out)?;
-        self.output.rows(&out)
+        let mut out = x.room(q.width());
+        lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        self.output.forward_host(&out)
     }
 
-    fn forward_tensors(
+    fn forward_tensor(
         &self,
         x: &Tensor,
         rope: Option<&RopeTable>,
@@ -137,25 +212,47 @@ impl Attention {
     ) -> Result<Tensor, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let rows = batch.rows();
-        let mut q = self.q.forward(x)?.reshape((rows, n_heads, head_dim))?;
-        let mut k = self.k.forward(x)?.reshape((rows, n_kv_heads, head_dim))?;
-        let v = self.v.forward(x)?.reshape((rows, n_kv_heads, head_dim))?;
-        if let Some((q_norm, k_norm)) = &self.qk_norms {
-            (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
+        let heads = |layer: &Linear, heads: usize, norm: Option<&RmsNorm>| {
+            let heads = layer.forward_tensor(x)?.reshape((rows, heads, head_dim))?;
+            match norm {
+                Some(norm) => norm.forward_tensor(&heads),
+                None => Ok(heads),
+            }
+        };
+        let turned = |heads: Tensor| match rope {
+            Some(rope) => rope.turn_tensor(&heads),
+            None => Ok(heads),
+        };
+        let q = turned(heads(&self.q, n_heads, self.q_norm.as_ref())?)?;
+        if let Some(own) = &self.own {
+            let k = turned(heads(&own.k, n_kv_heads, own.k_norm.as_ref())?)?;
+            let v = heads(own.v.as_ref().unwrap_or(&own.k), n_kv_heads, own.v_norm.as_ref())?;
+            kv.write_tensors(self.cache, &batch.slots, &k, &v)?;
         }
-        if let Some(rope) = rope {
-            (q, k) = (rope.apply(&q)?, rope.apply(&k)?);
-        }
-        kv.write_tensors(self.layer, &batch.slots, &k, &v)?;
         let mut outs = Vec::with_capacity(batch.seqs.len());
         for seq in &batch.seqs {
             let slots = attention_tensors::slots(batch, seq, kv.block_size());
-            let (keys, values) = kv.gather(self.layer, &slots, x.device())?;
+            let (keys, values) = kv.gather(self.cache, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
             let seq = SeqTensors { queries, keys, values };
             outs.push(attention_tensors::attend(&self.params, &seq)?);
         }
         let out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
-        self.output.forward(&out)
+        self.output.forward_tensor(&out)
+    }
+}
+
+impl KeysValues {
+    /// Queries, keys and values, before any norm.
+    fn project_host(&self, q: &Linear, x: &HostRows) -> Result<[HostRows; 3], ModelError> {
+        match &self.v {
+            Some(v) => Linear::forward_each([q, &self.k, v], x),
+            None => {
+                let [q, k] = Linear::forward_each([q, &self.k], x)?;
+                let mut v = k.room(k.width());
+                v.copy_from_slice(&k);
+                Ok([q, k, v])
+            }
+        }
     }
 }

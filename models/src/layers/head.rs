@@ -1,19 +1,14 @@
-//! From hidden states to logits, for the rows that somebody wants.
-
-use candle_core::Tensor;
+//! From hidden states to logits.
 
 use super::{Linear, RmsNorm};
-use crate::compute::with_values;
-use crate::{Compute, ModelError, Weights};
+use crate::rows::Rows;
+use crate::{ModelError, Weights};
 
 /// Final norm and output layer.
 pub(crate) struct Head {
     norm: RmsNorm,
     output: Linear,
-    softcap: Option<f64>,
-    hidden: usize,
-    vocab: usize,
-    compute: Compute,
+    softcap: Option<f32>,
 }
 
 impl Head {
@@ -23,44 +18,28 @@ impl Head {
             norm: weights.rms_norm("output_norm", hidden, eps)?,
             output: weights.output(vocab, hidden)?,
             softcap: None,
-            hidden,
-            vocab,
-            compute: weights.compute().clone(),
         })
     }
 
     /// Squeezes logits into `±cap`: `cap * tanh(logit / cap)`.
     pub(crate) fn with_softcap(self, softcap: Option<f32>) -> Self {
-        Head { softcap: softcap.map(f64::from), ..self }
+        Head { softcap, ..self }
     }
 
-    /// Logits of the given rows, f32 `[rows.len(), vocab]`.
-    pub(crate) fn forward(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor, ModelError> {
-        if rows.is_empty() {
-            return Ok(Tensor::from_vec(Vec::<f32>::new(), (0, self.vocab), self.compute.device())?);
+    /// Replaces `logits` by those of `x`, `[rows, vocab]`.
+    pub(crate) fn forward(&self, x: &Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+        if x.is_empty() {
+            logits.clear();
+            return Ok(());
         }
-        let wanted = self.select(x, rows)?;
-        let logits = self.output.forward(&self.norm.forward(&wanted)?)?;
-        match self.softcap {
-            Some(cap) if self.compute.pool().is_some() => {
-                let cap = cap as f32;
-                let squeeze = |x: &f32| (x / cap).tanh() * cap;
-                let values = with_values(&logits, |x| Ok(x.iter().map(squeeze).collect()))?;
-                self.compute.tensor(values, self.vocab)
+        let normed = self.norm.forward(x)?;
+        self.output.forward_to(&normed, logits)?;
+        if let Some(cap) = self.softcap {
+            match &normed {
+                Rows::Host(x) => lantern_kernels::softcap(x.pool(), logits, cap),
+                Rows::Tensor(_) => logits.iter_mut().for_each(|x| *x = (*x / cap).tanh() * cap),
             }
-            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
-            None => Ok(logits),
         }
-    }
-
-    fn select(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor, ModelError> {
-        if self.compute.pool().is_none() {
-            return Ok(x.index_select(&Tensor::new(rows, x.device())?, 0)?);
-        }
-        let wanted = with_values(x, |x| {
-            let row = |&row: &u32| &x[row as usize * self.hidden..(row as usize + 1) * self.hidden];
-            Ok(rows.iter().flat_map(row).copied().collect::<Vec<f32>>())
-        })?;
-        self.compute.tensor(wanted, self.hidden)
+        Ok(())
     }
 }

@@ -4,144 +4,110 @@ use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
-use lantern_gguf::{GgmlType, TensorBytes, dequantize};
-use lantern_kernels::{Arena, KernelError, MatrixShape, Product, QMatrix};
+use lantern_gguf::{GgmlType, dequantize};
+use lantern_kernels::{Pool, Product, QMatrix};
 
-use crate::ModelError;
-use crate::compute::{Compute, with_values};
-
-/// A weight matrix, shared between the layers that use it.
-pub(crate) enum Matrix {
-    /// In host memory, for kernels.
-    Host(QMatrix),
-    /// On a device, for candle.
-    Tensor(QMatMul),
-}
-
-impl Matrix {
-    /// Takes the bytes of tensor `name` as a matrix of `rows` outputs and `cols` inputs.
-    pub(crate) fn new(
-        name: &str,
-        ty: GgmlType,
-        rows: usize,
-        cols: usize,
-        bytes: TensorBytes,
-        compute: &Compute,
-        arena: &Arena,
-    ) -> Result<Self, ModelError> {
-        if let Some(pool) = compute.pool() {
-            return match QMatrix::new(ty, MatrixShape::one(rows, cols), bytes.clone(), arena, pool) {
-                Ok(matrix) => {
-                    if matrix.is_packed() {
-                        bytes.release();
-                    }
-                    Ok(Matrix::Host(matrix))
-                }
-                Err(KernelError::UnsupportedType { ty }) => {
-                    Err(ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() })
-                }
-                Err(error) => Err(error.into()),
-            };
-        }
-        let device = compute.device();
-        let Some(dtype) = candle_type(ty, cols) else {
-            return Ok(Matrix::Tensor(QMatMul::Tensor(dequantised(ty, rows, cols, &bytes, device)?)));
-        };
-        let storage = QStorage::from_data(std::borrow::Cow::Borrowed(&bytes), device, dtype)?;
-        Ok(Matrix::Tensor(QMatMul::from_qtensor(QTensor::new(storage, (rows, cols))?)?))
-    }
-}
+use crate::rows::{HostRows, Rows};
+use crate::{Compute, ModelError};
 
 /// `y = W x + b` for each row.
 pub(crate) struct Linear {
-    matrix: Arc<Matrix>,
-    bias: Option<Bias>,
-    compute: Compute,
-}
-
-struct Bias {
-    values: Vec<f32>,
-    tensor: Tensor,
+    matrix: Arc<QMatrix>,
+    bias: Option<Vec<f32>>,
+    /// Matrix and bias on a device, for candle.
+    tensors: Option<(QMatMul, Option<Tensor>)>,
 }
 
 impl Linear {
+    /// `bytes` are those that the matrix was made of.
     pub(crate) fn new(
-        matrix: Arc<Matrix>,
+        matrix: Arc<QMatrix>,
+        bytes: &[u8],
         bias: Option<Vec<f32>>,
         compute: &Compute,
     ) -> Result<Self, ModelError> {
-        let bias = match bias {
-            Some(values) => {
-                let tensor = Tensor::new(values.as_slice(), compute.device())?;
-                Some(Bias { values, tensor })
+        let tensors = match compute.has_kernels() {
+            true => None,
+            false => {
+                let device = compute.device();
+                let bias = bias.as_ref().map(|values| Tensor::new(values.as_slice(), device)).transpose()?;
+                Some((on_device(&matrix, bytes, device)?, bias))
             }
-            None => None,
         };
-        Ok(Linear { matrix, bias, compute: compute.clone() })
+        Ok(Linear { matrix, bias, tensors })
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`, which replace what is in `out`.
+    pub(crate) fn forward_to(&self, x: &Rows, out: &mut Vec<f32>) -> Result<(), ModelError> {
+        match x {
+            Rows::Host(x) => {
+                out.resize(x.rows() * self.matrix.rows(), 0.0);
+                lantern_kernels::matmul(x.pool(), &self.matrix, x, x.rows(), out)?;
+                self.add_bias(x.pool(), out)
+            }
+            Rows::Tensor(x) => {
+                *out = self.forward_tensor(x)?.flatten_all()?.to_vec1()?;
+                Ok(())
+            }
+        }
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        match &*self.matrix {
-            Matrix::Host(matrix) => {
-                let out = with_values(x, |x| self.rows(x))?;
-                self.compute.tensor(out, matrix.rows())
-            }
-            Matrix::Tensor(matrix) => {
-                let y = matrix.forward(&x.contiguous()?)?;
-                match &self.bias {
-                    Some(bias) => Ok(y.broadcast_add(&bias.tensor)?),
-                    None => Ok(y),
-                }
-            }
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x)?)),
         }
     }
 
-    /// The same over slices in host memory: `x` holds whole rows.
-    pub(crate) fn rows(&self, x: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let [out] = Linear::rows_each([self], x)?;
+    /// `[rows, inputs]` to `[rows, outputs]`, in memory.
+    pub(crate) fn forward_host(&self, x: &HostRows) -> Result<HostRows, ModelError> {
+        let [out] = Linear::forward_each([self], x)?;
         Ok(out)
     }
 
-    /// Several layers over the same rows, which are quantised for all of them together.
-    pub(crate) fn rows_each<const N: usize>(
+    /// Several layers over the same rows in memory, which are quantised for all of them together.
+    pub(crate) fn forward_each<const N: usize>(
         layers: [&Linear; N],
-        x: &[f32],
-    ) -> Result<[Vec<f32>; N], ModelError> {
-        let mut outs = [const { Vec::new() }; N];
-        let mut products = Vec::with_capacity(N);
-        let mut rows = 0;
-        for (layer, out) in layers.iter().zip(&mut outs) {
-            let weights = layer.host()?;
-            rows = x.len() / weights.cols();
-            *out = vec![0.0; rows * weights.rows()];
-            products.push(Product { weights, out });
+        x: &HostRows,
+    ) -> Result<[HostRows; N], ModelError> {
+        let mut outs = layers.map(|layer| (layer, x.room(layer.matrix.rows())));
+        let mut products = outs.each_mut().map(|(layer, out)| Product { weights: &layer.matrix, out });
+        lantern_kernels::matmul_each(x.pool(), x, x.rows(), &mut products)?;
+        for (layer, out) in &mut outs {
+            layer.add_bias(x.pool(), out)?;
         }
-        if let Some(pool) = layers.first().and_then(|layer| layer.compute.pool()) {
-            lantern_kernels::matmul_each(pool, x, rows, &mut products)?;
-        }
-        for (layer, out) in layers.iter().zip(&mut outs) {
-            layer.add_bias(out);
-        }
-        Ok(outs)
+        Ok(outs.map(|(_, out)| out))
     }
 
-    fn host(&self) -> Result<&QMatrix, ModelError> {
-        match &*self.matrix {
-            Matrix::Host(matrix) => Ok(matrix),
-            Matrix::Tensor(_) => {
-                Err(ModelError::BadBatch("a matrix on a device was asked for rows in memory".to_owned()))
-            }
+    /// `[rows, inputs]` to `[rows, outputs]`, on a device.
+    pub(crate) fn forward_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let Some((matrix, bias)) = &self.tensors else {
+            return Err(ModelError::BadBatch("a matrix for kernels was given a tensor".to_owned()));
+        };
+        let y = matrix.forward(&x.contiguous()?)?;
+        match bias {
+            Some(bias) => Ok(y.broadcast_add(bias)?),
+            None => Ok(y),
         }
     }
 
-    fn add_bias(&self, out: &mut [f32]) {
-        if let Some(bias) = &self.bias {
-            for row in out.chunks_exact_mut(bias.values.len()) {
-                row.iter_mut().zip(&bias.values).for_each(|(y, b)| *y += b);
-            }
+    fn add_bias(&self, pool: &Pool, out: &mut [f32]) -> Result<(), ModelError> {
+        match &self.bias {
+            Some(bias) => Ok(lantern_kernels::add(pool, out, bias)?),
+            None => Ok(()),
         }
     }
+}
+
+/// A matrix, or one of several, as candle multiplies it.
+pub(super) fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Result<QMatMul, ModelError> {
+    let (ty, rows, cols) = (matrix.ty(), matrix.rows(), matrix.cols());
+    let Some(dtype) = candle_type(ty, cols) else {
+        return Ok(QMatMul::Tensor(dequantised(ty, rows, cols, bytes, device)?));
+    };
+    let storage = QStorage::from_data(std::borrow::Cow::Borrowed(bytes), device, dtype)?;
+    Ok(QMatMul::from_qtensor(QTensor::new(storage, (rows, cols))?)?)
 }
 
 /// candle's name for a block type, if it can multiply rows of `cols` values of it.

@@ -1,20 +1,11 @@
 //! The gated feed-forward part of a block: `down(activation(gate(x)) * up(x))` (Shazeer, 2020).
 
 use candle_core::Tensor;
+pub(crate) use lantern_kernels::Activation;
 
 use super::Linear;
-use super::math::{gelu_tanh, silu};
-use crate::compute::{Compute, for_each_row, with_values};
+use crate::rows::Rows;
 use crate::{ModelError, Weights};
-
-/// The gate's activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// `x / (1 + e^-x)`.
-    Silu,
-    /// GELU in its tanh form.
-    GeluTanh,
-}
 
 /// A gated feed-forward network.
 pub(crate) struct GatedMlp {
@@ -22,9 +13,6 @@ pub(crate) struct GatedMlp {
     up: Linear,
     down: Linear,
     activation: Activation,
-    inner: usize,
-    outer: usize,
-    compute: Compute,
 }
 
 impl GatedMlp {
@@ -41,33 +29,30 @@ impl GatedMlp {
             up: weights.linear(&format!("{prefix}.ffn_up"), hidden, inner)?,
             down: weights.linear(&format!("{prefix}.ffn_down"), inner, hidden)?,
             activation,
-            inner,
-            outer: hidden,
-            compute: weights.compute().clone(),
         })
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Some(pool) = self.compute.pool() else {
-            let gate = self.gate.forward(x)?;
-            let gate = match self.activation {
-                Activation::Silu => gate.silu()?,
-                Activation::GeluTanh => gate.gelu()?,
-            };
-            return self.down.forward(&(gate * self.up.forward(x)?)?);
-        };
-        let out = with_values(x, |x| {
-            let [mut gate, up] = Linear::rows_each([&self.gate, &self.up], x)?;
-            for_each_row(pool, &mut gate, self.inner, |row, gate| {
-                let up = &up[row * self.inner..(row + 1) * self.inner];
-                match self.activation {
-                    Activation::Silu => gate.iter_mut().zip(up).for_each(|(g, u)| *g = silu(*g) * u),
-                    Activation::GeluTanh => gate.iter_mut().zip(up).for_each(|(g, u)| *g = gelu_tanh(*g) * u),
-                }
-            });
-            self.down.rows(&gate)
-        })?;
-        self.compute.tensor(out, self.outer)
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match x {
+            Rows::Host(x) => {
+                let [mut gate, up] = Linear::forward_each([&self.gate, &self.up], x)?;
+                lantern_kernels::gate(x.pool(), self.activation, &mut gate, &up)?;
+                Ok(Rows::Host(self.down.forward_host(&gate)?))
+            }
+            Rows::Tensor(x) => {
+                let gate = activate(self.activation, &self.gate.forward_tensor(x)?)?;
+                let inner = (gate * self.up.forward_tensor(x)?)?;
+                Ok(Rows::Tensor(self.down.forward_tensor(&inner)?))
+            }
+        }
     }
+}
+
+/// The activation, on a device.
+pub(super) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::GeluTanh => x.gelu()?,
+    })
 }

@@ -3,18 +3,27 @@
 
 mod attention;
 mod attention_tensors;
+mod block;
+mod dispatch;
 mod embedding;
+mod experts;
 mod head;
 mod linear;
-mod math;
 mod mlp;
 mod norm;
+mod per_layer;
 mod rope;
+mod rope_params;
 
-pub(crate) use attention::{Attention, AttentionParams};
+pub(crate) use attention::{Attention, AttentionParams, Values};
+pub(crate) use block::{Block, Network};
+pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
+pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
 pub(crate) use head::Head;
-pub(crate) use linear::{Linear, Matrix};
+pub(crate) use linear::Linear;
 pub(crate) use mlp::{Activation, GatedMlp};
 pub(crate) use norm::RmsNorm;
-pub(crate) use rope::{Rope, RopePairs, RopeParams, RopeScaling, RopeTable};
+pub(crate) use per_layer::{PerLayerGate, PerLayerInputs};
+pub(crate) use rope::{Rope, RopePairs, RopeTable};
+pub(crate) use rope_params::{RopeParams, RopeScaling};

@@ -1,119 +1,12 @@
-//! Rotary position embeddings (Su et al., 2021) with the ways in which models stretch them.
+//! Rotary position embeddings (Su et al., 2021).
 
 use candle_core::{D, Tensor};
-use lantern_kernels::Pool;
+pub(crate) use lantern_kernels::RopePairs;
+use lantern_kernels::Rotation;
 
-use crate::compute::{Compute, for_each_row};
-use crate::{Hyper, ModelError};
-
-/// Which two numbers of a head are turned together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RopePairs {
-    /// `2i` and `2i + 1`: files of the llama family, whose query and key rows were permuted for it.
-    Neighbours,
-    /// `i` and `i + half`: most other families.
-    Halves,
-}
-
-/// What a file says about its rotary embedding.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RopeParams {
-    /// Numbers of a head that are turned; the rest pass through.
-    pub(crate) dims: usize,
-    /// Base of the frequencies.
-    pub(crate) base: f32,
-    /// How they are stretched.
-    pub(crate) scaling: RopeScaling,
-}
-
-/// How frequencies are stretched for contexts beyond the trained one.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum RopeScaling {
-    /// Not at all.
-    None,
-    /// All by one factor.
-    Linear { factor: f32 },
-    /// By wavelength (Peng et al., 2023).
-    Yarn(Yarn),
-}
-
-/// YaRN's parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Yarn {
-    pub(crate) factor: f32,
-    pub(crate) original_context: usize,
-    pub(crate) beta_fast: f32,
-    pub(crate) beta_slow: f32,
-    pub(crate) ext_factor: f32,
-    pub(crate) attn_factor: f32,
-}
-
-impl RopeParams {
-    /// Reads the keys under `rope.`; `default_base` where the file has no base.
-    pub(crate) fn read(hyper: &Hyper, head_dim: usize, default_base: f32) -> Result<Self, ModelError> {
-        let dims = hyper.opt_size("rope.dimension_count", head_dim)?.unwrap_or(head_dim);
-        if !dims.is_multiple_of(2) {
-            return Err(hyper.bad("rope.dimension_count", format!("{dims} is odd")));
-        }
-        Ok(RopeParams {
-            dims,
-            base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
-            scaling: RopeScaling::read(hyper)?,
-        })
-    }
-}
-
-impl RopeScaling {
-    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
-        const TYPE: &str = "rope.scaling.type";
-        // Files older than the scaling keys have the linear factor under another name.
-        let old = hyper.opt_positive("rope.scale_linear")?;
-        let factor = hyper.opt_positive("rope.scaling.factor")?.or(old).unwrap_or(1.0);
-        match hyper.opt_str(TYPE)?.as_deref() {
-            None | Some("linear") if factor != 1.0 => Ok(RopeScaling::Linear { factor }),
-            None | Some("none" | "linear") => Ok(RopeScaling::None),
-            Some("yarn") => Ok(RopeScaling::Yarn(Yarn::read(hyper, factor)?)),
-            Some(other) => Err(hyper.bad(TYPE, format!("{other:?} is not supported by this architecture"))),
-        }
-    }
-}
-
-impl Yarn {
-    fn read(hyper: &Hyper, factor: f32) -> Result<Self, ModelError> {
-        let trained = hyper.size("context_length", usize::MAX)?;
-        let original = hyper.opt_size("rope.scaling.original_context_length", usize::MAX)?;
-        let number = |key: &str, default: f32| Ok::<_, ModelError>(hyper.opt_f32(key)?.unwrap_or(default));
-        Ok(Yarn {
-            factor,
-            original_context: original.unwrap_or(trained),
-            beta_fast: number("rope.scaling.yarn_beta_fast", 32.0)?,
-            beta_slow: number("rope.scaling.yarn_beta_slow", 1.0)?,
-            ext_factor: number("rope.scaling.yarn_ext_factor", 1.0)?,
-            attn_factor: number("rope.scaling.yarn_attn_factor", number("rope.scaling.attn_factor", 1.0)?)?,
-        })
-    }
-
-    /// The frequency of pair `i` and how much of the unstretched one it keeps.
-    fn stretch(&self, i: usize, frequency: f32, dims: usize, base: f32) -> f32 {
-        // The pair whose wavelength turns `beta` times within the original context.
-        let pair_of = |beta: f32| {
-            let turns = self.original_context as f32 / (beta * std::f32::consts::TAU);
-            dims as f32 * turns.ln() / (2.0 * base.ln())
-        };
-        let low = pair_of(self.beta_fast).floor().max(0.0);
-        let high = pair_of(self.beta_slow).ceil().min(dims as f32 - 1.0);
-        let ramp = ((i as f32 - low) / (high - low).max(0.001)).clamp(0.0, 1.0);
-        let keep = (1.0 - ramp) * self.ext_factor;
-        frequency / self.factor * (1.0 - keep) + frequency * keep
-    }
-
-    fn magnitude(&self) -> f32 {
-        if self.ext_factor == 0.0 || self.factor <= 1.0 {
-            return self.attn_factor;
-        }
-        self.attn_factor * (1.0 + 0.1 * self.factor.ln())
-    }
-}
+use super::{RopeParams, RopeScaling};
+use crate::rows::{HostRows, Rows};
+use crate::{Compute, ModelError};
 
 /// A rotary embedding, ready to be evaluated at positions.
 pub(crate) struct Rope {
@@ -130,10 +23,8 @@ pub(crate) struct RopeTable {
     /// Pairs per row.
     half: usize,
     /// `[rows, half]` each.
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-    /// The same as `[rows, 1, half]`, for candle.
-    tensors: Option<(Tensor, Tensor)>,
+    cos: Rows,
+    sin: Rows,
 }
 
 impl Rope {
@@ -169,48 +60,33 @@ impl Rope {
     /// The turns of these positions.
     pub(crate) fn at(&self, positions: &[u32]) -> Result<RopeTable, ModelError> {
         let half = self.frequencies.len();
-        let mut cos = Vec::with_capacity(positions.len() * half);
-        let mut sin = Vec::with_capacity(positions.len() * half);
-        for &position in positions {
-            for frequency in &self.frequencies {
-                let (s, c) = (position as f32 * frequency).sin_cos();
-                cos.push(c * self.magnitude);
-                sin.push(s * self.magnitude);
-            }
-        }
-        let tensors = match self.compute.pool() {
-            Some(_) => None,
-            None => {
-                let tensor = |values: &[f32]| {
-                    Tensor::from_slice(values, (positions.len(), 1, half), self.compute.device())
-                };
-                Some((tensor(&cos)?, tensor(&sin)?))
-            }
+        let table = |f: fn(f32) -> f32| {
+            self.compute.rows(positions.len(), half, |values| {
+                for (&position, row) in positions.iter().zip(values.chunks_exact_mut(half.max(1))) {
+                    for (value, frequency) in row.iter_mut().zip(&self.frequencies) {
+                        *value = f(position as f32 * frequency) * self.magnitude;
+                    }
+                }
+                Ok(())
+            })
         };
-        Ok(RopeTable { pairs: self.pairs, half, cos, sin, tensors })
+        Ok(RopeTable { pairs: self.pairs, half, cos: table(f32::cos)?, sin: table(f32::sin)? })
     }
 }
 
 impl RopeTable {
-    /// Turns rows of `heads * head_dim` numbers in host memory.
-    pub(crate) fn apply_rows(&self, pool: &Pool, x: &mut [f32], heads: usize, head_dim: usize) {
-        for_each_row(pool, x, heads * head_dim, |row, x| {
-            let cos = &self.cos[row * self.half..(row + 1) * self.half];
-            let sin = &self.sin[row * self.half..(row + 1) * self.half];
-            for head in x.chunks_exact_mut(head_dim) {
-                match self.pairs {
-                    RopePairs::Neighbours => turn_neighbours(&mut head[..2 * self.half], cos, sin),
-                    RopePairs::Halves => turn_halves(&mut head[..2 * self.half], cos, sin),
-                }
-            }
-        });
+    /// Turns rows of `heads * head_dim` numbers in place.
+    pub(crate) fn turn(&self, x: &mut HostRows, heads: usize, head_dim: usize) -> Result<(), ModelError> {
+        let (Rows::Host(cos), Rows::Host(sin)) = (&self.cos, &self.sin) else { return Err(mixed()) };
+        let rotation = Rotation { pairs: self.pairs, half: self.half, cos, sin };
+        let (pool, x) = x.pool_and_values();
+        Ok(lantern_kernels::rope(pool, &rotation, x, heads, head_dim)?)
     }
 
     /// Turns a tensor `[rows, heads, head_dim]`.
-    pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Some((cos, sin)) = &self.tensors else {
-            return Err(ModelError::BadBatch("a rope table for kernels was given tensors".to_owned()));
-        };
+    pub(crate) fn turn_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let (Rows::Tensor(cos), Rows::Tensor(sin)) = (&self.cos, &self.sin) else { return Err(mixed()) };
+        let (cos, sin) = (&cos.unsqueeze(1)?, &sin.unsqueeze(1)?);
         let (rows, heads, head_dim) = x.dims3()?;
         let dims = 2 * self.half;
         let turning = x.narrow(D::Minus1, 0, dims)?;
@@ -238,23 +114,13 @@ impl RopeTable {
     }
 }
 
-fn turn_neighbours(x: &mut [f32], cos: &[f32], sin: &[f32]) {
-    for ((pair, c), s) in x.chunks_exact_mut(2).zip(cos).zip(sin) {
-        let (a, b) = (pair[0], pair[1]);
-        pair[0] = a * c - b * s;
-        pair[1] = a * s + b * c;
-    }
-}
-
-fn turn_halves(x: &mut [f32], cos: &[f32], sin: &[f32]) {
-    let (front, back) = x.split_at_mut(x.len() / 2);
-    for (((a, b), c), s) in front.iter_mut().zip(back).zip(cos).zip(sin) {
-        (*a, *b) = (*a * c - *b * s, *a * s + *b * c);
-    }
+fn mixed() -> ModelError {
+    ModelError::BadBatch("rows in memory meet a rope table on a device, or the other way round".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rope_params::Yarn;
     use super::*;
 
     fn frequencies(scaling: RopeScaling) -> Vec<f32> {
@@ -303,15 +169,17 @@ mod tests {
         for pairs in [RopePairs::Neighbours, RopePairs::Halves] {
             let kernels = Compute::kernels(1);
             let table = Rope::new(&params, None, pairs, &kernels).at(&[3, 70]).unwrap();
-            let mut rows = values.clone();
-            table.apply_rows(kernels.pool().unwrap(), &mut rows, 3, 12);
+            let rows = kernels.rows(2, 3 * 12, |_| Ok(())).unwrap();
+            let Rows::Host(mut rows) = rows else { panic!("kernels compute in memory") };
+            rows.copy_from_slice(&values);
+            table.turn(&mut rows, 3, 12).unwrap();
 
             let device = candle_core::Device::Cpu;
             let table =
                 Rope::new(&params, None, pairs, &Compute::tensors(device.clone())).at(&[3, 70]).unwrap();
             let x = Tensor::from_slice(&values, (2, 3, 12), &device).unwrap();
-            let turned = table.apply(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert_eq!(rows, turned, "{pairs:?}");
+            let turned = table.turn_tensor(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(rows[..], turned, "{pairs:?}");
             assert_eq!(rows[8..12], values[8..12], "numbers beyond the turned ones pass through");
         }
     }

@@ -71,9 +71,9 @@ impl Sampler {
 
     /// The next token. `history` holds all tokens so far, oldest first; `logits` are changed in place.
     pub fn sample(&mut self, logits: &mut [f32], history: &[u32]) -> Result<u32, SampleError> {
-        let nan = logits.iter().filter(|logit| logit.is_nan()).count();
-        if nan > 0 {
-            return Err(SampleError::NotANumber { count: nan, total: logits.len() });
+        if logits.iter().fold(false, |any, logit| any | logit.is_nan()) {
+            let count = logits.iter().filter(|logit| logit.is_nan()).count();
+            return Err(SampleError::NotANumber { count, total: logits.len() });
         }
         for &(id, bias) in &self.params.logit_bias {
             if let Some(logit) = logits.get_mut(id as usize) {
@@ -118,16 +118,48 @@ impl Sampler {
     /// Fills `candidates` with the tokens that top-k leaves and their weights exp((logit − max) / temperature).
     fn weigh(&mut self, logits: &[f32], max: f32) {
         self.candidates.clear();
-        let all = logits.iter().enumerate().filter(|(_, logit)| **logit > f32::NEG_INFINITY);
-        self.candidates.extend(all.map(|(id, &weight)| Candidate { id: id as u32, weight }));
-        let k = self.params.top_k as usize;
-        if k > 0 && k < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(k - 1, likelier);
-            self.candidates.truncate(k);
-        }
+        let keep = if self.params.top_k == 0 { logits.len() } else { self.params.top_k as usize };
+        self.take_likeliest(logits, keep);
         for candidate in &mut self.candidates {
             candidate.weight = ((candidate.weight - max) / self.params.temperature).exp();
         }
+    }
+
+    /// Fills `candidates` with the `keep` likeliest tokens that are not banned.
+    ///
+    /// The list may grow to twice the size before the less likely half goes, and then only logits above all of that
+    /// half are looked at: after the first few hundred, nearly none.
+    fn take_likeliest(&mut self, logits: &[f32], keep: usize) {
+        /// Logits that are compared at once.
+        const GROUP: usize = 32;
+        let full = keep.saturating_mul(2);
+        let mut above = f32::NEG_INFINITY;
+        for (group, first) in logits.chunks(GROUP).zip((0..).step_by(GROUP)) {
+            if !group.iter().fold(false, |any, &logit| any | (logit > above)) {
+                continue;
+            }
+            for (&weight, id) in group.iter().zip(first..) {
+                // Of equal ones the first are kept, as `likelier` wants it.
+                if weight > above {
+                    self.candidates.push(Candidate { id, weight });
+                }
+                if self.candidates.len() >= full {
+                    above = self.drop_unlikely(keep);
+                }
+            }
+        }
+        self.drop_unlikely(keep);
+    }
+
+    /// Leaves the `keep` likeliest candidates and gives the least of their weights.
+    fn drop_unlikely(&mut self, keep: usize) -> f32 {
+        if self.candidates.len() <= keep {
+            return f32::NEG_INFINITY;
+        }
+        let (_, least, _) = self.candidates.select_nth_unstable_by(keep - 1, likelier);
+        let least = least.weight;
+        self.candidates.truncate(keep);
+        least
     }
 
     /// Applies top-p and min-p. Both keep a beginning of the list by falling weight.
@@ -184,14 +216,15 @@ impl Sampler {
 
 /// The token with the highest logit, the lowest id among equals; `None` if all are banned.
 fn likeliest(logits: &[f32]) -> Option<u32> {
-    let mut best = None;
-    let mut max = f32::NEG_INFINITY;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit > max {
-            (best, max) = (Some(id as u32), logit);
-        }
+    let larger = |max: f32, &logit: &f32| if logit > max { logit } else { max };
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let (groups, rest) = logits.as_chunks::<16>();
+    for group in groups {
+        lanes.iter_mut().zip(group).for_each(|(max, logit)| *max = larger(*max, logit));
     }
-    best
+    let max = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, larger);
+    let first = || logits.iter().position(|&logit| logit == max);
+    if max > f32::NEG_INFINITY { first().map(|id| id as u32) } else { None }
 }
 
 /// Falling weight, rising id among equals.

@@ -1,8 +1,11 @@
 //! A tile times a few columns, unpacked on the way: what writing one token asks for.
 
-use super::layouts::{Layout, Scales};
+use super::layouts::Layout;
 use super::simd::Simd;
 use super::{Columns, DIRECT, ROWS, RowStart, TileBlocks};
+
+/// How far ahead of the weights in use the next ones are asked for, in bytes.
+const AHEAD: usize = 4096;
 
 /// Adds the products of a tile with the rows `rows` (at most [`DIRECT`]) to `sums`.
 ///
@@ -15,21 +18,39 @@ pub unsafe fn multiply<S: Simd, L: Layout>(
     rows: &[u32],
     sums: &mut [[f32; ROWS]],
 ) {
+    // SAFETY: passed on.
+    unsafe {
+        if S::LANES == ROWS {
+            for_rows::<S, L, 1>(tile, x, rows, sums)
+        } else {
+            for_rows::<S, L, 2>(tile, x, rows, sums)
+        }
+    }
+}
+
+/// `H` vectors make sixteen rows.
+#[inline(always)]
+unsafe fn for_rows<S: Simd, L: Layout, const H: usize>(
+    tile: TileBlocks,
+    x: Columns<'_>,
+    rows: &[u32],
+    sums: &mut [[f32; ROWS]],
+) {
     assert!(tile.count * L::PARTS * 32 == x.len && rows.len() == sums.len() && rows.len() <= DIRECT);
     // SAFETY: passed on; the activations are as long as the assertion says.
     unsafe {
         match (rows, sums) {
-            (&[a], [sa]) => some::<S, L, 1>(tile, x, [a], [sa]),
-            (&[a, b], [sa, sb]) => some::<S, L, 2>(tile, x, [a, b], [sa, sb]),
-            (&[a, b, c], [sa, sb, sc]) => some::<S, L, 3>(tile, x, [a, b, c], [sa, sb, sc]),
-            (&[a, b, c, d], [sa, sb, sc, sd]) => some::<S, L, 4>(tile, x, [a, b, c, d], [sa, sb, sc, sd]),
+            (&[a], [sa]) => some::<S, L, 1, H>(tile, x, [a], [sa]),
+            (&[a, b], [sa, sb]) => some::<S, L, 2, H>(tile, x, [a, b], [sa, sb]),
+            (&[a, b, c], [sa, sb, sc]) => some::<S, L, 3, H>(tile, x, [a, b, c], [sa, sb, sc]),
+            (&[a, b, c, d], [sa, sb, sc, sd]) => some::<S, L, 4, H>(tile, x, [a, b, c, d], [sa, sb, sc, sd]),
             _ => {}
         }
     }
 }
 
 #[inline(always)]
-unsafe fn some<S: Simd, L: Layout, const N: usize>(
+unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
     tile: TileBlocks,
     x: Columns<'_>,
     rows: [u32; N],
@@ -38,34 +59,27 @@ unsafe fn some<S: Simd, L: Layout, const N: usize>(
     let x = x.pointers(rows, L::GROUP, L::MIN);
     // SAFETY: the caller's promises; a block's parts lie inside it by `Layout`'s constants.
     unsafe {
-        let mut scales = Scales::<S>::new();
-        // Two vectors for each row of activations: enough for sixteen rows of weights.
-        let mut totals = [[S::zero_f(); 2]; N];
-        for c in 0..N {
-            for lane in 0..ROWS / S::LANES {
-                totals[c][lane] = S::load_f(sums[c].as_ptr().wrapping_add(lane * S::LANES));
+        let mut total = [[S::zero_f(); N]; H];
+        for h in 0..H {
+            for c in 0..N {
+                total[h][c] = S::load_f(sums[c].as_ptr().wrapping_add(h * S::LANES));
             }
         }
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
-            for lane in 0..ROWS / S::LANES {
-                L::scales(block, lane, &mut scales);
-                let mut total = [S::zero_f(); N];
-                for c in 0..N {
-                    total[c] = totals[c][lane];
-                }
-                for part in 0..L::PARTS {
-                    let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
-                    add_part::<S, L, N>(planes, lane, part, b * L::PARTS + part, &scales, &x, &mut total);
-                }
-                for c in 0..N {
-                    totals[c][lane] = total[c];
-                }
+            S::prefetch(block.wrapping_add(AHEAD), L::BYTES);
+            let mut headers = [L::header::<S>(block, 0); H];
+            for h in 1..H {
+                headers[h] = L::header::<S>(block, h);
+            }
+            for part in 0..L::PARTS {
+                let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
+                add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &headers, &x, &mut total);
             }
         }
-        for c in 0..N {
-            for lane in 0..ROWS / S::LANES {
-                S::store_f(sums[c].as_mut_ptr().wrapping_add(lane * S::LANES), totals[c][lane]);
+        for h in 0..H {
+            for c in 0..N {
+                S::store_f(sums[c].as_mut_ptr().wrapping_add(h * S::LANES), total[h][c]);
             }
         }
     }
@@ -73,78 +87,92 @@ unsafe fn some<S: Simd, L: Layout, const N: usize>(
 
 /// Adds part `part` of a block, which is part `at` of the row.
 #[inline(always)]
-unsafe fn add_part<S: Simd, L: Layout, const N: usize>(
+unsafe fn add_part<S: Simd, L: Layout, const N: usize, const H: usize>(
     planes: *const u8,
-    lane: usize,
     part: usize,
     at: usize,
-    scales: &Scales<S>,
+    headers: &[L::Header<S>; H],
     x: &[RowStart; N],
-    total: &mut [S::F; N],
+    total: &mut [[S::F; N]; H],
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        let q = L::integers::<S>(planes, lane);
+        let mut q = [[S::zero(); 8]; H];
+        for h in 0..H {
+            q[h] = L::integers::<S>(planes, h);
+        }
         let mut from = [std::ptr::null(); N];
         for c in 0..N {
             from[c] = x[c].q.wrapping_add(at * 32);
         }
         if L::GROUP == 32 {
-            let dots = dot::<S, L, 8, N>(q, from);
-            add_group::<S, L, N>(dots, scales, part, at, at, x, total);
-        } else {
-            let [a, b, c, d, e, f, g, h] = q;
-            let dots = dot::<S, L, 4, N>([a, b, c, d], from);
-            add_group::<S, L, N>(dots, scales, 2 * part, at, 2 * at, x, total);
-            for c in 0..N {
-                from[c] = from[c].wrapping_add(16);
-            }
-            let dots = dot::<S, L, 4, N>([e, f, g, h], from);
-            add_group::<S, L, N>(dots, scales, 2 * part + 1, at, 2 * at + 1, x, total);
+            add_group::<S, L, N, H>(dot::<S, L, 8, N, H>(q, from), headers, part, at, at, x, total);
+            return;
         }
+        let (mut first, mut second) = ([[S::zero(); 4]; H], [[S::zero(); 4]; H]);
+        for h in 0..H {
+            let [a, b, c, d, e, f, g, i] = q[h];
+            (first[h], second[h]) = ([a, b, c, d], [e, f, g, i]);
+        }
+        add_group::<S, L, N, H>(dot::<S, L, 4, N, H>(first, from), headers, 2 * part, at, 2 * at, x, total);
+        for c in 0..N {
+            from[c] = from[c].wrapping_add(16);
+        }
+        add_group::<S, L, N, H>(
+            dot::<S, L, 4, N, H>(second, from),
+            headers,
+            2 * part + 1,
+            at,
+            2 * at + 1,
+            x,
+            total,
+        );
     }
 }
 
 /// The integer sums, by the number of bits.
 #[inline(always)]
-unsafe fn dot<S: Simd, L: Layout, const W: usize, const N: usize>(
-    q: [S::I; W],
+unsafe fn dot<S: Simd, L: Layout, const W: usize, const N: usize, const H: usize>(
+    q: [[S::I; W]; H],
     x: [*const i8; N],
-) -> [S::I; N] {
+) -> [[S::I; N]; H] {
     // SAFETY: the caller's promises.
     unsafe {
         match L::BITS {
-            0..=4 => S::dot::<4, W, N>(q, x),
-            5 => S::dot::<5, W, N>(q, x),
-            6 => S::dot::<6, W, N>(q, x),
-            _ => S::dot::<8, W, N>(q, x),
+            0..=4 => S::dot::<4, W, N, H>(q, x),
+            5 => S::dot::<5, W, N, H>(q, x),
+            6 => S::dot::<6, W, N, H>(q, x),
+            _ => S::dot::<8, W, N, H>(q, x),
         }
     }
 }
 
 /// The definition in `dot`, for one group: `group` of the block, scale `block32` and term `term` of the row.
 #[inline(always)]
-unsafe fn add_group<S: Simd, L: Layout, const N: usize>(
-    dots: [S::I; N],
-    scales: &Scales<S>,
+unsafe fn add_group<S: Simd, L: Layout, const N: usize, const H: usize>(
+    dots: [[S::I; N]; H],
+    headers: &[L::Header<S>; H],
     group: usize,
     block32: usize,
     term: usize,
     x: &[RowStart; N],
-    total: &mut [S::F; N],
+    total: &mut [[S::F; N]; H],
 ) {
     // SAFETY: the caller's promises: activations have a scale for 32 columns and a term for each group.
     unsafe {
-        for c in 0..N {
-            let term = S::splat_f(*x[c].terms.wrapping_add(term));
-            let x_scale = S::splat_f(*x[c].scales.wrapping_add(block32));
-            let mut dot = S::to_f(dots[c]);
-            if !L::MIN {
-                dot = S::mul_add(S::splat_f(-(L::PACKING.form.offset as f32)), term, dot);
-            }
-            total[c] = S::mul_add(S::mul(scales.scale[group], x_scale), dot, total[c]);
-            if L::MIN {
-                total[c] = S::mul_add(scales.min[group], term, total[c]);
+        for h in 0..H {
+            let (scale, min) = L::scales::<S>(&headers[h], group);
+            for c in 0..N {
+                let term = S::splat_f(*x[c].terms.wrapping_add(term));
+                let x_scale = S::splat_f(*x[c].scales.wrapping_add(block32));
+                let mut dot = S::to_f(dots[h][c]);
+                if !L::MIN {
+                    dot = S::mul_add(S::splat_f(-(L::PACKING.form.offset as f32)), term, dot);
+                }
+                total[h][c] = S::mul_add(S::mul(scale, x_scale), dot, total[h][c]);
+                if L::MIN {
+                    total[h][c] = S::mul_add(min, term, total[h][c]);
+                }
             }
         }
     }

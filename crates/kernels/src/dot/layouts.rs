@@ -3,7 +3,7 @@
 
 use lantern_gguf::GgmlType;
 
-use super::simd::Simd;
+use super::simd::{Simd, highest, lowest};
 use crate::packed::{PART, Packing, Planes, ROWS, UNIT, packing};
 
 /// A type's tiles. `lane` counts vectors of a tile: the rows from `lane · LANES` on.
@@ -27,11 +27,20 @@ pub trait Layout {
     /// As in `lantern_gguf::blocks::Affine`.
     const MIN: bool = Self::PACKING.form.has_min;
 
-    /// Scales and minimums of a block.
+    /// What the scales of a block's groups are made of.
+    type Header<S: Simd>: Copy;
+
+    /// Reads a block's header.
     ///
     /// # Safety
     /// The instruction set; `header` must lead to a block's header.
-    unsafe fn scales<S: Simd>(header: *const u8, lane: usize, to: &mut Scales<S>);
+    unsafe fn header<S: Simd>(header: *const u8, lane: usize) -> Self::Header<S>;
+
+    /// The scale and the minimum of a group; types without minimums give anything for it.
+    ///
+    /// # Safety
+    /// The instruction set.
+    unsafe fn scales<S: Simd>(header: &Self::Header<S>, group: usize) -> (S::F, S::F);
 
     /// The integers of a part: vector `i` has columns `4i` to `4i + 3`.
     ///
@@ -49,22 +58,6 @@ pub trait Layout {
             }
             out
         }
-    }
-}
-
-/// Scales and minimums of one block, a vector for each group.
-pub struct Scales<S: Simd> {
-    pub scale: [S::F; 16],
-    pub min: [S::F; 16],
-}
-
-impl<S: Simd> Scales<S> {
-    /// # Safety
-    /// The instruction set.
-    #[inline(always)]
-    pub unsafe fn new() -> Self {
-        // SAFETY: passed on.
-        unsafe { Scales { scale: [S::zero_f(); 16], min: [S::zero_f(); 16] } }
     }
 }
 
@@ -183,20 +176,35 @@ unsafe fn with_high<S: Simd>(mut low: [S::I; 8], high: [S::I; 8]) -> [S::I; 8] {
     low
 }
 
-/// Declares a layout by its type and how its header is read.
+/// Declares a layout by its type, what it keeps of a block's header, and how that gives the scales of a group.
 macro_rules! layout {
-    ($($name:ident),*: |$header:ident, $lane:ident, $to:ident| $scales:block) => {
+    (
+        $($name:ident),*: $kept:ty;
+        |$header:ident, $lane:ident| $read:block
+        |$pattern:pat, $group:ident| $scales:block
+    ) => {
         $(
             #[allow(non_camel_case_types)]
             pub struct $name;
 
             impl Layout for $name {
                 const TY: GgmlType = GgmlType::$name;
+                type Header<S: Simd> = $kept;
 
                 #[inline(always)]
-                unsafe fn scales<S: Simd>($header: *const u8, $lane: usize, $to: &mut Scales<S>) {
+                unsafe fn header<S: Simd>($header: *const u8, $lane: usize) -> $kept {
                     // SAFETY: every load stays inside the header, which the caller vouches for.
-                    unsafe { $scales }
+                    unsafe { $read }
+                }
+
+                #[inline(always)]
+                unsafe fn scales<S: Simd>(header: &$kept, $group: usize) -> (S::F, S::F) {
+                    let $pattern = header;
+                    // SAFETY: register arithmetic only, if anything.
+                    #[allow(unused_unsafe)]
+                    unsafe {
+                        $scales
+                    }
                 }
             }
         )*
@@ -210,92 +218,121 @@ fn word<S: Simd>(header: *const u8, lane: usize, before: usize, width: usize, in
     header.wrapping_add(ROWS * (before + width * index) + width * S::LANES * lane)
 }
 
-layout! { Q4_0, Q5_0, Q8_0, IQ4NL: |header, lane, to| {
-    to.scale[0] = S::load_halves(word::<S>(header, lane, 0, 2, 0));
-}}
+layout! { Q4_0, Q5_0, Q8_0, IQ4NL: S::F;
+    |header, lane| { S::load_halves(word::<S>(header, lane, 0, 2, 0)) }
+    |d, _group| { (*d, *d) }
+}
 
-layout! { Q4_1, Q5_1: |header, lane, to| {
-    (to.scale[0], to.min[0]) = S::load_two_halves(word::<S>(header, lane, 0, 4, 0));
-}}
+layout! { Q4_1, Q5_1: (S::F, S::F);
+    |header, lane| { S::load_two_halves(word::<S>(header, lane, 0, 4, 0)) }
+    |both, _group| { *both }
+}
 
-layout! { MXFP4: |header, lane, to| {
-    to.scale[0] = S::power_of_two(S::load_bytes(word::<S>(header, lane, 0, 1, 0)));
-}}
+layout! { MXFP4: S::F;
+    |header, lane| { S::power_of_two(S::load_bytes(word::<S>(header, lane, 0, 1, 0))) }
+    |d, _group| { (*d, *d) }
+}
 
-layout! { Q4K, Q5K: |header, lane, to| {
-    let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 0, 4, 0));
-    let [a, b, c] = [1, 2, 3].map(|i| word::<S>(header, lane, 0, 4, i));
-    let (a, b, c) = (S::load(a), S::load(b), S::load(c));
-    let (six, minus) = (S::splat_bytes(0x3f), S::negate(dmin));
-    let scales = [S::and(a, six), six_bits::<S>(c, a)];
-    let mins = [S::and(b, six), six_bits::<S>(S::right32::<4>(c), b)];
-    for i in 0..2 {
-        let (scales, mins) = (four_bytes::<S>(scales[i]), four_bytes::<S>(mins[i]));
-        for j in 0..4 {
-            to.scale[4 * i + j] = S::mul(d, scales[j]);
-            to.min[4 * i + j] = S::mul(minus, mins[j]);
+/// Scales and minimums as bytes, four groups a word, with their factors.
+#[derive(Clone, Copy)]
+pub struct TwoLevels<S: Simd, const WORDS: usize> {
+    d: S::F,
+    minus: S::F,
+    scales: [S::I; WORDS],
+    mins: [S::I; WORDS],
+}
+
+layout! { Q4K, Q5K: TwoLevels<S, 2>;
+    |header, lane| {
+        let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 0, 4, 0));
+        let a = S::load(word::<S>(header, lane, 0, 4, 1));
+        let b = S::load(word::<S>(header, lane, 0, 4, 2));
+        let c = S::load(word::<S>(header, lane, 0, 4, 3));
+        let six = S::splat_bytes(0x3f);
+        let scales = [S::and(a, six), six_bits::<S>(c, a)];
+        let mins = [S::and(b, six), six_bits::<S>(S::right32::<4>(c), b)];
+        TwoLevels { d, minus: S::negate(dmin), scales, mins }
+    }
+    |TwoLevels { d, minus, scales, mins }, group| {
+        let scale = S::to_f(S::pick(scales[group / 4], lowest(group % 4)));
+        let min = S::to_f(S::pick(mins[group / 4], lowest(group % 4)));
+        (S::mul(*d, scale), S::mul(*minus, min))
+    }
+}
+
+layout! { Q2K: TwoLevels<S, 4>;
+    |header, lane| {
+        let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 16, 4, 0));
+        let (mut scales, mut mins, low) = ([S::zero(); 4], [S::zero(); 4], S::splat_bytes(15));
+        for i in 0..4 {
+            let both = S::load(word::<S>(header, lane, 0, 4, i));
+            (scales[i], mins[i]) = (S::and(both, low), S::and(S::right16::<4>(both), low));
         }
+        TwoLevels { d, minus: S::negate(dmin), scales, mins }
     }
-}}
+    |TwoLevels { d, minus, scales, mins }, group| {
+        let scale = S::to_f(S::pick(scales[group / 4], lowest(group % 4)));
+        let min = S::to_f(S::pick(mins[group / 4], lowest(group % 4)));
+        (S::mul(*d, scale), S::mul(*minus, min))
+    }
+}
 
-layout! { Q6K: |header, lane, to| {
-    let d = S::load_halves(word::<S>(header, lane, 16, 2, 0));
-    for i in 0..4 {
-        let four = S::load(word::<S>(header, lane, 0, 4, i));
-        // A scale's byte moves to the top, so that moving it back brings its sign along.
-        let tops = [S::left32::<24>(four), S::left32::<16>(four), S::left32::<8>(four), four];
-        for j in 0..4 {
-            to.scale[4 * i + j] = S::mul(d, S::to_f(S::right_signed::<24>(tops[j])));
+layout! { Q6K: (S::F, [S::I; 4]);
+    |header, lane| {
+        let mut scales = [S::zero(); 4];
+        for i in 0..4 {
+            scales[i] = S::load(word::<S>(header, lane, 0, 4, i));
         }
+        (S::load_halves(word::<S>(header, lane, 16, 2, 0)), scales)
     }
-}}
+    |(d, scales), group| {
+        let top = S::pick(scales[group / 4], highest(group % 4));
+        (S::mul(*d, S::to_f(S::right_signed::<24>(top))), *d)
+    }
+}
 
-layout! { Q2K: |header, lane, to| {
-    let (d, dmin) = S::load_two_halves(word::<S>(header, lane, 16, 4, 0));
-    let (minus, low) = (S::negate(dmin), S::splat_bytes(15));
-    for i in 0..4 {
-        let both = S::load(word::<S>(header, lane, 0, 4, i));
-        let scales = four_bytes::<S>(S::and(both, low));
-        let mins = four_bytes::<S>(S::and(S::right16::<4>(both), low));
-        for j in 0..4 {
-            to.scale[4 * i + j] = S::mul(d, scales[j]);
-            to.min[4 * i + j] = S::mul(minus, mins[j]);
+layout! { Q3K: (S::F, [S::I; 4]);
+    |header, lane| {
+        let a = S::load(word::<S>(header, lane, 0, 4, 0));
+        let b = S::load(word::<S>(header, lane, 0, 4, 1));
+        let c = S::load(word::<S>(header, lane, 0, 4, 2));
+        let (low, two) = (S::splat_bytes(15), S::splat_bytes(3));
+        let upper = [c, S::right16::<2>(c), S::right16::<4>(c), S::right16::<6>(c)];
+        let mut scales = [a, b, S::right16::<4>(a), S::right16::<4>(b)];
+        for i in 0..4 {
+            scales[i] = S::or(S::and(scales[i], low), S::left16::<4>(S::and(upper[i], two)));
         }
+        (S::load_halves(word::<S>(header, lane, 12, 2, 0)), scales)
     }
-}}
+    |(d, scales), group| {
+        let scale = S::sub32(S::pick(scales[group / 4], lowest(group % 4)), S::splat(32));
+        (S::mul(*d, S::to_f(scale)), *d)
+    }
+}
 
-layout! { Q3K: |header, lane, to| {
-    let d = S::load_halves(word::<S>(header, lane, 12, 2, 0));
-    let [a, b, upper] = [0, 1, 2].map(|i| word::<S>(header, lane, 0, 4, i));
-    let (a, b, upper) = (S::load(a), S::load(b), S::load(upper));
-    let (low, two) = (S::splat_bytes(15), S::splat_bytes(3));
-    let lower = [S::and(a, low), S::and(b, low), S::and(S::right16::<4>(a), low), S::and(S::right16::<4>(b), low)];
-    let upper = [upper, S::right16::<2>(upper), S::right16::<4>(upper), S::right16::<6>(upper)];
-    for i in 0..4 {
-        let four = S::or(lower[i], S::left16::<4>(S::and(upper[i], two)));
-        let scales = signed_bytes::<S>(four);
-        for j in 0..4 {
-            to.scale[4 * i + j] = S::mul(d, scales[j]);
+layout! { IQ4XS: (S::F, [S::I; 2]);
+    |header, lane| {
+        // The first word has the half float below the upper bits of the scales.
+        let first = S::load(word::<S>(header, lane, 0, 4, 0));
+        let low = S::load(word::<S>(header, lane, 0, 4, 1));
+        let (nibble, pair) = (S::splat(15), S::splat(3));
+        let mut scales = [S::zero(); 2];
+        macro_rules! scale {
+            ($($g:literal),*) => {$({
+                let low = S::and(S::right32::<{ 4 * $g }>(low), nibble);
+                let high = S::and(S::right32::<{ 16 + 2 * $g }>(first), pair);
+                let scale = S::or(low, S::left32::<4>(high));
+                scales[$g / 4] = S::or(scales[$g / 4], S::left32::<{ 8 * ($g % 4) }>(scale));
+            })*};
         }
+        scale!(0, 1, 2, 3, 4, 5, 6, 7);
+        (S::load_two_halves(word::<S>(header, lane, 0, 4, 0)).0, scales)
     }
-}}
-
-layout! { IQ4XS: |header, lane, to| {
-    // The first word has the half float below the upper bits of the scales.
-    let first = S::load(word::<S>(header, lane, 0, 4, 0));
-    let d = S::load_two_halves(word::<S>(header, lane, 0, 4, 0)).0;
-    let low = S::load(word::<S>(header, lane, 0, 4, 1));
-    let (nibble, pair, offset) = (S::splat(15), S::splat(3), S::splat(32));
-    macro_rules! scale {
-        ($($g:literal),*) => {$({
-            let low = S::and(S::right32::<{ 4 * $g }>(low), nibble);
-            let high = S::and(S::right32::<{ 16 + 2 * $g }>(first), pair);
-            let scale = S::sub32(S::or(low, S::left32::<4>(high)), offset);
-            to.scale[$g] = S::mul(d, S::to_f(scale));
-        })*};
+    |(d, scales), group| {
+        let scale = S::sub32(S::pick(scales[group / 4], lowest(group % 4)), S::splat(32));
+        (S::mul(*d, S::to_f(scale)), *d)
     }
-    scale!(0, 1, 2, 3, 4, 5, 6, 7);
-}}
+}
 
 /// In each byte, the lower half of `low` and above it the highest two bits of `high`.
 #[inline(always)]
@@ -304,35 +341,5 @@ unsafe fn six_bits<S: Simd>(low: S::I, high: S::I) -> S::I {
     unsafe {
         let high = S::and(S::right32::<2>(high), S::splat_bytes(0x30));
         S::or(S::and(low, S::splat_bytes(0x0f)), high)
-    }
-}
-
-/// The four bytes of each row as floats.
-#[inline(always)]
-unsafe fn four_bytes<S: Simd>(v: S::I) -> [S::F; 4] {
-    // SAFETY: the caller's instruction set.
-    unsafe {
-        let byte = S::splat(255);
-        [
-            S::to_f(S::and(v, byte)),
-            S::to_f(S::and(S::right32::<8>(v), byte)),
-            S::to_f(S::and(S::right32::<16>(v), byte)),
-            S::to_f(S::right32::<24>(v)),
-        ]
-    }
-}
-
-/// As [`four_bytes`], less 32.
-#[inline(always)]
-unsafe fn signed_bytes<S: Simd>(v: S::I) -> [S::F; 4] {
-    // SAFETY: the caller's instruction set.
-    unsafe {
-        let (byte, offset) = (S::splat(255), S::splat(32));
-        [
-            S::to_f(S::sub32(S::and(v, byte), offset)),
-            S::to_f(S::sub32(S::and(S::right32::<8>(v), byte), offset)),
-            S::to_f(S::sub32(S::and(S::right32::<16>(v), byte), offset)),
-            S::to_f(S::sub32(S::right32::<24>(v), offset)),
-        ]
     }
 }

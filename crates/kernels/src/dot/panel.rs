@@ -2,7 +2,7 @@
 
 use lantern_gguf::blocks::Affine;
 
-use super::layouts::{Layout, Scales};
+use super::layouts::Layout;
 use super::simd::Simd;
 use super::{Columns, PANEL, Panel, ROWS, TileBlocks};
 use crate::packed::UNIT;
@@ -17,17 +17,17 @@ pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
     assert!(tile.count * L::PARTS * 32 <= PANEL, "more columns than a panel has");
     // SAFETY: stores stay inside the panel by the assertion; loads are the caller's promise.
     unsafe {
-        let mut scales = Scales::<S>::new();
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
             for lane in 0..ROWS / S::LANES {
-                L::scales(block, lane, &mut scales);
+                let header = L::header::<S>(block, lane);
                 for g in 0..per_block {
+                    let (scale, min) = L::scales::<S>(&header, g);
                     let place = panel.scales[b * per_block + g].as_mut_ptr().wrapping_add(lane * S::LANES);
-                    S::store_f(place, scales.scale[g]);
+                    S::store_f(place, scale);
                     if L::MIN {
                         let place = panel.mins[b * per_block + g].as_mut_ptr().wrapping_add(lane * S::LANES);
-                        S::store_f(place, scales.min[g]);
+                        S::store_f(place, min);
                     }
                 }
                 for part in 0..L::PARTS {
@@ -160,6 +160,7 @@ unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize>(
         for (i, weights) in weights.iter_mut().enumerate() {
             *weights = S::load(q.wrapping_add(i * UNIT));
         }
-        S::dot::<BITS, W, N>(weights, x)
+        let [dots] = S::dot::<BITS, W, N, 1>([weights], x);
+        dots
     }
 }

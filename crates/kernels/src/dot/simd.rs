@@ -16,6 +16,9 @@ pub unsafe trait Simd: Copy {
     /// A float for each row.
     type F: Copy;
 
+    /// Asks for `len` bytes from `start` on, which need not exist: a prefetch never faults.
+    unsafe fn prefetch(start: *const u8, len: usize);
+
     unsafe fn zero() -> Self::I;
     /// Four bytes for each row.
     unsafe fn load(from: *const u8) -> Self::I;
@@ -36,6 +39,8 @@ pub unsafe trait Simd: Copy {
     unsafe fn sub32(a: Self::I, b: Self::I) -> Self::I;
     /// 2^(e − 128) for each e from 0 to 254.
     unsafe fn power_of_two(e: Self::I) -> Self::F;
+    /// The bytes of each row's four that `which` names for 32 bits; 0x80 gives zero. See [`lowest`] and [`highest`].
+    unsafe fn pick(v: Self::I, which: &[u8; 16]) -> Self::I;
     /// For each byte below 16, the byte of the table at that place.
     unsafe fn look_up(table: &[u8; 16], v: Self::I) -> Self::I;
 
@@ -53,10 +58,34 @@ pub unsafe trait Simd: Copy {
     unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     unsafe fn negate(v: Self::F) -> Self::F;
 
-    /// Σ q·x over `4 W` columns of each row: `q` holds unsigned integers below 2^BITS, each `x` leads to `4 W` signed
-    /// bytes between −127 and 127.
-    unsafe fn dot<const BITS: u32, const W: usize, const N: usize>(
-        q: [Self::I; W],
+    /// Σ q·x over `4 W` columns of each row, for `H` vectors of rows and `N` columns of activations: `q` holds unsigned
+    /// integers below 2^BITS, each `x` leads to `4 W` signed bytes between −127 and 127.
+    unsafe fn dot<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+        q: [[Self::I; W]; H],
         x: [*const i8; N],
-    ) -> [Self::I; N];
+    ) -> [[Self::I; N]; H];
+}
+
+/// Byte `j` of each row, as the lowest of 32 bits: for [`Simd::pick`].
+#[inline(always)]
+pub fn lowest(j: usize) -> &'static [u8; 16] {
+    static TABLES: [[u8; 16]; 4] = tables(0);
+    &TABLES[j]
+}
+
+/// Byte `j` of each row, as the highest of 32 bits, from where it can be moved down with its sign.
+#[inline(always)]
+pub fn highest(j: usize) -> &'static [u8; 16] {
+    static TABLES: [[u8; 16]; 4] = tables(3);
+    &TABLES[j]
+}
+
+const fn tables(place: usize) -> [[u8; 16]; 4] {
+    let mut tables = [[0x80; 16]; 4];
+    let mut i = 0;
+    while i < 16 {
+        tables[i / 4][4 * (i % 4) + place] = (4 * (i % 4) + i / 4) as u8;
+        i += 1;
+    }
+    tables
 }

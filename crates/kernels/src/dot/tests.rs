@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::isa::isa;
 use crate::packed::pack;
 use crate::pool::Pool;
 use crate::quantize::quantize_row;
@@ -88,7 +89,7 @@ fn activations(isa: Isa, m: usize, cols: usize, extreme: bool, rng: &mut StdRng)
 /// A tile of sixteen rows.
 fn tile(ty: GgmlType, bytes: &[u8]) -> Vec<u8> {
     let mut tile = vec![0; bytes.len()];
-    pack(&Pool::new(1), &packing(ty).unwrap(), bytes, bytes.len() / ROWS, &mut tile);
+    pack(isa(), &Pool::new(1), &packing(ty).unwrap(), bytes, bytes.len() / ROWS, &mut tile);
     tile
 }
 

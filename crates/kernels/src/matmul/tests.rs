@@ -32,7 +32,7 @@ fn matrix(ty: GgmlType, rows: usize, cols: usize, fill: Fill, rng: &mut StdRng) 
 }
 
 fn packed(ty: GgmlType, shape: MatrixShape, bytes: Vec<u8>) -> QMatrix {
-    QMatrix::new(ty, shape, bytes.into(), &Arena::new(0).unwrap(), &Pool::new(1)).unwrap()
+    QMatrix::new(ty, shape, bytes.into()).unwrap().pack(&Arena::new(0).unwrap(), &Pool::new(1)).unwrap()
 }
 
 fn inputs(count: usize, rng: &mut StdRng) -> Vec<f32> {

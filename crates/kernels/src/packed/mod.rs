@@ -16,6 +16,7 @@
 //! The integers are those of `lantern_gguf::blocks` (or the index into their table), so every type with the same
 //! number of bits looks the same. The last tile of a matrix is filled up with rows of zeros.
 
+mod integers;
 mod pack;
 mod unpack;
 

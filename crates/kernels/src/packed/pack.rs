@@ -1,62 +1,84 @@
 //! From the file's rows to tiles.
 
-use lantern_gguf::blocks::{Unpacked, unpack};
+use lantern_gguf::GgmlType;
 
-use super::{PART, Packing, Planes, ROWS, UNIT};
+use super::integers::{Fours, integers};
+use super::{Packing, Planes, ROWS, UNIT};
+use crate::isa::Isa;
 use crate::pool::Pool;
 use crate::share::Shared;
 
-/// Packs `rows` rows of `row_bytes` bytes each into `out`, which holds [`ROWS`] rows for each tile begun.
+/// Packs rows of `row_bytes` bytes into `out`, which holds [`ROWS`] rows for each tile begun.
 ///
 /// `out` must be zeroed: rows that do not exist stay zero.
-pub fn pack(pool: &Pool, packing: &Packing, from: &[u8], row_bytes: usize, out: &mut [u8]) {
+pub fn pack(isa: Isa, pool: &Pool, packing: &Packing, from: &[u8], row_bytes: usize, out: &mut [u8]) {
     let tile_bytes = ROWS * row_bytes;
     if from.is_empty() || tile_bytes == 0 {
         return;
     }
-    let inverse = inverse(packing);
     let out = Shared::new(out);
     pool.run(from.len().div_ceil(tile_bytes), &|tile| {
         let rows = &from[tile * tile_bytes..from.len().min((tile + 1) * tile_bytes)];
         // SAFETY: each tile is written by the task that has its number.
         let out = unsafe { out.piece(tile * tile_bytes, tile_bytes) };
-        pack_tile(packing, &inverse, rows, row_bytes, out);
+        pack_tile(isa, packing, rows, row_bytes, out);
     });
 }
 
-/// The index of each integer in the type's table; the integer itself without one.
-fn inverse(packing: &Packing) -> [u8; 256] {
-    let mut inverse = std::array::from_fn(|q| q as u8);
-    if let Some(table) = packing.table {
-        for (index, &q) in table.iter().enumerate() {
-            inverse[usize::from(q)] = index as u8;
-        }
+fn pack_tile(isa: Isa, packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa >= Isa::Avx2 {
+        // SAFETY: this instruction set was detected.
+        return unsafe { pack_tile_avx2(packing, rows, row_bytes, out) };
     }
-    inverse
+    let _ = isa;
+    pack_tile_here(packing, rows, row_bytes, out);
 }
 
-fn pack_tile(packing: &Packing, inverse: &[u8; 256], rows: &[u8], row_bytes: usize, out: &mut [u8]) {
-    let (block_bytes, header) = (packing.ty.block_bytes(), packing.header_bytes());
-    let mut unpacked = Unpacked::new();
-    for (r, row) in rows.chunks_exact(row_bytes).enumerate() {
-        let blocks = row.chunks_exact(block_bytes);
-        for (block, out) in blocks.zip(out.chunks_exact_mut(packing.tile_block_bytes())) {
-            let (head, planes) = out.split_at_mut(header);
-            pack_header(packing, block, r, head);
-            unpack(packing.ty, block, &mut unpacked);
-            let values = &mut unpacked.q[..packing.ty.block_size()];
-            if packing.table.is_some() {
-                values.iter_mut().for_each(|q| *q = inverse[usize::from(*q)]);
+/// The portable code, compiled for AVX2.
+///
+/// # Safety
+/// The processor must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn pack_tile_avx2(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+    pack_tile_here(packing, rows, row_bytes, out);
+}
+
+/// One loop for each type, so that the type is known inside of it.
+#[inline(always)]
+fn pack_tile_here(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+    macro_rules! for_type {
+        ($($ty:ident $planes:ident),*) => {
+            match packing.ty {
+                $(GgmlType::$ty => blocks(GgmlType::$ty, Planes::$planes, packing, rows, row_bytes, out),)*
+                other => unreachable!("{other} is not packed"),
             }
-            let parts = values.as_chunks::<PART>().0.iter();
-            for (values, planes) in parts.zip(planes.chunks_exact_mut(packing.planes.bytes())) {
-                pack_part(packing.planes, values, r, planes);
+        };
+    }
+    for_type!(
+        Q4_0 Nibbles, Q4_1 Nibbles, IQ4NL Nibbles, IQ4XS Nibbles, MXFP4 Nibbles, Q4K Nibbles, Q5_0 NibblesBits,
+        Q5_1 NibblesBits, Q5K NibblesBits, Q6K NibblesPairs, Q8_0 Bytes, Q2K Pairs, Q3K PairsBits
+    );
+}
+
+#[inline(always)]
+fn blocks(ty: GgmlType, planes: Planes, packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+    let (block_bytes, header) = (ty.block_bytes(), packing.header_bytes());
+    for (b, out) in out.chunks_exact_mut(ROWS * block_bytes).enumerate() {
+        let (head, parts) = out.split_at_mut(header);
+        for (r, row) in rows.chunks_exact(row_bytes).enumerate() {
+            let block = &row[b * block_bytes..][..block_bytes];
+            pack_header(packing, block, r, head);
+            for (part, out) in parts.chunks_exact_mut(planes.bytes()).enumerate() {
+                pack_part(planes, &integers(ty, block, part), r, out);
             }
         }
     }
 }
 
 /// Puts the header's words of row `r` between those of the other rows.
+#[inline(always)]
 fn pack_header(packing: &Packing, block: &[u8], r: usize, head: &mut [u8]) {
     let mut start = 0;
     for piece in packing.header {
@@ -68,43 +90,44 @@ fn pack_header(packing: &Packing, block: &[u8], r: usize, head: &mut [u8]) {
     }
 }
 
-/// Puts 32 integers of row `r` into the planes of their part. Works on four columns at a time, as the bytes of a word.
-fn pack_part(planes: Planes, values: &[u8; PART], r: usize, out: &mut [u8]) {
-    let mut fours = [0u32; PART / 4];
-    for (four, bytes) in fours.iter_mut().zip(values.as_chunks::<4>().0) {
-        *four = u32::from_le_bytes(*bytes);
-    }
-    let mut unit = 0;
-    let mut put = |word: u32| {
+/// Puts the integers of row `r` into the planes of their part.
+#[inline(always)]
+fn pack_part(planes: Planes, fours: &Fours, r: usize, out: &mut [u8]) {
+    let mut put = |unit: usize, word: u32| {
         out[unit * UNIT + 4 * r..][..4].copy_from_slice(&word.to_le_bytes());
-        unit += 1;
     };
     match planes {
-        Planes::Bytes => fours.iter().for_each(|&four| put(four)),
-        Planes::Pairs | Planes::PairsBits => pairs(&fours, 0).into_iter().for_each(&mut put),
+        Planes::Bytes => (0..8).for_each(|unit| put(unit, fours[unit])),
+        Planes::Pairs | Planes::PairsBits => (0..2).for_each(|unit| put(unit, pairs(fours, unit, 0))),
         Planes::Nibbles | Planes::NibblesBits | Planes::NibblesPairs => {
             let low = |four: u32| four & 0x0f0f_0f0f;
-            fours.as_chunks::<2>().0.iter().for_each(|[a, b]| put(low(*a) | low(*b) << 4));
+            (0..4).for_each(|unit| put(unit, low(fours[2 * unit]) | low(fours[2 * unit + 1]) << 4));
         }
     }
     match planes {
-        Planes::NibblesBits => put(bits(&fours, 4)),
-        Planes::PairsBits => put(bits(&fours, 2)),
-        Planes::NibblesPairs => pairs(&fours, 4).into_iter().for_each(put),
+        Planes::NibblesBits => put(4, bits(fours, 4)),
+        Planes::PairsBits => put(2, bits(fours, 2)),
+        Planes::NibblesPairs => (0..2).for_each(|unit| put(4 + unit, pairs(fours, unit, 4))),
         Planes::Nibbles | Planes::Bytes | Planes::Pairs => {}
     }
 }
 
 /// Bit `from` of each integer: the bytes of word `i` go to bit `i`.
-fn bits(fours: &[u32; PART / 4], from: u32) -> u32 {
-    fours.iter().enumerate().fold(0, |all, (i, four)| all | (four >> from & 0x0101_0101) << i)
+#[inline(always)]
+fn bits(fours: &Fours, from: u32) -> u32 {
+    let mut all = 0;
+    for (i, four) in fours.iter().enumerate() {
+        all |= (four >> from & 0x0101_0101) << i;
+    }
+    all
 }
 
-/// Two bits of each integer, from bit `from` on: four words' bytes side by side in a byte.
-fn pairs(fours: &[u32; PART / 4], from: u32) -> [u32; 2] {
-    let mut units = [0; 2];
-    for (i, four) in fours.iter().enumerate() {
-        units[i / 4] |= (four >> from & 0x0303_0303) << (2 * (i % 4));
+/// Two bits of each integer of half a part, from bit `from` on: four words' bytes side by side in a byte.
+#[inline(always)]
+fn pairs(fours: &Fours, half: usize, from: u32) -> u32 {
+    let mut all = 0;
+    for (i, four) in fours[4 * half..4 * half + 4].iter().enumerate() {
+        all |= (four >> from & 0x0303_0303) << (2 * i);
     }
-    units
+    all
 }

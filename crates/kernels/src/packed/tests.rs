@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::dot::tests::{Fill, blocks, quantised_types};
+use crate::isa::Isa;
 use crate::pool::Pool;
 
 #[test]
@@ -28,7 +29,12 @@ fn every_row_comes_back() {
             let row_bytes = ty.row_bytes(cols).unwrap();
             let bytes = blocks(ty, rows * cols / ty.block_size(), fill, &mut rng);
             let mut tiles = vec![0; rows.next_multiple_of(ROWS) * row_bytes];
-            pack(&pool, &packing, &bytes, row_bytes, &mut tiles);
+            pack(Isa::Scalar, &pool, &packing, &bytes, row_bytes, &mut tiles);
+            for isa in Isa::available() {
+                let mut again = vec![0; tiles.len()];
+                pack(isa, &pool, &packing, &bytes, row_bytes, &mut again);
+                assert!(again == tiles, "{ty}, {isa}");
+            }
             let (mut want, mut got) = (vec![0.0; cols], vec![0.0; cols]);
             for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
                 dequantize(ty, bytes, &mut want).unwrap();

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use lantern_engine::KvType;
-use lantern_engine::bench::{BenchOptions, BenchReport, median};
+use lantern_engine::bench::{BenchOptions, median};
 use serde::Serialize;
 
+use super::busy::Busy;
 use super::other::Other;
 use super::ours::Ours;
 use super::process::Finished;
@@ -17,6 +18,9 @@ use crate::output;
 /// The shortest errand: what a process takes from nothing to its first token. Other programs do not tell theirs, so
 /// the whole life of the process is measured for both.
 const SHORT: (usize, usize) = (8, 1);
+
+/// Others may take this share of the processor before it is remarked upon.
+const QUIET: f64 = 0.05;
 
 /// Work for either program.
 #[derive(Clone)]
@@ -29,8 +33,6 @@ pub struct Task {
     pub threads: usize,
     pub kv_type: KvType,
     pub warm_up: bool,
-    /// How often it is done.
-    pub rounds: usize,
 }
 
 /// What one process reached.
@@ -61,6 +63,8 @@ pub struct Comparison {
     pub other_program: PathBuf,
     pub other_flash_attention: bool,
     pub rounds: usize,
+    /// The share of the whole processor that programs other than these two took meanwhile, 0 to 1; Linux only.
+    pub others_share: Option<f64>,
     pub figures: Vec<Figure>,
     pub notes: Vec<String>,
 }
@@ -140,12 +144,12 @@ pub fn run(model: &Path, options: &BenchOptions, other: &Other) -> Result<Compar
         threads: options.threads,
         kv_type: options.kv_type,
         warm_up: true,
-        rounds: options.repetitions.max(1),
     };
-    let rounds = task.rounds;
+    let rounds = options.repetitions.max(1);
     let mut long = Vec::with_capacity(rounds);
     let mut short = Vec::with_capacity(rounds);
     let mut last_report = None;
+    let busy = Busy::now();
     for round in 1..=rounds {
         output::note(format!("round {round} of {rounds}: lantern, then {}", other.name()));
         let (our_round, report) = ours.run(&task)?;
@@ -156,22 +160,9 @@ pub fn run(model: &Path, options: &BenchOptions, other: &Other) -> Result<Compar
         last_report = Some(report);
     }
     let report = last_report.ok_or_else(|| CliError::internal("Nothing was measured."))?;
-    Ok(comparison(&task, &report, other, figures(&task, &long, &short)))
-}
-
-fn comparison(task: &Task, report: &BenchReport, other: &Other, figures: Vec<Figure>) -> Comparison {
-    let mut notes = Vec::new();
-    if !figures.iter().any(|figure| figure.unit == Unit::Bytes) {
-        notes.push("The memory of other processes is not known on this system.".to_owned());
-    }
-    if task.depths.iter().any(|depth| *depth > 0) {
-        // llama-bench does; nobody who runs the model would.
-        let note = "At depth the other program may keep a second copy of the context to come back to, and the peak \
-                    memory counts it; compare memory with -d 0.";
-        notes.push(note.to_owned());
-    }
-    Comparison {
-        model: task.model.clone(),
+    let others_share = busy.and_then(|busy| busy.others_since());
+    let figures = figures(&task, &long, &short);
+    Ok(Comparison {
         model_type: format!("{} {}", report.architecture, report.quantisation),
         file_bytes: report.file_bytes,
         processor: processor(),
@@ -181,10 +172,33 @@ fn comparison(task: &Task, report: &BenchReport, other: &Other, figures: Vec<Fig
         other: other.name(),
         other_program: other.program.clone(),
         other_flash_attention: other.flash_attention,
-        rounds: task.rounds,
+        rounds,
+        others_share,
+        notes: notes(&task, &figures, others_share),
         figures,
-        notes,
+        model: task.model,
+    })
+}
+
+fn notes(task: &Task, figures: &[Figure], others_share: Option<f64>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(share) = others_share.filter(|share| *share > QUIET) {
+        notes.push(format!(
+            "Do not trust these ratios: other programs took {:.0} % of the processor meanwhile, and two programs that \
+             share it with a third are not slowed alike. Measure on a machine that does nothing else.",
+            share * 100.0
+        ));
     }
+    if !figures.iter().any(|figure| figure.unit == Unit::Bytes) {
+        notes.push("The memory of other processes is not known on this system.".to_owned());
+    }
+    if task.depths.iter().any(|depth| *depth > 0) {
+        // llama-bench does; nobody who runs the model would.
+        let note = "At depth the other program may keep a second copy of the context to come back to, and the peak \
+                    memory counts it; compare memory with -d 0.";
+        notes.push(note.to_owned());
+    }
+    notes
 }
 
 fn processor() -> String {

@@ -1,5 +1,6 @@
 //! `lantern bench`: how fast a model reads and writes here, alone or round by round beside another program.
 
+mod busy;
 mod compare;
 mod other;
 mod ours;

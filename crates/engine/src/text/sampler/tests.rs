@@ -108,6 +108,30 @@ fn the_nucleus_of_a_large_vocabulary_is_that_of_a_full_sort() {
 }
 
 #[test]
+fn the_likeliest_of_a_large_vocabulary_are_those_of_a_full_sort() {
+    let mut rng = Rng::new(5);
+    // Few different values, so that equal ones are cut apart; with a rising start, the worst case for a short list.
+    let logits: Vec<f32> = (0..20_000)
+        .map(|id| if id < 2000 { id as f32 } else { (rng.unit() * 3000.0).floor() as f32 })
+        .chain([f32::NEG_INFINITY; 9])
+        .collect();
+    let mut sorted: Vec<Candidate> =
+        logits.iter().enumerate().map(|(id, &weight)| Candidate { id: id as u32, weight }).collect();
+    sorted.sort_by(likelier);
+    for keep in [1, 2, 40, 1000, 19_999, 20_000, 50_000, u32::MAX as usize] {
+        let mut sampler = Sampler::new(&plain());
+        sampler.take_likeliest(&logits, keep);
+        let ids = |candidates: &[Candidate]| {
+            let mut ids: Vec<u32> = candidates.iter().map(|candidate| candidate.id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(ids(&sampler.candidates), ids(&sorted[..keep.min(20_000)]), "the likeliest {keep}");
+    }
+    assert_eq!(likeliest(&logits), Some(sorted[0].id));
+}
+
+#[test]
 fn penalties_count_the_last_n_tokens_only() {
     let params = SamplingParams {
         temperature: 0.0,

@@ -15,6 +15,12 @@ unsafe impl Simd for Avx512 {
     type F = __m512;
 
     #[inline(always)]
+    unsafe fn prefetch(start: *const u8, len: usize) {
+        for at in (0..len).step_by(64) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+        }
+    }
+    #[inline(always)]
     unsafe fn zero() -> __m512i {
         unsafe { _mm512_setzero_si512() }
     }
@@ -80,6 +86,13 @@ unsafe impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn pick(v: __m512i, which: &[u8; 16]) -> __m512i {
+        unsafe {
+            let which = _mm_loadu_si128(which.as_ptr().cast());
+            _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(which))
+        }
+    }
+    #[inline(always)]
     unsafe fn look_up(table: &[u8; 16], v: __m512i) -> __m512i {
         unsafe {
             let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
@@ -137,16 +150,18 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const W: usize, const N: usize>(
-        q: [__m512i; W],
+    unsafe fn dot<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+        q: [[__m512i; W]; H],
         x: [*const i8; N],
-    ) -> [__m512i; N] {
+    ) -> [[__m512i; N]; H] {
         unsafe {
-            let mut dots = [_mm512_setzero_si512(); N];
+            let mut dots = [[_mm512_setzero_si512(); N]; H];
             for i in 0..W {
                 for c in 0..N {
-                    let four = x[c].wrapping_add(i * 4).cast::<i32>().read_unaligned();
-                    dots[c] = _mm512_dpbusd_epi32(dots[c], q[i], _mm512_set1_epi32(four));
+                    let four = _mm512_set1_epi32(x[c].wrapping_add(i * 4).cast::<i32>().read_unaligned());
+                    for h in 0..H {
+                        dots[h][c] = _mm512_dpbusd_epi32(dots[h][c], q[h][i], four);
+                    }
                 }
             }
             dots

@@ -14,6 +14,12 @@ macro_rules! simd_of_eight_lanes {
             type F = __m256;
 
             #[inline(always)]
+            unsafe fn prefetch(start: *const u8, len: usize) {
+                for at in (0..len).step_by(64) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+                }
+            }
+            #[inline(always)]
             unsafe fn zero() -> __m256i {
                 unsafe { _mm256_setzero_si256() }
             }
@@ -79,6 +85,13 @@ macro_rules! simd_of_eight_lanes {
                 }
             }
             #[inline(always)]
+            unsafe fn pick(v: __m256i, which: &[u8; 16]) -> __m256i {
+                unsafe {
+                    let which = _mm_loadu_si128(which.as_ptr().cast());
+                    _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(which))
+                }
+            }
+            #[inline(always)]
             unsafe fn look_up(table: &[u8; 16], v: __m256i) -> __m256i {
                 unsafe {
                     let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
@@ -135,10 +148,10 @@ macro_rules! simd_of_eight_lanes {
             }
 
             #[inline(always)]
-            unsafe fn dot<const BITS: u32, const W: usize, const N: usize>(
-                $q: [__m256i; W],
+            unsafe fn dot<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+                $q: [[__m256i; W]; H],
                 $x: [*const i8; N],
-            ) -> [__m256i; N] {
+            ) -> [[__m256i; N]; H] {
                 unsafe { $dot }
             }
         }

@@ -127,10 +127,14 @@ impl Other {
                 "Compare on a file that both programs read, or with a newer build of the other.",
             );
         }
+        let next_step = match done.stderr.contains("-ctk") {
+            true => "It may not know this kind of cache; choose one that both know, as in --kv-type f16.",
+            false => "Run it by hand to see what it needs; it must take the options of llama-bench.",
+        };
         CliError::new(
             "compare_program_failed",
             format!("{program} ended with {}. {last}", done.status),
-            "Run it by hand to see what it needs; it must take the options of llama-bench.",
+            next_step,
         )
     }
 

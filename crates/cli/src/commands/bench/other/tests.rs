@@ -16,7 +16,6 @@ fn task() -> Task {
         threads: 2,
         kv_type: KvType::F16,
         warm_up: true,
-        rounds: 1,
     }
 }
 
@@ -110,6 +109,13 @@ mod with_a_program {
         let info = failure(run(&format!("echo '['; echo \"{complaint}\" >&2; exit 1")));
         assert_eq!(info.code, "compare_model_unreadable");
         assert!(info.message.contains("could not read model.gguf"), "{info:?}");
+    }
+
+    #[test]
+    fn a_kind_of_cache_it_does_not_know() {
+        let info = failure(run("echo 'error: invalid parameter for argument: -ctk' >&2; exit 1"));
+        assert_eq!(info.code, "compare_program_failed");
+        assert!(info.next_step.contains("--kv-type"), "{info:?}");
     }
 
     #[test]

@@ -1,0 +1,206 @@
+//! Each pass against its definition in f64, on every instruction set; and that cutting the work changes nothing.
+
+use super::*;
+use crate::Isa;
+
+fn numbers(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 22) as f32 - 2.0
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Runs a pass over a copy of `x` on every instruction set and compares with `expected`.
+fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f32])) {
+    for isa in Isa::available() {
+        let mut out = x.to_vec();
+        pass(isa, &mut out);
+        for (i, (found, expected)) in out.iter().zip(expected).enumerate() {
+            let off = (f64::from(*found) - expected).abs();
+            assert!(
+                off <= tolerance * expected.abs().max(1.0),
+                "{isa}, {i} of {}: {found}, {expected}",
+                x.len()
+            );
+        }
+    }
+}
+
+const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
+
+#[test]
+fn gates_follow_their_definitions() {
+    for len in LENGTHS {
+        let (gate, up) = (numbers(len, 1).iter().map(|x| x * 8.0).collect::<Vec<_>>(), numbers(len, 2));
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            let exact = |x: f64| match activation {
+                Activation::Silu => x / (1.0 + (-x).exp()),
+                Activation::GeluTanh => {
+                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+                    0.5 * x * (1.0 + inner.tanh())
+                }
+            };
+            let expected: Vec<f64> =
+                gate.iter().zip(&up).map(|(g, u)| exact(f64::from(*g)) * f64::from(*u)).collect();
+            check(&gate, &expected, 2e-6, |isa, gate| run(isa, Gate { activation, gate, up: &up }));
+        }
+    }
+}
+
+#[test]
+fn halves_of_rows_are_gated_as_gates_in_rows_of_their_own() {
+    for width in LENGTHS {
+        let x = numbers(3 * 2 * width, 11);
+        let of_half = |half: usize| -> Vec<f32> {
+            x.chunks_exact(width).skip(half).step_by(2).flatten().copied().collect()
+        };
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            for isa in Isa::available() {
+                let (mut gate, up, mut out) = (of_half(0), of_half(1), vec![7.0; 3 * width]);
+                run(isa, Gate { activation, gate: &mut gate, up: &up });
+                run(isa, GateHalves { activation, width, x: &x, out: &mut out });
+                assert_eq!(out, gate, "{isa}, width {width}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weighted_sums_follow_their_definition() {
+    let places = [4, 0, 3, 2, 2, 1];
+    for width in LENGTHS {
+        let (x, weights) = (numbers(5 * width, 12), numbers(6, 13));
+        let term = |at: usize, j: usize| {
+            let from = places[3 * (at / width) + j] as usize * width + at % width;
+            f64::from(weights[3 * (at / width) + j]) * f64::from(x[from])
+        };
+        let expected: Vec<f64> = (0..2 * width).map(|at| (0..3).map(|j| term(at, j)).sum()).collect();
+        let (x, weights, places) = (&x, &weights, &places);
+        check(&vec![7.0; 2 * width], &expected, 2e-6, |isa, out| {
+            run(isa, WeightedSum { x, width, each: 3, weights, places, out });
+        });
+    }
+}
+
+#[test]
+fn norms_follow_their_definition() {
+    for width in LENGTHS {
+        let (x, weight) = (numbers(3 * width, 3), numbers(width, 4));
+        let exact: Vec<f64> = x
+            .chunks_exact(width)
+            .flat_map(|row| {
+                let mean = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / width as f64;
+                let scale = 1.0 / (mean + 1e-5).sqrt();
+                row.iter().zip(&weight).map(move |(x, w)| f64::from(*x) * scale * f64::from(*w))
+            })
+            .collect();
+        check(&x, &exact, 2e-6, |isa, x| run(isa, Norm { from: None, x, weight: &weight, eps: 1e-5 }));
+        let empty = vec![0.0; x.len()];
+        check(&empty, &exact, 2e-6, |isa, out| {
+            run(isa, Norm { from: Some(&x), x: out, weight: &weight, eps: 1e-5 })
+        });
+    }
+}
+
+#[test]
+fn caps_sums_and_factors_follow_their_definitions() {
+    for len in LENGTHS {
+        let (x, y) = (numbers(2 * len, 5), numbers(len, 6));
+        let each = |f: &dyn Fn(usize) -> f64| (0..x.len()).map(f).collect::<Vec<_>>();
+        let capped = each(&|i| 1.5 * (f64::from(x[i]) / 1.5).tanh());
+        check(&x, &capped, 2e-6, |isa, x| run(isa, Softcap { x, cap: 1.5 }));
+        check(&x, &each(&|i| f64::from(x[i] + y[i % len])), 0.0, |isa, x| run(isa, Add { x, y: &y }));
+        check(&x, &each(&|i| f64::from(x[i] * 0.3)), 0.0, |isa, x| run(isa, Scale { x, factor: 0.3 }));
+    }
+}
+
+#[test]
+fn turns_follow_their_definition() {
+    let (rows, heads, head_dim) = (2, 3, 44);
+    for half in [1, 5, 8, 22] {
+        let x = numbers(rows * heads * head_dim, 7);
+        let angles = numbers(rows * half, 8);
+        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.iter().map(|a| (a.cos(), a.sin())).unzip();
+        for pairs in [RopePairs::Neighbours, RopePairs::Halves] {
+            let mut expected: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+            for (i, head) in expected.chunks_exact_mut(head_dim).enumerate() {
+                for pair in 0..half {
+                    let (a, b) = match pairs {
+                        RopePairs::Neighbours => (2 * pair, 2 * pair + 1),
+                        RopePairs::Halves => (pair, pair + half),
+                    };
+                    let at = i / heads * half + pair;
+                    let (c, s) = (f64::from(cos[at]), f64::from(sin[at]));
+                    (head[a], head[b]) = (head[a] * c - head[b] * s, head[a] * s + head[b] * c);
+                }
+            }
+            let width = heads * head_dim;
+            let (cos, sin) = (&cos, &sin);
+            check(&x, &expected, 1e-6, |isa, x| run(isa, Turn { pairs, half, head_dim, width, cos, sin, x }));
+        }
+    }
+}
+
+#[test]
+fn parts_and_threads_change_no_bit() {
+    let (rows, width) = (67, 1001);
+    let (alone, many) = (Pool::new(1), Pool::new(4));
+    let (x, y) = (numbers(rows * width, 9), numbers(rows * width, 10));
+    let bias = &y[..width];
+    let all = |pool: &Pool, x: &[f32], y: &[f32]| {
+        let mut out = vec![0.0; x.len()];
+        rms_norm(pool, x, bias, 1e-6, &mut out).unwrap();
+        gate(pool, Activation::Silu, &mut out, y).unwrap();
+        add(pool, &mut out, y).unwrap();
+        add(pool, &mut out, bias).unwrap();
+        scale(pool, &mut out, 1.7);
+        softcap(pool, &mut out, 3.0);
+        gate(pool, Activation::GeluTanh, &mut out, y).unwrap();
+        rms_norm_in_place(pool, &mut out, &bias[..91], 1e-6).unwrap();
+        let halves = x.len() / width * 5;
+        let rotation = Rotation { pairs: RopePairs::Halves, half: 5, cos: &x[..halves], sin: &y[..halves] };
+        rope(pool, &rotation, &mut out, 91, 11).unwrap();
+        // Each row with itself, twice.
+        let places: Vec<u32> = (0..out.len() / 91).flat_map(|row| [row as u32; 2]).collect();
+        let from = out.clone();
+        weighted_sum(pool, &from, 91, &y[..places.len()], &places, &mut out).unwrap();
+        let from: Vec<f32> = out.iter().flat_map(|&x| [x; 2]).collect();
+        gate_halves(pool, Activation::Silu, &from, 7, &mut out).unwrap();
+        out
+    };
+    let whole = all(&alone, &x, &y);
+    assert_eq!(whole, all(&many, &x, &y));
+    let first = all(&alone, &x[..width], &y[..width]);
+    assert_eq!(whole[..width], first);
+}
+
+#[test]
+fn lengths_that_do_not_fit_are_refused() {
+    let pool = Pool::new(1);
+    let mut x = [1.0; 6];
+    assert!(add(&pool, &mut x, &[0.0; 4]).is_err());
+    assert!(add(&pool, &mut x, &[]).is_err());
+    assert!(gate(&pool, Activation::Silu, &mut x, &[0.0; 5]).is_err());
+    assert!(rms_norm(&pool, &[0.0; 5], &[0.0; 3], 0.0, &mut x).is_err());
+    assert!(rms_norm_in_place(&pool, &mut x, &[0.0; 4], 0.0).is_err());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 3, &mut x).is_ok());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 4, &mut x).is_err());
+    assert!(gate_halves(&pool, Activation::Silu, &[0.0; 11], 3, &mut x).is_err());
+    let sum = |places: &[u32], weights: usize, width, x: &mut [f32]| {
+        weighted_sum(&pool, &[1.0; 12], width, &[0.5; 4][..weights], places, x)
+    };
+    assert!(sum(&[3, 0, 0, 1], 4, 3, &mut x).is_ok());
+    assert!(sum(&[4, 0, 0, 1], 4, 3, &mut x).is_err(), "there is no row 4");
+    assert!(sum(&[0, 1, 2], 3, 3, &mut x).is_err(), "three places for two rows");
+    assert!(sum(&[0, 1], 4, 3, &mut x).is_err() && sum(&[0, 1], 2, 4, &mut x).is_err());
+    let rotation = Rotation { pairs: RopePairs::Halves, half: 1, cos: &[1.0; 3], sin: &[0.0; 3] };
+    assert!(rope(&pool, &rotation, &mut x, 1, 2).is_ok());
+    assert!(rope(&pool, &rotation, &mut x, 2, 2).is_err());
+    assert!(rope(&pool, &rotation, &mut x, 3, 1).is_err(), "one number is no pair");
+    let empty: &mut [f32] = &mut [];
+    assert!(weighted_sum(&pool, &[], 0, &[], &[], empty).is_ok());
+    assert!(gate_halves(&pool, Activation::Silu, &[], 0, empty).is_ok());
+    assert!(add(&pool, empty, &[]).is_ok() && rms_norm_in_place(&pool, empty, &[], 0.0).is_ok());
+}

@@ -1,0 +1,341 @@
+//! Gemma 4, text only: dense (31B), with experts (26B-A4B), and with per-layer embeddings (E2B, E4B).
+//!
+//! Blocks like Gemma 3's, but queries, keys and values are all normed, so that scores need no scale. Sliding and global
+//! layers have heads of different sizes and numbers; global ones may make their values of their keys, and most of their
+//! rotary embedding stands still (`rope_freqs`). Which of three additions a model has is decided by what its file holds:
+//! experts beside the network, vectors for every block and token, and last layers that look at the keys and values of
+//! earlier ones.
+
+use crate::hyper::{MAX_HEADS, MAX_LAYERS, MAX_WIDTH};
+use crate::layers::{
+    Activation, Attention, AttentionParams, Embedding, ExpertParams, Experts, GatedMlp, Head, PerLayerGate,
+    PerLayerInputs, RmsNorm, Rope, RopePairs, RopeParams, RopeScaling, RopeTable, Values,
+};
+use crate::registry::Family;
+use crate::rows::Rows;
+use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+
+pub(crate) const FAMILY: Family = Family {
+    config: |hyper| Ok(Gemma4Params::read(hyper)?.config),
+    load: |h, w| Ok(Box::new(Gemma4::load(h, w)?)),
+};
+
+/// What a file says about its model.
+struct Gemma4Params {
+    config: ModelConfig,
+    layers: Vec<LayerParams>,
+    norm_eps: f64,
+    global_rope: RopeParams,
+    local_rope: RopeParams,
+    /// Width of each block's vector for a token.
+    per_layer_width: Option<usize>,
+    experts: Option<ExpertParams>,
+    softcap: Option<f32>,
+}
+
+/// What a file says about one layer.
+struct LayerParams {
+    attention: AttentionParams,
+    feed_forward: usize,
+    /// Which layer of the cache it looks at: its own, or that of an earlier layer.
+    cache: usize,
+}
+
+impl Gemma4Params {
+    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let layers = LayerParams::read_all(hyper)?;
+        let head_dim =
+            |global| layers.iter().find(|layer| layer.is_global() == global).map(|l| l.attention.head_dim);
+        let global_rope = RopeParams::read(hyper, head_dim(true).unwrap_or(MAX_WIDTH), 1_000_000.0)?;
+        let local_dims = head_dim(false).unwrap_or(MAX_WIDTH);
+        let local_rope = RopeParams {
+            dims: RopeParams::read_dims(hyper, "rope.dimension_count_swa", local_dims)?,
+            base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
+            scaling: RopeScaling::None,
+        };
+        let per_layer_width = hyper.opt_u32("embedding_length_per_layer_input")?.unwrap_or(0) as usize;
+        if per_layer_width > MAX_WIDTH {
+            return Err(hyper.bad("embedding_length_per_layer_input", format!("it is {per_layer_width}")));
+        }
+        let has_experts = hyper.opt_u32("expert_count")?.unwrap_or(0) > 0;
+        let experts = if has_experts { Some(ExpertParams::read(hyper)?) } else { None };
+        let cached = layers.iter().enumerate().filter(|(i, layer)| layer.cache == *i);
+        let kv_layout = KvLayout { layers: cached.map(|(_, layer)| layer.attention.kv_shape()).collect() };
+        Ok(Gemma4Params {
+            norm_eps: hyper.norm_eps()?,
+            global_rope,
+            local_rope,
+            per_layer_width: Some(per_layer_width).filter(|&width| width > 0),
+            experts,
+            softcap: hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
+            config: hyper.finish(kv_layout)?,
+            layers,
+        })
+    }
+}
+
+impl LayerParams {
+    fn read_all(hyper: &Hyper) -> Result<Vec<Self>, ModelError> {
+        let n_layers = hyper.size("block_count", MAX_LAYERS)?;
+        let n_heads = hyper.size("attention.head_count", MAX_HEADS)?;
+        let kv_heads = hyper.layer_sizes("attention.head_count_kv", n_layers, MAX_HEADS)?;
+        let feed_forward = hyper.layer_sizes("feed_forward_length", n_layers, MAX_WIDTH)?;
+        let is_local = hyper.layer_flags("attention.sliding_window_pattern", n_layers)?;
+        let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
+        let (global_dim, local_dim) = (head_dim(hyper, "")?, head_dim(hyper, "_swa")?);
+        let n_readers = hyper.opt_u32("attention.shared_kv_layers")?.unwrap_or(0) as usize;
+        let n_writers = n_layers.saturating_sub(n_readers);
+        let layer = |i: usize| {
+            if !n_heads.is_multiple_of(kv_heads[i]) {
+                let reason = format!("{} does not divide the {n_heads} heads of the queries", kv_heads[i]);
+                return Err(hyper.bad("attention.head_count_kv", reason));
+            }
+            // Layers without keys look at those of the last layer of their kind that has some.
+            let writer = || (0..n_writers).rev().find(|&writer| is_local[writer] == is_local[i]);
+            let cache = if i < n_writers { Some(i) } else { writer() };
+            Ok(LayerParams {
+                attention: AttentionParams {
+                    n_heads,
+                    n_kv_heads: kv_heads[cache.unwrap_or(i)],
+                    head_dim: if is_local[i] { local_dim } else { global_dim },
+                    scale: 1.0,
+                    window: is_local[i].then_some(window),
+                    softcap: None,
+                },
+                feed_forward: feed_forward[i],
+                cache: cache.ok_or_else(|| {
+                    let reason = format!("no layer before the last {n_readers} is of the kind of layer {i}");
+                    hyper.bad("attention.shared_kv_layers", reason)
+                })?,
+            })
+        };
+        (0..n_layers).map(layer).collect()
+    }
+
+    /// Whether the layer looks at everything.
+    fn is_global(&self) -> bool {
+        self.attention.window.is_none()
+    }
+}
+
+/// The size of heads: `key_length` of global layers, `key_length_swa` of sliding ones.
+fn head_dim(hyper: &Hyper, kind: &str) -> Result<usize, ModelError> {
+    let keys = hyper.size(&format!("attention.key_length{kind}"), MAX_WIDTH)?;
+    let value_key = format!("attention.value_length{kind}");
+    match hyper.opt_size(&value_key, MAX_WIDTH)? {
+        Some(values) if values != keys => {
+            Err(hyper.bad(&value_key, format!("values of {values} beside keys of {keys} are not supported")))
+        }
+        _ => Ok(keys),
+    }
+}
+
+/// A model of the Gemma 4 family.
+struct Gemma4 {
+    config: ModelConfig,
+    embedding: Embedding,
+    per_layer: Option<PerLayerInputs>,
+    global_rope: Rope,
+    local_rope: Rope,
+    blocks: Vec<Block>,
+    head: Head,
+}
+
+struct Block {
+    is_global: bool,
+    is_last: bool,
+    attention_norm: RmsNorm,
+    attention: Attention,
+    post_attention_norm: RmsNorm,
+    mlp_norm: RmsNorm,
+    mlp: GatedMlp,
+    experts: Option<ExpertsBeside>,
+    post_mlp_norm: RmsNorm,
+    per_layer: Option<PerLayerGate>,
+    /// Factor of what leaves the block.
+    scale: Option<f32>,
+}
+
+/// Experts beside the network, each with norms of their own.
+struct ExpertsBeside {
+    post_mlp_norm: RmsNorm,
+    router_norm: RmsNorm,
+    norm: RmsNorm,
+    experts: Experts,
+    post_norm: RmsNorm,
+}
+
+impl Gemma4 {
+    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
+        let params = Gemma4Params::read(hyper)?;
+        let (vocab, hidden) = (params.config.vocab_size, params.config.hidden_size);
+        let n_layers = params.layers.len();
+        // Divisors beyond all bounds hold most of the pairs still.
+        let divisors = weights.vector("rope_freqs.weight", params.global_rope.dims / 2)?;
+        let rope = |rope, divisors| Rope::new(rope, divisors, RopePairs::Halves, weights.compute());
+        let per_layer =
+            |width| PerLayerInputs::load(weights, (vocab, hidden), (n_layers, width), params.norm_eps);
+        Ok(Gemma4 {
+            embedding: weights.embedding(vocab, hidden)?.scaled((hidden as f32).sqrt()),
+            per_layer: params.per_layer_width.map(per_layer).transpose()?,
+            global_rope: rope(&params.global_rope, Some(divisors.as_slice())),
+            local_rope: rope(&params.local_rope, None),
+            blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
+            head: Head::load(weights, hidden, vocab, params.norm_eps)?.with_softcap(params.softcap),
+            config: params.config,
+        })
+    }
+
+    /// Runs some of the blocks.
+    fn pass(
+        &self,
+        blocks: &[Block],
+        x: &mut Rows,
+        inputs: Option<&Rows>,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        let (global, local) = (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        for block in blocks {
+            block.forward(x, if block.is_global { &global } else { &local }, inputs, batch, kv)?;
+        }
+        Ok(())
+    }
+}
+
+impl Block {
+    fn load(params: &Gemma4Params, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
+        let (hidden, eps) = (params.config.hidden_size, params.norm_eps);
+        let LayerParams { feed_forward, .. } = params.layers[layer];
+        let prefix = format!("blk.{layer}");
+        let norm = |name: &str| weights.rms_norm(&format!("{prefix}.{name}"), hidden, eps);
+        let experts = match params.experts {
+            Some(experts) if weights.has(&format!("{prefix}.ffn_gate_inp.weight")) => {
+                Some(ExpertsBeside::load(weights, &prefix, hidden, experts, eps)?)
+            }
+            _ => None,
+        };
+        let gate = |width| PerLayerGate::load(weights, layer, hidden, width, eps);
+        let scale = weights.opt_vector(&format!("{prefix}.layer_output_scale.weight"), 1)?;
+        Ok(Block {
+            is_global: params.layers[layer].is_global(),
+            is_last: layer + 1 == params.layers.len(),
+            attention_norm: norm("attn_norm")?,
+            attention: load_attention(params, weights, layer)?,
+            post_attention_norm: norm("post_attention_norm")?,
+            mlp_norm: norm("ffn_norm")?,
+            mlp: GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::GeluTanh)?,
+            experts,
+            post_mlp_norm: norm("post_ffw_norm")?,
+            per_layer: params.per_layer_width.map(gate).transpose()?,
+            scale: scale.map(|scale| scale[0]),
+        })
+    }
+
+    /// Changes `x` in place; the last block leaves the rows whose logits are wanted. `inputs` are the per-layer
+    /// embeddings of all blocks.
+    fn forward(
+        &self,
+        x: &mut Rows,
+        rope: &RopeTable,
+        inputs: Option<&Rows>,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        let attended = self.attention.forward(&self.attention_norm.forward(x)?, Some(rope), batch, kv)?;
+        x.add(self.post_attention_norm.forward(&attended)?)?;
+        let mut selected = None;
+        if self.is_last {
+            *x = x.select(&batch.logit_rows)?;
+            selected = inputs.map(|inputs| inputs.select(&batch.logit_rows)).transpose()?;
+        }
+        if x.is_empty() {
+            return Ok(());
+        }
+        let mut fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
+        if let Some(beside) = &self.experts {
+            fed = beside.post_mlp_norm.forward(&fed)?;
+            fed.add(beside.forward(x)?)?;
+        }
+        x.add(self.post_mlp_norm.forward(&fed)?)?;
+        if let (Some(gate), Some(inputs)) = (&self.per_layer, selected.as_ref().or(inputs)) {
+            let given = gate.forward(x, inputs)?;
+            x.add(given)?;
+        }
+        self.scale.map_or(Ok(()), |scale| x.scale(scale))
+    }
+}
+
+fn load_attention(params: &Gemma4Params, weights: &Weights, layer: usize) -> Result<Attention, ModelError> {
+    let (hidden, eps) = (params.config.hidden_size, params.norm_eps);
+    let LayerParams { attention, cache, .. } = params.layers[layer];
+    let name = |name: &str| format!("blk.{layer}.{name}.weight");
+    let attention = if cache == layer {
+        let from_keys = params.layers[layer].is_global() && !weights.has(&name("attn_v"));
+        let values = if from_keys { Values::FromKeys } else { Values::Projected };
+        Attention::load_with(weights, layer, hidden, attention, values)?
+    } else {
+        // Files may keep what training left there.
+        for unused in ["attn_k", "attn_v", "attn_k_norm"] {
+            weights.ignore(&name(unused));
+        }
+        Attention::load_reader(weights, layer, hidden, attention, cache)?
+    };
+    attention.with_head_norms(weights, eps)?.with_value_norm(weights, eps)
+}
+
+impl ExpertsBeside {
+    fn load(
+        weights: &Weights,
+        prefix: &str,
+        hidden: usize,
+        experts: ExpertParams,
+        eps: f64,
+    ) -> Result<Self, ModelError> {
+        let norm = |name: &str| weights.rms_norm(&format!("{prefix}.{name}"), hidden, eps);
+        let mut router_scale = weights.vector(&format!("{prefix}.ffn_gate_inp.scale"), hidden)?;
+        router_scale.iter_mut().for_each(|scale| *scale /= (hidden as f32).sqrt());
+        Ok(ExpertsBeside {
+            post_mlp_norm: norm("post_ffw_norm_1")?,
+            router_norm: RmsNorm::new(router_scale, eps, weights.compute().device())?,
+            norm: norm("pre_ffw_norm_2")?,
+            experts: Experts::load(weights, prefix, hidden, experts, Activation::GeluTanh)?,
+            post_norm: norm("post_ffw_norm_2")?,
+        })
+    }
+
+    fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        let given = self.experts.forward(&self.router_norm.forward(x)?, &self.norm.forward(x)?)?;
+        self.post_norm.forward(&given)
+    }
+}
+
+impl CausalLm for Gemma4 {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn forward(
+        &self,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        batch.check(&self.config, kv)?;
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        let inputs = self.per_layer.as_ref().map(|made| made.forward(&batch.tokens, &x)).transpose()?;
+        let (writers, readers) = self.blocks.split_at(self.config.kv_layout.layers.len());
+        self.pass(writers, &mut x, inputs.as_ref(), batch, kv)?;
+        if readers.is_empty() || batch.wants_all() {
+            self.pass(readers, &mut x, inputs.as_ref(), batch, kv)?;
+        } else if !batch.logit_rows.is_empty() {
+            // Nothing is written from here on, so the other rows have done their part.
+            x = x.select(&batch.logit_rows)?;
+            let inputs = inputs.map(|inputs| inputs.select(&batch.logit_rows)).transpose()?;
+            self.pass(readers, &mut x, inputs.as_ref(), &batch.only_wanted(), kv)?;
+        } else {
+            x = x.select(&[])?;
+        }
+        self.head.forward(&x, logits)
+    }
+}

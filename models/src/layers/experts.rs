@@ -1,0 +1,260 @@
+//! Networks of which each row passes a few: a router chooses them, and its weights add up what they give (Shazeer et
+//! al., 2017).
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use candle_core::quantized::QMatMul;
+use candle_core::{Module, Tensor};
+use lantern_kernels::{ExpertRows, Product, QMatrix};
+
+use super::linear::on_device;
+use super::mlp::{Activation, activate};
+use super::{Dispatch, Linear};
+use crate::hyper::{MAX_EXPERTS, MAX_WIDTH};
+use crate::rows::{HostRows, Rows};
+use crate::{Compute, Hyper, ModelError, Weights};
+
+/// The sizes of a layer of experts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ExpertParams {
+    /// How many experts there are.
+    pub(crate) count: usize,
+    /// How many of them a row passes.
+    pub(crate) used: usize,
+    /// Width of one of them.
+    pub(crate) inner: usize,
+}
+
+impl ExpertParams {
+    /// Reads the keys that all families with experts share.
+    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let count = hyper.size("expert_count", MAX_EXPERTS)?;
+        Ok(ExpertParams {
+            count,
+            used: hyper.size("expert_used_count", count)?,
+            inner: hyper.size("expert_feed_forward_length", MAX_WIDTH)?,
+        })
+    }
+}
+
+/// Experts and the router that chooses among them.
+pub(crate) struct Experts {
+    router: Linear,
+    gate: Gate,
+    down: ExpertMatrices,
+    /// Factors of what the experts give.
+    scales: Option<Vec<f32>>,
+    params: ExpertParams,
+    activation: Activation,
+}
+
+/// Gates and what they multiply.
+enum Gate {
+    Separate {
+        gate: ExpertMatrices,
+        up: ExpertMatrices,
+    },
+    /// The outputs of each expert are those of its gate and then the others.
+    Fused(ExpertMatrices),
+}
+
+impl Experts {
+    /// Takes `ffn_gate_inp` (the router), `ffn_down_exps`, and `ffn_gate_up_exps` or `ffn_gate_exps` and `ffn_up_exps`
+    /// of the block named `prefix`.
+    pub(crate) fn load(
+        weights: &Weights,
+        prefix: &str,
+        hidden: usize,
+        params: ExpertParams,
+        activation: Activation,
+    ) -> Result<Self, ModelError> {
+        let ExpertParams { count, inner, .. } = params;
+        let experts = |name: &str, inputs, outputs| {
+            weights.experts(&format!("{prefix}.{name}"), inputs, outputs, count)
+        };
+        let gate = match weights.has(&format!("{prefix}.ffn_gate_up_exps.weight")) {
+            true => Gate::Fused(experts("ffn_gate_up_exps", hidden, 2 * inner)?),
+            false => Gate::Separate {
+                gate: experts("ffn_gate_exps", hidden, inner)?,
+                up: experts("ffn_up_exps", hidden, inner)?,
+            },
+        };
+        Ok(Experts {
+            router: weights.linear(&format!("{prefix}.ffn_gate_inp"), hidden, count)?,
+            gate,
+            down: experts("ffn_down_exps", inner, hidden)?,
+            scales: weights.opt_vector(&format!("{prefix}.ffn_down_exps.scale"), count)?,
+            params,
+            activation,
+        })
+    }
+
+    /// `[rows, hidden]` to `[rows, hidden]`. The router looks at `routed_by`, which most families make `x` itself.
+    pub(crate) fn forward(&self, routed_by: &Rows, x: &Rows) -> Result<Rows, ModelError> {
+        thread_local! {
+            static KEPT: RefCell<Dispatch> = RefCell::default();
+        }
+        let mut dispatch = KEPT.take();
+        let out = match (routed_by, x) {
+            (Rows::Host(routed_by), Rows::Host(x)) => {
+                self.forward_host(routed_by, x, &mut dispatch).map(Rows::Host)
+            }
+            (Rows::Tensor(routed_by), Rows::Tensor(x)) => {
+                self.forward_tensor(routed_by, x, &mut dispatch).map(Rows::Tensor)
+            }
+            _ => Err(ModelError::BadBatch("rows in memory meet rows on a device".to_owned())),
+        };
+        KEPT.set(dispatch);
+        out
+    }
+
+    fn choose(&self, logits: &[f32], dispatch: &mut Dispatch) {
+        dispatch.choose(logits, self.params.count, self.params.used, self.scales.as_deref());
+    }
+
+    fn forward_host(
+        &self,
+        routed_by: &HostRows,
+        x: &HostRows,
+        dispatch: &mut Dispatch,
+    ) -> Result<HostRows, ModelError> {
+        self.choose(&self.router.forward_host(routed_by)?, dispatch);
+        let inner = self.gated_host(x, dispatch)?;
+        let sent = dispatch.len();
+        let mut given = x.room_for(sent, x.width());
+        let product = Product { weights: &self.down.matrix, out: &mut given };
+        let (in_order, groups) = (dispatch.in_order(), &dispatch.groups);
+        lantern_kernels::matmul_experts(x.pool(), &inner, sent, in_order, groups, &mut [product])?;
+        let mut out = x.room(x.width());
+        let (weights, places) = (&dispatch.weights, &dispatch.places);
+        lantern_kernels::weighted_sum(x.pool(), &given, x.width(), weights, places, &mut out)?;
+        Ok(out)
+    }
+
+    /// What the gates let through, sorted by expert.
+    fn gated_host(&self, x: &HostRows, dispatch: &Dispatch) -> Result<HostRows, ModelError> {
+        let Dispatch { rows, groups, .. } = dispatch;
+        let (pool, width) = (x.pool(), self.params.inner);
+        let mut inner = x.room_for(rows.len(), width);
+        match &self.gate {
+            Gate::Separate { gate, up } => {
+                let mut up_rows = x.room_for(rows.len(), width);
+                let mut products = [
+                    Product { weights: &gate.matrix, out: &mut inner },
+                    Product { weights: &up.matrix, out: &mut up_rows },
+                ];
+                lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut products)?;
+                lantern_kernels::gate(pool, self.activation, &mut inner, &up_rows)?;
+            }
+            Gate::Fused(both) => {
+                let mut halves = x.room_for(rows.len(), 2 * width);
+                let product = Product { weights: &both.matrix, out: &mut halves };
+                lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut [product])?;
+                lantern_kernels::gate_halves(pool, self.activation, &halves, width, &mut inner)?;
+            }
+        }
+        Ok(inner)
+    }
+
+    fn forward_tensor(
+        &self,
+        routed_by: &Tensor,
+        x: &Tensor,
+        dispatch: &mut Dispatch,
+    ) -> Result<Tensor, ModelError> {
+        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
+        self.choose(&logits, dispatch);
+        let mut out = x.zeros_like()?;
+        for group in &dispatch.groups {
+            let rows = &dispatch.rows[group.first as usize..][..group.len as usize];
+            let rows = Tensor::new(rows, x.device())?;
+            let inner = self.gated_tensor(&x.index_select(&rows, 0)?, group)?;
+            let weights = Tensor::new(dispatch.weights_of(group), x.device())?.unsqueeze(1)?;
+            let given = self.down.forward_tensor(group, &inner)?.broadcast_mul(&weights)?;
+            out = out.index_add(&rows, &given, 0)?;
+        }
+        Ok(out)
+    }
+
+    /// What one expert's gate lets through.
+    fn gated_tensor(&self, x: &Tensor, group: &ExpertRows) -> Result<Tensor, ModelError> {
+        let (gate, up) = match &self.gate {
+            Gate::Separate { gate, up } => (gate.forward_tensor(group, x)?, up.forward_tensor(group, x)?),
+            Gate::Fused(both) => {
+                let (halves, width) = (both.forward_tensor(group, x)?, self.params.inner);
+                (halves.narrow(1, 0, width)?, halves.narrow(1, width, width)?)
+            }
+        };
+        Ok((activate(self.activation, &gate)? * up)?)
+    }
+}
+
+/// One matrix of each expert.
+pub(crate) struct ExpertMatrices {
+    matrix: Arc<QMatrix>,
+    /// Those on a device, for candle.
+    tensors: Vec<QMatMul>,
+}
+
+impl ExpertMatrices {
+    /// `bytes` are those that the matrices were made of.
+    pub(crate) fn new(matrix: Arc<QMatrix>, bytes: &[u8], compute: &Compute) -> Result<Self, ModelError> {
+        let each = bytes.len() / matrix.shape().count;
+        let tensors = match compute.has_kernels() {
+            true => Vec::new(),
+            false => {
+                let one = |bytes| on_device(&matrix, bytes, compute.device());
+                bytes.chunks_exact(each.max(1)).map(one).collect::<Result<_, _>>()?
+            }
+        };
+        Ok(ExpertMatrices { matrix, tensors })
+    }
+
+    /// The product with the matrix of a group's expert, on a device.
+    fn forward_tensor(&self, group: &ExpertRows, x: &Tensor) -> Result<Tensor, ModelError> {
+        match self.tensors.get(group.expert as usize) {
+            Some(matrix) => Ok(matrix.forward(&x.contiguous()?)?),
+            None => Err(ModelError::BadBatch("matrices for kernels were given a tensor".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lantern_gguf::GgufFile;
+
+    use super::*;
+
+    /// What the experts of a golden model's first block make of some rows.
+    fn forward(name: &str, compute: Compute) -> Vec<f32> {
+        let path = format!("{}/../tests/golden/models/{name}", env!("CARGO_MANIFEST_DIR"));
+        let file = GgufFile::open(path.as_ref()).expect("the golden model is part of the repository");
+        let params = ExpertParams::read(&Hyper::new(&file).unwrap()).unwrap();
+        let weights = Weights::new(&file, compute.clone()).unwrap();
+        let experts = Experts::load(&weights, "blk.0", 64, params, Activation::Silu).unwrap();
+        let numbers = |factor: f32| {
+            compute.rows(5, 64, |values| {
+                values.iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32 * factor).sin());
+                Ok(())
+            })
+        };
+        match experts.forward(&numbers(0.7).unwrap(), &numbers(1.3).unwrap()).unwrap() {
+            Rows::Host(out) => out.to_vec(),
+            Rows::Tensor(out) => out.flatten_all().unwrap().to_vec1().unwrap(),
+        }
+    }
+
+    #[test]
+    fn both_ways_of_computing_agree() {
+        // One file with gates and what they multiply apart, one with both in one matrix and with scales.
+        for name in ["qwen3moe-F32.gguf", "gemma4_moe-F32.gguf"] {
+            let kernels = forward(name, Compute::kernels(2));
+            let tensors = forward(name, Compute::tensors(candle_core::Device::Cpu));
+            assert!(kernels.iter().any(|x| x.abs() > 0.01), "{name}");
+            for (a, b) in kernels.iter().zip(&tensors) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} and {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What files say about their rotary embeddings, and the ways in which models stretch them.
+
+use crate::{Hyper, ModelError};
+
+/// What a file says about its rotary embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RopeParams {
+    /// Numbers of a head that are turned; the rest pass through.
+    pub(crate) dims: usize,
+    /// Base of the frequencies.
+    pub(crate) base: f32,
+    /// How they are stretched.
+    pub(crate) scaling: RopeScaling,
+}
+
+/// How frequencies are stretched for contexts beyond the trained one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum RopeScaling {
+    /// Not at all.
+    None,
+    /// All by one factor.
+    Linear { factor: f32 },
+    /// By wavelength (Peng et al., 2023).
+    Yarn(Yarn),
+}
+
+/// YaRN's parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Yarn {
+    pub(crate) factor: f32,
+    pub(crate) original_context: usize,
+    pub(crate) beta_fast: f32,
+    pub(crate) beta_slow: f32,
+    pub(crate) ext_factor: f32,
+    pub(crate) attn_factor: f32,
+}
+
+impl RopeParams {
+    /// Reads the keys under `rope.`; `default_base` where the file has no base.
+    pub(crate) fn read(hyper: &Hyper, head_dim: usize, default_base: f32) -> Result<Self, ModelError> {
+        Ok(RopeParams {
+            dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
+            base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
+            scaling: RopeScaling::read(hyper)?,
+        })
+    }
+
+    /// Reads how much of a head is turned; all of it where the file does not say.
+    pub(crate) fn read_dims(hyper: &Hyper, key: &str, head_dim: usize) -> Result<usize, ModelError> {
+        let dims = hyper.opt_size(key, head_dim)?.unwrap_or(head_dim);
+        if !dims.is_multiple_of(2) {
+            return Err(hyper.bad(key, format!("{dims} is odd")));
+        }
+        Ok(dims)
+    }
+}
+
+impl RopeScaling {
+    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        const TYPE: &str = "rope.scaling.type";
+        // Files older than the scaling keys have the linear factor under another name.
+        let old = hyper.opt_positive("rope.scale_linear")?;
+        let factor = hyper.opt_positive("rope.scaling.factor")?.or(old).unwrap_or(1.0);
+        match hyper.opt_str(TYPE)?.as_deref() {
+            None | Some("linear") if factor != 1.0 => Ok(RopeScaling::Linear { factor }),
+            None | Some("none" | "linear") => Ok(RopeScaling::None),
+            Some("yarn") => Ok(RopeScaling::Yarn(Yarn::read(hyper, factor)?)),
+            Some(other) => Err(hyper.bad(TYPE, format!("{other:?} is not supported by this architecture"))),
+        }
+    }
+}
+
+impl Yarn {
+    fn read(hyper: &Hyper, factor: f32) -> Result<Self, ModelError> {
+        let trained = hyper.size("context_length", usize::MAX)?;
+        let original = hyper.opt_size("rope.scaling.original_context_length", usize::MAX)?;
+        let number = |key: &str, default: f32| Ok::<_, ModelError>(hyper.opt_f32(key)?.unwrap_or(default));
+        Ok(Yarn {
+            factor,
+            original_context: original.unwrap_or(trained),
+            beta_fast: number("rope.scaling.yarn_beta_fast", 32.0)?,
+            beta_slow: number("rope.scaling.yarn_beta_slow", 1.0)?,
+            ext_factor: number("rope.scaling.yarn_ext_factor", 1.0)?,
+            attn_factor: number("rope.scaling.yarn_attn_factor", number("rope.scaling.attn_factor", 1.0)?)?,
+        })
+    }
+
+    /// The frequency of pair `i` and how much of the unstretched one it keeps.
+    pub(super) fn stretch(&self, i: usize, frequency: f32, dims: usize, base: f32) -> f32 {
+        // The pair whose wavelength turns `beta` times within the original context.
+        let pair_of = |beta: f32| {
+            let turns = self.original_context as f32 / (beta * std::f32::consts::TAU);
+            dims as f32 * turns.ln() / (2.0 * base.ln())
+        };
+        let low = pair_of(self.beta_fast).floor().max(0.0);
+        let high = pair_of(self.beta_slow).ceil().min(dims as f32 - 1.0);
+        let ramp = ((i as f32 - low) / (high - low).max(0.001)).clamp(0.0, 1.0);
+        let keep = (1.0 - ramp) * self.ext_factor;
+        frequency / self.factor * (1.0 - keep) + frequency * keep
+    }
+
+    pub(super) fn magnitude(&self) -> f32 {
+        if self.ext_factor == 0.0 || self.factor <= 1.0 {
+            return self.attn_factor;
+        }
+        self.attn_factor * (1.0 + 0.1 * self.factor.ln())
+    }
+}

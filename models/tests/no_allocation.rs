@@ -1,0 +1,120 @@
+//! A decode step that is like the one before allocates nothing, on any thread.
+//!
+//! This file replaces the program's allocator by one that counts, so it holds one test alone.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lantern_gguf::GgufFile;
+use lantern_models::{BatchSeq, Compute, Device, ForwardBatch, KvCache, KvType, registry};
+
+struct Counting;
+
+/// Allocations of all threads so far.
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const BLOCK: usize = 16;
+/// Tokens that every sequence may have.
+const CONTEXT: usize = 1024;
+/// Steps in a row that must allocate nothing: they cross several blocks of the cache and chunks of attention.
+const QUIET_STEPS: usize = 100;
+
+/// The next token of `count` sequences that are `position` tokens long.
+fn fill(batch: &mut ForwardBatch, count: usize, position: usize) {
+    batch.clear();
+    for i in 0..count {
+        let blocks = (0..CONTEXT / BLOCK).map(|block| (block * count + i) as u32);
+        let context = position + 1;
+        batch.tokens.push((position * 7 + i * 31) as u32 % 500);
+        batch.positions.push(position as u32);
+        batch.slots.push((((position / BLOCK) * count + i) * BLOCK + position % BLOCK) as u32);
+        batch.logit_rows.push(i as u32);
+        let first_block = batch.block_tables.len();
+        batch.block_tables.extend(blocks.take(context.div_ceil(BLOCK)));
+        batch.seqs.push(BatchSeq { first_row: i, rows: 1, context, first_block });
+    }
+}
+
+/// Decodes until so many steps in a row have allocated nothing. A thread grows its own buffers when it first happens
+/// to take part in a kind of work, and nobody knows when that will be; but it happens once.
+fn decode(name: &str, threads: usize, count: usize) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    let file = GgufFile::open(&path).expect("the golden model is part of the repository");
+    let model = registry::load_with(&file, Compute::kernels(threads)).expect("it loads");
+    let layout = &model.config().kv_layout;
+    let blocks = count * CONTEXT / BLOCK;
+    let mut kv = KvCache::new(layout, blocks, BLOCK, KvType::F16, &Device::Cpu).expect("a small cache");
+    let (mut batch, mut logits) = (ForwardBatch::default(), Vec::new());
+    // The engine's lists grow with the context; they are not what is asked here.
+    fill(&mut batch, count, CONTEXT - 1);
+    let (mut quiet, mut last) = (0, (0, 0));
+    for position in 0..CONTEXT {
+        fill(&mut batch, count, position);
+        let before = ALLOCATIONS.load(Ordering::SeqCst);
+        model.forward(&batch, &mut kv, &mut logits).expect("the step runs");
+        let allocations = ALLOCATIONS.load(Ordering::SeqCst) - before;
+        if allocations == 0 {
+            quiet += 1;
+        } else {
+            (quiet, last) = (0, (position, allocations));
+        }
+        if quiet == QUIET_STEPS {
+            return;
+        }
+    }
+    panic!(
+        "{name}, {threads} threads, {count} sequences: the step at position {} still allocated {} times",
+        last.0, last.1
+    );
+}
+
+#[test]
+fn a_decode_step_allocates_nothing() {
+    for name in [
+        "llama_k256-Q4_K_M.gguf",
+        "llama_tied-F16.gguf",
+        "qwen2-Q4_0.gguf",
+        "qwen3-Q8_0.gguf",
+        "gemma3_k256-Q4_K_M.gguf",
+        "qwen3moe_k256-Q4_K_M.gguf",
+        "qwen3moe-MXFP4_MOE.gguf",
+        "gemma4_moe-Q4_0.gguf",
+        "gemma4_e2b-Q8_0.gguf",
+    ] {
+        for threads in [1, 2] {
+            for count in [1, 3] {
+                decode(name, threads, count);
+            }
+        }
+    }
+}
