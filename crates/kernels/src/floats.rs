@@ -38,7 +38,10 @@ pub fn matmul(
     {
         return one_matrix(pool, isa, w, whole.expert as usize, x, out);
     }
-    let mut gathered = Vec::new();
+    thread_local! {
+        static GATHERED: RefCell<Vec<f32>> = RefCell::default();
+    }
+    let mut gathered = GATHERED.with(|kept| take(&mut *kept.borrow_mut()));
     for group in groups {
         let (first, len) = (group.first as usize, group.len as usize);
         gathered.clear();
@@ -48,6 +51,7 @@ pub fn matmul(
         let out = &mut out[first * w.rows()..(first + len) * w.rows()];
         one_matrix(pool, isa, w, group.expert as usize, &gathered, out);
     }
+    GATHERED.with(|kept| *kept.borrow_mut() = gathered);
 }
 
 /// `out[m, rows] = x[m, cols] · wᵀ` for one matrix.

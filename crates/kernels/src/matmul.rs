@@ -129,7 +129,6 @@ pub(crate) fn run_experts(
         }
     }
     run_jobs(pool, &jobs);
-    drop(jobs);
     KEPT.with(|kept| *kept.borrow_mut() = acts);
     Ok(())
 }

@@ -17,6 +17,9 @@
 //! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation; [`layouts`] says
 //! where each type has its integers and scales.
 
+// Several arrays are walked in step here, with counts that are known when this is compiled.
+#![allow(clippy::needless_range_loop)]
+
 mod direct;
 mod layouts;
 mod panel;
@@ -110,6 +113,9 @@ pub struct TileBlocks {
     pub count: usize,
 }
 
+/// The type of [`Kernel::columns`].
+pub type ColumnsFn = unsafe fn(Affine, &Panel, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
+
 /// The type of [`Kernel::direct`].
 pub type DirectFn = unsafe fn(TileBlocks, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
 
@@ -123,7 +129,7 @@ pub struct Kernel {
     /// Fills a panel with a tile's blocks.
     pub fill: unsafe fn(&Packing, TileBlocks, &mut Panel),
     /// Adds a panel's products with some columns of the rows `rows` to their sums.
-    pub columns: unsafe fn(Affine, &Panel, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]),
+    pub columns: ColumnsFn,
     /// Adds a tile's products with up to [`DIRECT`] rows to their sums; `None` where panels do as well.
     pub direct: Option<DirectFn>,
 }
