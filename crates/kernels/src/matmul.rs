@@ -328,7 +328,10 @@ impl GroupWork<'_> {
             let at = (self.first_out + i) * outputs + first;
             // SAFETY: each tile of each group belongs to one task.
             let place = unsafe { self.job.out.piece(at, keep) };
-            place.copy_from_slice(&sums[..keep]);
+            match place.as_mut_array::<ROWS>() {
+                Some(whole) => *whole = *sums,
+                None => place.copy_from_slice(&sums[..keep]),
+            }
         }
     }
 }

@@ -92,15 +92,17 @@ impl Columns<'_> {
             self.len.is_multiple_of(32) && self.start.is_multiple_of(32) && self.start + self.len <= cols
         );
         assert!(all.scales.len() * 32 >= all.q.len() && all.terms.len() * group >= all.q.len());
-        rows.map(|row| {
+        // A loop, because a closure would not become part of the kernel.
+        let mut starts =
+            [RowStart { q: all.q.as_ptr(), scales: all.scales.as_ptr(), terms: all.terms.as_ptr() }; N];
+        for (start, row) in starts.iter_mut().zip(rows) {
             let at = row as usize * cols + self.start;
             assert!(at + self.len <= all.q.len(), "a row outside the activations");
-            RowStart {
-                q: all.q.as_ptr().wrapping_add(at),
-                scales: all.scales.as_ptr().wrapping_add(at / 32),
-                terms: all.terms.as_ptr().wrapping_add(at / group),
-            }
-        })
+            start.q = start.q.wrapping_add(at);
+            start.scales = start.scales.wrapping_add(at / 32);
+            start.terms = start.terms.wrapping_add(at / group);
+        }
+        starts
     }
 }
 
