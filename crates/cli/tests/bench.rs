@@ -47,7 +47,7 @@ fn options_that_make_no_sense_are_usage_errors() {
 
 #[cfg(unix)]
 mod beside_another {
-    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
 
@@ -65,9 +65,12 @@ mod beside_another {
             "#!/bin/sh\necho \"$*\" >> {}\nsleep 0.05\ncase \"$*\" in *\"-p 8 \"*) cat {short};; *) cat {answer};; esac\n",
             asked.display()
         );
-        let path = home.file("pretender", script.as_bytes());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        let (text, path) = (home.file("text", script.as_bytes()), home.dir.path().join("pretender"));
+        // Made by another process, because a child started meanwhile would inherit the file while it is open, and a
+        // program that somebody may still write to cannot be started.
+        let copy = ["-c", "cp \"$0\" \"$1\" && chmod 755 \"$1\""];
+        assert!(Command::new("sh").args(copy).arg(text).arg(&path).status().unwrap().success());
+        path.display().to_string()
     }
 
     #[test]

@@ -72,16 +72,22 @@ fn a_program_that_is_not_there() {
 
 #[cfg(unix)]
 mod with_a_program {
-    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
 
     /// A program that does what a script says.
     fn run(script: &str) -> Result<Round, CliError> {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("bench");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("it is written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it may run");
+        let (text, path) = (dir.path().join("text"), dir.path().join("bench"));
+        std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).expect("it is written");
+        // Another process makes the program: a child that this one starts just now, for another test, would inherit the
+        // open file, and a program that somebody may still write to cannot be started.
+        let copied = Command::new("sh")
+            .args(["-c", "cp \"$0\" \"$1\" && chmod 755 \"$1\""])
+            .args([&text, &path])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "the program is there");
         other(&path).run(&task())
     }
 
