@@ -6,16 +6,12 @@
 //! Mixtral's experts and the sliding window of Mistral v0.1 are not implemented; files that ask for them are refused.
 
 use crate::hyper::Sizes;
-use crate::layers::{
-    Activation, Attention, AttentionParams, Block, Embedding, Head, Rope, RopePairs, RopeParams,
-};
+use crate::layers::{Activation, Attention, AttentionParams, Block, Decoder, Rope, RopePairs, RopeParams};
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 
-pub(crate) const FAMILY: Family = Family {
-    config: |hyper| Ok(LlamaParams::read(hyper)?.config),
-    load: |h, w| Ok(Box::new(Llama::load(h, w)?)),
-};
+pub(crate) const FAMILY: Family =
+    Family { config: |hyper| Ok(LlamaParams::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
 
 /// What a file says about its model.
 struct LlamaParams {
@@ -37,50 +33,14 @@ impl LlamaParams {
     }
 }
 
-/// A model of the llama family.
-struct Llama {
-    config: ModelConfig,
-    embedding: Embedding,
-    rope: Rope,
-    blocks: Vec<Block>,
-    head: Head,
-}
-
-impl Llama {
-    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let LlamaParams { config, sizes, attention, rope } = LlamaParams::read(hyper)?;
-        let block = |layer| {
-            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
-            Block::load(weights, layer, &sizes, attention, Activation::Silu)
-        };
-        let divisors = weights.opt_vector("rope_freqs.weight", rope.dims / 2)?;
-        Ok(Llama {
-            embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
-            rope: Rope::new(&rope, divisors.as_deref(), RopePairs::Neighbours, weights.compute()),
-            blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
-            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
-            config,
-        })
-    }
-}
-
-impl CausalLm for Llama {
-    fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    fn forward(
-        &self,
-        batch: &ForwardBatch,
-        kv: &mut KvCache,
-        logits: &mut Vec<f32>,
-    ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            block.forward(&mut x, Some(&rope), batch, kv)?;
-        }
-        self.head.forward(&x, logits)
-    }
+/// The model.
+fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
+    let LlamaParams { config, sizes, attention, rope } = LlamaParams::read(hyper)?;
+    let block = |layer| {
+        let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+        Block::load(weights, layer, &sizes, attention, Activation::Silu)
+    };
+    let divisors = weights.opt_vector("rope_freqs.weight", rope.dims / 2)?;
+    let rope = Rope::new(&rope, divisors.as_deref(), RopePairs::Neighbours, weights.compute());
+    Decoder::load(weights, config, &sizes, rope, block)
 }

@@ -4,16 +4,12 @@
 //! embedding. The size of a head is the file's and need not fit the model's width.
 
 use crate::hyper::Sizes;
-use crate::layers::{
-    Activation, Attention, AttentionParams, Block, Embedding, Head, Rope, RopePairs, RopeParams,
-};
+use crate::layers::{Activation, Attention, AttentionParams, Block, Decoder, Rope, RopePairs, RopeParams};
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 
-pub(crate) const FAMILY: Family = Family {
-    config: |hyper| Ok(Qwen3Params::read(hyper)?.config),
-    load: |h, w| Ok(Box::new(Qwen3::load(h, w)?)),
-};
+pub(crate) const FAMILY: Family =
+    Family { config: |hyper| Ok(Qwen3Params::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
 
 /// What a file says about its model.
 struct Qwen3Params {
@@ -33,50 +29,14 @@ impl Qwen3Params {
     }
 }
 
-/// A model of the Qwen3 family.
-struct Qwen3 {
-    config: ModelConfig,
-    embedding: Embedding,
-    rope: Rope,
-    blocks: Vec<Block>,
-    head: Head,
-}
-
-impl Qwen3 {
-    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let Qwen3Params { config, sizes, attention, rope } = Qwen3Params::read(hyper)?;
-        let block = |layer| {
-            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
-            let attention = attention.with_head_norms(weights, sizes.norm_eps)?;
-            Block::load(weights, layer, &sizes, attention, Activation::Silu)
-        };
-        Ok(Qwen3 {
-            embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
-            rope: Rope::new(&rope, None, RopePairs::Halves, weights.compute()),
-            blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
-            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
-            config,
-        })
-    }
-}
-
-impl CausalLm for Qwen3 {
-    fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    fn forward(
-        &self,
-        batch: &ForwardBatch,
-        kv: &mut KvCache,
-        logits: &mut Vec<f32>,
-    ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            block.forward(&mut x, Some(&rope), batch, kv)?;
-        }
-        self.head.forward(&x, logits)
-    }
+/// The model.
+fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
+    let Qwen3Params { config, sizes, attention, rope } = Qwen3Params::read(hyper)?;
+    let block = |layer| {
+        let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+        let attention = attention.with_head_norms(weights, sizes.norm_eps)?;
+        Block::load(weights, layer, &sizes, attention, Activation::Silu)
+    };
+    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.compute());
+    Decoder::load(weights, config, &sizes, rope, block)
 }

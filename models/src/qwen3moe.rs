@@ -5,15 +5,15 @@
 
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Block, Embedding, ExpertParams, Experts, Head, Network, Rope,
-    RopePairs, RopeParams,
+    Activation, Attention, AttentionParams, Block, Decoder, ExpertParams, Experts, Network, Rope, RopePairs,
+    RopeParams,
 };
 use crate::registry::Family;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Qwen3MoeParams::read(hyper)?.config),
-    load: |h, w| Ok(Box::new(Qwen3Moe::load(h, w)?)),
+    load: |h, w| Ok(Box::new(load(h, w)?)),
 };
 
 /// What a file says about its model.
@@ -36,52 +36,16 @@ impl Qwen3MoeParams {
     }
 }
 
-/// A model of the Qwen3 family with experts.
-struct Qwen3Moe {
-    config: ModelConfig,
-    embedding: Embedding,
-    rope: Rope,
-    blocks: Vec<Block>,
-    head: Head,
-}
-
-impl Qwen3Moe {
-    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let Qwen3MoeParams { config, sizes, attention, experts, rope } = Qwen3MoeParams::read(hyper)?;
-        let block = |layer| {
-            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
-            let attention = attention.with_head_norms(weights, sizes.norm_eps)?;
-            let prefix = format!("blk.{layer}");
-            let experts = Experts::load(weights, &prefix, sizes.hidden, experts, Activation::Silu)?;
-            Block::new(weights, layer, &sizes, attention, Network::Experts(experts))
-        };
-        Ok(Qwen3Moe {
-            embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
-            rope: Rope::new(&rope, None, RopePairs::Halves, weights.compute()),
-            blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
-            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
-            config,
-        })
-    }
-}
-
-impl CausalLm for Qwen3Moe {
-    fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    fn forward(
-        &self,
-        batch: &ForwardBatch,
-        kv: &mut KvCache,
-        logits: &mut Vec<f32>,
-    ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            block.forward(&mut x, Some(&rope), batch, kv)?;
-        }
-        self.head.forward(&x, logits)
-    }
+/// The model.
+fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
+    let Qwen3MoeParams { config, sizes, attention, experts, rope } = Qwen3MoeParams::read(hyper)?;
+    let block = |layer| {
+        let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+        let attention = attention.with_head_norms(weights, sizes.norm_eps)?;
+        let prefix = format!("blk.{layer}");
+        let experts = Experts::load(weights, &prefix, sizes.hidden, experts, Activation::Silu)?;
+        Block::new(weights, layer, &sizes, attention, Network::Experts(experts))
+    };
+    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.compute());
+    Decoder::load(weights, config, &sizes, rope, block)
 }

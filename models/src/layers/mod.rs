@@ -4,6 +4,7 @@
 mod attention;
 mod attention_tensors;
 mod block;
+mod decoder;
 mod dispatch;
 mod embedding;
 mod experts;
@@ -17,6 +18,7 @@ mod rope_params;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use block::{Block, Network};
+pub(crate) use decoder::Decoder;
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
