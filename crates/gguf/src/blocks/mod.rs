@@ -73,6 +73,17 @@ impl Unpacked {
     pub const fn new() -> Self {
         Unpacked { q: [0; 256], scales: [0.0; 16], mins: [0.0; 16] }
     }
+
+    /// Writes the values of the block to `out`, as many as that has room for.
+    pub fn values(&self, form: Affine, out: &mut [f32]) {
+        for (g, group) in out.chunks_exact_mut(form.group).enumerate() {
+            let (scale, min) = (self.scales[g], self.mins[g]);
+            for (value, &q) in group.iter_mut().zip(&self.q[g * form.group..]) {
+                let scaled = scale * f32::from(i16::from(q) - i16::from(form.offset));
+                *value = if form.has_min { scaled + min } else { scaled };
+            }
+        }
+    }
 }
 
 impl Default for Unpacked {
@@ -133,13 +144,7 @@ fn blocks(ty: GgmlType, form: Affine, bytes: &[u8], out: &mut [f32]) {
     let mut unpacked = Unpacked::new();
     for (block, values) in bytes.chunks_exact(ty.block_bytes()).zip(out.chunks_exact_mut(ty.block_size())) {
         unpack(ty, block, &mut unpacked);
-        for (g, group) in values.chunks_exact_mut(form.group).enumerate() {
-            let (scale, min) = (unpacked.scales[g], unpacked.mins[g]);
-            for (value, &q) in group.iter_mut().zip(&unpacked.q[g * form.group..]) {
-                let scaled = scale * f32::from(i16::from(q) - i16::from(form.offset));
-                *value = if form.has_min { scaled + min } else { scaled };
-            }
-        }
+        unpacked.values(form, values);
     }
 }
 

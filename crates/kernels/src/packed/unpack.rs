@@ -69,17 +69,11 @@ fn unpack_part(packing: &Packing, planes: &[u8], r: usize, values: &mut [u8; PAR
 
 /// Writes the values of row `r` of a tile (all its blocks, one after the other) to `out`.
 pub fn unpack_row(packing: &Packing, tile: &[u8], r: usize, out: &mut [f32]) {
-    let (size, form) = (packing.ty.block_size(), packing.form);
+    let size = packing.ty.block_size();
     let mut unpacked = Unpacked::new();
     let blocks = tile.chunks_exact(packing.tile_block_bytes());
     for (bytes, values) in blocks.zip(out.chunks_exact_mut(size)) {
         Tile::new(packing, bytes).row(r, &mut unpacked);
-        for (g, group) in values.chunks_exact_mut(form.group).enumerate() {
-            let (scale, min) = (unpacked.scales[g], unpacked.mins[g]);
-            for (value, &q) in group.iter_mut().zip(&unpacked.q[g * form.group..]) {
-                let scaled = scale * f32::from(i16::from(q) - i16::from(form.offset));
-                *value = if form.has_min { scaled + min } else { scaled };
-            }
-        }
+        unpacked.values(packing.form, values);
     }
 }
