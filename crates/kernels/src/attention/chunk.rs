@@ -8,10 +8,12 @@ use std::ops::Range;
 use half::f16;
 
 use super::cache::{PANEL, SCALED};
+use super::hadamard::rotate_on;
 use super::softmax::{Softmax, weigh};
 use super::tile::{Number, Sums, dots};
 use super::values::{add_alone, add_strips};
 use super::{AttentionShape, CHUNK};
+use crate::isa::Isa;
 use crate::lanes::Lanes;
 
 /// Keys or values of a layer.
@@ -79,8 +81,16 @@ fn tile_len(queries: usize) -> usize {
 }
 
 /// Prepares queries: those that are worked on together learn what they all see, and their numbers are put side by
-/// side, dimension by dimension.
-pub fn pack_queries(q: &[f32], queries: &mut [Query], dim: usize, scale: f32, packed: &mut [f32]) {
+/// side, dimension by dimension, rotated if keys of type `T` are. `head` is room for one of them.
+pub fn pack_queries<T: Number>(
+    isa: Isa,
+    q: &[f32],
+    queries: &mut [Query],
+    scale: f32,
+    head: &mut [f32],
+    packed: &mut [f32],
+) {
+    let dim = head.len();
     let mut first = 0;
     while first < queries.len() {
         let len = tile_len(queries.len() - first);
@@ -90,7 +100,11 @@ pub fn pack_queries(q: &[f32], queries: &mut [Query], dim: usize, scale: f32, pa
         for (r, query) in queries.iter_mut().enumerate() {
             (query.common_from, query.common_to) =
                 if from < to { (from, to) } else { (usize::MAX, usize::MAX) };
-            for (to, number) in packed[r..].iter_mut().step_by(len).zip(&q[query.at..query.at + dim]) {
+            head.copy_from_slice(&q[query.at..query.at + dim]);
+            if T::ROTATED {
+                rotate_on(isa, head, dim);
+            }
+            for (to, number) in packed[r..].iter_mut().step_by(len).zip(&*head) {
                 *to = number * scale;
             }
         }
@@ -138,7 +152,7 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
         let runs = group.runs(start, &mut runs);
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).unwrap_or(run);
-            let ahead = next.base as isize - run.base as isize;
+            let ahead = (next.base as isize - run.base as isize) / T::PACKED as isize;
             score_run::<L, T>(group, keys, *run, ahead, start, scores);
         }
         for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
@@ -195,7 +209,7 @@ unsafe fn score_run<L: Lanes, T: Number>(
 ) {
     let len = group.shape.head_dim * group.shape.block_size;
     let keys = Plane {
-        numbers: &keys.numbers[run.base..run.base + len],
+        numbers: &keys.numbers[run.base / T::PACKED..(run.base + len) / T::PACKED],
         scales: if T::SCALED { &keys.scales[run.base / SCALED..(run.base + len) / SCALED] } else { &[] },
     };
     // SAFETY: the caller's promise.
@@ -223,7 +237,7 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     let scores = &mut scores[first..first + R];
     // One tile is enough to fetch for all.
     let ahead = if first == 0 { ahead } else { 0 };
-    let (panels, _) = keys.numbers.as_chunks::<PANEL>();
+    let panels = T::sixteens(keys.numbers);
     for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
         let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
         let scales = if T::SCALED { &keys.scales[panel * PANEL..] } else { &[] };

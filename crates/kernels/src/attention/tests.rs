@@ -12,6 +12,16 @@ enum Kind {
     F32,
     F16,
     Q8_0,
+    Q4_0,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::F32, Kind::F16, Kind::Q8_0, Kind::Q4_0];
+
+    /// Whether 32 numbers share a scale.
+    fn is_scaled(self) -> bool {
+        matches!(self, Kind::Q8_0 | Kind::Q4_0)
+    }
 }
 
 /// Keys or values of a layer.
@@ -19,6 +29,7 @@ enum Stored {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Q8_0(Vec<f16>, Vec<i8>),
+    Q4_0(Vec<f16>, Vec<u8>),
 }
 
 impl Stored {
@@ -27,6 +38,7 @@ impl Stored {
             Kind::F32 => Stored::F32(vec![0.0; len]),
             Kind::F16 => Stored::F16(vec![f16::ZERO; len]),
             Kind::Q8_0 => Stored::Q8_0(vec![f16::ZERO; len / 32], vec![0; len]),
+            Kind::Q4_0 => Stored::Q4_0(vec![f16::ZERO; len / 32], vec![0; len / 2]),
         }
     }
 
@@ -35,6 +47,7 @@ impl Stored {
             Stored::F32(numbers) => KvSlice::F32(numbers),
             Stored::F16(numbers) => KvSlice::F16(numbers),
             Stored::Q8_0(scales, quants) => KvSlice::Q8_0 { scales, quants },
+            Stored::Q4_0(scales, quants) => KvSlice::Q4_0 { scales, quants },
         }
     }
 
@@ -43,6 +56,7 @@ impl Stored {
             Stored::F32(numbers) => KvSliceMut::F32(numbers),
             Stored::F16(numbers) => KvSliceMut::F16(numbers),
             Stored::Q8_0(scales, quants) => KvSliceMut::Q8_0 { scales, quants },
+            Stored::Q4_0(scales, quants) => KvSliceMut::Q4_0 { scales, quants },
         }
     }
 }
@@ -154,13 +168,16 @@ fn cases(rng: &mut StdRng) -> Vec<Case> {
     let sinking =
         AttentionShape { sinks: Some((0..14).map(|i| i as f32 - 9.0).collect()), ..shape(14, 2, 64) };
     let mut cases = Vec::new();
-    for kind in [Kind::F32, Kind::F16, Kind::Q8_0] {
+    for kind in Kind::ALL {
         cases.push(Case::new(shape(9, 3, 64), kind, &[(1, 200), (37, 37), (5, 130), (1, 1)], rng));
         cases.push(Case::new(windowed.clone(), kind, &[(20, 140), (1, 333), (70, 70)], rng));
         cases.push(Case::new(capped.clone(), kind, &[(1, 65), (9, 64)], rng));
         cases.push(Case::new(shape(12, 2, 128), kind, &[(17, 300), (1, 128), (1, 1500)], rng));
         cases.push(Case::new(sinking.clone(), kind, &[(2, 700), (1, 20)], rng));
-        if kind != Kind::Q8_0 {
+        cases.push(Case::new(shape(6, 2, 96), kind, &[(3, 150), (1, 40)], rng));
+        cases.push(Case::new(shape(2, 1, 512), kind, &[(2, 150), (1, 31)], rng));
+        if !kind.is_scaled() {
+            cases.push(Case::new(shape(4, 2, 80), kind, &[(3, 150), (1, 40)], rng));
             cases.push(Case::new(odd.clone(), kind, &[(4, 9), (3, 3)], rng));
         }
         cases.extend((0..12).map(|_| random(kind, rng)));
@@ -172,7 +189,7 @@ fn cases(rng: &mut StdRng) -> Vec<Case> {
 fn random(kind: Kind, rng: &mut StdRng) -> Case {
     let n_kv_heads = rng.random_range(1..4);
     let n_heads = n_kv_heads * rng.random_range(1..14);
-    let head_dim = if kind == Kind::Q8_0 { rng.random_range(1..5) * 32 } else { rng.random_range(1..140) };
+    let head_dim = if kind.is_scaled() { rng.random_range(1..5) * 32 } else { rng.random_range(1..140) };
     let shape = AttentionShape {
         block_size: rng.random_range(1..4) * 16,
         scale: rng.random_range(0.02..0.3),
