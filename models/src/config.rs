@@ -68,6 +68,11 @@ impl KvLayout {
     pub fn bytes_per_token(&self, kv_type: KvType) -> usize {
         self.layers.iter().map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
     }
+
+    /// Whether all its heads can be kept like this.
+    pub fn fits(&self, kv_type: KvType) -> bool {
+        self.layers.iter().all(|layer| kv_type.fits(layer.head_dim))
+    }
 }
 
 impl KvType {

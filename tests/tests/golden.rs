@@ -233,9 +233,7 @@ fn chunks_give_the_bits_of_the_whole() {
     for case in cases() {
         let model = case.load(Compute::kernels(2));
         let ids = case.ids();
-        let whole_strips =
-            model.config().kv_layout.layers.iter().all(|layer| layer.head_dim.is_multiple_of(32));
-        for &kv_type in KvType::ALL.iter().filter(|kv_type| whole_strips || **kv_type != KvType::Q8_0) {
+        for &kv_type in KvType::ALL.iter().filter(|kv_type| model.config().kv_layout.fits(**kv_type)) {
             let whole = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
             for chunks in [&[1][..], &[7], &[40], &[48, 1]] {
                 let parts = logits_in_chunks(&*model, &ids, chunks, kv_type);

@@ -15,6 +15,7 @@ mod identity;
 mod memory;
 mod options;
 mod pacing;
+pub mod perplexity;
 mod request;
 mod runner;
 mod scheduler;
