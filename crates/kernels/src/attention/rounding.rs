@@ -22,9 +22,7 @@ pub(super) fn to_8_bits(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
 /// The one that is furthest from zero becomes −8, whatever its sign, so all sixteen integers are of use. The integers
 /// being known, the scale is the one with the least squared error.
 pub(super) fn to_4_bits(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
-    let furthest =
-        |furthest: f32, number: &f32| if number.abs() > furthest.abs() { *number } else { furthest };
-    let scale = f16::from_f32(numbers.iter().fold(0.0, furthest) / -8.0);
+    let scale = f16::from_f32(furthest(numbers) / -8.0);
     round(numbers, scale, -8.0, 7.0, to);
     let (mut products, mut squares) = ([0.0; 8], 0);
     for (numbers, quants) in numbers.as_chunks::<8>().0.iter().zip(to.as_chunks::<8>().0) {
@@ -34,6 +32,19 @@ pub(super) fn to_4_bits(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
         }
     }
     if squares == 0 { scale } else { f16::from_f32(products.iter().sum::<f32>() / squares as f32) }
+}
+
+/// The number that is furthest from zero. In eight lanes, so that all of them are compared at once.
+fn furthest(numbers: &[f32]) -> f32 {
+    let (mut low, mut high) = ([0.0f32; 8], [0.0f32; 8]);
+    for eight in numbers.as_chunks::<8>().0 {
+        for ((low, high), number) in low.iter_mut().zip(&mut high).zip(eight) {
+            *low = if *number < *low { *number } else { *low };
+            *high = if *number > *high { *number } else { *high };
+        }
+    }
+    let (low, high) = (low.into_iter().fold(0.0, f32::min), high.into_iter().fold(0.0, f32::max));
+    if -low > high { low } else { high }
 }
 
 fn round(numbers: &[f32], scale: f16, least: f32, most: f32, to: &mut [i8; SCALED]) {
