@@ -16,6 +16,7 @@ mod task;
 mod tests;
 mod tile;
 mod values;
+mod wide;
 
 use std::sync::Arc;
 

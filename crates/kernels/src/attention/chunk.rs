@@ -12,6 +12,7 @@ use super::hadamard::rotate_on;
 use super::softmax::{Softmax, weigh};
 use super::tile::{Number, Sums, dots};
 use super::values::{add_alone, add_strips};
+use super::wide::{Wide, packed_runs};
 use super::{AttentionShape, CHUNK};
 use crate::isa::Isa;
 use crate::lanes::Lanes;
@@ -22,6 +23,12 @@ pub struct Plane<'a, T> {
     pub numbers: &'a [T],
     /// Empty where numbers have none.
     pub scales: &'a [f16],
+}
+
+impl<T> Plane<'_, T> {
+    pub fn has_scales(&self) -> bool {
+        !self.scales.is_empty()
+    }
 }
 
 /// One row's query head.
@@ -51,7 +58,10 @@ pub struct Group<'a> {
 }
 
 /// So many blocks of 16 positions or more have a part in a chunk at most.
-const MAX_RUNS: usize = CHUNK / PANEL + 1;
+pub(super) const MAX_RUNS: usize = CHUNK / PANEL + 1;
+
+/// From so many queries on it pays to make floats of integers once for all of them.
+const WORTH_WIDENING: usize = 13;
 
 /// Positions beside each other in a block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -132,7 +142,7 @@ macro_rules! for_tiles {
 }
 
 /// Attends to the chunk that starts at position `start`: a softmax and `head_dim` sums for each query, total 0 where
-/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query.
+/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query, `wide` for keys and for values.
 ///
 /// # Safety
 /// Here and below: the instruction set of `L` must be there.
@@ -142,14 +152,40 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
     keys: Plane<'_, T>,
     values: Plane<'_, T>,
     start: usize,
+    wide: &mut [Wide; 2],
+    scores: &mut [[f32; CHUNK]],
+    parts: &mut [Softmax],
+    sums: &mut [f32],
+) {
+    let mut runs = [Run::default(); MAX_RUNS];
+    let runs = group.runs(start, &mut runs);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if keys.has_scales() && group.queries.len() >= WORTH_WIDENING {
+            let len = group.shape.head_dim * group.shape.block_size;
+            let [wide_keys, wide_values] = wide;
+            let keys = wide_keys.fill::<L, T>(keys, runs, len);
+            let values = wide_values.fill::<L, T>(values, runs, len);
+            let runs = &packed_runs(runs, len)[..runs.len()];
+            return attend_runs::<L, f32>(group, keys, values, start, runs, scores, parts, sums);
+        }
+        attend_runs::<L, T>(group, keys, values, start, runs, scores, parts, sums);
+    }
+}
+
+#[inline(always)]
+unsafe fn attend_runs<L: Lanes, T: Number>(
+    group: &Group<'_>,
+    keys: Plane<'_, T>,
+    values: Plane<'_, T>,
+    start: usize,
+    runs: &[Run],
     scores: &mut [[f32; CHUNK]],
     parts: &mut [Softmax],
     sums: &mut [f32],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut runs = [Run::default(); MAX_RUNS];
-        let runs = group.runs(start, &mut runs);
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).unwrap_or(run);
             let ahead = (next.base as isize - run.base as isize) / T::PACKED as isize;
@@ -210,7 +246,11 @@ unsafe fn score_run<L: Lanes, T: Number>(
     let len = group.shape.head_dim * group.shape.block_size;
     let keys = Plane {
         numbers: &keys.numbers[run.base / T::PACKED..(run.base + len) / T::PACKED],
-        scales: if T::SCALED { &keys.scales[run.base / SCALED..(run.base + len) / SCALED] } else { &[] },
+        scales: if keys.has_scales() {
+            &keys.scales[run.base / SCALED..(run.base + len) / SCALED]
+        } else {
+            &[]
+        },
     };
     // SAFETY: the caller's promise.
     unsafe {
@@ -240,7 +280,7 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     let panels = T::sixteens(keys.numbers);
     for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
         let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
-        let scales = if T::SCALED { &keys.scales[panel * PANEL..] } else { &[] };
+        let scales = if keys.has_scales() { &keys.scales[panel * PANEL..] } else { &[] };
         let at = run.origin + panel * PANEL - start;
         // SAFETY: the caller's promise.
         unsafe {

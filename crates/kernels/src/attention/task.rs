@@ -10,6 +10,7 @@ use super::hadamard::rotate_on;
 use super::plan::{Plan, SharedParts, Task};
 use super::softmax::{Softmax, merge_all};
 use super::tile::Number;
+use super::wide::Wide;
 use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
 use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
@@ -46,6 +47,7 @@ struct Scratch {
     head: Vec<f32>,
     /// Their numbers, packed.
     q: Vec<f32>,
+    wide: [Wide; 2],
     scores: Vec<[f32; CHUNK]>,
     /// Of one chunk.
     parts: Vec<Softmax>,
@@ -96,7 +98,7 @@ fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>)
 
 fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
     scratch.start(job.shape, task);
-    let Scratch { queries, head, q, scores, parts, part_sums, whole, sums } = scratch;
+    let Scratch { queries, head, q, wide, scores, parts, part_sums, whole, sums } = scratch;
     let head = &mut head[..job.shape.head_dim];
     pack_queries::<T>(job.isa, job.q, queries, job.shape.scale, head, q);
     let group = Group {
@@ -112,7 +114,7 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     let Some(shared) = task.shared else {
         let (parts, part_sums) = (&mut parts[..count], &mut part_sums[..count * dim]);
         for chunk in task.chunks.clone() {
-            attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+            attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
             merge(job.isa, whole, sums, parts, part_sums);
         }
         return deliver(job, &group, whole, sums, outputs);
@@ -127,7 +129,7 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     };
     for chunk in task.chunks.clone() {
         let (parts, part_sums) = place(chunk);
-        attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+        attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
     }
     if is_last(&shared, outputs) {
         for chunk in task.tile.chunks.clone() {
@@ -143,6 +145,7 @@ fn attend<T: Number>(
     job: &Job<'_, T>,
     group: &Group<'_>,
     start: usize,
+    wide: &mut [Wide; 2],
     scores: &mut [[f32; CHUNK]],
     parts: &mut [Softmax],
     sums: &mut [f32],
@@ -153,21 +156,22 @@ fn attend<T: Number>(
         job: &Job<'_, T>,
         group: &Group<'_>,
         start: usize,
+        wide: &mut [Wide; 2],
         scores: &mut [[f32; CHUNK]],
         parts: &mut [Softmax],
         sums: &mut [f32],
     ) {
         // SAFETY: the features are enabled.
-        unsafe { attend_chunk::<Avx, T>(group, job.k, job.v, start, scores, parts, sums) }
+        unsafe { attend_chunk::<Avx, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
     }
     match job.isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this instruction set was detected.
         Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
-            attend_avx2(job, group, start, scores, parts, sums);
+            attend_avx2(job, group, start, wide, scores, parts, sums);
         },
         // SAFETY: plain code runs everywhere.
-        _ => unsafe { attend_chunk::<Plain, T>(group, job.k, job.v, start, scores, parts, sums) },
+        _ => unsafe { attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums) },
     }
 }
 

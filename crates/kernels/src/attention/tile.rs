@@ -16,8 +16,6 @@ pub trait Number: Copy {
     type Sixteen: Copy;
     /// How many numbers one of these holds.
     const PACKED: usize = 1;
-    /// Whether strips have scales.
-    const SCALED: bool = false;
     /// Whether heads are rotated (see [`super::hadamard`]).
     const ROTATED: bool = false;
 
@@ -78,7 +76,6 @@ impl Number for f16 {
 
 impl Number for i8 {
     type Sixteen = [i8; PANEL];
-    const SCALED: bool = true;
 
     #[inline(always)]
     fn sixteens(from: &[Self]) -> &[Self::Sixteen] {
@@ -102,7 +99,6 @@ impl Number for i8 {
 impl Number for u8 {
     type Sixteen = [u8; PANEL / 2];
     const PACKED: usize = 2;
-    const SCALED: bool = true;
     const ROTATED: bool = true;
 
     #[inline(always)]
@@ -141,7 +137,7 @@ pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let zero = [[L::splat(0.0); 2]; R];
-        if !T::SCALED {
+        if scales.is_empty() {
             return plain_dots::<L, T, R>(q, keys, ahead, zero);
         }
         let mut sums = zero;

@@ -69,11 +69,12 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
     sums: &mut [f32],
 ) {
     let (dim, block_size) = (group.shape.head_dim, group.shape.block_size);
+    let has_scales = span.values.has_scales();
     let mut scaled = [[0.0; CHUNK]; R];
     for d in (0..dim).step_by(PANEL) {
         // SAFETY: the caller's promise.
         unsafe {
-            if T::SCALED && d % SCALED == 0 {
+            if has_scales && d % SCALED == 0 {
                 for (base, offset, part) in span.parts(&range) {
                     let scales = &span.values.scales[(base + d * block_size) / SCALED + offset..];
                     for (scaled, weights) in scaled.iter_mut().zip(weights) {
@@ -81,7 +82,7 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
                     }
                 }
             }
-            let weights = if T::SCALED { &scaled } else { weights };
+            let weights = if has_scales { &scaled } else { weights };
             if d + PANEL <= dim {
                 let ahead = if first && d + PANEL < dim { block_size * PANEL / T::PACKED } else { 0 };
                 add_strip::<L, T, R>(span, &range, d * block_size, ahead, weights, &mut sums[d..], dim);
