@@ -3,6 +3,7 @@
 //! Unpacking, scales and products of a few rows stay with AVX-512. None of this has run on a processor with AMX yet: the
 //! kernel is tested with a twin of the instructions in plain Rust, and with the instructions where there are some.
 
+mod block;
 mod multiply;
 mod permission;
 #[cfg(test)]
