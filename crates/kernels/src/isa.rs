@@ -36,7 +36,7 @@ impl Isa {
     }
 
     #[cfg(target_arch = "x86_64")]
-    pub(crate) fn is_supported(self) -> bool {
+    fn is_supported(self) -> bool {
         use std::arch::is_x86_feature_detected as has;
         let avx2 = has!("avx2") && has!("fma") && has!("f16c");
         match self {
@@ -49,7 +49,7 @@ impl Isa {
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    pub(crate) fn is_supported(self) -> bool {
+    fn is_supported(self) -> bool {
         self == Isa::Scalar
     }
 }

@@ -15,7 +15,7 @@
 //! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
 //! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts. [`direct`] and
 //! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation; [`layouts`] says
-//! where each type has its integers and scales.
+//! where each type has its integers and scales. AMX multiplies panels in a way of its own (`x86/amx`).
 
 // Several arrays are walked in step here, with counts that are known when this is compiled.
 #![allow(clippy::needless_range_loop)]
