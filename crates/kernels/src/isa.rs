@@ -13,6 +13,8 @@ pub enum Isa {
     AvxVnni,
     /// AVX-512 with VNNI; used here with 256-bit registers.
     Avx512Vnni,
+    /// As `Avx512Vnni`, with AMX-INT8 for prompts.
+    Amx,
 }
 
 impl Isa {
@@ -23,12 +25,13 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512Vnni => "avx512",
+            Isa::Amx => "amx",
         }
     }
 
     /// The families this processor can run, weakest first.
     pub fn available() -> Vec<Isa> {
-        let all = [Isa::Scalar, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni];
+        let all = [Isa::Scalar, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni, Isa::Amx];
         all.into_iter().filter(|isa| isa.is_supported()).collect()
     }
 
@@ -41,6 +44,7 @@ impl Isa {
             Isa::Avx2 => avx2,
             Isa::AvxVnni => avx2 && has!("avxvnni"),
             Isa::Avx512Vnni => avx2 && has!("avx512vnni") && has!("avx512vl") && has!("avx512bw"),
+            Isa::Amx => Isa::Avx512Vnni.is_supported() && crate::dot::amx_available(),
         }
     }
 
@@ -57,17 +61,17 @@ impl std::fmt::Display for Isa {
 }
 
 /// The family in use: the best one available, or the best one up to what `LANTERN_ISA` names
-/// (`scalar`, `avx2`, `avxvnni`, `avx512`; anything else is ignored). Read once.
+/// (`scalar`, `avx2`, `avxvnni`, `avx512`, `amx`; anything else is ignored). Read once.
 pub fn isa() -> Isa {
     static CHOSEN: OnceLock<Isa> = OnceLock::new();
     *CHOSEN.get_or_init(|| choose(std::env::var("LANTERN_ISA").ok().as_deref(), &Isa::available()))
 }
 
 fn choose(limit: Option<&str>, available: &[Isa]) -> Isa {
-    let limit = [Isa::Scalar, Isa::Avx2, Isa::AvxVnni]
+    let limit = [Isa::Scalar, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni]
         .into_iter()
         .find(|isa| limit.is_some_and(|name| name.eq_ignore_ascii_case(isa.name())))
-        .unwrap_or(Isa::Avx512Vnni);
+        .unwrap_or(Isa::Amx);
     available.iter().copied().filter(|isa| *isa <= limit).max().unwrap_or(Isa::Scalar)
 }
 
@@ -84,5 +88,9 @@ mod tests {
         assert_eq!(choose(Some("scalar"), &here), Isa::Scalar);
         assert_eq!(choose(Some("nonsense"), &here), Isa::Avx2);
         assert_eq!(choose(Some("avx2"), &[Isa::Scalar, Isa::Avx2, Isa::AvxVnni]), Isa::Avx2);
+        let with_tiles = [Isa::Scalar, Isa::Avx2, Isa::Avx512Vnni, Isa::Amx];
+        assert_eq!(choose(None, &with_tiles), Isa::Amx);
+        assert_eq!(choose(Some("amx"), &with_tiles), Isa::Amx);
+        assert_eq!(choose(Some("avx512"), &with_tiles), Isa::Avx512Vnni);
     }
 }

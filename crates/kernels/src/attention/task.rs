@@ -159,7 +159,7 @@ fn attend<T: Number>(
     match job.isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni | Isa::Amx => unsafe {
             attend_avx2(job, group, start, scores, parts, sums);
         },
         // SAFETY: plain code runs everywhere.
@@ -178,7 +178,9 @@ fn merge(isa: Isa, whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], p
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe { merge_avx2(whole, sums, parts, part_sums) },
+        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni | Isa::Amx => unsafe {
+            merge_avx2(whole, sums, parts, part_sums)
+        },
         // SAFETY: plain code runs everywhere.
         _ => unsafe { merge_all::<Plain>(whole, sums, parts, part_sums) },
     }

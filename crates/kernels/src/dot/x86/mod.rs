@@ -1,5 +1,6 @@
-//! The instruction sets of x86-64: vectors of 8 rows with AVX2, of 16 with AVX-512.
+//! The instruction sets of x86-64: vectors of 8 rows with AVX2, of 16 with AVX-512, and tiles with AMX.
 
+pub mod amx;
 pub mod avx2;
 pub mod avx512;
 pub mod avx_vnni;
@@ -36,7 +37,13 @@ macro_rules! kernels {
         }
 
         fn of<L: Layout>() -> Kernel {
-            Kernel { packing: L::PACKING, fill: fill::<L>, columns, direct: Some(multiply::<L>) }
+            Kernel {
+                packing: L::PACKING,
+                fill: fill::<L>,
+                columns,
+                direct: Some(multiply::<L>),
+                registers: None,
+            }
         }
 
         /// # Safety
