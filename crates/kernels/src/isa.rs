@@ -109,6 +109,7 @@ fn choose(limit: Option<&str>, available: &[Isa]) -> Isa {
 mod tests {
     use super::*;
 
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[test]
     fn the_variable_only_restricts() {
         let [scalar, weak, middle, strong] = *FAMILIES else { panic!("four families: {FAMILIES:?}") };

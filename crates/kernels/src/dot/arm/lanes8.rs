@@ -211,6 +211,7 @@ unsafe impl<D: Dot> Simd for Lanes8<D> {
 /// Eight half floats, as they are.
 #[inline(always)]
 unsafe fn from_halves(halves: uint16x8_t) -> float32x4x2_t {
+    // SAFETY: every AArch64 processor has NEON.
     unsafe {
         let halves = vreinterpretq_f16_u16(halves);
         float32x4x2_t(vcvt_f32_f16(vget_low_f16(halves)), vcvt_high_f32_f16(halves))
