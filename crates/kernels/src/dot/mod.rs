@@ -14,13 +14,17 @@
 //!
 //! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
 //! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts. [`direct`] and
-//! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation; [`layouts`] says
-//! where each type has its integers and scales. AMX multiplies panels in a way of its own (`x86/amx`).
+//! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation (`x86`, `arm`);
+//! [`layouts`] says where each type has its integers and scales. AMX multiplies panels in a way of its own (`x86/amx`).
 
 // Several arrays are walked in step here, with counts that are known when this is compiled.
 #![allow(clippy::needless_range_loop)]
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod direct;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod kernels;
 mod layouts;
 mod panel;
 mod portable;
@@ -191,16 +195,29 @@ impl Kernel {
 /// `isa` must be one of [`Isa::available`].
 pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
     let packing = packing(ty)?;
-    #[cfg(target_arch = "x86_64")]
     match isa {
-        Isa::Scalar => {}
-        Isa::Avx2 => return x86::avx2::kernel(packing),
-        Isa::AvxVnni => return x86::avx_vnni::kernel(packing),
-        Isa::Avx512Vnni => return x86::avx512::kernel(packing),
-        Isa::Amx => return x86::amx::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86::avx2::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::AvxVnni => x86::avx_vnni::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni => x86::avx512::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Amx => x86::amx::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => arm::neon::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Dotprod => arm::dotprod::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::I8mm => arm::i8mm::kernel(packing),
+        _ => Some(Kernel {
+            packing,
+            fill: portable::fill,
+            columns: portable::columns,
+            direct: None,
+            registers: None,
+        }),
     }
-    let _ = isa;
-    Some(Kernel { packing, fill: portable::fill, columns: portable::columns, direct: None, registers: None })
 }
 
 #[cfg(test)]
