@@ -8,6 +8,7 @@
 
 pub mod bench;
 mod block_manager;
+mod block_pool;
 mod engine;
 mod error;
 mod generation;

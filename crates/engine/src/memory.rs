@@ -3,8 +3,11 @@
 //! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
 //! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
+//!
+//! Layers that see everything need a block for every position of the context. Layers with a window need, for each
+//! sequence that may run, as many as the window touches, and those of one step's tokens.
 
-use lantern_models::ModelConfig;
+use lantern_models::{KvLayout, ModelConfig};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::error::{EngineError, size};
@@ -18,16 +21,20 @@ const LEAST_CONTEXT: usize = 2048;
 pub(crate) const BLOCK_SIZE: usize = 32;
 /// The pool may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
 const POOL_CONTEXTS: usize = 4;
+/// It may hold this many windows for each sequence that may run: its own, and those before prefixes to reuse.
+const POOL_WINDOWS: usize = 2;
 
 /// What a model takes, in bytes and tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// Tokens a sequence may have.
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when the cache had to shrink.
     pub wanted_context: usize,
-    /// Blocks of the cache.
-    pub(crate) n_blocks: usize,
+    /// Blocks of the cache, for each group of layers (see [`KvLayout::windows`]).
+    pub(crate) n_blocks: Vec<usize>,
+    /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
+    pub(crate) max_sequences: usize,
     /// The weights: the whole file.
     pub weight_bytes: u64,
     /// The cache when full.
@@ -46,15 +53,24 @@ impl MemoryPlan {
 }
 
 /// What the plan is made from; apart from the model so that tests can vary it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Demand {
     weights: u64,
     scratch: u64,
-    bytes_per_token: u64,
+    groups: Vec<Group>,
     wanted_context: usize,
+    max_sequences: usize,
+    step_tokens: usize,
     available: u64,
     /// The caller's limit on the cache alone.
     kv_limit: Option<u64>,
+}
+
+/// Layers that look equally far back.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    window: Option<u32>,
+    bytes_per_token: u64,
 }
 
 /// Plans the memory of a model, or refuses it.
@@ -67,44 +83,117 @@ pub(crate) fn plan(
         (asked as usize).min(config.context_length)
     });
     let free = available_bytes();
+    let layout = &config.kv_layout;
+    let group = |window| Group {
+        window,
+        bytes_per_token: layout.group_bytes_per_token(window, options.kv_type) as u64,
+    };
     Demand {
         weights: file_bytes,
         scratch: scratch_bytes(config, options),
-        bytes_per_token: config.kv_layout.bytes_per_token(options.kv_type) as u64,
+        groups: layout.windows().into_iter().map(group).collect(),
         wanted_context: wanted.max(1),
+        max_sequences: options.max_sequences,
+        step_tokens: options.step_tokens,
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
         kv_limit: options.kv_bytes,
     }
     .plan()
 }
 
+/// Blocks that a sequence of `context` tokens needs in each group of layers when it has the cache for itself and `rows`
+/// positions are written at a time.
+pub(crate) fn lone_blocks(layout: &KvLayout, context: usize, rows: usize) -> Vec<usize> {
+    let all = context.div_ceil(BLOCK_SIZE);
+    let blocks = |window: Option<u32>| match window {
+        Some(window) => blocks_touched((window as usize).saturating_sub(1).saturating_add(rows)).min(all),
+        None => all,
+    };
+    layout.windows().into_iter().map(blocks).collect()
+}
+
+/// Blocks that so many positions beside each other lie in, at most.
+fn blocks_touched(positions: usize) -> usize {
+    if positions == 0 { 0 } else { (positions - 1).div_ceil(BLOCK_SIZE) + 1 }
+}
+
+impl Group {
+    /// Blocks for `sequences` sequences: with a window as many as they can hold at any time, without one those of a
+    /// single full context, which they share.
+    fn blocks(&self, context: usize, sequences: usize, step_tokens: usize) -> usize {
+        let all = context.div_ceil(BLOCK_SIZE);
+        let Some(window) = self.window else { return all };
+        // Between steps a sequence holds what its next token sees; each one's share of a step begins another block.
+        let held = blocks_touched((window as usize).saturating_sub(1)) + 1;
+        (sequences * held + step_tokens.div_ceil(BLOCK_SIZE)).min(sequences * all)
+    }
+}
+
 impl Demand {
     fn plan(&self) -> Result<MemoryPlan, EngineError> {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
-        let affordable = (for_kv / self.bytes_per_token.max(1)) as usize / BLOCK_SIZE * BLOCK_SIZE;
+        let contexts = (BLOCK_SIZE..self.wanted_context.next_multiple_of(BLOCK_SIZE) + 1).step_by(BLOCK_SIZE);
+        let affordable = contexts.take_while(|&context| self.least_bytes(context) <= for_kv).last();
+        let affordable = affordable.unwrap_or(0);
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
             return Err(self.refusal(least, affordable));
         }
         let context_length = self.wanted_context.min(affordable);
-        // Beyond one context the pool is a convenience: it takes at most half of what is left.
-        let spare = affordable.saturating_sub(context_length) / 2;
-        let tokens = context_length + spare.min((POOL_CONTEXTS - 1) * context_length);
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        let n_blocks = self.pool(context_length, (for_kv - self.least_bytes(context_length)) / 2);
         Ok(MemoryPlan {
             context_length,
             wanted_context: self.wanted_context,
+            max_sequences: self.sequences_in(context_length, &n_blocks),
+            kv_bytes: self.bytes(&n_blocks),
             n_blocks,
             weight_bytes: self.weights,
-            kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * self.bytes_per_token,
             scratch_bytes: self.scratch,
             available_bytes: self.available,
         })
     }
 
+    /// Blocks of each group. Beyond one sequence of full length the pool is a convenience: it takes at most `room`
+    /// bytes, and where that is less than all that would be of use, the same part of it in every group.
+    fn pool(&self, context: usize, room: u64) -> Vec<usize> {
+        let least = self.blocks(context, 1);
+        let mut most = self.blocks(context, POOL_WINDOWS * self.max_sequences);
+        for (blocks, _) in most.iter_mut().zip(&self.groups).filter(|(_, group)| group.window.is_none()) {
+            *blocks *= POOL_CONTEXTS;
+        }
+        let wish = self.bytes(&most) - self.bytes(&least);
+        let part = |blocks: usize| match wish <= room {
+            true => blocks,
+            false => (blocks as u128 * room as u128 / wish as u128) as usize,
+        };
+        least.into_iter().zip(most).map(|(least, most)| least + part(most - least)).collect()
+    }
+
+    /// How many sequences find room for their windows in so many blocks.
+    fn sequences_in(&self, context: usize, n_blocks: &[usize]) -> usize {
+        let fits = |sequences: &usize| {
+            self.blocks(context, *sequences).iter().zip(n_blocks).all(|(needed, there)| needed <= there)
+        };
+        (1..=self.max_sequences).take_while(fits).last().unwrap_or(1)
+    }
+
+    fn blocks(&self, context: usize, sequences: usize) -> Vec<usize> {
+        self.groups.iter().map(|group| group.blocks(context, sequences, self.step_tokens)).collect()
+    }
+
+    fn bytes(&self, n_blocks: &[usize]) -> u64 {
+        let groups = self.groups.iter().zip(n_blocks);
+        groups.map(|(group, &blocks)| (blocks * BLOCK_SIZE) as u64 * group.bytes_per_token).sum()
+    }
+
+    /// Bytes of the cache when one sequence of full length is all it has room for.
+    fn least_bytes(&self, context: usize) -> u64 {
+        self.bytes(&self.blocks(context, 1))
+    }
+
     fn refusal(&self, context: usize, affordable: usize) -> EngineError {
-        let cache = context as u64 * self.bytes_per_token;
+        let cache = self.least_bytes(context);
         let proposal = if self.kv_limit.is_some_and(|limit| limit < cache) {
             format!("Allow the cache at least {}, or ask for a smaller context.", size(cache))
         } else if affordable >= 256 {
@@ -178,18 +267,72 @@ mod tests {
         Demand {
             weights: 100 * MB,
             scratch: 50 * MB,
-            bytes_per_token: 16 << 10,
+            groups: vec![Group { window: None, bytes_per_token: 16 << 10 }],
             wanted_context: 8192,
+            max_sequences: 8,
+            step_tokens: 512,
             available: 4096 * MB,
             kv_limit: None,
         }
     }
 
+    /// Three quarters of the layers have a window of 512.
+    fn sliding() -> Demand {
+        let group = |window, bytes_per_token| Group { window, bytes_per_token };
+        Demand { groups: vec![group(None, 4 << 10), group(Some(512), 12 << 10)], ..demand() }
+    }
+
     #[test]
     fn plenty_of_memory_gives_four_contexts() {
         let plan = demand().plan().expect("fits");
-        assert_eq!((plan.context_length, plan.n_blocks), (8192, 4 * 8192 / BLOCK_SIZE));
+        assert_eq!((plan.context_length, plan.n_blocks), (8192, vec![4 * 8192 / BLOCK_SIZE]));
         assert_eq!(plan.kv_bytes, 512 * MB);
+    }
+
+    #[test]
+    fn layers_with_a_window_have_room_for_windows() {
+        let plan = sliding().plan().expect("fits");
+        // 511 positions touch 17 blocks at most, and each sequence begins another; 512 tokens of a step fill 16.
+        assert_eq!(plan.n_blocks, [4 * 256, 2 * 8 * 18 + 16]);
+        assert_eq!(plan.kv_bytes, 32 * ((1024 * 4 + 304 * 12) << 10));
+        assert_eq!(plan.max_sequences, 8);
+        // A window as long as the context saves nothing and costs nothing.
+        let short = Demand { wanted_context: 512, ..sliding() }.plan().expect("fits");
+        assert_eq!(short.n_blocks, [4 * 16, 2 * 8 * 16]);
+    }
+
+    #[test]
+    fn windows_make_room_for_a_longer_context() {
+        // Without windows 3072 tokens would fit into these 48 MB.
+        let plan = Demand { available: 150 * MB + 48 * MB, ..sliding() }.plan().expect("fits");
+        assert_eq!((plan.context_length, plan.n_blocks), (8192, vec![256 + 6, 34 + 2]));
+        let least = 32 * MB + 34 * 32 * (12 << 10);
+        assert!(plan.kv_bytes <= least + (48 * MB - least) / 2, "half of the rest is left alone");
+    }
+
+    #[test]
+    fn fewer_sequences_run_where_their_windows_do_not_fit() {
+        let of = |kv_limit| {
+            let plan = Demand { kv_limit: Some(kv_limit), ..sliding() }.plan().expect("fits");
+            assert!(plan.kv_bytes <= kv_limit, "{} of {kv_limit}", plan.kv_bytes);
+            (plan.context_length, plan.n_blocks[1], plan.max_sequences)
+        };
+        let one = 32 * MB + 34 * 32 * (12 << 10);
+        assert_eq!(of(one), (8192, 34, 1));
+        assert_eq!(of(one - 1), (8192 - 32, 34, 1));
+        let (_, blocks, sequences) = of(one + 60 * MB);
+        assert!((1..8).contains(&sequences) && blocks >= sequences * 18 + 16, "{blocks}, {sequences}");
+        let without = Demand { kv_limit: Some(32 * MB), ..demand() }.plan().expect("fits");
+        assert_eq!((without.context_length, without.max_sequences), (2048, 8), "no windows, no limit");
+    }
+
+    #[test]
+    fn neighbours_touch_so_many_blocks() {
+        for positions in 1..100 {
+            let touched = |first: usize| (first + positions - 1) / BLOCK_SIZE - first / BLOCK_SIZE + 1;
+            assert_eq!(Some(blocks_touched(positions)), (0..BLOCK_SIZE).map(touched).max(), "{positions}");
+        }
+        assert_eq!(blocks_touched(0), 0);
     }
 
     #[test]
