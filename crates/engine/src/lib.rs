@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod generation;
 mod identity;
+mod kv_demand;
 mod memory;
 mod options;
 mod pacing;

@@ -3,14 +3,12 @@
 //! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
 //! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
-//!
-//! Layers that see everything need a block for every position of the context. Layers with a window need, for each
-//! sequence that may run, as many as the window touches, and those of one step's tokens.
 
-use lantern_models::{KvLayout, ModelConfig};
+use lantern_models::ModelConfig;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::error::{EngineError, size};
+use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
@@ -19,10 +17,6 @@ pub(crate) const DEFAULT_CONTEXT: usize = 8192;
 const LEAST_CONTEXT: usize = 2048;
 /// Tokens in a block of the cache.
 pub(crate) const BLOCK_SIZE: usize = 32;
-/// The pool may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
-const POOL_CONTEXTS: usize = 4;
-/// It may hold this many windows for each sequence that may run: its own, and those before prefixes to reuse.
-const POOL_WINDOWS: usize = 2;
 
 /// What a model takes, in bytes and tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +25,7 @@ pub struct MemoryPlan {
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when the cache had to shrink.
     pub wanted_context: usize,
-    /// Blocks of the cache, for each group of layers (see [`KvLayout::windows`]).
+    /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::windows`]).
     pub(crate) n_blocks: Vec<usize>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
@@ -57,20 +51,11 @@ impl MemoryPlan {
 struct Demand {
     weights: u64,
     scratch: u64,
-    groups: Vec<Group>,
+    kv: KvDemand,
     wanted_context: usize,
-    max_sequences: usize,
-    step_tokens: usize,
     available: u64,
     /// The caller's limit on the cache alone.
     kv_limit: Option<u64>,
-}
-
-/// Layers that look equally far back.
-#[derive(Debug, Clone, Copy)]
-struct Group {
-    window: Option<u32>,
-    bytes_per_token: u64,
 }
 
 /// Plans the memory of a model, or refuses it.
@@ -83,70 +68,36 @@ pub(crate) fn plan(
         (asked as usize).min(config.context_length)
     });
     let free = available_bytes();
-    let layout = &config.kv_layout;
-    let group = |window| Group {
-        window,
-        bytes_per_token: layout.group_bytes_per_token(window, options.kv_type) as u64,
-    };
+    let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     Demand {
         weights: file_bytes,
         scratch: scratch_bytes(config, options),
-        groups: layout.windows().into_iter().map(group).collect(),
+        kv: KvDemand::new(layout, kv_type, options.max_sequences, options.step_tokens),
         wanted_context: wanted.max(1),
-        max_sequences: options.max_sequences,
-        step_tokens: options.step_tokens,
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
         kv_limit: options.kv_bytes,
     }
     .plan()
 }
 
-/// Blocks that a sequence of `context` tokens needs in each group of layers when it has the cache for itself and `rows`
-/// positions are written at a time.
-pub(crate) fn lone_blocks(layout: &KvLayout, context: usize, rows: usize) -> Vec<usize> {
-    let all = context.div_ceil(BLOCK_SIZE);
-    let blocks = |window: Option<u32>| match window {
-        Some(window) => blocks_touched((window as usize).saturating_sub(1).saturating_add(rows)).min(all),
-        None => all,
-    };
-    layout.windows().into_iter().map(blocks).collect()
-}
-
-/// Blocks that so many positions beside each other lie in, at most.
-fn blocks_touched(positions: usize) -> usize {
-    if positions == 0 { 0 } else { (positions - 1).div_ceil(BLOCK_SIZE) + 1 }
-}
-
-impl Group {
-    /// Blocks for `sequences` sequences: with a window as many as they can hold at any time, without one those of a
-    /// single full context, which they share.
-    fn blocks(&self, context: usize, sequences: usize, step_tokens: usize) -> usize {
-        let all = context.div_ceil(BLOCK_SIZE);
-        let Some(window) = self.window else { return all };
-        // Between steps a sequence holds what its next token sees; each one's share of a step begins another block.
-        let held = blocks_touched((window as usize).saturating_sub(1)) + 1;
-        (sequences * held + step_tokens.div_ceil(BLOCK_SIZE)).min(sequences * all)
-    }
-}
-
 impl Demand {
     fn plan(&self) -> Result<MemoryPlan, EngineError> {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
-        let contexts = (BLOCK_SIZE..self.wanted_context.next_multiple_of(BLOCK_SIZE) + 1).step_by(BLOCK_SIZE);
-        let affordable = contexts.take_while(|&context| self.least_bytes(context) <= for_kv).last();
-        let affordable = affordable.unwrap_or(0);
+        let affordable = self.kv.affordable(self.wanted_context, for_kv);
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
             return Err(self.refusal(least, affordable));
         }
         let context_length = self.wanted_context.min(affordable);
-        let n_blocks = self.pool(context_length, (for_kv - self.least_bytes(context_length)) / 2);
+        // Beyond one sequence of full length the cache is a convenience: it takes at most half of what is left.
+        let room = (for_kv - self.kv.least_bytes(context_length)) / 2;
+        let n_blocks = self.kv.pool(context_length, room);
         Ok(MemoryPlan {
             context_length,
             wanted_context: self.wanted_context,
-            max_sequences: self.sequences_in(context_length, &n_blocks),
-            kv_bytes: self.bytes(&n_blocks),
+            max_sequences: self.kv.sequences_in(context_length, &n_blocks),
+            kv_bytes: self.kv.bytes(&n_blocks),
             n_blocks,
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
@@ -154,46 +105,8 @@ impl Demand {
         })
     }
 
-    /// Blocks of each group. Beyond one sequence of full length the pool is a convenience: it takes at most `room`
-    /// bytes, and where that is less than all that would be of use, the same part of it in every group.
-    fn pool(&self, context: usize, room: u64) -> Vec<usize> {
-        let least = self.blocks(context, 1);
-        let mut most = self.blocks(context, POOL_WINDOWS * self.max_sequences);
-        for (blocks, _) in most.iter_mut().zip(&self.groups).filter(|(_, group)| group.window.is_none()) {
-            *blocks *= POOL_CONTEXTS;
-        }
-        let wish = self.bytes(&most) - self.bytes(&least);
-        let part = |blocks: usize| match wish <= room {
-            true => blocks,
-            false => (blocks as u128 * room as u128 / wish as u128) as usize,
-        };
-        least.into_iter().zip(most).map(|(least, most)| least + part(most - least)).collect()
-    }
-
-    /// How many sequences find room for their windows in so many blocks.
-    fn sequences_in(&self, context: usize, n_blocks: &[usize]) -> usize {
-        let fits = |sequences: &usize| {
-            self.blocks(context, *sequences).iter().zip(n_blocks).all(|(needed, there)| needed <= there)
-        };
-        (1..=self.max_sequences).take_while(fits).last().unwrap_or(1)
-    }
-
-    fn blocks(&self, context: usize, sequences: usize) -> Vec<usize> {
-        self.groups.iter().map(|group| group.blocks(context, sequences, self.step_tokens)).collect()
-    }
-
-    fn bytes(&self, n_blocks: &[usize]) -> u64 {
-        let groups = self.groups.iter().zip(n_blocks);
-        groups.map(|(group, &blocks)| (blocks * BLOCK_SIZE) as u64 * group.bytes_per_token).sum()
-    }
-
-    /// Bytes of the cache when one sequence of full length is all it has room for.
-    fn least_bytes(&self, context: usize) -> u64 {
-        self.bytes(&self.blocks(context, 1))
-    }
-
     fn refusal(&self, context: usize, affordable: usize) -> EngineError {
-        let cache = self.least_bytes(context);
+        let cache = self.kv.least_bytes(context);
         let proposal = if self.kv_limit.is_some_and(|limit| limit < cache) {
             format!("Allow the cache at least {}, or ask for a smaller context.", size(cache))
         } else if affordable >= 256 {
@@ -260,17 +173,20 @@ fn peak_rss_bytes_in(process: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kv_demand::KvGroup;
 
     const MB: u64 = 1 << 20;
+
+    fn kv(groups: Vec<KvGroup>) -> KvDemand {
+        KvDemand { groups, max_sequences: 8, step_tokens: 512 }
+    }
 
     fn demand() -> Demand {
         Demand {
             weights: 100 * MB,
             scratch: 50 * MB,
-            groups: vec![Group { window: None, bytes_per_token: 16 << 10 }],
+            kv: kv(vec![KvGroup { window: None, bytes_per_token: 16 << 10 }]),
             wanted_context: 8192,
-            max_sequences: 8,
-            step_tokens: 512,
             available: 4096 * MB,
             kv_limit: None,
         }
@@ -278,8 +194,8 @@ mod tests {
 
     /// Three quarters of the layers have a window of 512.
     fn sliding() -> Demand {
-        let group = |window, bytes_per_token| Group { window, bytes_per_token };
-        Demand { groups: vec![group(None, 4 << 10), group(Some(512), 12 << 10)], ..demand() }
+        let group = |window, bytes_per_token| KvGroup { window, bytes_per_token };
+        Demand { kv: kv(vec![group(None, 4 << 10), group(Some(512), 12 << 10)]), ..demand() }
     }
 
     #[test]
@@ -324,15 +240,6 @@ mod tests {
         assert!((1..8).contains(&sequences) && blocks >= sequences * 18 + 16, "{blocks}, {sequences}");
         let without = Demand { kv_limit: Some(32 * MB), ..demand() }.plan().expect("fits");
         assert_eq!((without.context_length, without.max_sequences), (2048, 8), "no windows, no limit");
-    }
-
-    #[test]
-    fn neighbours_touch_so_many_blocks() {
-        for positions in 1..100 {
-            let touched = |first: usize| (first + positions - 1) / BLOCK_SIZE - first / BLOCK_SIZE + 1;
-            assert_eq!(Some(blocks_touched(positions)), (0..BLOCK_SIZE).map(touched).max(), "{positions}");
-        }
-        assert_eq!(blocks_touched(0), 0);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig};
 
 use crate::block_manager::BlockTable;
 use crate::error::EngineError;
-use crate::memory::{BLOCK_SIZE, lone_blocks};
+use crate::kv_demand::lone_blocks;
+use crate::memory::BLOCK_SIZE;
 
 /// Which rows of a piece give logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
