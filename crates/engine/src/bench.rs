@@ -9,12 +9,14 @@ use lantern_gguf::GgufFile;
 use lantern_models::{KvType, LoadOptions, registry};
 use serde::{Deserialize, Serialize};
 
+use crate::block_manager::BlockTable;
 use crate::engine::default_device;
 use crate::error::EngineError;
 use crate::identity;
-use crate::memory::{self, BLOCK_SIZE};
+use crate::kv_demand::lone_blocks;
+use crate::memory;
 use crate::options::EngineOptions;
-use crate::runner::{LogitRows, ModelRunner, Piece};
+use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
 use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
@@ -132,7 +134,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
 
 struct Bench {
     runner: ModelRunner,
-    blocks: Vec<u32>,
+    tables: Vec<BlockTable>,
     step_tokens: usize,
     threads: usize,
     quantisation: String,
@@ -164,10 +166,12 @@ impl Bench {
         let device = default_device()?;
         let threads = engine.resolved_threads();
         let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
+        let rows = options.prompt.max(options.generate).max(engine.step_tokens);
+        let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);
         Ok(Self {
-            runner: ModelRunner::new(model, n_blocks, options.kv_type, device)?,
-            blocks: (0..n_blocks as u32).collect(),
+            runner: ModelRunner::new(model, &n_blocks, options.kv_type, device)?,
+            tables: lone_tables(&n_blocks, tokens),
             step_tokens: engine.step_tokens,
             threads,
             quantisation: identity::quantisation(&file),
@@ -198,7 +202,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -209,7 +213,7 @@ impl Bench {
         let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
-            let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
+            let piece = Piece { tokens: &[token], start, tables: &self.tables, logits: LogitRows::Last };
             self.runner.run([piece])?;
         }
         Ok(())

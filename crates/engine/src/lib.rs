@@ -8,10 +8,12 @@
 
 pub mod bench;
 mod block_manager;
+mod block_pool;
 mod engine;
 mod error;
 mod generation;
 mod identity;
+mod kv_demand;
 mod memory;
 mod options;
 mod pacing;
