@@ -26,7 +26,7 @@ pub struct ModelConfig {
 /// The key-value cache's shape, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KvLayout {
-    /// One entry per layer that keeps keys and values.
+    /// One entry per layer that keeps keys and values; they are the first blocks of the model.
     pub layers: Vec<LayerKvShape>,
 }
 

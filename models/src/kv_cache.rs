@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use half::slice::HalfBitsSliceExt;
 use lantern_kernels::{KvDims, KvSide, KvSlice, KvSliceMut, load_kv, store_kv};
 
-use crate::{KvLayout, KvType, LayerKvShape, ModelError};
+use crate::{KvLayout, KvType, LayerKvShape, ModelError, Split};
 
 /// The arena of keys and values of all layers, in the order of the kernels (see `lantern_kernels::store_kv`), or in
 /// tensors `[n_blocks * block_size, n_kv_heads, head_dim]`.
@@ -42,11 +42,26 @@ impl KvCache {
         kv_type: KvType,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, values| match device {
-            Device::Cpu => {
-                Ok(LayerKv::Host { k: HostKv::zeros(kv_type, values), v: HostKv::zeros(kv_type, values) })
-            }
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |_, shape, values| match device {
+            Device::Cpu => Ok(LayerKv::host(values, kv_type)),
             _ => LayerKv::tensors(shape, n_blocks * block_size, kv_type, device),
+        })
+    }
+
+    /// An empty cache that keeps each layer's keys and values where the layer computes.
+    pub fn for_split(
+        layout: &KvLayout,
+        n_blocks: usize,
+        block_size: usize,
+        kv_type: KvType,
+        split: &Split,
+    ) -> Result<Self, ModelError> {
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |layer, shape, values| {
+            let compute = split.block(layer);
+            match compute.has_kernels() {
+                true => Ok(LayerKv::host(values, kv_type)),
+                false => LayerKv::tensors(shape, n_blocks * block_size, kv_type, compute.device()),
+            }
         })
     }
 
@@ -58,7 +73,7 @@ impl KvCache {
         kv_type: KvType,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, _| {
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |_, shape, _| {
             LayerKv::tensors(shape, n_blocks * block_size, kv_type, device)
         })
     }
@@ -68,22 +83,22 @@ impl KvCache {
         n_blocks: usize,
         block_size: usize,
         kv_type: KvType,
-        make: impl Fn(&LayerKvShape, usize) -> Result<LayerKv, ModelError>,
+        make: impl Fn(usize, &LayerKvShape, usize) -> Result<LayerKv, ModelError>,
     ) -> Result<Self, ModelError> {
         let too_large =
             || ModelError::BadBatch(format!("a cache of {n_blocks} blocks of {block_size} tokens"));
         // Slots are numbered with 32 bits.
         let slots = n_blocks.checked_mul(block_size).filter(|&n| n > 0 && n <= u32::MAX as usize);
         let slots = slots.ok_or_else(too_large)?;
-        let layer = |shape: &LayerKvShape| {
+        let layer = |(layer, shape): (usize, &LayerKvShape)| {
             if kv_type == KvType::Q8_0 && !shape.head_dim.is_multiple_of(32) {
                 let reason = format!("its heads have {} numbers, not a multiple of 32", shape.head_dim);
                 return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
             }
             let values = slots.checked_mul(shape.width()).filter(|&n| n <= isize::MAX as usize / 4);
-            make(shape, values.ok_or_else(too_large)?)
+            make(layer, shape, values.ok_or_else(too_large)?)
         };
-        let layers = layout.layers.iter().map(layer).collect::<Result<_, _>>()?;
+        let layers = layout.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?;
         Ok(KvCache { layout: layout.clone(), kv_type, n_blocks, block_size, layers })
     }
 
@@ -196,6 +211,10 @@ impl KvCache {
 }
 
 impl LayerKv {
+    fn host(values: usize, kv_type: KvType) -> Self {
+        LayerKv::Host { k: HostKv::zeros(kv_type, values), v: HostKv::zeros(kv_type, values) }
+    }
+
     fn tensors(
         shape: &LayerKvShape,
         slots: usize,

@@ -23,7 +23,7 @@ pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
 pub(crate) use head::Head;
-pub(crate) use linear::Linear;
+pub(crate) use linear::{Linear, candle_type};
 pub(crate) use mlp::{Activation, GatedMlp};
 pub(crate) use norm::RmsNorm;
 pub(crate) use per_layer::{PerLayerGate, PerLayerInputs};
