@@ -2,7 +2,7 @@
 
 use lantern_gguf::{GgmlType, GgufFile, TensorInfo};
 
-use crate::layers::candle_type;
+use crate::layers::{DEVICE_ROWS, SCORES, candle_type};
 use crate::placement::{Part, Placement, Site};
 use crate::{KvLayout, KvType, ModelConfig};
 
@@ -96,6 +96,17 @@ impl ModelBytes {
     pub fn device_kv(&self, placement: &Placement) -> u64 {
         let first = placement.n_layers - placement.device_layers;
         self.blocks.iter().skip(first).map(|block| block.kv).sum()
+    }
+
+    /// Work space of a step of so many tokens on a device, with a context of so many: activations (about sixteen hidden
+    /// vectors per token covers the widest layers seen), the scores of attention four times on their way to weights, one
+    /// layer's keys and values as floats and once more in the order of products, and logits of some rows.
+    pub fn scratch(config: &ModelConfig, step_tokens: usize, context: usize) -> u64 {
+        let widest = config.kv_layout.layers.iter().map(|layer| layer.width()).max().unwrap_or(0);
+        let activations = step_tokens * config.hidden_size * 16;
+        let gathered = 4 * context * widest;
+        let logits = DEVICE_ROWS * config.vocab_size;
+        ((activations + 4 * SCORES + gathered + logits) * size_of::<f32>()) as u64
     }
 
     /// Whether any block has experts.

@@ -8,6 +8,7 @@
 
 pub mod bench;
 mod block_manager;
+mod device;
 mod engine;
 mod error;
 mod generation;
@@ -23,6 +24,7 @@ mod stream;
 pub mod text;
 mod worker;
 
+pub use device::{DevicePart, DeviceUse};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use identity::{fingerprint, quantisation};

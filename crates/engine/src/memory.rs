@@ -1,12 +1,13 @@
 //! Whether a model fits, decided with numbers before anything large is allocated.
 //!
 //! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
-//! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
+//! KV cache and the work space of a step. What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
 
 use lantern_models::ModelConfig;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use crate::device::DevicePart;
 use crate::error::{EngineError, size};
 use crate::options::EngineOptions;
 
@@ -28,18 +29,20 @@ pub struct MemoryPlan {
     pub wanted_context: usize,
     /// Blocks of the cache.
     pub(crate) n_blocks: usize,
-    /// The weights: the whole file.
+    /// The weights: the whole file, less what a device holds in memory of its own.
     pub weight_bytes: u64,
-    /// The cache when full.
+    /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Activations, logits and tokenizer.
     pub scratch_bytes: u64,
-    /// What the engine may use.
+    /// What the engine may use of the host's memory.
     pub available_bytes: u64,
+    /// What is on a device.
+    pub device: Option<DevicePart>,
 }
 
 impl MemoryPlan {
-    /// Weights, cache and work space together.
+    /// Weights, cache and work space together, in host memory.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
     }
@@ -55,6 +58,7 @@ struct Demand {
     available: u64,
     /// The caller's limit on the cache alone.
     kv_limit: Option<u64>,
+    device: Option<DevicePart>,
 }
 
 /// Plans the memory of a model, or refuses it.
@@ -62,27 +66,63 @@ pub(crate) fn plan(
     config: &ModelConfig,
     file_bytes: u64,
     options: &EngineOptions,
+    device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
-    let wanted = options.context_length.map_or(config.context_length.min(DEFAULT_CONTEXT), |asked| {
-        (asked as usize).min(config.context_length)
-    });
     let free = available_bytes();
-    Demand {
+    let demand = Demand {
         weights: file_bytes,
         scratch: scratch_bytes(config, options),
         bytes_per_token: config.kv_layout.bytes_per_token(options.kv_type) as u64,
-        wanted_context: wanted.max(1),
+        wanted_context: wanted_context(config, options),
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
         kv_limit: options.kv_bytes,
+        device: None,
+    };
+    match device {
+        Some(part) => demand.beside(part).plan(),
+        None => demand.plan(),
     }
-    .plan()
+}
+
+/// Tokens that a sequence should be able to have.
+pub(crate) fn wanted_context(config: &ModelConfig, options: &EngineOptions) -> usize {
+    let wanted = options.context_length.map_or(config.context_length.min(DEFAULT_CONTEXT), |asked| {
+        (asked as usize).min(config.context_length)
+    });
+    wanted.max(1)
 }
 
 impl Demand {
-    fn plan(&self) -> Result<MemoryPlan, EngineError> {
+    /// What is left for the host when a device takes its part.
+    fn beside(self, part: &DevicePart) -> Self {
+        let weights = self.weights.saturating_sub(part.spared_bytes);
+        let beside = Demand { weights, device: Some(*part), ..self };
+        match part.shares_memory {
+            // The same memory holds both parts; copies on the device stand beside what the host keeps.
+            true => Demand {
+                weights: weights + part.weight_bytes,
+                scratch: self.scratch + part.scratch_bytes,
+                ..beside
+            },
+            false => {
+                let bytes_per_token = self.bytes_per_token.saturating_sub(part.kv_bytes_per_token);
+                Demand { bytes_per_token, ..beside }
+            }
+        }
+    }
+
+    /// Tokens that the host's memory holds, and the device's.
+    fn affordable(&self) -> usize {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
-        let affordable = (for_kv / self.bytes_per_token.max(1)) as usize / BLOCK_SIZE * BLOCK_SIZE;
+        let on_host = for_kv / self.bytes_per_token.max(1);
+        let on_device = |part: DevicePart| part.room_for_kv() / part.kv_bytes_per_token.max(1);
+        let tokens = on_host.min(self.device.map_or(u64::MAX, on_device)) as usize;
+        tokens / BLOCK_SIZE * BLOCK_SIZE
+    }
+
+    fn plan(&self) -> Result<MemoryPlan, EngineError> {
+        let affordable = self.affordable();
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
             return Err(self.refusal(least, affordable));
@@ -100,6 +140,10 @@ impl Demand {
             kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * self.bytes_per_token,
             scratch_bytes: self.scratch,
             available_bytes: self.available,
+            device: self.device.map(|part| DevicePart {
+                kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * part.kv_bytes_per_token,
+                ..part
+            }),
         })
     }
 
@@ -182,6 +226,7 @@ mod tests {
             wanted_context: 8192,
             available: 4096 * MB,
             kv_limit: None,
+            device: None,
         }
     }
 
