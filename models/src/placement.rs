@@ -3,8 +3,9 @@
 //! Blocks go to the device from the last one backwards, and the head goes with them, so that a step crosses from the CPU
 //! to the device once. The experts of a block may stay on the CPU while the rest of the block computes on the device: they
 //! are most of such a model's bytes and the smallest part of its work, so all blocks without their experts come before
-//! any experts. Qwen3-30B-A3B in Q4_K_M has 48 blocks of 12 MB and their experts of 366 MB: with 8 GB, all blocks and
-//! the experts of 14 are on the device instead of 14 blocks.
+//! any experts. Qwen3-30B-A3B in Q4_K_M has 48 blocks of 12 MB, with keys and values of 17 MB for 8192 tokens, and the experts
+//! of each have 366 MB. A device of 8 GiB gets all blocks and the experts of 15 instead of 18 whole blocks, one of 12 GiB
+//! the experts of 27, and one of 24 GiB everything. Of the dense Qwen3-8B 4 GiB hold 18 of 36 blocks, and 8 GiB all.
 //!
 //! A file is not read here and nothing is allocated; [`crate::ModelBytes`] says what the sizes are.
 
@@ -130,3 +131,6 @@ impl Placement {
         if on_device { Site::Device } else { Site::Host }
     }
 }
+
+#[cfg(test)]
+mod tests;
