@@ -71,6 +71,11 @@ impl KvType {
     /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
     pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0];
 
+    /// Whether tensors on a device can be of this kind.
+    pub fn fits_tensors(self) -> bool {
+        matches!(self, KvType::F32 | KvType::F16)
+    }
+
     /// The word for it in options and reports.
     pub fn name(self) -> &'static str {
         match self {

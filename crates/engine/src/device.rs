@@ -61,10 +61,10 @@ pub(crate) struct Placed {
     pub(crate) device: DeviceUse,
 }
 
-/// A device that is ready, for tests to put another in its place.
+/// A device that a model may be planned for. Tests put another in its place.
 pub(crate) struct Found {
     pub(crate) info: DeviceInfo,
-    /// Made when the plan wants it.
+    /// Makes it ready; done only when a model is loaded.
     pub(crate) open: fn(&DeviceInfo) -> Result<Compute, String>,
 }
 
@@ -87,28 +87,41 @@ pub(crate) fn place(
     found: Result<Found, String>,
 ) -> Result<Placed, EngineError> {
     let host = || Compute::kernels(options.resolved_threads());
-    let alone = |reason: String| {
-        require_none(options, &reason)?;
-        let plan = memory::plan(config, file.file_len(), options, None)?;
-        Ok(Placed { plan, split: host().into(), device: DeviceUse::None { reason } })
+    let alone = |plan, reason| Placed { plan, split: host().into(), device: DeviceUse::None { reason } };
+    let (plan, part) = plan(file, config, options, found.as_ref().map_err(String::clone))?;
+    let (found, part) = match (found, part) {
+        (Ok(found), Ok(part)) => (found, part),
+        (Err(reason), _) | (_, Err(reason)) => return Ok(alone(plan, reason)),
     };
-    let found = match found {
-        Ok(found) => found,
-        Err(reason) => return alone(reason),
-    };
-    let part = match DevicePart::plan(file, config, options, &found.info)? {
-        Ok(part) => part,
-        Err(reason) => return alone(reason),
-    };
-    let plan = memory::plan(config, file.file_len(), options, Some(&part))?;
     match (found.open)(&found.info) {
         Ok(device) => {
             let split = Split::new(host(), device, part.placement)?;
-            let part = plan.device.unwrap_or(part);
             Ok(Placed { plan, split, device: DeviceUse::Part { device: name(&found.info), part } })
         }
-        Err(reason) => alone(format!("{} cannot be used: {reason}", name(&found.info))),
+        Err(reason) => {
+            let reason = format!("{} cannot be used: {reason}", name(&found.info));
+            let (plan, _) = self::plan(file, config, options, Err(reason.clone()))?;
+            Ok(alone(plan, reason))
+        }
     }
+}
+
+/// Plans a model's memory without touching the device: the part there, or in words why there is none.
+pub(crate) fn plan(
+    file: &GgufFile,
+    config: &ModelConfig,
+    options: &EngineOptions,
+    found: Result<&Found, String>,
+) -> Result<(MemoryPlan, Result<DevicePart, String>), EngineError> {
+    let part = match found {
+        Ok(found) => DevicePart::plan(file, config, options, &found.info)?,
+        Err(reason) => Err(reason),
+    };
+    if let Err(reason) = &part {
+        require_none(options, reason)?;
+    }
+    let plan = memory::plan(config, file.file_len(), options, part.as_ref().ok())?;
+    Ok((plan, part.map(|part| plan.device.unwrap_or(part))))
 }
 
 /// Layers that were asked for by number are not left to the CPU without a word.
@@ -133,6 +146,10 @@ impl DevicePart {
         options: &EngineOptions,
         info: &DeviceInfo,
     ) -> Result<Result<Self, String>, EngineError> {
+        if !options.kv_type.fits_tensors() {
+            let kv_type = options.kv_type.name();
+            return Ok(Err(format!("the processor alone can keep keys and values as {kv_type}")));
+        }
         let context = memory::wanted_context(config, options);
         let bytes = ModelBytes::of(file, config, options.kv_type, context);
         let scratch_bytes = ModelBytes::scratch(config, options.step_tokens, context) + DRIVER_BYTES;
@@ -144,6 +161,15 @@ impl DevicePart {
             Placement::plan(&bytes, room, &wish)
         };
         let placement = planned(options.gpu_layers.map(|layers| layers as usize));
+        if placement.device_layers == 0 {
+            let least = scratch_bytes + bytes.on_device(&Placement { device_layers: 1, ..placement });
+            return Ok(Err(format!(
+                "{} has {} free, and one layer with its work space needs {}",
+                name(info),
+                size(available_bytes),
+                size(least)
+            )));
+        }
         let needed = scratch_bytes + bytes.on_device(&placement);
         if needed > available_bytes {
             return Err(EngineError::DeviceTooSmall {
@@ -153,15 +179,6 @@ impl DevicePart {
                 available: available_bytes,
                 fitting: planned(None).device_layers,
             });
-        }
-        if placement.device_layers == 0 {
-            let least = scratch_bytes + bytes.on_device(&Placement { device_layers: 1, ..placement });
-            return Ok(Err(format!(
-                "{} has {} free, and one layer with its work space needs {}",
-                name(info),
-                size(available_bytes),
-                size(least)
-            )));
         }
         let weights = bytes.device_weights(&placement);
         let kv_bytes = bytes.device_kv(&placement);
@@ -219,3 +236,7 @@ impl fmt::Display for DevicePart {
         write!(f, "; {} of {} free", size(self.total_bytes()), size(self.available_bytes))
     }
 }
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

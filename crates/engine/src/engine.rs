@@ -56,7 +56,8 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        Ok(device::place(&file, &registry::config(&file)?, options, device::find(options))?.plan)
+        let found = device::find(options);
+        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
