@@ -1,7 +1,8 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
+mod cuda;
 mod lint;
 mod python;
 mod run;
@@ -40,6 +41,8 @@ enum Chore {
     Test,
     /// Checks formatting, lints, licences and advisories.
     Lint,
+    /// Compiles the command line for CUDA, also without a GPU and without the toolkit.
+    CheckCuda,
     /// Generates the UI's types from crates/protocol.
     Types,
     /// Installs the system packages that building needs.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::Run { dev, build_only } => run::run(dev, build_only),
         Chore::Test => test::test(),
         Chore::Lint => lint::lint(),
+        Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })
