@@ -27,7 +27,7 @@ pub struct Placement {
     pub n_layers: usize,
     /// How many of them, the last ones, compute on the device.
     pub device_layers: usize,
-    /// How many, the last ones, have their experts there as well; never more than `device_layers`.
+    /// How many, the last ones, have their experts there as well; no more than `device_layers` count.
     pub device_expert_layers: usize,
     /// Whether the head does.
     pub device_head: bool,
@@ -125,7 +125,7 @@ impl Placement {
         let on_device = match part {
             Part::Input => among_last(0, self.device_layers),
             Part::Block(layer) => among_last(layer, self.device_layers),
-            Part::Experts(layer) => among_last(layer, self.device_expert_layers),
+            Part::Experts(layer) => among_last(layer, self.device_expert_layers.min(self.device_layers)),
             Part::Head => self.device_head,
         };
         if on_device { Site::Device } else { Site::Host }

@@ -53,6 +53,7 @@ pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
     let weights = Weights::new(file, split)?;
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
+    weights.split().synchronize()?;
     file.will_need();
     Ok(model)
 }

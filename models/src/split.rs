@@ -53,6 +53,12 @@ impl Split {
         }
     }
 
+    /// Waits until everything that was sent to a device is there, so that its failures come now.
+    pub(crate) fn synchronize(&self) -> Result<(), ModelError> {
+        let device = self.device.as_ref().map_or(&self.host, |(device, _)| device);
+        Ok(device.device().synchronize()?)
+    }
+
     /// Whether anything computes with kernels, and so wants its weights packed.
     pub(crate) fn has_kernels(&self) -> bool {
         self.host.has_kernels()

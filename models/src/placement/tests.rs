@@ -209,6 +209,8 @@ fn parts_are_told_by_their_names() {
     let on_device = |part| placement.site(part) == Site::Device;
     assert!(on_device(Part::Block(2)) && !on_device(Part::Experts(2)) && on_device(Part::Experts(3)));
     assert!(!on_device(Part::Block(1)) && !on_device(Part::Input) && on_device(Part::Head));
+    let more_experts_than_layers = Placement { device_expert_layers: 3, ..Placement::last(4, 2) };
+    assert_eq!(more_experts_than_layers.site(Part::Experts(1)), Site::Host);
     let none = Placement::host(4);
     assert!((0..4).all(|layer| none.site(Part::Block(layer)) == Site::Host));
 }
