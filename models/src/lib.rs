@@ -35,7 +35,7 @@ pub use error::ModelError;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
-pub use placement::{Placement, PlacementWish, Site};
+pub use placement::{Placement, PlacementWish};
 pub use split::Split;
 pub use weights::Weights;
 

@@ -120,8 +120,20 @@ pub(crate) fn plan(
     if let Err(reason) = &part {
         require_none(options, reason)?;
     }
-    let plan = memory::plan(config, file.file_len(), options, part.as_ref().ok())?;
-    Ok((plan, part.map(|part| plan.device.unwrap_or(part))))
+    let alone = || memory::plan(config, file.file_len(), options, None);
+    let part = match part {
+        Ok(part) => part,
+        Err(reason) => return Ok((alone()?, Err(reason))),
+    };
+    match memory::plan(config, file.file_len(), options, Some(&part)) {
+        Ok(plan) => {
+            let part = plan.device.unwrap_or(part);
+            Ok((plan, Ok(part)))
+        }
+        // Where both share one memory, what the device would take may be missing on the host.
+        Err(error) if options.gpu_layers.is_none() => Ok((alone()?, Err(error.to_string()))),
+        Err(error) => Err(error),
+    }
 }
 
 /// Layers that were asked for by number are not left to the CPU without a word.
