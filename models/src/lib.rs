@@ -27,15 +27,15 @@ mod qwen2;
 mod qwen3;
 mod qwen3moe;
 
-pub use batch::{BatchSeq, ForwardBatch};
+pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig};
+pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
 pub use error::ModelError;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
-pub use placement::{Placement, PlacementWish, Site};
+pub use placement::{Placement, PlacementWish};
 pub use split::Split;
 pub use weights::Weights;
 

@@ -35,7 +35,7 @@ pub struct Placement {
 
 /// One of the two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Site {
+pub(crate) enum Site {
     /// The CPU.
     Host,
     /// The device.
