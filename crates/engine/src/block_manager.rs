@@ -6,6 +6,8 @@
 //! same for all groups. A prefix can be reused where every group has what the token behind it sees: all of it where
 //! layers see everything, the last window elsewhere.
 //!
+//! Where all layers have windows, tokens further back than those are known by the hash of their chain alone.
+//!
 //! This module knows neither the tensors behind the blocks nor priorities.
 
 use std::collections::hash_map::RandomState;

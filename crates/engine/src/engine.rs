@@ -65,8 +65,8 @@ impl Engine {
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
-        let windows = model.config().kv_layout.windows();
-        let blocks = BlockManager::new(windows.into_iter().zip(plan.n_blocks.iter().copied()), BLOCK_SIZE);
+        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));

@@ -80,8 +80,9 @@ impl KvDemand {
 
     /// Tokens that the layers with a window have room for when one sequence of `context` tokens is all there is.
     pub(crate) fn least_tokens(&self, window: Option<u32>, context: usize) -> usize {
-        let group = KvGroup { window, bytes_per_token: 0 };
-        group.blocks(context, 1, self.step_tokens) * BLOCK_SIZE
+        let mut groups = self.groups.iter().zip(self.blocks(context, 1));
+        let blocks = groups.find(|(group, _)| group.window == window).map(|(_, blocks)| blocks);
+        blocks.map_or(context, |blocks| blocks * BLOCK_SIZE)
     }
 
     /// Bytes of a cache with so many blocks in each group.
@@ -97,18 +98,27 @@ impl KvDemand {
 
     /// The longest context, in whole blocks and no longer than `wanted`, of which one sequence fits into `bytes`.
     pub(crate) fn affordable(&self, wanted: usize, bytes: u64) -> usize {
-        let contexts = (1..=wanted.div_ceil(BLOCK_SIZE)).map(|blocks| blocks * BLOCK_SIZE);
-        contexts.take_while(|&context| self.least_bytes(context) <= bytes).last().unwrap_or(0)
+        let mut contexts = (1..=wanted.div_ceil(BLOCK_SIZE)).rev().map(|blocks| blocks * BLOCK_SIZE);
+        contexts.find(|&context| self.least_bytes(context) <= bytes).unwrap_or(0)
+    }
+
+    /// How far back each group of layers keeps tokens; `None` for everything.
+    pub(crate) fn windows(&self, context: usize) -> Vec<Option<u32>> {
+        self.groups_at(context).map(|group| group.window).collect()
     }
 
     /// Blocks of each group. Beyond one sequence of full length the pool is a convenience: it takes at most `room`
     /// bytes, and where that is less than all that would be of use, the same part of it in every group.
     pub(crate) fn pool(&self, context: usize, room: u64) -> Vec<usize> {
         let least = self.blocks(context, 1);
-        let mut most = self.blocks(context, POOL_WINDOWS * self.max_sequences);
-        for (blocks, _) in most.iter_mut().zip(&self.groups).filter(|(_, group)| group.window.is_none()) {
-            *blocks *= POOL_CONTEXTS;
-        }
+        let contexts = POOL_CONTEXTS * context.div_ceil(BLOCK_SIZE);
+        let most = self.groups_at(context).map(|group| match group.window {
+            None => contexts,
+            Some(_) => {
+                group.blocks(context, POOL_WINDOWS * self.max_sequences, self.step_tokens).min(contexts)
+            }
+        });
+        let most: Vec<_> = most.collect();
         let wish = self.bytes(&most) - self.bytes(&least);
         let part = |blocks: usize| match wish <= room {
             true => blocks,
@@ -127,7 +137,19 @@ impl KvDemand {
 
     /// Blocks of each group for so many sequences.
     fn blocks(&self, context: usize, sequences: usize) -> Vec<usize> {
-        self.groups.iter().map(|group| group.blocks(context, sequences, self.step_tokens)).collect()
+        self.groups_at(context).map(|group| group.blocks(context, sequences, self.step_tokens)).collect()
+    }
+
+    /// The groups without those windows that are not worth it: where the context is so short that windows for all
+    /// sequences would take more than whole contexts, which sequences share.
+    fn groups_at(&self, context: usize) -> impl Iterator<Item = KvGroup> {
+        let contexts = POOL_CONTEXTS * context.div_ceil(BLOCK_SIZE);
+        let is_short =
+            move |group: &KvGroup| group.blocks(context, self.max_sequences, self.step_tokens) >= contexts;
+        self.groups.iter().map(move |group| match is_short(group) {
+            true => KvGroup { window: None, ..*group },
+            false => *group,
+        })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct MemoryPlan {
     pub wanted_context: usize,
     /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::windows`]).
     pub(crate) n_blocks: Vec<usize>,
+    /// How far back each of them keeps tokens; `None` for everything, as where a context is hardly longer than a window.
+    pub(crate) windows: Vec<Option<u32>>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
     /// The weights: the whole file, less what a device holds in memory of its own.
@@ -138,6 +140,7 @@ impl Demand {
             context_length,
             wanted_context: self.wanted_context,
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
+            windows: self.kv.windows(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
@@ -255,9 +258,18 @@ mod tests {
         assert_eq!(plan.n_blocks, [4 * 256, 2 * 8 * 18 + 16]);
         assert_eq!(plan.kv_bytes, 32 * ((1024 * 4 + 304 * 12) << 10));
         assert_eq!(plan.max_sequences, 8);
-        // A window as long as the context saves nothing and costs nothing.
-        let short = Demand { wanted_context: 512, ..sliding() }.plan().expect("fits");
-        assert_eq!(short.n_blocks, [4 * 16, 2 * 8 * 16]);
+    }
+
+    #[test]
+    fn a_context_hardly_longer_than_a_window_is_kept_whole() {
+        let of = |wanted_context| {
+            let plan = Demand { wanted_context, ..sliding() }.plan().expect("fits");
+            (plan.windows, plan.n_blocks)
+        };
+        // Eight windows and a step are 160 blocks; four contexts of 1024 tokens are 128, of 2048 tokens 256.
+        assert_eq!(of(1024), (vec![None, None], vec![128, 128]));
+        assert_eq!(of(2048), (vec![None, Some(512)], vec![256, 256]));
+        assert_eq!(of(4096), (vec![None, Some(512)], vec![512, 304]));
     }
 
     #[test]

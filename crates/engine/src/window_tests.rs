@@ -163,7 +163,7 @@ fn preempted_answers_find_their_windows_again() {
     // Room for one of three where layers see everything.
     let options = EngineOptions { context_length: Some(128), ..options() };
     let mut parts = Parts::load(&golden("models/gemma3-Q8_0.gguf"), &options).expect("loads");
-    parts.plan.n_blocks = vec![4, 12];
+    (parts.plan.n_blocks, parts.plan.windows) = (vec![4, 12], vec![None, Some(16)]);
     parts.model = Box::new(Slow { model: parts.model });
     let engine = Engine::start(parts, &options).expect("the engine starts");
     let prompts = [prompt(46, 20), prompt(47, 20), prompt(48, 20)];
@@ -174,6 +174,16 @@ fn preempted_answers_find_their_windows_again() {
     }
     assert!(engine.stats().preemptions > 0, "100 tokens each do not fit side by side into 128");
     assert_eq!(engine.stats().blocks_used, 0);
+}
+
+#[test]
+fn a_short_context_is_kept_whole() {
+    let engine = sliding_engine(EngineOptions { context_length: Some(128), ..options() }, None);
+    assert_eq!(engine.stats().blocks_total, 2 * 4 * 4, "four contexts for both kinds of layers");
+    let first = say(&engine, &prompt(50, 70), 40);
+    let again = say(&engine, &prompt(50, 70), 40);
+    assert_eq!((again.usage.cached_tokens, &again.tokens), (64, &first.tokens));
+    assert_eq!(first.tokens, cold(&prompt(50, 70), 40));
 }
 
 #[test]
