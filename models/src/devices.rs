@@ -24,9 +24,12 @@ pub struct DeviceInfo {
     pub shares_memory: bool,
 }
 
+/// What came of looking: devices, the best first, or why there is none.
+type Found = Result<Vec<DeviceInfo>, String>;
+
 /// All devices, the best first; or why there is none.
 pub fn devices() -> Result<Vec<DeviceInfo>, String> {
-    let looks: &[fn() -> Result<Vec<DeviceInfo>, String>] = &[
+    let looks: &[fn() -> Found] = &[
         #[cfg(feature = "cuda")]
         cuda::found,
         #[cfg(feature = "metal")]
@@ -82,9 +85,9 @@ mod cuda {
     use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
     use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError};
 
-    use super::DeviceInfo;
+    use super::{DeviceInfo, Found};
 
-    pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
+    pub(super) fn found() -> Found {
         let words = |error: DriverError| format!("CUDA: {error}");
         let count = CudaContext::device_count().map_err(words)?;
         (0..count.max(0) as usize).map(|index| info(index).map_err(words)).collect()
@@ -109,10 +112,10 @@ mod cuda {
 mod metal {
     use candle_core::Device;
 
-    use super::DeviceInfo;
+    use super::{DeviceInfo, Found};
 
     /// The first device alone: Macs with several have had no successors.
-    pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
+    pub(super) fn found() -> Found {
         let device = Device::new_metal(0).map_err(|error| format!("Metal: {error}"))?;
         let device = device.as_metal_device().map_err(|error| format!("Metal: {error}"))?;
         let device = device.metal_device();

@@ -27,10 +27,10 @@ mod qwen2;
 mod qwen3;
 mod qwen3moe;
 
-pub use batch::{BatchSeq, ForwardBatch};
+pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig};
+pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
 pub use error::ModelError;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;

@@ -4,7 +4,7 @@ use lantern_gguf::{GgmlType, GgufFile, TensorInfo};
 
 use crate::layers::{DEVICE_ROWS, SCORES, candle_type};
 use crate::placement::{Part, Placement, Site};
-use crate::{KvLayout, KvType, ModelConfig};
+use crate::{KvLayout, KvType, LayerKvShape, ModelConfig};
 
 /// Weights of one part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,15 +40,20 @@ pub struct ModelBytes {
 }
 
 impl ModelBytes {
-    /// A file's model, with keys and values of `tokens` tokens.
-    pub fn of(file: &GgufFile, config: &ModelConfig, kv_type: KvType, tokens: usize) -> Self {
+    /// A file's model, with keys and values of so many tokens in each layer.
+    pub fn of(
+        file: &GgufFile,
+        config: &ModelConfig,
+        kv_type: KvType,
+        tokens: impl Fn(&LayerKvShape) -> usize,
+    ) -> Self {
         let mut bytes = ModelBytes {
             blocks: vec![BlockBytes::default(); config.n_layers],
             first_shared_cache: first_shared_cache(&config.kv_layout, config.n_layers),
             ..ModelBytes::default()
         };
         for (block, layer) in bytes.blocks.iter_mut().zip(&config.kv_layout.layers) {
-            block.kv = (2 * kv_type.row_bytes(layer.width()) * tokens) as u64;
+            block.kv = (2 * kv_type.row_bytes(layer.width()) * tokens(layer)) as u64;
         }
         for tensor in file.tensors().values() {
             let weights = WeightBytes::of(tensor);

@@ -1,7 +1,8 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
+mod aarch64;
 mod cuda;
 mod lint;
 mod python;
@@ -45,6 +46,8 @@ enum Chore {
     CheckCuda,
     /// Generates the UI's types from crates/protocol.
     Types,
+    /// Tests the kernels for AArch64 on processors that QEMU plays.
+    Aarch64,
     /// Installs the system packages that building needs.
     Setup {
         /// Also those that testing needs.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Lint => lint::lint(),
         Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
+        Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })
         }

@@ -9,12 +9,13 @@ use lantern_gguf::GgufFile;
 use lantern_models::{KvType, registry};
 use serde::{Deserialize, Serialize};
 
+use crate::block_manager::BlockTable;
 use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::identity;
-use crate::memory::{self, BLOCK_SIZE};
+use crate::kv_demand::lone_blocks;
 use crate::options::EngineOptions;
-use crate::runner::{LogitRows, ModelRunner, Piece};
+use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
 use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
@@ -141,7 +142,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
 
 struct Bench {
     runner: ModelRunner,
-    blocks: Vec<u32>,
+    tables: Vec<BlockTable>,
     step_tokens: usize,
     threads: usize,
     device: String,
@@ -174,10 +175,12 @@ impl Bench {
         // Not needed here, but part of what a load takes.
         Tokenizer::from_gguf(&file)?;
         let model = registry::load_with(&file, split.clone())?;
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
+        let rows = options.prompt.max(options.generate).max(engine.step_tokens);
+        let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);
         Ok(Self {
-            runner: ModelRunner::new(model, n_blocks, options.kv_type, split)?,
-            blocks: (0..n_blocks as u32).collect(),
+            runner: ModelRunner::new(model, &n_blocks, options.kv_type, split)?,
+            tables: lone_tables(&n_blocks, tokens),
             step_tokens: engine.step_tokens,
             threads: engine.resolved_threads(),
             device: device.to_string(),
@@ -209,7 +212,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -220,7 +223,7 @@ impl Bench {
         let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
-            let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
+            let piece = Piece { tokens: &[token], start, tables: &self.tables, logits: LogitRows::Last };
             self.runner.run([piece])?;
         }
         Ok(())

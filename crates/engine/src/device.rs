@@ -5,9 +5,10 @@ use std::fmt;
 
 use lantern_gguf::GgufFile;
 use lantern_models::devices::{self, DeviceInfo};
-use lantern_models::{Compute, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
+use lantern_models::{Compute, LayerKvShape, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
 
 use crate::error::{EngineError, size};
+use crate::kv_demand::KvDemand;
 use crate::memory::{self, MemoryPlan};
 use crate::options::EngineOptions;
 
@@ -32,7 +33,7 @@ pub enum DeviceUse {
 }
 
 /// The part of a model on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevicePart {
     /// What computes there.
     pub placement: Placement,
@@ -40,14 +41,14 @@ pub struct DevicePart {
     pub has_experts: bool,
     /// The weights there.
     pub weight_bytes: u64,
-    /// Keys and values of one token there, all layers of the device together.
-    pub kv_bytes_per_token: u64,
     /// Keys and values there when the cache is full.
     pub kv_bytes: u64,
     /// Activations there, and what the driver takes.
     pub scratch_bytes: u64,
     /// What the device has free.
     pub available_bytes: u64,
+    /// What decides about the size of the cache there.
+    pub(crate) kv: KvDemand,
     /// Bytes of the file that host memory need not hold.
     pub(crate) spared_bytes: u64,
     /// Whether the device's memory is that of the host.
@@ -127,7 +128,7 @@ pub(crate) fn plan(
     };
     match memory::plan(config, file.file_len(), options, Some(&part)) {
         Ok(plan) => {
-            let part = plan.device.unwrap_or(part);
+            let part = plan.device.clone().unwrap_or(part);
             Ok((plan, Ok(part)))
         }
         // Where both share one memory, what the device would take may be missing on the host.
@@ -163,7 +164,12 @@ impl DevicePart {
             return Ok(Err(format!("the processor alone can keep keys and values as {kv_type}")));
         }
         let context = memory::wanted_context(config, options);
-        let bytes = ModelBytes::of(file, config, options.kv_type, context);
+        let (layout, kv_type) = (&config.kv_layout, options.kv_type);
+        let kv_of =
+            |layers| KvDemand::of_layers(layout, layers, kv_type, options.max_sequences, options.step_tokens);
+        let kv = kv_of(0..config.n_layers);
+        let tokens = |layer: &LayerKvShape| kv.least_tokens(layer.window, context);
+        let bytes = ModelBytes::of(file, config, kv_type, tokens);
         let scratch_bytes = ModelBytes::scratch(config, options.step_tokens, context) + DRIVER_BYTES;
         // The rest is left to whoever draws on the screen.
         let available_bytes = info.free_bytes - info.free_bytes / 20;
@@ -198,10 +204,10 @@ impl DevicePart {
             placement,
             has_experts: bytes.has_experts(),
             weight_bytes: weights.device,
-            kv_bytes_per_token: kv_bytes / context.max(1) as u64,
             kv_bytes,
             scratch_bytes,
             available_bytes,
+            kv: kv_of(placement.n_layers - placement.device_layers..placement.n_layers),
             spared_bytes: weights.host,
             shares_memory: info.shares_memory,
         }))
@@ -210,6 +216,11 @@ impl DevicePart {
     /// Weights, cache and work space together.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
+    }
+
+    /// The first layer on the device.
+    pub(crate) fn first_layer(&self) -> usize {
+        self.placement.n_layers - self.placement.device_layers
     }
 
     /// What is left for keys and values.

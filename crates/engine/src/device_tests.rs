@@ -42,7 +42,7 @@ fn placed(options: &EngineOptions, found: Result<Found, String>) -> Result<Place
 
 fn part(device: &DeviceUse) -> DevicePart {
     match device {
-        DeviceUse::Part { part, .. } => *part,
+        DeviceUse::Part { part, .. } => part.clone(),
         DeviceUse::None { reason } => panic!("nothing is on the device: {reason}"),
     }
 }
@@ -67,7 +67,7 @@ fn more_memory_brings_more_layers_and_never_more_than_there_is() {
         let placed = placed(&options(), Ok(stand_in(free))).expect("the CPU takes the rest");
         let DeviceUse::Part { part, .. } = placed.device else { continue };
         assert!(part.total_bytes() <= part.available_bytes && part.available_bytes <= free, "{part}");
-        assert_eq!(placed.plan.device, Some(part));
+        assert_eq!(placed.plan.device.as_ref(), Some(&part));
         let Placement { n_layers, device_layers, device_expert_layers, .. } = part.placement;
         assert!(device_layers == n_layers || device_expert_layers == 0, "{part}");
         layers.push(device_layers);

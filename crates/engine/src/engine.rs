@@ -64,14 +64,16 @@ impl Engine {
         let Parts { model, split, tokenizer, template, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        let limits = Limits { max_sequences: options.max_sequences, step_tokens: options.step_tokens };
+        let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
+        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
-            EngineStats { blocks_total: plan.n_blocks, block_size: BLOCK_SIZE, ..EngineStats::default() };
+            EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
         let worker = Worker {
             commands: receiver,
-            runner: ModelRunner::new(model, plan.n_blocks, options.kv_type, split)?,
-            scheduler: Scheduler::new(limits, BlockManager::new(plan.n_blocks, BLOCK_SIZE)),
+            runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
+            scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
             step_tokens: options.step_tokens,

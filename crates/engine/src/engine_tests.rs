@@ -10,6 +10,9 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams};
 
+#[path = "window_tests.rs"]
+mod windows;
+
 fn golden(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path)
 }

@@ -8,11 +8,13 @@
 
 pub mod bench;
 mod block_manager;
+mod block_pool;
 mod device;
 mod engine;
 mod error;
 mod generation;
 mod identity;
+mod kv_demand;
 mod memory;
 mod options;
 mod pacing;

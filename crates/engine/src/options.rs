@@ -15,7 +15,8 @@ pub struct EngineOptions {
     pub context_length: Option<u32>,
     /// How keys and values are kept.
     pub kv_type: KvType,
-    /// Sequences computed together; more wait in a queue.
+    /// Sequences computed together; more wait in a queue. Where layers have a window there may be fewer, when memory is
+    /// short.
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
@@ -121,7 +122,7 @@ pub struct EngineStats {
     pub running: usize,
     /// Sequences in the queue.
     pub waiting: usize,
-    /// Blocks of the KV cache.
+    /// Blocks of the KV cache, of all its groups of layers together; so are those below.
     pub blocks_total: usize,
     /// Blocks that sequences hold.
     pub blocks_used: usize,

@@ -5,54 +5,54 @@ use std::ops::Range;
 use candle_core::{D, Device, Tensor};
 
 use super::AttentionParams;
-use crate::{BatchSeq, ForwardBatch, ModelError};
+use crate::{BatchSeq, ModelError, first_seen};
 
 /// Scores that are made at once, 64 MiB of them: a long prompt over a long context passes in several parts of its rows.
 pub(crate) const SCORES: usize = 1 << 24;
 
 /// One sequence's inputs: queries `[rows, n_heads, head_dim]` of its last positions, keys and values
-/// `[context, n_kv_heads, head_dim]` of all.
+/// `[seen, n_kv_heads, head_dim]` of the positions up to there that any of them sees.
 pub(crate) struct SeqTensors {
     pub(crate) queries: Tensor,
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
 }
 
-/// The slots of a sequence's tokens, in order.
-pub(crate) fn slots(batch: &ForwardBatch, seq: &BatchSeq, block_size: usize) -> Vec<u32> {
-    let blocks = batch.blocks(seq, block_size);
-    (0..seq.context).map(|i| blocks[i / block_size] * block_size as u32 + (i % block_size) as u32).collect()
+/// The slots of the tokens that a sequence's rows see, in order; `blocks` are those of the sequence.
+pub(crate) fn slots(blocks: &[u32], seq: &BatchSeq, window: Option<u32>, block_size: usize) -> Vec<u32> {
+    let slot = |i: usize| blocks[i / block_size] * block_size as u32 + (i % block_size) as u32;
+    (first_seen(window, seq.context - seq.rows)..seq.context).map(slot).collect()
 }
 
 /// `[rows, n_heads, head_dim]`.
 pub(crate) fn attend(params: &AttentionParams, seq: &SeqTensors) -> Result<Tensor, ModelError> {
-    let context = seq.keys.dim(0)?;
-    attend_in_parts(params, seq, (SCORES / (params.n_heads * context)).max(1))
+    let seen = seq.keys.dim(0)?;
+    attend_in_parts(params, seq, (SCORES / (params.n_heads * seen)).max(1))
 }
 
 /// As [`attend`], with so many rows at once.
 fn attend_in_parts(params: &AttentionParams, seq: &SeqTensors, at_once: usize) -> Result<Tensor, ModelError> {
-    let (rows, context) = (seq.queries.dim(0)?, seq.keys.dim(0)?);
+    let (rows, seen) = (seq.queries.dim(0)?, seq.keys.dim(0)?);
     let keys = seq.keys.transpose(0, 1)?.contiguous()?;
     let values = seq.values.transpose(0, 1)?.contiguous()?;
     let part = |first: usize| {
         let queries = seq.queries.narrow(0, first, at_once.min(rows - first))?;
-        attend_rows(params, &queries, context - rows + first, &keys, &values)
+        attend_rows(params, &queries, seen - rows + first, &keys, &values)
     };
     let parts = (0..rows).step_by(at_once).map(part).collect::<Result<Vec<_>, ModelError>>()?;
     Ok(Tensor::cat(&parts, 0)?)
 }
 
-/// Rows from position `position` on, over keys and values `[n_kv_heads, context, head_dim]`.
+/// Rows from token `first` on, over keys and values `[n_kv_heads, seen, head_dim]`.
 fn attend_rows(
     params: &AttentionParams,
     queries: &Tensor,
-    position: usize,
+    first: usize,
     keys: &Tensor,
     values: &Tensor,
 ) -> Result<Tensor, ModelError> {
     let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = *params;
-    let (rows, context) = (queries.dim(0)?, keys.dim(1)?);
+    let (rows, seen) = (queries.dim(0)?, keys.dim(1)?);
     let group = n_heads / n_kv_heads;
     // The heads of a group share their keys: [n_kv_heads, group * rows, head_dim].
     let queries = queries.transpose(0, 1)?.contiguous()?.reshape((n_kv_heads, group * rows, head_dim))?;
@@ -60,17 +60,18 @@ fn attend_rows(
     if let Some(cap) = params.softcap {
         scores = ((scores / cap as f64)?.tanh()? * cap as f64)?;
     }
-    let mask = mask(position..position + rows, context, params.window, scores.device())?;
-    let scores = scores.reshape((n_heads, rows, context))?.broadcast_add(&mask)?;
-    let weights = softmax(&scores)?.reshape((n_kv_heads, group * rows, context))?;
+    let mask = mask(first..first + rows, seen, params.window, scores.device())?;
+    let scores = scores.reshape((n_heads, rows, seen))?.broadcast_add(&mask)?;
+    let weights = softmax(&scores)?.reshape((n_kv_heads, group * rows, seen))?;
     let out = weights.matmul(values)?.reshape((n_heads, rows, head_dim))?;
     Ok(out.transpose(0, 1)?.contiguous()?)
 }
 
-/// 0 where a row at one of the positions may look, minus infinity elsewhere; `[positions, context]`.
+/// 0 where a row at one of the positions may look, minus infinity elsewhere; `[positions, seen]`. Only distances matter,
+/// so positions are counted from the first token that is seen.
 fn mask(
     positions: Range<usize>,
-    context: usize,
+    seen: usize,
     window: Option<u32>,
     device: &Device,
 ) -> Result<Tensor, ModelError> {
@@ -78,12 +79,11 @@ fn mask(
         token <= position && window.is_none_or(|window| position - token < window as usize)
     };
     let rows = positions.len();
-    let mut values = Vec::with_capacity(rows * context);
+    let mut values = Vec::with_capacity(rows * seen);
     for position in positions {
-        values
-            .extend((0..context).map(|token| if visible(position, token) { 0.0 } else { f32::NEG_INFINITY }));
+        values.extend((0..seen).map(|token| if visible(position, token) { 0.0 } else { f32::NEG_INFINITY }));
     }
-    Ok(Tensor::from_vec(values, (rows, context), device)?)
+    Ok(Tensor::from_vec(values, (rows, seen), device)?)
 }
 
 fn softmax(x: &Tensor) -> Result<Tensor, ModelError> {

@@ -32,7 +32,8 @@ fn split(placement: Placement) -> Split {
 /// Logits of all positions: most of the prompt at once, the rest token by token.
 fn logits_of(case: &Case, split: &Split, kv_type: KvType) -> Vec<Vec<f32>> {
     let model = case.load(split.clone());
-    let kv = KvCache::for_split(&model.config().kv_layout, 24, BLOCK, kv_type, split).expect("a small cache");
+    let layout = &model.config().kv_layout;
+    let kv = KvCache::for_split(layout, &blocks(&*model), BLOCK, kv_type, split).expect("a small cache");
     logits_with(&*model, &case.ids(), &[40, 1], kv)
 }
 
@@ -76,10 +77,11 @@ fn only_the_wanted_rows_of_a_split_model_have_logits() {
             let split = split(placement);
             let model = case.load(split.clone());
             let layout = &model.config().kv_layout;
-            let mut kv = KvCache::for_split(layout, 24, BLOCK, KvType::F16, &split).expect("a small cache");
+            let mut kv = KvCache::for_split(layout, &blocks(&*model), BLOCK, KvType::F16, &split)
+                .expect("a small cache");
             let mut batch = ForwardBatch::default();
-            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
-            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![4] }, &case.greedy_ids[..10]);
+            push(&mut batch, &mut Sequence::new(&*model, 0..3), &case.prompt_ids);
+            push(&mut batch, &mut Sequence::new(&*model, [4]), &case.greedy_ids[..10]);
             let all = forward(&*model, &batch, &mut kv);
             batch.logit_rows = vec![47, 3, 52];
             let some = forward(&*model, &batch, &mut kv);

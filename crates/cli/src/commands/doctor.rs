@@ -106,7 +106,7 @@ fn processor() -> Finding {
         "{}, {cores} cores, {threads} threads, kernels: {isa}",
         brand.unwrap_or_else(|| "unknown processor".into())
     );
-    if cfg!(target_arch = "x86_64") && isa == "scalar" {
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && isa == "scalar" {
         let next = match std::env::var_os("LANTERN_ISA") {
             Some(_) => "Unset LANTERN_ISA to use the processor's own instructions.",
             None => "This processor has no AVX2; choose small models.",

@@ -60,7 +60,7 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kernels: scalar, avx2, avxvnni, avx512.
+Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kernels: scalar, avx2, avxvnni, avx512, amx.
 
 With --compare each round runs Lantern, then the other program, each in a process of its own, with the same file, \
 threads, tokens, depths and kind of cache, and Lantern leaves the GPU alone. Ratios are Lantern's figure over the other's.";
