@@ -14,6 +14,7 @@ use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::identity;
 use crate::kv_demand::lone_blocks;
+use crate::memory;
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
 use crate::text::Tokenizer;
