@@ -28,7 +28,7 @@ pub struct ModelConfig {
 /// The key-value cache's shape, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KvLayout {
-    /// One entry per layer that keeps keys and values.
+    /// One entry per layer that keeps keys and values; they are the first blocks of the model.
     pub layers: Vec<LayerKvShape>,
 }
 
@@ -100,6 +100,11 @@ pub fn first_seen(window: Option<u32>, position: usize) -> usize {
 impl KvType {
     /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
     pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0, KvType::Q4_0];
+
+    /// Whether tensors on a device can be of this kind.
+    pub fn fits_tensors(self) -> bool {
+        matches!(self, KvType::F32 | KvType::F16)
+    }
 
     /// The word for it in options and reports.
     pub fn name(self) -> &'static str {

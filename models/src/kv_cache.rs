@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use half::slice::HalfBitsSliceExt;
 use lantern_kernels::{KvDims, KvSide, KvSlice, KvSliceMut, load_kv, store_kv};
 
-use crate::{KvLayout, KvType, LayerKvShape, ModelError};
+use crate::{KvLayout, KvType, LayerKvShape, ModelError, Split};
 
 /// The arena of keys and values of all layers, in the order of the kernels (see `lantern_kernels::store_kv`), or in
 /// tensors `[n_blocks * block_size, n_kv_heads, head_dim]`. Each group of layers (see [`KvLayout::windows`]) has a
@@ -54,12 +54,27 @@ impl KvCache {
         kv_type: KvType,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, slots| match device {
-            Device::Cpu => {
-                let zeros = || HostKv::zeros(kv_type, slots * shape.width());
-                Ok(LayerKv::Host { k: zeros(), v: zeros() })
-            }
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |_, shape, slots| match device {
+            Device::Cpu => Ok(LayerKv::host(shape, slots, kv_type)),
             _ => LayerKv::tensors(shape, slots, kv_type, device),
+        })
+    }
+
+    /// An empty cache, with so many blocks for each group of layers, that keeps each layer's keys and values where the
+    /// layer computes.
+    pub fn for_split(
+        layout: &KvLayout,
+        n_blocks: &[usize],
+        block_size: usize,
+        kv_type: KvType,
+        split: &Split,
+    ) -> Result<Self, ModelError> {
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |layer, shape, slots| {
+            let compute = split.block(layer);
+            match compute.has_kernels() {
+                true => Ok(LayerKv::host(shape, slots, kv_type)),
+                false => LayerKv::tensors(shape, slots, kv_type, compute.device()),
+            }
         })
     }
 
@@ -71,7 +86,7 @@ impl KvCache {
         kv_type: KvType,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::with_layers(layout, n_blocks, block_size, kv_type, |shape, slots| {
+        Self::with_layers(layout, n_blocks, block_size, kv_type, |_, shape, slots| {
             LayerKv::tensors(shape, slots, kv_type, device)
         })
     }
@@ -81,7 +96,7 @@ impl KvCache {
         n_blocks: &[usize],
         block_size: usize,
         kv_type: KvType,
-        make: impl Fn(&LayerKvShape, usize) -> Result<LayerKv, ModelError>,
+        make: impl Fn(usize, &LayerKvShape, usize) -> Result<LayerKv, ModelError>,
     ) -> Result<Self, ModelError> {
         let windows = layout.windows();
         if windows.len() != n_blocks.len() {
@@ -93,7 +108,7 @@ impl KvCache {
         let too_large =
             || ModelError::BadBatch(format!("a cache of {n_blocks:?} blocks of {block_size} tokens"));
         let group_of = |shape: &LayerKvShape| windows.iter().take_while(|w| **w != shape.window).count();
-        let layer = |shape: &LayerKvShape| {
+        let layer = |(layer, shape): (usize, &LayerKvShape)| {
             // Slots are numbered with 32 bits.
             let slots = n_blocks[group_of(shape)].checked_mul(block_size);
             let slots = slots.filter(|&n| n > 0 && n <= u32::MAX as usize).ok_or_else(too_large)?;
@@ -103,11 +118,11 @@ impl KvCache {
             }
             let values = slots.checked_mul(shape.width()).filter(|&n| n <= isize::MAX as usize / 4);
             values.ok_or_else(too_large)?;
-            make(shape, slots)
+            make(layer, shape, slots)
         };
         let groups = windows.iter().zip(n_blocks).map(|(&window, &n_blocks)| Group { window, n_blocks });
         Ok(KvCache {
-            layers: layout.layers.iter().map(layer).collect::<Result<_, _>>()?,
+            layers: layout.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
             group_of: layout.layers.iter().map(group_of).collect(),
             groups: groups.collect(),
             layout: layout.clone(),
@@ -228,6 +243,11 @@ impl KvCache {
 }
 
 impl LayerKv {
+    fn host(shape: &LayerKvShape, slots: usize, kv_type: KvType) -> Self {
+        let zeros = || HostKv::zeros(kv_type, slots * shape.width());
+        LayerKv::Host { k: zeros(), v: zeros() }
+    }
+
     fn tensors(
         shape: &LayerKvShape,
         slots: usize,

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use lantern_gguf::{GgufFile, GgufWriter, Value};
-use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, registry};
+use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, Split, registry};
 use serde::Deserialize;
 
+#[path = "golden/split.rs"]
+mod split;
 #[path = "golden/windows.rs"]
 mod windows;
 
@@ -48,8 +50,8 @@ impl Case {
         GgufFile::open(&golden(&self.file)).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
     }
 
-    fn load(&self, compute: Compute) -> Box<dyn CausalLm> {
-        registry::load_with(&self.open(), compute).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
+    fn load(&self, split: impl Into<Split>) -> Box<dyn CausalLm> {
+        registry::load_with(&self.open(), split).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
     }
 
     /// Prompt and answer: 72 tokens.

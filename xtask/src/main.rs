@@ -1,8 +1,9 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod cuda;
 mod lint;
 mod python;
 mod run;
@@ -41,6 +42,8 @@ enum Chore {
     Test,
     /// Checks formatting, lints, licences and advisories.
     Lint,
+    /// Compiles the command line for CUDA, also without a GPU and without the toolkit.
+    CheckCuda,
     /// Generates the UI's types from crates/protocol.
     Types,
     /// Tests the kernels for AArch64 on processors that QEMU plays.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Chore::Run { dev, build_only } => run::run(dev, build_only),
         Chore::Test => test::test(),
         Chore::Lint => lint::lint(),
+        Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {

@@ -366,6 +366,7 @@ fn a_bench_of_the_tiny_model_reports_every_figure() {
         depths: vec![0, 16],
         kv_type: KvType::F32,
         warm_up: true,
+        ..BenchOptions::default()
     };
     let report = bench::run(&model_path(), &options).expect("it runs");
     assert_eq!(report.speeds.iter().map(|speed| speed.depth).collect::<Vec<_>>(), [0, 16]);

@@ -6,6 +6,8 @@
 //!
 //! This module counts blocks and bytes; what there is to spend is decided by the memory plan.
 
+use std::ops::Range;
+
 use lantern_models::{KvLayout, KvType};
 
 use crate::memory::BLOCK_SIZE;
@@ -15,8 +17,8 @@ const POOL_CONTEXTS: usize = 4;
 /// It may hold this many windows for each sequence that may run: its own, and those before prefixes to reuse.
 const POOL_WINDOWS: usize = 2;
 
-/// What decides about the size of a cache.
-#[derive(Debug, Clone)]
+/// What decides about the size of a cache, or of the part of one that some of the layers have.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KvDemand {
     pub(crate) groups: Vec<KvGroup>,
     pub(crate) max_sequences: usize,
@@ -24,7 +26,7 @@ pub(crate) struct KvDemand {
 }
 
 /// Layers that look equally far back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KvGroup {
     /// Tokens that a token sees, itself included; `None` for all before it.
     pub(crate) window: Option<u32>,
@@ -60,11 +62,27 @@ impl KvGroup {
 }
 
 impl KvDemand {
-    pub(crate) fn new(layout: &KvLayout, kv_type: KvType, max_sequences: usize, step_tokens: usize) -> Self {
-        let bytes = |window| layout.group_bytes_per_token(window, kv_type) as u64;
+    /// Of some of the layers; groups are those of all layers, also where none of their layers is among these.
+    pub(crate) fn of_layers(
+        layout: &KvLayout,
+        layers: Range<usize>,
+        kv_type: KvType,
+        max_sequences: usize,
+        step_tokens: usize,
+    ) -> Self {
+        let some = layout.layers.iter().take(layers.end).skip(layers.start).copied().collect();
+        let some = KvLayout { layers: some };
+        let bytes = |window| some.group_bytes_per_token(window, kv_type) as u64;
         let group = |window| KvGroup { window, bytes_per_token: bytes(window) };
         let groups = layout.windows().into_iter().map(group).collect();
         Self { groups, max_sequences, step_tokens }
+    }
+
+    /// Tokens that the layers with a window have room for when one sequence of `context` tokens is all there is.
+    pub(crate) fn least_tokens(&self, window: Option<u32>, context: usize) -> usize {
+        let mut groups = self.groups.iter().zip(self.blocks(context, 1));
+        let blocks = groups.find(|(group, _)| group.window == window).map(|(_, blocks)| blocks);
+        blocks.map_or(context, |blocks| blocks * BLOCK_SIZE)
     }
 
     /// Bytes of a cache with so many blocks in each group.

@@ -1,12 +1,13 @@
 //! Whether a model fits, decided with numbers before anything large is allocated.
 //!
 //! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
-//! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
+//! KV cache and the work space of a step. What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
 
 use lantern_models::ModelConfig;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use crate::device::DevicePart;
 use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
@@ -31,18 +32,20 @@ pub struct MemoryPlan {
     pub(crate) windows: Vec<Option<u32>>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
-    /// The weights: the whole file.
+    /// The weights: the whole file, less what a device holds in memory of its own.
     pub weight_bytes: u64,
-    /// The cache when full.
+    /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Activations, logits and tokenizer.
     pub scratch_bytes: u64,
-    /// What the engine may use.
+    /// What the engine may use of the host's memory.
     pub available_bytes: u64,
+    /// What is on a device.
+    pub device: Option<DevicePart>,
 }
 
 impl MemoryPlan {
-    /// Weights, cache and work space together.
+    /// Weights, cache and work space together, in host memory.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
     }
@@ -58,6 +61,7 @@ struct Demand {
     available: u64,
     /// The caller's limit on the cache alone.
     kv_limit: Option<u64>,
+    device: Option<DevicePart>,
 }
 
 /// Plans the memory of a model, or refuses it.
@@ -65,28 +69,60 @@ pub(crate) fn plan(
     config: &ModelConfig,
     file_bytes: u64,
     options: &EngineOptions,
+    device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
+    let free = available_bytes();
+    let (layout, kv_type) = (&config.kv_layout, options.kv_type);
+    let host_layers = match device {
+        Some(part) if !part.shares_memory => part.first_layer(),
+        _ => config.n_layers,
+    };
+    let demand = Demand {
+        weights: file_bytes,
+        scratch: scratch_bytes(config, options),
+        kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
+        wanted_context: wanted_context(config, options),
+        available: options.memory_limit.map_or(free, |limit| limit.min(free)),
+        kv_limit: options.kv_bytes,
+        device: None,
+    };
+    match device {
+        Some(part) => demand.beside(part).plan(),
+        None => demand.plan(),
+    }
+}
+
+/// Tokens that a sequence should be able to have.
+pub(crate) fn wanted_context(config: &ModelConfig, options: &EngineOptions) -> usize {
     let wanted = options.context_length.map_or(config.context_length.min(DEFAULT_CONTEXT), |asked| {
         (asked as usize).min(config.context_length)
     });
-    let free = available_bytes();
-    let (layout, kv_type) = (&config.kv_layout, options.kv_type);
-    Demand {
-        weights: file_bytes,
-        scratch: scratch_bytes(config, options),
-        kv: KvDemand::new(layout, kv_type, options.max_sequences, options.step_tokens),
-        wanted_context: wanted.max(1),
-        available: options.memory_limit.map_or(free, |limit| limit.min(free)),
-        kv_limit: options.kv_bytes,
-    }
-    .plan()
+    wanted.max(1)
 }
 
 impl Demand {
+    /// What is left for the host when a device takes its part.
+    fn beside(self, part: &DevicePart) -> Self {
+        let weights = self.weights.saturating_sub(part.spared_bytes);
+        let scratch = self.scratch;
+        let beside = Demand { weights, device: Some(part.clone()), ..self };
+        match part.shares_memory {
+            // The same memory holds both parts; copies on the device stand beside what the host keeps.
+            true => Demand {
+                weights: weights + part.weight_bytes,
+                scratch: scratch + part.scratch_bytes,
+                ..beside
+            },
+            false => beside,
+        }
+    }
+
     fn plan(&self) -> Result<MemoryPlan, EngineError> {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
-        let affordable = self.kv.affordable(self.wanted_context, for_kv);
+        let on_host = self.kv.affordable(self.wanted_context, for_kv);
+        let on_device = |part: &DevicePart| part.kv.affordable(self.wanted_context, part.room_for_kv());
+        let affordable = self.device.as_ref().map_or(on_host, |part| on_device(part).min(on_host));
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
             return Err(self.refusal(least, affordable));
@@ -94,17 +130,23 @@ impl Demand {
         let context_length = self.wanted_context.min(affordable);
         // Beyond one sequence of full length the cache is a convenience: it takes at most half of what is left.
         let room = (for_kv - self.kv.least_bytes(context_length)) / 2;
-        let n_blocks = self.kv.pool(context_length, room);
+        let mut n_blocks = self.kv.pool(context_length, room);
+        if let Some(part) = &self.device {
+            let room = (part.room_for_kv() - part.kv.least_bytes(context_length)) / 2;
+            let on_device = part.kv.pool(context_length, room);
+            n_blocks.iter_mut().zip(on_device).for_each(|(blocks, there)| *blocks = there.min(*blocks));
+        }
         Ok(MemoryPlan {
             context_length,
             wanted_context: self.wanted_context,
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
             windows: self.kv.windows(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
-            n_blocks,
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
             available_bytes: self.available,
+            device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
+            n_blocks,
         })
     }
 
@@ -192,6 +234,7 @@ mod tests {
             wanted_context: 8192,
             available: 4096 * MB,
             kv_limit: None,
+            device: None,
         }
     }
 

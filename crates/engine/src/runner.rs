@@ -3,8 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use candle_core::Device;
-use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig};
+use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, Split};
 
 use crate::block_manager::BlockTable;
 use crate::error::EngineError;
@@ -35,7 +34,8 @@ pub(crate) struct Piece<'a> {
 pub(crate) struct ModelRunner {
     model: Box<dyn CausalLm>,
     kv: KvCache,
-    device: Device,
+    /// How the layers compute, which is where the cache keeps what they write.
+    split: Split,
     /// Kept for their allocations, and the logits for who reads them.
     batch: ForwardBatch,
     logits: Vec<f32>,
@@ -47,10 +47,10 @@ impl ModelRunner {
         model: Box<dyn CausalLm>,
         n_blocks: &[usize],
         kv_type: KvType,
-        device: Device,
+        split: Split,
     ) -> Result<Self, EngineError> {
-        let kv = KvCache::new(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &device)?;
-        Ok(Self { model, kv, device, batch: ForwardBatch::default(), logits: Vec::new() })
+        let kv = KvCache::for_split(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &split)?;
+        Ok(Self { model, kv, split, batch: ForwardBatch::default(), logits: Vec::new() })
     }
 
     /// The model's hyper-parameters.
@@ -75,7 +75,7 @@ impl ModelRunner {
         let layout = &self.config().kv_layout;
         let n_blocks = lone_blocks(layout, ids.len(), step_tokens);
         let tables = lone_tables(&n_blocks, ids.len());
-        let mut kv = KvCache::new(layout, &n_blocks, BLOCK_SIZE, KvType::F32, &self.device)?;
+        let mut kv = KvCache::for_split(layout, &n_blocks, BLOCK_SIZE, KvType::F32, &self.split)?;
         let (mut batch, mut logits) = (ForwardBatch::default(), Vec::new());
         let mut all = Vec::with_capacity(ids.len() * self.config().vocab_size);
         for (index, tokens) in ids.chunks(step_tokens).enumerate() {

@@ -135,7 +135,7 @@ impl Attention {
     pub(crate) fn with_value_norm(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
         if let Some(own) = &mut self.own {
             let ones = vec![1.0; self.params.head_dim];
-            own.v_norm = Some(RmsNorm::new(ones, eps, weights.compute().device())?);
+            own.v_norm = Some(RmsNorm::new(ones, eps, weights.split().block(self.layer).device())?);
         }
         Ok(self)
     }
