@@ -25,7 +25,7 @@ impl Default for LoadOptions {
     }
 }
 
-/// The way a model's layers compute.
+/// The way layers compute: all of a model's, or those of one side of a [`crate::Split`].
 ///
 /// With a workspace they call `lantern-kernels` on slices; without one they are candle operations. The second way runs
 /// on every device, the CPU included, which is how tests compare the two.
@@ -67,6 +67,11 @@ impl Compute {
     /// The threads of the kernels.
     pub(crate) fn pool(&self) -> Option<&Pool> {
         self.workspace.as_deref().map(Workspace::pool)
+    }
+
+    /// Memory for activations, where layers call kernels.
+    pub(crate) fn workspace(&self) -> Option<&Arc<Workspace>> {
+        self.workspace.as_ref()
     }
 
     /// `[rows, width]` whose values are made on the host. What `fill` is given holds anything.

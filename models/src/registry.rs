@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
-use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
 
 /// How a family reads a file.
@@ -45,14 +45,15 @@ pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
     load_with(file, Compute::new(options))
 }
 
-/// Loads a file's model for a certain way of computing.
-pub fn load_with(file: &GgufFile, compute: Compute) -> Loaded {
+/// Loads a file's model for a certain way of computing, or for one on each side of a split.
+pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
     file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
-    let weights = Weights::new(file, compute)?;
+    let weights = Weights::new(file, split)?;
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
+    weights.split().synchronize()?;
     file.will_need();
     Ok(model)
 }

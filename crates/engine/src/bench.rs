@@ -6,15 +6,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{KvType, LoadOptions, registry};
+use lantern_models::{KvType, registry};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::default_device;
+use crate::block_manager::BlockTable;
+use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::identity;
-use crate::memory::{self, BLOCK_SIZE};
+use crate::kv_demand::lone_blocks;
+use crate::memory;
 use crate::options::EngineOptions;
-use crate::runner::{LogitRows, ModelRunner, Piece};
+use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
 use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
@@ -38,6 +40,10 @@ pub struct BenchOptions {
     pub kv_type: KvType,
     /// Reads and writes once unmeasured before anything is measured, and tells the time to the first token.
     pub warm_up: bool,
+    /// See [`EngineOptions::gpu_layers`].
+    pub gpu_layers: Option<u32>,
+    /// See [`EngineOptions::cpu_expert_layers`].
+    pub cpu_expert_layers: Option<u32>,
 }
 
 impl Default for BenchOptions {
@@ -50,6 +56,8 @@ impl Default for BenchOptions {
             depths: vec![0],
             kv_type: KvType::default(),
             warm_up: true,
+            gpu_layers: None,
+            cpu_expert_layers: None,
         }
     }
 }
@@ -67,6 +75,8 @@ pub struct BenchReport {
     pub n_parameters: u64,
     /// Threads that computed.
     pub threads: usize,
+    /// What computed beside them, in words.
+    pub device: String,
     /// What was asked for.
     pub options: BenchOptions,
     /// Median speed of reading at the first depth; 0 when left out.
@@ -120,6 +130,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         file_bytes: bench.file_bytes,
         n_parameters: bench.runner.config().n_parameters,
         threads: bench.threads,
+        device: bench.device,
         options: options.clone(),
         prefill_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.prefill_tokens_per_second),
         decode_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.decode_tokens_per_second),
@@ -132,9 +143,10 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
 
 struct Bench {
     runner: ModelRunner,
-    blocks: Vec<u32>,
+    tables: Vec<BlockTable>,
     step_tokens: usize,
     threads: usize,
+    device: String,
     quantisation: String,
     file_bytes: u64,
 }
@@ -151,6 +163,8 @@ impl Bench {
             context_length: Some(u32::try_from(tokens).unwrap_or(u32::MAX)),
             kv_type: options.kv_type,
             max_sequences: 1,
+            gpu_layers: options.gpu_layers,
+            cpu_expert_layers: options.cpu_expert_layers,
             ..EngineOptions::default()
         };
         engine.validate()?;
@@ -158,18 +172,19 @@ impl Bench {
             let (prompt, context) = (tokens, config.context_length);
             return Err(EngineError::ContextOverflow { prompt, max_tokens: None, context });
         }
-        memory::plan(&config, file.file_len(), &engine)?;
+        let Placed { split, device, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
         // Not needed here, but part of what a load takes.
         Tokenizer::from_gguf(&file)?;
-        let device = default_device()?;
-        let threads = engine.resolved_threads();
-        let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        let model = registry::load_with(&file, split.clone())?;
+        // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
+        let rows = options.prompt.max(options.generate).max(engine.step_tokens);
+        let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);
         Ok(Self {
-            runner: ModelRunner::new(model, n_blocks, options.kv_type, device)?,
-            blocks: (0..n_blocks as u32).collect(),
+            runner: ModelRunner::new(model, &n_blocks, options.kv_type, split)?,
+            tables: lone_tables(&n_blocks, tokens),
             step_tokens: engine.step_tokens,
-            threads,
+            threads: engine.resolved_threads(),
+            device: device.to_string(),
             quantisation: identity::quantisation(&file),
             file_bytes: file.file_len(),
         })
@@ -198,7 +213,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -209,7 +224,7 @@ impl Bench {
         let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
-            let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
+            let piece = Piece { tokens: &[token], start, tables: &self.tables, logits: LogitRows::Last };
             self.runner.run([piece])?;
         }
         Ok(())

@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use candle_core::Device;
 use lantern_gguf::GgufFile;
-use lantern_models::{CausalLm, LoadOptions, registry};
+use lantern_models::{CausalLm, Split, registry};
 
 use crate::block_manager::BlockManager;
+use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
-use crate::memory::{self, BLOCK_SIZE, MemoryPlan};
+use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
 use crate::request::{GenerateRequest, Prompt};
@@ -38,7 +38,7 @@ pub struct Engine {
 /// What the engine thread is made from; tests put a model of their own in.
 pub(crate) struct Parts {
     pub(crate) model: Box<dyn CausalLm>,
-    pub(crate) device: Device,
+    pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: ChatTemplate,
     pub(crate) info: EngineInfo,
@@ -56,21 +56,24 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        memory::plan(&registry::config(&file)?, file.file_len(), options)
+        let found = device::find(options);
+        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, device, tokenizer, template, info, plan } = parts;
+        let Parts { model, split, tokenizer, template, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        let limits = Limits { max_sequences: options.max_sequences, step_tokens: options.step_tokens };
+        let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
+        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
-            EngineStats { blocks_total: plan.n_blocks, block_size: BLOCK_SIZE, ..EngineStats::default() };
+            EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
         let worker = Worker {
             commands: receiver,
-            runner: ModelRunner::new(model, plan.n_blocks, options.kv_type, device)?,
-            scheduler: Scheduler::new(limits, BlockManager::new(plan.n_blocks, BLOCK_SIZE)),
+            runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
+            scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
             step_tokens: options.step_tokens,
@@ -203,16 +206,24 @@ impl Drop for Engine {
 
 impl Parts {
     pub(crate) fn load(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
+        Self::load_beside(path, options, device::find(options))
+    }
+
+    /// Loads a file with what was found to compute beside the CPU.
+    pub(crate) fn load_beside(
+        path: &Path,
+        options: &EngineOptions,
+        found: Result<Found, String>,
+    ) -> Result<Self, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
         file.require_whole()?;
         let config = registry::config(&file)?;
-        let plan = memory::plan(&config, file.file_len(), options)?;
+        let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
+        tracing::info!(%device, "a model is loaded");
         let tokenizer = Tokenizer::from_gguf(&file)?;
         let template = ChatTemplate::from_gguf(&file, &tokenizer)?;
-        let device = default_device()?;
-        let threads = options.resolved_threads();
-        let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
+        let model = registry::load_with(&file, split.clone())?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -225,24 +236,13 @@ impl Parts {
             n_parameters: config.n_parameters,
             kv_bytes: plan.kv_bytes,
             memory_bytes: plan.total_bytes(),
-            threads,
+            threads: options.resolved_threads(),
+            device,
             has_chat_template: template.source() == TemplateSource::File,
             fingerprint: identity::fingerprint(&file),
         };
-        Ok(Self { model, device, tokenizer, template, info, plan })
+        Ok(Self { model, split, tokenizer, template, info, plan })
     }
-}
-
-/// The device that the build's features name; the CPU without one.
-pub(crate) fn default_device() -> Result<Device, EngineError> {
-    let device = if cfg!(feature = "cuda") {
-        Device::new_cuda(0)
-    } else if cfg!(feature = "metal") {
-        Device::new_metal(0)
-    } else {
-        Ok(Device::Cpu)
-    };
-    device.map_err(|error| EngineError::Model(error.into()))
 }
 
 #[cfg(test)]

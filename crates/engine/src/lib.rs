@@ -8,10 +8,13 @@
 
 pub mod bench;
 mod block_manager;
+mod block_pool;
+mod device;
 mod engine;
 mod error;
 mod generation;
 mod identity;
+mod kv_demand;
 mod memory;
 mod options;
 mod pacing;
@@ -24,6 +27,7 @@ mod stream;
 pub mod text;
 mod worker;
 
+pub use device::{DevicePart, DeviceUse};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use identity::{fingerprint, quantisation};

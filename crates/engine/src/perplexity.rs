@@ -10,16 +10,17 @@ mod score;
 
 use std::path::Path;
 
-use candle_core::Device;
 use lantern_gguf::GgufFile;
-use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, LoadOptions, registry};
+use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, Split, registry};
 use serde::Serialize;
 
-use crate::engine::default_device;
+use crate::block_manager::BlockTable;
+use crate::device::{self, Placed};
 use crate::error::EngineError;
-use crate::memory::{self, BLOCK_SIZE};
+use crate::kv_demand::lone_blocks;
+use crate::memory::BLOCK_SIZE;
 use crate::options::EngineOptions;
-use crate::runner::{LogitRows, Piece, fill_batch, forward};
+use crate::runner::{LogitRows, Piece, fill_batch, forward, lone_tables};
 use crate::text::Tokenizer;
 use score::{Sums, score_rows};
 
@@ -96,7 +97,7 @@ pub struct Estimate {
 pub struct Perplexity {
     model: Box<dyn CausalLm>,
     tokenizer: Tokenizer,
-    device: Device,
+    split: Split,
     options: PerplexityOptions,
     threads: usize,
 }
@@ -113,19 +114,19 @@ impl Perplexity {
             // One cache in 32 bits is about what the others take together. Logits are charged twice a sequence.
             kv_type: KvType::F32,
             max_sequences: SCORED_ROWS * options.kv_types.len().div_ceil(2),
+            // Only kernels know every kind of cache.
+            gpu_layers: Some(0),
             ..EngineOptions::default()
         };
         check_options(&options, config.context_length)?;
         engine.validate()?;
-        memory::plan(&config, file.file_len(), &engine)?;
-        let device = default_device()?;
-        let threads = engine.resolved_threads();
+        let Placed { split, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(&file)?,
-            model: registry::load(&file, &LoadOptions { device: device.clone(), threads })?,
-            device,
+            model: registry::load_with(&file, split.clone())?,
+            split,
+            threads: engine.resolved_threads(),
             options,
-            threads,
         })
     }
 
@@ -173,12 +174,12 @@ impl Perplexity {
     }
 
     fn readers(&self) -> Result<Vec<Reader>, EngineError> {
-        let n_blocks = self.options.context.div_ceil(BLOCK_SIZE);
-        let layout = &self.model.config().kv_layout;
+        let (context, layout) = (self.options.context, &self.model.config().kv_layout);
+        let n_blocks = lone_blocks(layout, context, READ_ROWS);
         let reader = |kv_type: &KvType| {
-            let kv = KvCache::new(layout, n_blocks, BLOCK_SIZE, *kv_type, &self.device)?;
-            let blocks = (0..n_blocks as u32).collect();
-            Ok(Reader { kv, blocks, batch: ForwardBatch::default(), logits: Vec::new() })
+            let kv = KvCache::for_split(layout, &n_blocks, BLOCK_SIZE, *kv_type, &self.split)?;
+            let tables = lone_tables(&n_blocks, context);
+            Ok(Reader { kv, tables, batch: ForwardBatch::default(), logits: Vec::new() })
         };
         self.options.kv_types.iter().map(reader).collect()
     }
@@ -211,7 +212,7 @@ impl Perplexity {
 /// One kind of cache and what its last pass gave.
 struct Reader {
     kv: KvCache,
-    blocks: Vec<u32>,
+    tables: Vec<BlockTable>,
     batch: ForwardBatch,
     logits: Vec<f32>,
 }
@@ -224,7 +225,7 @@ impl Reader {
         start: usize,
         logits: LogitRows,
     ) -> Result<(), EngineError> {
-        fill_batch(&mut self.batch, [Piece { tokens, start, blocks: &self.blocks, logits }]);
+        fill_batch(&mut self.batch, [Piece { tokens, start, tables: &self.tables, logits }]);
         forward(model, &self.batch, &mut self.kv, &mut self.logits)
     }
 }

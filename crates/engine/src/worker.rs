@@ -129,7 +129,7 @@ impl Worker {
             Some(Piece {
                 tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
                 start: sequence.computed,
-                blocks: &sequence.blocks,
+                tables: &sequence.tables,
                 logits: if part.samples { LogitRows::Last } else { LogitRows::None },
             })
         };

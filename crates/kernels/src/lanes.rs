@@ -1,9 +1,22 @@
-//! Eight floats that are computed together: in plain Rust, or in one AVX register.
+//! Eight floats that are computed together: in plain Rust, in one AVX register, or in two of NEON's.
 //!
 //! Kernels over floats are written once against [`Lanes`]. The vector type fuses multiply-adds, the plain one rounds
 //! twice; both add their lanes up in the same order.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 use half::f16;
+
+/// The vector type of this architecture, for those families that have one ([`crate::Isa::has_vectors`]).
+#[cfg(target_arch = "x86_64")]
+pub type Vector = Avx;
+/// The vector type of this architecture, for those families that have one ([`crate::Isa::has_vectors`]).
+#[cfg(target_arch = "aarch64")]
+pub type Vector = neon::Neon;
+/// The vector type of this architecture: none is known.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub type Vector = Plain;
 
 /// Eight floats.
 ///

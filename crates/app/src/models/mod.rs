@@ -13,22 +13,31 @@ use crate::AppError;
 
 pub use slot::LoadedModel;
 
+/// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DeviceLayers {
+    pub(crate) gpu: Option<u32>,
+    pub(crate) cpu_experts: Option<u32>,
+}
+
 /// What the use cases about models share.
 pub(crate) struct Models {
     hub: Hub,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
+    layers: DeviceLayers,
     followed: downloads::Followed,
 }
 
 impl Models {
-    pub(crate) fn open(home: &Path, options: HubOptions) -> Result<Self, AppError> {
+    pub(crate) fn open(home: &Path, options: HubOptions, layers: DeviceLayers) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let hub = Hub::new(options)?;
         Ok(Self {
             hub,
             library: Arc::new(library),
             slot: slot::Slot::default(),
+            layers,
             followed: downloads::Followed::default(),
         })
     }

@@ -94,6 +94,9 @@ struct Memory {
     scratch_bytes: u64,
     total_bytes: u64,
     available_bytes: u64,
+    /// What of it is on a GPU, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<String>,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
@@ -156,6 +159,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
             scratch_bytes: plan.scratch_bytes,
             total_bytes: plan.total_bytes(),
             available_bytes: available_bytes(),
+            gpu: plan.device.map(|part| part.to_string()),
         }),
         problems,
         metadata: args.metadata.then(|| metadata(&file)),
@@ -290,6 +294,7 @@ fn print(report: &Report) -> Result<(), CliError> {
                 human_bytes(memory.available_bytes)
             ),
         ));
+        rows.extend(memory.gpu.iter().map(|gpu| row("GPU", gpu.clone())));
     }
     rows.push(row(
         "problems",

@@ -7,6 +7,7 @@ use lantern_engine::{
     SamplingParams, Timings, Usage,
 };
 
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::{output, place};
@@ -34,6 +35,8 @@ pub struct Args {
     /// Print counts and speeds to standard error at the end
     #[arg(long)]
     stats: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 #[derive(clap::Args)]
@@ -60,7 +63,7 @@ struct Sampling {
 
 pub async fn run(args: Args) -> Result<(), CliError> {
     let text = prompt_text(args.prompt)?;
-    let app = place::app().await?;
+    let app = place::app_on(args.device).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     let system = match args.system {
@@ -86,6 +89,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let (reason, usage, timings) = print(stream).await?;
     if args.stats {
         output::note(stats(&usage, &timings));
+        output::note(format!("GPU: {}", loaded.engine.info().device));
     }
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),

@@ -2,6 +2,7 @@
 
 use lantern_server::{ServeOptions, serve};
 
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::{output, place};
@@ -17,10 +18,12 @@ pub struct Args {
     /// Model to load at once; others are loaded when a client names them
     #[arg(long, short)]
     model: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let app = place::app().await?;
+    let app = place::app_on(args.device).await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {
@@ -36,7 +39,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
         let loaded = app.engine(Some(model)).await?;
-        output::note(format!("{} is ready", loaded.id));
+        output::note(format!("{} is ready; GPU: {}", loaded.id, loaded.engine.info().device));
     }
     let mut stop = Interrupts::listen_to_all()?;
     output::line(format!("url  {}", handle.url()))?;

@@ -13,9 +13,7 @@ use super::tile::Number;
 use super::wide::Wide;
 use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
 use crate::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::lanes::Avx;
-use crate::lanes::Plain;
+use crate::lanes::{Plain, Vector};
 use crate::pool::Pool;
 use crate::share::Shared;
 
@@ -150,9 +148,8 @@ fn attend<T: Number>(
     parts: &mut [Softmax],
     sums: &mut [f32],
 ) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn attend_avx2<T: Number>(
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+    unsafe fn attend_in_vectors<T: Number>(
         job: &Job<'_, T>,
         group: &Group<'_>,
         start: usize,
@@ -162,33 +159,37 @@ fn attend<T: Number>(
         sums: &mut [f32],
     ) {
         // SAFETY: the features are enabled.
-        unsafe { attend_chunk::<Avx, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
+        unsafe { attend_chunk::<Vector, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
     }
-    match job.isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
-            attend_avx2(job, group, start, wide, scores, parts, sums);
-        },
-        // SAFETY: plain code runs everywhere.
-        _ => unsafe { attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums) },
+    // SAFETY: an instruction set that has vectors was detected; plain code runs everywhere.
+    unsafe {
+        if job.isa.has_vectors() {
+            attend_in_vectors(job, group, start, wide, scores, parts, sums)
+        } else {
+            attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums)
+        }
     }
 }
 
 /// [`merge_all`] on an instruction set that is there.
 fn merge(isa: Isa, whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn merge_avx2(whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+    unsafe fn merge_in_vectors(
+        whole: &mut [Softmax],
+        sums: &mut [f32],
+        parts: &[Softmax],
+        part_sums: &[f32],
+    ) {
         // SAFETY: the features are enabled.
-        unsafe { merge_all::<Avx>(whole, sums, parts, part_sums) }
+        unsafe { merge_all::<Vector>(whole, sums, parts, part_sums) }
     }
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe { merge_avx2(whole, sums, parts, part_sums) },
-        // SAFETY: plain code runs everywhere.
-        _ => unsafe { merge_all::<Plain>(whole, sums, parts, part_sums) },
+    // SAFETY: as above.
+    unsafe {
+        if isa.has_vectors() {
+            merge_in_vectors(whole, sums, parts, part_sums)
+        } else {
+            merge_all::<Plain>(whole, sums, parts, part_sums)
+        }
     }
 }
 
