@@ -268,7 +268,9 @@ fn smaller_caches_give_nearly_the_same_distribution() {
         let model = case.load(Compute::kernels(2));
         let ids = case.ids();
         let plain = logits_in_chunks(&*model, &ids, &[ids.len()], KvType::F16);
-        for (kv_type, most) in [(KvType::Q8_0, 0.05), (KvType::Q4_0, 0.5)] {
+        // Where products round their inputs to 8 bits, the smallest change already moves that rounding.
+        let eight_bits = if case.is_exact() { 2e-3 } else { 2e-2 };
+        for (kv_type, most) in [(KvType::Q8_0, eight_bits), (KvType::Q4_0, 0.4)] {
             if !model.config().kv_layout.fits(kv_type) {
                 continue;
             }
