@@ -53,6 +53,9 @@ pub enum KvType {
     F16,
     /// 8-bit integers, 32 of which share a 16-bit scale. Heads must be multiples of 32.
     Q8_0,
+    /// 4-bit integers, 32 of which share a 16-bit scale, of heads that are rotated before. Heads must be multiples
+    /// of 32.
+    Q4_0,
 }
 
 impl LayerKvShape {
@@ -82,6 +85,11 @@ impl KvLayout {
         let group = self.layers.iter().filter(|layer| layer.window == window);
         group.map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
     }
+
+    /// Whether all its heads can be kept like this.
+    pub fn fits(&self, kv_type: KvType) -> bool {
+        self.layers.iter().all(|layer| kv_type.fits(layer.head_dim))
+    }
 }
 
 /// The first position that a token at `position` sees.
@@ -91,7 +99,7 @@ pub fn first_seen(window: Option<u32>, position: usize) -> usize {
 
 impl KvType {
     /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
-    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0];
+    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0, KvType::Q4_0];
 
     /// Whether tensors on a device can be of this kind.
     pub fn fits_tensors(self) -> bool {
@@ -104,6 +112,7 @@ impl KvType {
             KvType::F32 => "f32",
             KvType::F16 => "f16",
             KvType::Q8_0 => "q8_0",
+            KvType::Q4_0 => "q4_0",
         }
     }
 
@@ -118,6 +127,15 @@ impl KvType {
             KvType::F32 => 4 * numbers,
             KvType::F16 => 2 * numbers,
             KvType::Q8_0 => numbers + 2 * numbers.div_ceil(32),
+            KvType::Q4_0 => numbers.div_ceil(2) + 2 * numbers.div_ceil(32),
+        }
+    }
+
+    /// Whether heads of so many numbers can be kept like this.
+    pub fn fits(self, head_dim: usize) -> bool {
+        match self {
+            KvType::F32 | KvType::F16 => true,
+            KvType::Q8_0 | KvType::Q4_0 => head_dim.is_multiple_of(32),
         }
     }
 }

@@ -41,6 +41,7 @@ enum HostKv {
     F32(Vec<f32>),
     F16(Vec<u16>),
     Q8_0 { scales: Vec<u16>, quants: Vec<i8> },
+    Q4_0 { scales: Vec<u16>, quants: Vec<u8> },
 }
 
 impl KvCache {
@@ -111,7 +112,7 @@ impl KvCache {
             // Slots are numbered with 32 bits.
             let slots = n_blocks[group_of(shape)].checked_mul(block_size);
             let slots = slots.filter(|&n| n > 0 && n <= u32::MAX as usize).ok_or_else(too_large)?;
-            if kv_type == KvType::Q8_0 && !shape.head_dim.is_multiple_of(32) {
+            if !kv_type.fits(shape.head_dim) {
                 let reason = format!("its heads have {} numbers, not a multiple of 32", shape.head_dim);
                 return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
             }
@@ -256,7 +257,7 @@ impl LayerKv {
         let dtype = match kv_type {
             KvType::F32 => DType::F32,
             KvType::F16 => DType::F16,
-            KvType::Q8_0 => {
+            KvType::Q8_0 | KvType::Q4_0 => {
                 let reason = "this device's tensors have no such type".to_owned();
                 return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
             }
@@ -272,6 +273,7 @@ impl HostKv {
             KvType::F32 => HostKv::F32(vec![0.0; numbers]),
             KvType::F16 => HostKv::F16(vec![0; numbers]),
             KvType::Q8_0 => HostKv::Q8_0 { scales: vec![0; numbers / 32], quants: vec![0; numbers] },
+            KvType::Q4_0 => HostKv::Q4_0 { scales: vec![0; numbers / 32], quants: vec![0; numbers / 2] },
         }
     }
 
@@ -280,6 +282,7 @@ impl HostKv {
             HostKv::F32(numbers) => KvSlice::F32(numbers),
             HostKv::F16(bits) => KvSlice::F16(bits.reinterpret_cast()),
             HostKv::Q8_0 { scales, quants } => KvSlice::Q8_0 { scales: scales.reinterpret_cast(), quants },
+            HostKv::Q4_0 { scales, quants } => KvSlice::Q4_0 { scales: scales.reinterpret_cast(), quants },
         }
     }
 
@@ -289,6 +292,9 @@ impl HostKv {
             HostKv::F16(bits) => KvSliceMut::F16(bits.reinterpret_cast_mut()),
             HostKv::Q8_0 { scales, quants } => {
                 KvSliceMut::Q8_0 { scales: scales.reinterpret_cast_mut(), quants }
+            }
+            HostKv::Q4_0 { scales, quants } => {
+                KvSliceMut::Q4_0 { scales: scales.reinterpret_cast_mut(), quants }
             }
         }
     }
@@ -310,7 +316,7 @@ mod tests {
     fn rows_come_back_from_where_they_were_written() {
         let rows: Vec<f32> = (0..3 * 128).map(|i| (i as f32 * 0.7).sin()).collect();
         let (slots, device) = ([5, 38, 0], Device::Cpu);
-        for (&kv_type, tolerance) in KvType::ALL.iter().zip([0.0, 5e-4, 5e-3]) {
+        for (&kv_type, tolerance) in KvType::ALL.iter().zip([0.0, 5e-4, 5e-3, 0.4]) {
             let mut kv = KvCache::new(&layout(64), &[3], 16, kv_type, &device).unwrap();
             let negative: Vec<f32> = rows.iter().map(|number| -number).collect();
             kv.write(1, &slots, &rows, &negative).unwrap();
@@ -328,11 +334,13 @@ mod tests {
 
     #[test]
     fn a_type_that_does_not_fit_is_refused() {
-        let cache = |head_dim| KvCache::new(&layout(head_dim), &[3], 16, KvType::Q8_0, &Device::Cpu);
-        assert_eq!(cache(80).map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
-        assert_eq!(cache(96).unwrap().bytes(), 3 * 2 * 2 * 96 / 32 * 34 * 48);
-        let tensors = KvCache::in_tensors(&layout(96), &[3], 16, KvType::Q8_0, &Device::Cpu);
-        assert_eq!(tensors.map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+        for (kv_type, strip) in [(KvType::Q8_0, 34), (KvType::Q4_0, 18)] {
+            let cache = |head_dim| KvCache::new(&layout(head_dim), &[3], 16, kv_type, &Device::Cpu);
+            assert_eq!(cache(80).map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+            assert_eq!(cache(96).unwrap().bytes(), 3 * 2 * 2 * 96 / 32 * strip * 48, "{kv_type:?}");
+            let tensors = KvCache::in_tensors(&layout(96), &[3], 16, kv_type, &Device::Cpu);
+            assert_eq!(tensors.map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+        }
     }
 
     #[test]

@@ -244,9 +244,7 @@ fn chunks_give_the_bits_of_the_whole() {
     for case in cases() {
         let model = case.load(Compute::kernels(2));
         let ids = case.ids();
-        let whole_strips =
-            model.config().kv_layout.layers.iter().all(|layer| layer.head_dim.is_multiple_of(32));
-        for &kv_type in KvType::ALL.iter().filter(|kv_type| whole_strips || **kv_type != KvType::Q8_0) {
+        for &kv_type in KvType::ALL.iter().filter(|kv_type| model.config().kv_layout.fits(**kv_type)) {
             let whole = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
             for chunks in [&[1][..], &[7], &[40], &[48, 1]] {
                 let parts = logits_in_chunks(&*model, &ids, chunks, kv_type);
@@ -261,6 +259,30 @@ fn chunks_give_the_bits_of_the_whole() {
             }
         }
     }
+}
+
+#[test]
+fn smaller_caches_give_nearly_the_same_distribution() {
+    let mut seen = 0;
+    for case in cases() {
+        let model = case.load(Compute::kernels(2));
+        let ids = case.ids();
+        let plain = logits_in_chunks(&*model, &ids, &[ids.len()], KvType::F16);
+        for (kv_type, most) in [(KvType::Q8_0, 0.05), (KvType::Q4_0, 0.5)] {
+            if !model.config().kv_layout.fits(kv_type) {
+                continue;
+            }
+            let small = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
+            let divergences = plain.iter().zip(&small).map(|(plain, small)| divergence(plain, small));
+            let mean = divergences.sum::<f64>() / ids.len() as f64;
+            let report = format!("{} with a cache in {}: mean KL {mean:.1e}", case.label(), kv_type.name());
+            println!("{report}");
+            assert!(mean < most, "{report}");
+            assert!(mean > 0.0, "{report}: that is the plain cache");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "only {seen} golden models have heads that fit");
 }
 
 #[test]

@@ -78,6 +78,14 @@ pub enum EngineError {
         /// Tokens the context holds.
         context: usize,
     },
+    /// A text without a whole window.
+    #[error("the text has {tokens} tokens, but a window has {context}")]
+    TextTooShort {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens of a window.
+        context: usize,
+    },
     /// Nothing to continue.
     #[error("the prompt is empty: it has no tokens")]
     EmptyPrompt,
@@ -121,6 +129,7 @@ impl EngineError {
             Self::NoDevice { .. } => "no_device",
             Self::DeviceTooSmall { .. } => "device_too_small",
             Self::ContextOverflow { .. } => "context_overflow",
+            Self::TextTooShort { .. } => "text_too_short",
             Self::EmptyPrompt => "empty_prompt",
             Self::UnknownToken { .. } => "unknown_token",
             Self::InvalidSampling(error) => error.code(),
@@ -150,6 +159,9 @@ impl EngineError {
                 "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
                 prompt + 1 - context
             ),
+            Self::TextTooShort { tokens, .. } => {
+                format!("Give a longer text, or ask for windows of at most {tokens} tokens.")
+            }
             Self::EmptyPrompt => "Write something to continue.".into(),
             Self::UnknownToken { .. } => "Tokenise the text with this model's own tokenizer.".into(),
             Self::InvalidSampling(error) => error.next_step(),

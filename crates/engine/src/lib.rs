@@ -18,6 +18,7 @@ mod kv_demand;
 mod memory;
 mod options;
 mod pacing;
+pub mod perplexity;
 mod request;
 mod runner;
 mod scheduler;

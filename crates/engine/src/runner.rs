@@ -102,7 +102,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
     })
 }
 
-fn forward(
+/// One forward pass of a batch; the wanted logits replace those in `logits`.
+pub(crate) fn forward(
     model: &dyn CausalLm,
     batch: &ForwardBatch,
     kv: &mut KvCache,
@@ -111,7 +112,8 @@ fn forward(
     guarded(|| model.forward(batch, kv, logits).map_err(|error| EngineError::StepFailed(error.to_string())))
 }
 
-fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator<Item = Piece<'a>>) {
+/// Replaces a batch by these pieces.
+pub(crate) fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator<Item = Piece<'a>>) {
     batch.clear();
     for piece in pieces {
         let first_row = batch.rows();

@@ -71,9 +71,7 @@ fn a_cache_of_windows_gives_the_bits_of_a_whole_one() {
     for case in cases_with_windows() {
         let model = case.load(Compute::kernels(2));
         let ids = case.ids();
-        let whole_strips =
-            model.config().kv_layout.layers.iter().all(|layer| layer.head_dim.is_multiple_of(32));
-        for &kv_type in KvType::ALL.iter().filter(|kv_type| whole_strips || **kv_type != KvType::Q8_0) {
+        for &kv_type in KvType::ALL.iter().filter(|kv_type| model.config().kv_layout.fits(**kv_type)) {
             let whole = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
             // The tokens that a chunk sees lie in two blocks of 16 or three; all 72 would need five.
             for (chunk, window) in [(1, &[1, 0][..]), (7, &[2, 0, 1]), (16, &[1, 2, 0]), (18, &[0, 2, 1])] {

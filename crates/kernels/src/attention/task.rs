@@ -6,9 +6,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::chunk::{Group, Plane, Query, attend_chunk, pack_queries};
+use super::hadamard::rotate_on;
 use super::plan::{Plan, SharedParts, Task};
 use super::softmax::{Softmax, merge_all};
 use super::tile::Number;
+use super::wide::Wide;
 use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
 use crate::isa::Isa;
 use crate::lanes::{Plain, Vector};
@@ -39,8 +41,11 @@ struct Kept {
 #[derive(Default)]
 struct Scratch {
     queries: Vec<Query>,
+    /// One of them while it is packed.
+    head: Vec<f32>,
     /// Their numbers, packed.
     q: Vec<f32>,
+    wide: [Wide; 2],
     scores: Vec<[f32; CHUNK]>,
     /// Of one chunk.
     parts: Vec<Softmax>,
@@ -91,8 +96,9 @@ fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>)
 
 fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
     scratch.start(job.shape, task);
-    let Scratch { queries, q, scores, parts, part_sums, whole, sums } = scratch;
-    pack_queries(job.q, queries, job.shape.head_dim, job.shape.scale, q);
+    let Scratch { queries, head, q, wide, scores, parts, part_sums, whole, sums } = scratch;
+    let head = &mut head[..job.shape.head_dim];
+    pack_queries::<T>(job.isa, job.q, queries, job.shape.scale, head, q);
     let group = Group {
         shape: job.shape,
         q,
@@ -106,10 +112,10 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     let Some(shared) = task.shared else {
         let (parts, part_sums) = (&mut parts[..count], &mut part_sums[..count * dim]);
         for chunk in task.chunks.clone() {
-            attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+            attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
             merge(job.isa, whole, sums, parts, part_sums);
         }
-        return deliver(&group, whole, sums, outputs);
+        return deliver(job, &group, whole, sums, outputs);
     };
     let place = |chunk: usize| {
         let first = shared.first + (chunk - task.tile.chunks.start) * count;
@@ -121,14 +127,14 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     };
     for chunk in task.chunks.clone() {
         let (parts, part_sums) = place(chunk);
-        attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+        attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
     }
     if is_last(&shared, outputs) {
         for chunk in task.tile.chunks.clone() {
             let (parts, part_sums) = place(chunk);
             merge(job.isa, whole, sums, parts, part_sums);
         }
-        deliver(&group, whole, sums, outputs);
+        deliver(job, &group, whole, sums, outputs);
     }
 }
 
@@ -137,6 +143,7 @@ fn attend<T: Number>(
     job: &Job<'_, T>,
     group: &Group<'_>,
     start: usize,
+    wide: &mut [Wide; 2],
     scores: &mut [[f32; CHUNK]],
     parts: &mut [Softmax],
     sums: &mut [f32],
@@ -146,19 +153,20 @@ fn attend<T: Number>(
         job: &Job<'_, T>,
         group: &Group<'_>,
         start: usize,
+        wide: &mut [Wide; 2],
         scores: &mut [[f32; CHUNK]],
         parts: &mut [Softmax],
         sums: &mut [f32],
     ) {
         // SAFETY: the features are enabled.
-        unsafe { attend_chunk::<Vector, T>(group, job.k, job.v, start, scores, parts, sums) }
+        unsafe { attend_chunk::<Vector, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
     }
     // SAFETY: an instruction set that has vectors was detected; plain code runs everywhere.
     unsafe {
         if job.isa.has_vectors() {
-            attend_in_vectors(job, group, start, scores, parts, sums)
+            attend_in_vectors(job, group, start, wide, scores, parts, sums)
         } else {
-            attend_chunk::<Plain, T>(group, job.k, job.v, start, scores, parts, sums)
+            attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums)
         }
     }
 }
@@ -186,13 +194,23 @@ fn merge(isa: Isa, whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], p
 }
 
 /// Writes the results of queries that have seen everything.
-fn deliver(group: &Group<'_>, whole: &[Softmax], sums: &[f32], outputs: &Outputs<'_>) {
+fn deliver<T: Number>(
+    job: &Job<'_, T>,
+    group: &Group<'_>,
+    whole: &[Softmax],
+    sums: &[f32],
+    outputs: &Outputs<'_>,
+) {
     let dim = group.shape.head_dim;
     for ((query, whole), sums) in group.queries.iter().zip(whole).zip(sums.chunks_exact(dim)) {
         let sink = group.shape.sinks.as_ref().map(|sinks| sinks[query.head]);
         // SAFETY: no two sequences share a row, tiles share no rows, and each head of a row belongs to one key-value
         // head, whose last task comes here once.
-        whole.finish(sums, sink, unsafe { outputs.out.piece(query.at, dim) });
+        let out = unsafe { outputs.out.piece(query.at, dim) };
+        whole.finish(sums, sink, out);
+        if T::ROTATED {
+            rotate_on(job.isa, out, dim);
+        }
     }
 }
 
@@ -218,6 +236,7 @@ impl Scratch {
             }
         }
         let count = self.queries.len();
+        at_least(&mut self.head, shape.head_dim, 0.0);
         at_least(&mut self.q, count * shape.head_dim, 0.0);
         at_least(&mut self.scores, count, [0.0; CHUNK]);
         at_least(&mut self.parts, count, Softmax::default());

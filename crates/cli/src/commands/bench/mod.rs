@@ -9,12 +9,12 @@ mod report;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lantern_engine::KvType;
 use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed};
 use lantern_hub::human_bytes;
 use serde::Serialize;
 
+use super::kv_types;
 use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::{output, place};
@@ -64,11 +64,6 @@ Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kern
 
 With --compare each round runs Lantern, then the other program, each in a process of its own, with the same file, \
 threads, tokens, depths and kind of cache, and Lantern leaves the GPU alone. Ratios are Lantern's figure over the other's.";
-
-fn kv_types() -> impl TypedValueParser<Value = KvType> {
-    PossibleValuesParser::new(KvType::ALL.iter().map(|kv_type| kv_type.name()))
-        .try_map(|name| KvType::from_name(&name).ok_or("no such kind of cache"))
-}
 
 /// A report and what the engine does not know about itself.
 #[derive(Serialize)]
