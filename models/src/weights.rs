@@ -29,6 +29,7 @@ impl<'a> Weights<'a> {
             tensor.ty()?;
         }
         let arena = Arena::new(if split.has_kernels() { file.file_len() as usize } else { 0 })?;
+        split.keep_weights(&arena);
         Ok(Weights { file, split, arena, used: RefCell::default(), matrices: RefCell::default() })
     }
 

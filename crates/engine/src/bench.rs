@@ -118,6 +118,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
     if options.warm_up {
         bench.prefill(0, FIRST_PROMPT)?;
         first_token_seconds = Some(start.elapsed().as_secs_f64());
+        while bench.runner.settle() {}
         // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
         bench.prefill(0, options.prompt.min(bench.step_tokens))?;
         bench.decode(0, options.generate.min(1))?;
