@@ -11,9 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use memmap2::MmapMut;
 
 use crate::KernelError;
+use crate::pool::Pool;
+use crate::share::Shared;
 
 /// Every piece begins at a multiple of this many bytes: a line of the processor's cache.
 const LINE: usize = 64;
+/// A large page, and what an arena's memory begins at a multiple of where the system can arrange it.
+const LARGE_PAGE: usize = 2 << 20;
+/// The smallest page of any system.
+const PAGE: usize = 4096;
 
 /// Reserved memory; its pages are taken from the system as they are first written.
 #[derive(Clone)]
@@ -50,7 +56,9 @@ impl Arena {
             return Ok(Arena { region: Arc::new(empty) });
         }
         let refused = |_| KernelError::OutOfMemory { bytes };
-        let mut map = MmapMut::map_anon(bytes).map_err(refused)?;
+        // Whole large pages begin at one; the last costs nothing until it is written.
+        let room = if bytes < LARGE_PAGE { Some(bytes) } else { bytes.checked_next_multiple_of(LARGE_PAGE) };
+        let mut map = MmapMut::map_anon(room.ok_or(KernelError::OutOfMemory { bytes })?).map_err(refused)?;
         #[cfg(target_os = "linux")]
         if map.advise(memmap2::Advice::HugePage).is_err() {
             // A kernel without large pages: slower, not wrong.
@@ -75,6 +83,27 @@ impl Arena {
     pub fn used(&self) -> usize {
         self.region.used.load(Ordering::Relaxed)
     }
+}
+
+/// Makes the system give the memory of `fresh`, a piece of an arena that was not written yet, in parallel.
+///
+/// The system clears a page when it is first written. Threads that pack rows side by side would reach each new page at
+/// the same time, and each would clear one, of which all but one are thrown away.
+pub(crate) fn take_pages(pool: &Pool, fresh: &mut [u8]) {
+    let before = fresh.as_ptr().align_offset(LARGE_PAGE).min(fresh.len());
+    let len = fresh.len();
+    // Where the pages end, from the start of `fresh`.
+    let end = |page: usize| before.saturating_add(page.saturating_mul(LARGE_PAGE)).min(len);
+    let fresh = Shared::new(fresh);
+    pool.run((len - before).div_ceil(LARGE_PAGE) + 1, &|page| {
+        let start = if page == 0 { 0 } else { end(page - 1) };
+        // SAFETY: each part is touched by the task that has its number.
+        let part = unsafe { fresh.piece(start, end(page) - start) };
+        for small_page in part.chunks_mut(PAGE) {
+            // SAFETY: a valid place; volatile, so that writing the zero that is there already is not left out.
+            unsafe { std::ptr::write_volatile(&raw mut small_page[0], 0) };
+        }
+    });
 }
 
 impl Deref for ArenaBytes {
@@ -115,6 +144,16 @@ mod tests {
         assert!(a.iter().all(|&byte| byte == 1));
         assert_eq!(b.as_ptr() as usize % LINE, 0);
         assert_eq!(arena.used(), 192);
+    }
+
+    #[test]
+    fn taking_pages_changes_nothing() {
+        let pool = Pool::new(2);
+        let mut piece = Arena::new(3 * LARGE_PAGE).unwrap().take(3 * LARGE_PAGE).unwrap();
+        for (start, len) in [(0, 0), (5, 1), (100, LARGE_PAGE), (LINE, 2 * LARGE_PAGE + 17)] {
+            take_pages(&pool, &mut piece[start..start + len]);
+        }
+        assert!(piece.iter().all(|&byte| byte == 0));
     }
 
     #[test]
