@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use lantern_kernels::Pool;
 
-use crate::ModelError;
 use crate::rows::{HostRows, Rows, Workspace};
+use crate::{ModelError, PackedCopies};
 
 /// How to load a model.
 #[derive(Debug, Clone)]
@@ -15,13 +15,15 @@ pub struct LoadOptions {
     pub device: Device,
     /// Threads on a CPU.
     pub threads: usize,
+    /// Where packed copies are kept; `None` uses and makes none. Only the CPU has them.
+    pub packed_copies: Option<PackedCopies>,
 }
 
 impl Default for LoadOptions {
     /// The CPU with as many threads as the system offers.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        LoadOptions { device: Device::Cpu, threads }
+        LoadOptions { device: Device::Cpu, threads, packed_copies: None }
     }
 }
 

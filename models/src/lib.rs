@@ -9,9 +9,11 @@ mod batch;
 mod compute;
 mod config;
 mod error;
+mod fingerprint;
 mod hyper;
 mod kv_cache;
 mod layers;
+pub mod packed;
 pub mod registry;
 mod rows;
 mod weights;
@@ -28,8 +30,10 @@ pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
 pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig};
 pub use error::ModelError;
+pub use fingerprint::fingerprint;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
+pub use packed::PackedCopies;
 pub use weights::Weights;
 
 /// A causal language model.

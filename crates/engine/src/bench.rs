@@ -6,16 +6,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{KvType, LoadOptions, registry};
+use lantern_models::registry::{self, PackedCopy};
+use lantern_models::{KvType, LoadOptions, PackedCopies};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::default_device;
 use crate::error::EngineError;
 use crate::identity;
+use crate::loading;
 use crate::memory::{self, BLOCK_SIZE};
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, ModelRunner, Piece};
-use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
 const FIRST_PROMPT: usize = 8;
@@ -36,6 +37,9 @@ pub struct BenchOptions {
     /// How keys and values are kept.
     #[serde(with = "kv_type_name")]
     pub kv_type: KvType,
+    /// Where packed copies are kept; `None` uses and makes none.
+    #[serde(skip)]
+    pub packed_copies: Option<PackedCopies>,
     /// Reads and writes once unmeasured before anything is measured, and tells the time to the first token.
     pub warm_up: bool,
 }
@@ -49,6 +53,7 @@ impl Default for BenchOptions {
             repetitions: 5,
             depths: vec![0],
             kv_type: KvType::default(),
+            packed_copies: None,
             warm_up: true,
         }
     }
@@ -80,6 +85,8 @@ pub struct BenchReport {
     /// From the start to the first token after a prompt of eight; what a person waits who opens a model and asks.
     /// `None` without a warm-up.
     pub first_token_seconds: Option<f64>,
+    /// Whether the weights came from a packed copy.
+    pub from_packed_copy: bool,
     /// The most memory the process held, in bytes (Linux; `None` elsewhere). Mapped weights that were read count.
     pub peak_rss_bytes: Option<u64>,
 }
@@ -108,6 +115,9 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
     if options.warm_up {
         bench.prefill(0, FIRST_PROMPT)?;
         first_token_seconds = Some(start.elapsed().as_secs_f64());
+    }
+    let from_packed_copy = bench.finish_copy();
+    if options.warm_up {
         // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
         bench.prefill(0, options.prompt.min(bench.step_tokens))?;
         bench.decode(0, options.generate.min(1))?;
@@ -126,12 +136,14 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         speeds,
         load_seconds,
         first_token_seconds,
+        from_packed_copy,
         peak_rss_bytes: memory::peak_rss_bytes(),
     })
 }
 
 struct Bench {
     runner: ModelRunner,
+    copy: PackedCopy,
     blocks: Vec<u32>,
     step_tokens: usize,
     threads: usize,
@@ -159,20 +171,33 @@ impl Bench {
             return Err(EngineError::ContextOverflow { prompt, max_tokens: None, context });
         }
         memory::plan(&config, file.file_len(), &engine)?;
-        // Not needed here, but part of what a load takes.
-        Tokenizer::from_gguf(&file)?;
         let device = default_device()?;
         let threads = engine.resolved_threads();
-        let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
+        let packed_copies = options.packed_copies.clone();
+        let how = LoadOptions { device: device.clone(), threads, packed_copies };
+        // Tokenizer and template are not needed here, but part of what a load takes.
+        let (loaded, _, _) = loading::load(&file, &how)?;
         let n_blocks = tokens.div_ceil(BLOCK_SIZE);
         Ok(Self {
-            runner: ModelRunner::new(model, n_blocks, options.kv_type, device)?,
+            runner: ModelRunner::new(loaded.model, n_blocks, options.kv_type, device)?,
+            copy: loaded.copy,
             blocks: (0..n_blocks as u32).collect(),
             step_tokens: engine.step_tokens,
             threads,
             quantisation: identity::quantisation(&file),
             file_bytes: file.file_len(),
         })
+    }
+
+    /// Writes the packed copy, if one is to be kept and was not there, before anything else is measured. Tells whether
+    /// one was used.
+    fn finish_copy(&mut self) -> bool {
+        match std::mem::replace(&mut self.copy, PackedCopy::None) {
+            PackedCopy::Missed { writer, .. } => loading::write(writer),
+            PackedCopy::Used => return true,
+            PackedCopy::None => {}
+        }
+        false
     }
 
     /// Fills the context up to `depth` and measures from there, over and over.

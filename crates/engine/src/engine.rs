@@ -9,12 +9,14 @@ use std::time::Instant;
 
 use candle_core::Device;
 use lantern_gguf::GgufFile;
-use lantern_models::{CausalLm, LoadOptions, registry};
+use lantern_models::registry::{self, LoadedModel, PackedCopy};
+use lantern_models::{CausalLm, LoadOptions, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
+use crate::loading::{self, CopyThread};
 use crate::memory::{self, BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
@@ -33,11 +35,13 @@ pub struct Engine {
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
+    copy: CopyThread,
 }
 
 /// What the engine thread is made from; tests put a model of their own in.
 pub(crate) struct Parts {
     pub(crate) model: Box<dyn CausalLm>,
+    pub(crate) copy: PackedCopy,
     pub(crate) device: Device,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: ChatTemplate,
@@ -60,7 +64,7 @@ impl Engine {
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, device, tokenizer, template, info, plan } = parts;
+        let Parts { model, copy, device, tokenizer, template, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits { max_sequences: options.max_sequences, step_tokens: options.step_tokens };
@@ -84,7 +88,8 @@ impl Engine {
             .name("lantern-engine".into())
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
-        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread) })
+        let copy = CopyThread::start(copy);
+        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread), copy })
     }
 
     /// What is loaded.
@@ -105,6 +110,12 @@ impl Engine {
     /// What is going on, as of the last step.
     pub fn stats(&self) -> EngineStats {
         *lock(&self.stats)
+    }
+
+    /// Waits for the packed copy that is being written, if one is, until it is on the disk or could not be written.
+    /// Without this a program that ends leaves the copy to another time.
+    pub fn finish_packed_copy(&self) {
+        self.copy.finish();
     }
 
     /// Starts an answer. Renders and tokenises the prompt here, on the caller's thread, and returns at once; the
@@ -198,6 +209,8 @@ impl Drop for Engine {
             // The thread catches panics in steps; should it have died of another one, its end is all we want here.
             let _ = thread.join();
         }
+        // Without weights there is nothing left to copy, which the writer sees before the next matrix.
+        self.copy.finish();
     }
 }
 
@@ -208,11 +221,11 @@ impl Parts {
         file.require_whole()?;
         let config = registry::config(&file)?;
         let plan = memory::plan(&config, file.file_len(), options)?;
-        let tokenizer = Tokenizer::from_gguf(&file)?;
-        let template = ChatTemplate::from_gguf(&file, &tokenizer)?;
         let device = default_device()?;
         let threads = options.resolved_threads();
-        let model = registry::load(&file, &LoadOptions { device: device.clone(), threads })?;
+        let packed_copies = options.packed_copies.clone();
+        let how = LoadOptions { device: device.clone(), threads, packed_copies };
+        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, &how)?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -226,10 +239,11 @@ impl Parts {
             kv_bytes: plan.kv_bytes,
             memory_bytes: plan.total_bytes(),
             threads,
+            from_packed_copy: matches!(copy, PackedCopy::Used),
             has_chat_template: template.source() == TemplateSource::File,
-            fingerprint: identity::fingerprint(&file),
+            fingerprint: fingerprint(&file),
         };
-        Ok(Self { model, device, tokenizer, template, info, plan })
+        Ok(Self { model, copy, device, tokenizer, template, info, plan })
     }
 }
 

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod generation;
 mod identity;
+mod loading;
 mod memory;
 mod options;
 mod pacing;
@@ -25,8 +26,8 @@ mod worker;
 
 pub use engine::Engine;
 pub use error::EngineError;
-pub use identity::{fingerprint, quantisation};
-pub use lantern_models::KvType;
+pub use identity::quantisation;
+pub use lantern_models::{KvType, PackedCopies, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};

@@ -1,6 +1,6 @@
 //! How an engine is set up, and what came of it. Plain data.
 
-use lantern_models::KvType;
+use lantern_models::{KvType, PackedCopies};
 
 use crate::error::EngineError;
 
@@ -22,6 +22,8 @@ pub struct EngineOptions {
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
     pub memory_limit: Option<u64>,
+    /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
+    pub packed_copies: Option<PackedCopies>,
 }
 
 impl Default for EngineOptions {
@@ -34,6 +36,7 @@ impl Default for EngineOptions {
             step_tokens: 512,
             kv_bytes: None,
             memory_limit: None,
+            packed_copies: None,
         }
     }
 }
@@ -97,6 +100,8 @@ pub struct EngineInfo {
     pub memory_bytes: u64,
     /// Threads that compute.
     pub threads: usize,
+    /// Whether the weights came from a packed copy.
+    pub from_packed_copy: bool,
     /// Whether the file brings a chat template of its own.
     pub has_chat_template: bool,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.

@@ -124,8 +124,8 @@ impl QMatrix {
         }
     }
 
-    /// Bytes that all tiles take.
-    fn packed_len(&self) -> Result<usize, KernelError> {
+    /// Bytes that all tiles take, or would take.
+    pub fn packed_len(&self) -> Result<usize, KernelError> {
         let of_one = self.tiles().checked_mul(self.tile_bytes());
         let len = of_one.and_then(|len| len.checked_mul(self.shape.count));
         len.ok_or(KernelError::OutOfMemory { bytes: usize::MAX })
