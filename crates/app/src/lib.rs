@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use chat::ChatStream;
 pub use error::AppError;
 pub use home::data_dir;
-pub use models::LoadedModel;
+pub use models::{LoadedModel, packed_copies};
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ pub struct AppOptions {
     pub home: Option<PathBuf>,
     /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
     pub hub: Option<HubOptions>,
+    /// Keeps packed copies of models even if the settings do not ask for it.
+    pub keep_packed: bool,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -65,7 +67,7 @@ impl App {
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
-        let models = models::Models::open(&home, hub)?;
+        let models = models::Models::open(&home, hub, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),

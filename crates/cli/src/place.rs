@@ -46,7 +46,12 @@ fn with_pull_hint(error: HubError, name: &str) -> CliError {
 
 /// The application over the data directory. Remarks of its start go to standard error.
 pub async fn app() -> Result<App, CliError> {
-    let app = App::open(AppOptions::default()).await?;
+    app_with(AppOptions::default()).await
+}
+
+/// Like [`app`], opened in a certain way.
+pub async fn app_with(options: AppOptions) -> Result<App, CliError> {
+    let app = App::open(options).await?;
     for notice in app.status().await?.notices {
         output::note(format!("note: {} {}", notice.message, notice.next_step));
     }

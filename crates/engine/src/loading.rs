@@ -17,7 +17,7 @@ pub(crate) fn load(
     file: &GgufFile,
     options: &LoadOptions,
 ) -> Result<(LoadedModel, Tokenizer, ChatTemplate), EngineError> {
-    let text = || {
+    let text = || -> Result<_, EngineError> {
         let tokenizer = Tokenizer::from_gguf(file)?;
         let template = ChatTemplate::from_gguf(file, &tokenizer)?;
         Ok((tokenizer, template))
@@ -27,7 +27,7 @@ pub(crate) fn load(
         let loaded = registry::load(file, options);
         (text.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), loaded)
     });
-    let (tokenizer, template) = text.map_err(|error: EngineError| error)?;
+    let (tokenizer, template) = text?;
     Ok((loaded?, tokenizer, template))
 }
 

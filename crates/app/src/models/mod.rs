@@ -7,6 +7,7 @@ mod slot;
 use std::path::Path;
 use std::sync::Arc;
 
+use lantern_engine::PackedCopies;
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -19,10 +20,18 @@ pub(crate) struct Models {
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
     followed: downloads::Followed,
+    packed: PackedCopies,
+    /// Whether copies are kept whatever the settings say.
+    always_keep_packed: bool,
+}
+
+/// The packed copies in a data directory.
+pub fn packed_copies(home: &Path) -> PackedCopies {
+    PackedCopies::at(home.join("packed"))
 }
 
 impl Models {
-    pub(crate) fn open(home: &Path, options: HubOptions) -> Result<Self, AppError> {
+    pub(crate) fn open(home: &Path, options: HubOptions, always_keep_packed: bool) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let hub = Hub::new(options)?;
         Ok(Self {
@@ -30,6 +39,8 @@ impl Models {
             library: Arc::new(library),
             slot: slot::Slot::default(),
             followed: downloads::Followed::default(),
+            packed: packed_copies(home),
+            always_keep_packed,
         })
     }
 }

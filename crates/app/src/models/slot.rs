@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use lantern_engine::{Engine, EngineOptions};
+use lantern_engine::{Engine, EngineOptions, PackedCopies};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use crate::{App, AppError, lock};
@@ -38,10 +38,11 @@ impl Key {
         }
     }
 
-    fn options(&self) -> EngineOptions {
+    fn options(&self, packed_copies: Option<PackedCopies>) -> EngineOptions {
         EngineOptions {
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
+            packed_copies,
             ..EngineOptions::default()
         }
     }
@@ -158,7 +159,9 @@ impl App {
         if let Some(loaded) = self.0.models.slot.ready(&key) {
             return Ok(loaded);
         }
-        let app = self.clone();
+        // Asking for copies is no reason to load again what is loaded, so it is no part of the key.
+        let (models, app) = (&self.0.models, self.clone());
+        let packed = (models.always_keep_packed || settings.keep_packed).then(|| models.packed.clone());
         let load = self.0.runtime.spawn(async move {
             let slot = &app.0.models.slot;
             let _turn = slot.turn.lock().await;
@@ -168,7 +171,7 @@ impl App {
             if let Some(error) = app.failed_meanwhile(&key, seen) {
                 return Err(error);
             }
-            app.load(model, key).await
+            app.load(model, key, packed).await
         });
         load.await.map_err(AppError::internal)?
     }
@@ -181,12 +184,17 @@ impl App {
     }
 
     /// Replaces what is in the slot. The caller holds the turn.
-    async fn load(&self, model: LibraryModel, key: Key) -> Result<LoadedModel, AppError> {
+    async fn load(
+        &self,
+        model: LibraryModel,
+        key: Key,
+        packed: Option<PackedCopies>,
+    ) -> Result<LoadedModel, AppError> {
         let slot = &self.0.models.slot;
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let (id, path, options) = (model.id.clone(), key.path.clone(), key.options());
+        let (id, path, options) = (model.id.clone(), key.path.clone(), key.options(packed));
         let result = tokio::task::spawn_blocking(move || {
             // First out, then in: two models at once may not fit.
             drop(old);

@@ -30,7 +30,7 @@ pub async fn open_with(home: &Path, endpoint: &str) -> App {
         retry,
         ..HubOptions::from_env()
     };
-    App::open(AppOptions { home: Some(home.into()), hub: Some(hub) }).await.unwrap()
+    App::open(AppOptions { home: Some(home.into()), hub: Some(hub), ..AppOptions::default() }).await.unwrap()
 }
 
 /// An application in `home` whose Hub cannot be reached.

@@ -114,7 +114,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
     };
     let shape = registry::config(&file).map_err(|error| keep(error.into())).ok();
     // Maps the weights without reading them, and so finds tensors that are missing, left over or of unknown type.
-    let options = LoadOptions { device: Device::Cpu, threads: 1 };
+    let options = LoadOptions { device: Device::Cpu, threads: 1, packed_copies: None };
     let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| keep(error.into())).ok();
     let template = tokenizer.as_ref().and_then(|tokenizer| {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use lantern_app::AppOptions;
 use lantern_engine::{
     ChatMessage, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt,
     SamplingParams, Timings, Usage,
@@ -34,6 +35,9 @@ pub struct Args {
     /// Print counts and speeds to standard error at the end
     #[arg(long)]
     stats: bool,
+    /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
+    #[arg(long)]
+    keep_packed: bool,
 }
 
 #[derive(clap::Args)]
@@ -60,7 +64,8 @@ struct Sampling {
 
 pub async fn run(args: Args) -> Result<(), CliError> {
     let text = prompt_text(args.prompt)?;
-    let app = place::app().await?;
+    let options = AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() };
+    let app = place::app_with(options).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     let system = match args.system {
@@ -87,6 +92,8 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     if args.stats {
         output::note(stats(&usage, &timings));
     }
+    // The answer is there already; a copy that is left half done would be begun anew each time.
+    tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),
         FinishReason::Stop | FinishReason::Length => Ok(()),

@@ -1,5 +1,6 @@
 //! `lantern serve`: the endpoint without a window.
 
+use lantern_app::AppOptions;
 use lantern_server::{ServeOptions, serve};
 
 use crate::error::CliError;
@@ -17,10 +18,14 @@ pub struct Args {
     /// Model to load at once; others are loaded when a client names them
     #[arg(long, short)]
     model: Option<String>,
+    /// Keep a packed copy of each model on disk, as large as the model, so that later loads are faster
+    #[arg(long)]
+    keep_packed: bool,
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let app = place::app().await?;
+    let options = AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() };
+    let app = place::app_with(options).await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {

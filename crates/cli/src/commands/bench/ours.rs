@@ -41,6 +41,9 @@ impl Ours {
             "1",
             "--json",
         ]);
+        if task.keep_packed {
+            command.arg("--keep-packed");
+        }
         if !task.warm_up {
             command.arg("--no-warm-up");
         }
