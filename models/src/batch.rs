@@ -2,7 +2,10 @@
 
 pub use lantern_kernels::AttentionSeq as BatchSeq;
 
-use crate::{KvCache, ModelConfig, ModelError};
+use crate::{KvCache, ModelConfig, ModelError, first_seen};
+
+/// Stands in a block table for a block that a sequence has let go.
+pub const GONE: u32 = u32::MAX;
 
 /// Rows of tokens, those of one sequence beside each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,14 +14,22 @@ pub struct ForwardBatch {
     pub tokens: Vec<u32>,
     /// Position of each row in its sequence.
     pub positions: Vec<u32>,
-    /// Where each row's key and value go: `block * block_size + offset`.
-    pub slots: Vec<u32>,
     /// The sequences; together they cover all rows in order.
     pub seqs: Vec<BatchSeq>,
-    /// The blocks of all sequences; [`BatchSeq::first_block`] says where each one's begin.
-    pub block_tables: Vec<u32>,
+    /// Where each group of layers keeps keys and values, in the order of [`crate::KvLayout::windows`].
+    pub groups: Vec<GroupBlocks>,
     /// Rows whose logits are wanted.
     pub logit_rows: Vec<u32>,
+}
+
+/// Where one group of layers keeps the keys and values of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupBlocks {
+    /// Where each row's key and value go: `block * block_size + offset`.
+    pub slots: Vec<u32>,
+    /// The blocks of all sequences; [`BatchSeq::first_block`] says where each one's begin, for all groups alike. What
+    /// no row of a sequence sees may be [`GONE`].
+    pub block_tables: Vec<u32>,
 }
 
 impl ForwardBatch {
@@ -27,9 +38,41 @@ impl ForwardBatch {
         self.tokens.len()
     }
 
-    /// The blocks of one of its sequences in the order of positions; empty where the table is too short for them.
-    pub fn blocks(&self, seq: &BatchSeq, block_size: usize) -> &[u32] {
-        let table = self.block_tables.get(seq.first_block..).unwrap_or_default();
+    /// Adds the next rows of a sequence, `tokens` from position `start` on, whose blocks in each group of layers are
+    /// `tables`, in the order of positions. Wants no logits. Blocks that are missing are found by the model, which then
+    /// refuses the batch.
+    pub fn push<'a>(
+        &mut self,
+        tokens: &[u32],
+        start: usize,
+        tables: impl IntoIterator<Item = &'a [u32]>,
+        block_size: usize,
+    ) {
+        let (first_row, rows, context) = (self.rows(), tokens.len(), start + tokens.len());
+        let first_block = self.groups.first().map_or(0, |group| group.block_tables.len());
+        self.tokens.extend_from_slice(tokens);
+        self.positions.extend((start..context).map(|position| position as u32));
+        self.seqs.push(BatchSeq { first_row, rows, context, first_block });
+        for (index, table) in tables.into_iter().enumerate() {
+            if index == self.groups.len() {
+                self.groups.push(GroupBlocks::default());
+            }
+            let GroupBlocks { slots, block_tables } = &mut self.groups[index];
+            slots.extend((start..context).map(|position| {
+                let block = table.get(position / block_size).copied().unwrap_or(GONE);
+                block.saturating_mul(block_size as u32).saturating_add((position % block_size) as u32)
+            }));
+            let blocks = context.div_ceil(block_size);
+            block_tables.extend_from_slice(&table[..blocks.min(table.len())]);
+            block_tables.resize(first_block + blocks, GONE);
+        }
+    }
+
+    /// The blocks of one of its sequences in a group of layers, in the order of positions; empty where the table is too
+    /// short for them.
+    pub fn blocks(&self, group: usize, seq: &BatchSeq, block_size: usize) -> &[u32] {
+        let tables = self.groups.get(group).map_or(&[][..], |group| &group.block_tables);
+        let table = tables.get(seq.first_block..).unwrap_or_default();
         table.get(..seq.context.div_ceil(block_size)).unwrap_or_default()
     }
 
@@ -48,21 +91,28 @@ impl ForwardBatch {
             let later_rows = seq.first_row + seq.rows - 1 - row as usize;
             Some(BatchSeq { first_row, rows: 1, context: seq.context - later_rows, ..*seq })
         };
+        let of_group = |group: &GroupBlocks| GroupBlocks {
+            slots: of_rows(&group.slots),
+            block_tables: group.block_tables.clone(),
+        };
         ForwardBatch {
             tokens: of_rows(&self.tokens),
             positions: of_rows(&self.positions),
-            slots: of_rows(&self.slots),
             seqs: self.logit_rows.iter().enumerate().filter_map(alone).collect(),
-            block_tables: self.block_tables.clone(),
+            groups: self.groups.iter().map(of_group).collect(),
             logit_rows: (0..self.logit_rows.len() as u32).collect(),
         }
     }
 
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
-        let ForwardBatch { tokens, positions, slots, seqs, block_tables, logit_rows } = self;
-        for list in [tokens, positions, slots, block_tables, logit_rows] {
+        let ForwardBatch { tokens, positions, seqs, groups, logit_rows } = self;
+        for list in [tokens, positions, logit_rows] {
             list.clear();
+        }
+        for GroupBlocks { slots, block_tables } in groups {
+            slots.clear();
+            block_tables.clear();
         }
         seqs.clear();
     }
@@ -71,21 +121,14 @@ impl ForwardBatch {
     pub(crate) fn check(&self, config: &ModelConfig, kv: &KvCache) -> Result<(), ModelError> {
         let fail = |reason: String| Err(ModelError::BadBatch(reason));
         let rows = self.rows();
-        if rows == 0 || self.positions.len() != rows || self.slots.len() != rows {
-            return fail(format!(
-                "{rows} tokens, {} positions, {} slots",
-                self.positions.len(),
-                self.slots.len()
-            ));
+        if rows == 0 || self.positions.len() != rows {
+            return fail(format!("{rows} tokens, {} positions", self.positions.len()));
         }
         if kv.layout() != &config.kv_layout {
             return fail("the cache belongs to another model".to_owned());
         }
         if let Some(&token) = self.tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
             return fail(format!("token {token} of a vocabulary of {}", config.vocab_size));
-        }
-        if let Some(&slot) = self.slots.iter().find(|&&slot| slot as usize >= kv.n_slots()) {
-            return fail(format!("slot {slot} of {}", kv.n_slots()));
         }
         if let Some(&row) = self.logit_rows.iter().find(|&&row| row as usize >= rows) {
             return fail(format!("logits of row {row} of {rows}"));
@@ -98,22 +141,51 @@ impl ForwardBatch {
                     seq.first_row, seq.rows, seq.context
                 ));
             }
-            let blocks = self.blocks(seq, kv.block_size());
+            next += seq.rows;
+        }
+        if next != rows {
+            return fail(format!("the sequences have {next} rows, the batch {rows}"));
+        }
+        if self.groups.len() != kv.groups().len() {
+            let (given, groups) = (self.groups.len(), kv.groups().len());
+            return fail(format!("blocks for {given} groups of layers, the cache has {groups}"));
+        }
+        kv.groups().enumerate().try_for_each(|(group, (window, n_blocks))| {
+            self.check_group(group, window, n_blocks, kv.block_size())
+        })
+    }
+
+    /// Refuses slots and blocks that a group of layers does not have.
+    fn check_group(
+        &self,
+        group: usize,
+        window: Option<u32>,
+        n_blocks: usize,
+        block_size: usize,
+    ) -> Result<(), ModelError> {
+        let fail = |reason: String| Err(ModelError::BadBatch(reason));
+        let GroupBlocks { slots, block_tables } = &self.groups[group];
+        if slots.len() != self.rows() {
+            return fail(format!("{} tokens, {} slots", self.rows(), slots.len()));
+        }
+        let n_slots = n_blocks * block_size;
+        if let Some(&slot) = slots.iter().find(|&&slot| slot as usize >= n_slots) {
+            return fail(format!("slot {slot} of {n_slots}"));
+        }
+        for seq in &self.seqs {
+            let blocks = self.blocks(group, seq, block_size);
             if blocks.is_empty() {
                 return fail(format!(
                     "a context of {} whose blocks begin at {} of {}",
                     seq.context,
                     seq.first_block,
-                    self.block_tables.len()
+                    block_tables.len()
                 ));
             }
-            if let Some(&block) = blocks.iter().find(|&&block| block as usize >= kv.n_blocks()) {
-                return fail(format!("block {block} of {}", kv.n_blocks()));
+            let seen = first_seen(window, seq.context - seq.rows) / block_size;
+            if let Some(&block) = blocks[seen..].iter().find(|&&block| block as usize >= n_blocks) {
+                return fail(format!("block {block} of {n_blocks}"));
             }
-            next += seq.rows;
-        }
-        if next != rows {
-            return fail(format!("the sequences have {next} rows, the batch {rows}"));
         }
         Ok(())
     }
@@ -121,25 +193,68 @@ impl ForwardBatch {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
+    use crate::{KvLayout, KvType, LayerKvShape};
 
     #[test]
     fn wanted_rows_become_sequences_that_see_what_they_saw() {
         let seq = |first_row, rows, context, first_block| BatchSeq { first_row, rows, context, first_block };
-        let batch = ForwardBatch {
-            tokens: vec![10, 11, 12, 20, 21],
-            positions: vec![4, 5, 6, 0, 1],
-            slots: vec![34, 35, 36, 0, 1],
-            seqs: vec![seq(0, 3, 7, 0), seq(3, 2, 2, 2)],
-            block_tables: vec![8, 9, 0],
-            logit_rows: vec![4, 1],
-        };
+        let mut batch = ForwardBatch::default();
+        batch.push(&[10, 11, 12], 4, [&[8, 9][..], &[GONE, 3]], 4);
+        batch.push(&[20, 21], 0, [&[0][..], &[2]], 4);
+        assert_eq!(batch.seqs, [seq(0, 3, 7, 0), seq(3, 2, 2, 2)]);
+        assert_eq!(batch.groups[0].slots, [36, 37, 38, 0, 1]);
+        assert_eq!(batch.groups[1].slots, [12, 13, 14, 8, 9]);
+        assert_eq!(batch.groups[1].block_tables, [GONE, 3, 2]);
+        batch.logit_rows = vec![4, 1];
         assert!(!batch.wants_all());
         let wanted = batch.only_wanted();
         assert_eq!((&*wanted.tokens, &*wanted.positions), (&[21, 11][..], &[1, 5][..]));
         assert_eq!(wanted.seqs, [seq(0, 1, 2, 2), seq(1, 1, 6, 0)]);
+        assert_eq!(wanted.groups[1].slots, [9, 13]);
+        assert_eq!(wanted.groups[1].block_tables, batch.groups[1].block_tables);
         assert!(wanted.wants_all());
         assert!(ForwardBatch { logit_rows: vec![0, 1, 2, 3, 4], ..batch.clone() }.wants_all());
         assert!(!ForwardBatch { logit_rows: vec![0, 1, 2, 4, 3], ..batch }.wants_all());
+    }
+
+    #[test]
+    fn only_what_no_row_sees_may_be_gone() {
+        let layer = |window| LayerKvShape { n_kv_heads: 1, head_dim: 32, window };
+        let config = ModelConfig {
+            architecture: String::new(),
+            name: None,
+            vocab_size: 50,
+            context_length: 100,
+            n_layers: 2,
+            hidden_size: 32,
+            n_heads: 1,
+            kv_layout: KvLayout { layers: vec![layer(Some(6)), layer(None)] },
+            n_parameters: 0,
+        };
+        let kv = KvCache::new(&config.kv_layout, &[3, 2], 16, KvType::F16, &Device::Cpu).unwrap();
+        // Rows at positions 40 and 41, of which the first sees from position 35 on where it has a window of 6.
+        let attempt = |whole: &[u32], window: &[u32]| {
+            let mut batch = ForwardBatch::default();
+            batch.push(&[1, 2], 40, [whole, window], 16);
+            batch.check(&config, &kv).map_err(|error| error.to_string())
+        };
+        assert_eq!(attempt(&[2, 0, 1], &[GONE, GONE, 1]), Ok(()));
+        let refusals = [
+            (attempt(&[2, GONE, 1], &[GONE, GONE, 1]), "block 4294967295 of 3"),
+            (attempt(&[2, 0, 1], &[GONE, 0, GONE]), "slot 4294967295 of 32"),
+            (attempt(&[2, 0, 1], &[GONE, GONE]), "slot 4294967295 of 32"),
+            (attempt(&[2, 0, 1], &[GONE, GONE, 2]), "slot 40 of 32"),
+        ];
+        for (refusal, words) in refusals {
+            let error = refusal.expect_err(words);
+            assert!(error.contains(words), "{error} says nothing of {words}");
+        }
+        let mut batch = ForwardBatch::default();
+        batch.push(&[1, 2], 40, [&[2, 0, 1][..]], 16);
+        let error = batch.check(&config, &kv).unwrap_err().to_string();
+        assert!(error.contains("blocks for 1 groups of layers, the cache has 2"), "{error}");
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use lantern_kernels::Pool;
 
+use crate::ModelError;
 use crate::rows::{HostRows, Rows, Workspace};
-use crate::{ModelError, PackedCopies};
 
 /// How to load a model.
 #[derive(Debug, Clone)]
@@ -15,19 +15,17 @@ pub struct LoadOptions {
     pub device: Device,
     /// Threads on a CPU.
     pub threads: usize,
-    /// Where packed copies are kept; `None` uses and makes none. Only the CPU has them.
-    pub packed_copies: Option<PackedCopies>,
 }
 
 impl Default for LoadOptions {
     /// The CPU with as many threads as the system offers.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        LoadOptions { device: Device::Cpu, threads, packed_copies: None }
+        LoadOptions { device: Device::Cpu, threads }
     }
 }
 
-/// The way a model's layers compute.
+/// The way layers compute: all of a model's, or those of one side of a [`crate::Split`].
 ///
 /// With a workspace they call `lantern-kernels` on slices; without one they are candle operations. The second way runs
 /// on every device, the CPU included, which is how tests compare the two.
@@ -69,6 +67,11 @@ impl Compute {
     /// The threads of the kernels.
     pub(crate) fn pool(&self) -> Option<&Pool> {
         self.workspace.as_deref().map(Workspace::pool)
+    }
+
+    /// Memory for activations, where layers call kernels.
+    pub(crate) fn workspace(&self) -> Option<&Arc<Workspace>> {
+        self.workspace.as_ref()
     }
 
     /// `[rows, width]` whose values are made on the host. What `fill` is given holds anything.

@@ -1,5 +1,7 @@
 //! What a model is, as far as the engine has to know: sizes and the shape of its key-value cache.
 
+use std::cmp::Reverse;
+
 /// A model's description, readable without loading its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -26,7 +28,7 @@ pub struct ModelConfig {
 /// The key-value cache's shape, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KvLayout {
-    /// One entry per layer that keeps keys and values.
+    /// One entry per layer that keeps keys and values; they are the first blocks of the model.
     pub layers: Vec<LayerKvShape>,
 }
 
@@ -51,6 +53,9 @@ pub enum KvType {
     F16,
     /// 8-bit integers, 32 of which share a 16-bit scale. Heads must be multiples of 32.
     Q8_0,
+    /// 4-bit integers, 32 of which share a 16-bit scale, of heads that are rotated before. Heads must be multiples
+    /// of 32.
+    Q4_0,
 }
 
 impl LayerKvShape {
@@ -61,15 +66,45 @@ impl LayerKvShape {
 }
 
 impl KvLayout {
+    /// The windows of its layers, each once, the widest first. Layers with the same window are a *group*: they need the
+    /// same tokens, and keep them in blocks of the same numbers. Groups are numbered in this order.
+    pub fn windows(&self) -> Vec<Option<u32>> {
+        let mut windows: Vec<_> = self.layers.iter().map(|layer| layer.window).collect();
+        windows.sort_by_key(|&window| (window.is_some(), Reverse(window)));
+        windows.dedup();
+        windows
+    }
+
     /// Bytes that one token takes in all layers, keys and values together.
     pub fn bytes_per_token(&self, kv_type: KvType) -> usize {
-        self.layers.iter().map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
+        self.windows().iter().map(|window| self.group_bytes_per_token(*window, kv_type)).sum()
     }
+
+    /// Bytes that one token takes in the layers with this window.
+    pub fn group_bytes_per_token(&self, window: Option<u32>, kv_type: KvType) -> usize {
+        let group = self.layers.iter().filter(|layer| layer.window == window);
+        group.map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
+    }
+
+    /// Whether all its heads can be kept like this.
+    pub fn fits(&self, kv_type: KvType) -> bool {
+        self.layers.iter().all(|layer| kv_type.fits(layer.head_dim))
+    }
+}
+
+/// The first position that a token at `position` sees.
+pub fn first_seen(window: Option<u32>, position: usize) -> usize {
+    window.map_or(0, |window| (position + 1).saturating_sub(window as usize))
 }
 
 impl KvType {
     /// Every kind there is. Options and reports go by this list and the names, so a new kind is offered at once.
-    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0];
+    pub const ALL: &[KvType] = &[KvType::F32, KvType::F16, KvType::Q8_0, KvType::Q4_0];
+
+    /// Whether tensors on a device can be of this kind.
+    pub fn fits_tensors(self) -> bool {
+        matches!(self, KvType::F32 | KvType::F16)
+    }
 
     /// The word for it in options and reports.
     pub fn name(self) -> &'static str {
@@ -77,6 +112,7 @@ impl KvType {
             KvType::F32 => "f32",
             KvType::F16 => "f16",
             KvType::Q8_0 => "q8_0",
+            KvType::Q4_0 => "q4_0",
         }
     }
 
@@ -91,6 +127,15 @@ impl KvType {
             KvType::F32 => 4 * numbers,
             KvType::F16 => 2 * numbers,
             KvType::Q8_0 => numbers + 2 * numbers.div_ceil(32),
+            KvType::Q4_0 => numbers.div_ceil(2) + 2 * numbers.div_ceil(32),
+        }
+    }
+
+    /// Whether heads of so many numbers can be kept like this.
+    pub fn fits(self, head_dim: usize) -> bool {
+        match self {
+            KvType::F32 | KvType::F16 => true,
+            KvType::Q8_0 | KvType::Q4_0 => head_dim.is_multiple_of(32),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::layers::{
 };
 use crate::registry::Family;
 use crate::rows::Rows;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
@@ -97,6 +97,7 @@ struct Gemma3 {
 }
 
 struct Block {
+    compute: Compute,
     is_global: bool,
     attention_norm: RmsNorm,
     attention: Attention,
@@ -111,7 +112,7 @@ impl Gemma3 {
     fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
         let params = Gemma3Params::read(hyper)?;
         let Sizes { n_layers, hidden, vocab, norm_eps, .. } = params.sizes;
-        let rope = |rope| Rope::new(rope, None, RopePairs::Halves, weights.compute());
+        let rope = |rope| Rope::new(rope, None, RopePairs::Halves, weights.split());
         Ok(Gemma3 {
             embedding: weights.embedding(vocab, hidden)?.scaled((hidden as f32).sqrt()),
             global_rope: rope(&params.global_rope),
@@ -130,6 +131,7 @@ impl Block {
         let norm = |name: &str| weights.rms_norm(&format!("{prefix}.{name}"), hidden, norm_eps);
         let attention = Attention::load(weights, layer, hidden, params.attention(layer))?;
         Ok(Block {
+            compute: weights.split().block(layer).clone(),
             is_global: params.is_global(layer),
             attention_norm: norm("attn_norm")?,
             attention: attention.with_head_norms(weights, norm_eps)?,
@@ -149,6 +151,7 @@ impl Block {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
+        x.move_to(&self.compute)?;
         let attended = self.attention.forward(&self.attention_norm.forward(x)?, Some(rope), batch, kv)?;
         x.add(self.post_attention_norm.forward(&attended)?)?;
         if self.is_last {
@@ -181,6 +184,6 @@ impl CausalLm for Gemma3 {
             let rope = if block.is_global { &global_rope } else { &local_rope };
             block.forward(&mut x, rope, batch, kv)?;
         }
-        self.head.forward(&x, logits)
+        self.head.forward(x, logits)
     }
 }

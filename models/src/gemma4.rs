@@ -13,7 +13,7 @@ use crate::layers::{
 };
 use crate::registry::Family;
 use crate::rows::Rows;
-use crate::{CausalLm, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma4Params::read(hyper)?.config),
@@ -142,6 +142,7 @@ struct Gemma4 {
 }
 
 struct Block {
+    compute: Compute,
     is_global: bool,
     is_last: bool,
     attention_norm: RmsNorm,
@@ -172,7 +173,7 @@ impl Gemma4 {
         let n_layers = params.layers.len();
         // Divisors beyond all bounds hold most of the pairs still.
         let divisors = weights.vector("rope_freqs.weight", params.global_rope.dims / 2)?;
-        let rope = |rope, divisors| Rope::new(rope, divisors, RopePairs::Halves, weights.compute());
+        let rope = |rope, divisors| Rope::new(rope, divisors, RopePairs::Halves, weights.split());
         let per_layer =
             |width| PerLayerInputs::load(weights, (vocab, hidden), (n_layers, width), params.norm_eps);
         Ok(Gemma4 {
@@ -218,6 +219,7 @@ impl Block {
         let gate = |width| PerLayerGate::load(weights, layer, hidden, width, eps);
         let scale = weights.opt_vector(&format!("{prefix}.layer_output_scale.weight"), 1)?;
         Ok(Block {
+            compute: weights.split().block(layer).clone(),
             is_global: params.layers[layer].is_global(),
             is_last: layer + 1 == params.layers.len(),
             attention_norm: norm("attn_norm")?,
@@ -242,6 +244,7 @@ impl Block {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
+        x.move_to(&self.compute)?;
         let attended = self.attention.forward(&self.attention_norm.forward(x)?, Some(rope), batch, kv)?;
         x.add(self.post_attention_norm.forward(&attended)?)?;
         let mut selected = None;
@@ -293,11 +296,12 @@ impl ExpertsBeside {
         eps: f64,
     ) -> Result<Self, ModelError> {
         let norm = |name: &str| weights.rms_norm(&format!("{prefix}.{name}"), hidden, eps);
-        let mut router_scale = weights.vector(&format!("{prefix}.ffn_gate_inp.scale"), hidden)?;
+        let scale = format!("{prefix}.ffn_gate_inp.scale");
+        let mut router_scale = weights.vector(&scale, hidden)?;
         router_scale.iter_mut().for_each(|scale| *scale /= (hidden as f32).sqrt());
         Ok(ExpertsBeside {
             post_mlp_norm: norm("post_ffw_norm_1")?,
-            router_norm: RmsNorm::new(router_scale, eps, weights.compute().device())?,
+            router_norm: RmsNorm::new(router_scale, eps, weights.split().of(&scale).device())?,
             norm: norm("pre_ffw_norm_2")?,
             experts: Experts::load(weights, prefix, hidden, experts, Activation::GeluTanh)?,
             post_norm: norm("post_ffw_norm_2")?,
@@ -336,6 +340,6 @@ impl CausalLm for Gemma4 {
         } else {
             x = x.select(&[])?;
         }
-        self.head.forward(&x, logits)
+        self.head.forward(x, logits)
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! A model turns a [`ForwardBatch`] of tokens into logits and leaves keys and values in a [`KvCache`]. It knows no
 //! sequences, scheduler or text. On a CPU the layers compute with `lantern-kernels`; on other
-//! devices they are candle operations (see [`Compute`]).
+//! devices they are candle operations (see [`Compute`]). A model may be split between the two (see [`Placement`]).
 #![forbid(unsafe_code)]
 
 mod batch;
 mod compute;
 mod config;
+pub mod devices;
 mod error;
 mod fingerprint;
 mod hyper;
 mod kv_cache;
 mod layers;
+mod model_bytes;
 pub mod packed;
+mod placement;
 pub mod registry;
 mod rows;
+mod split;
 mod weights;
 
 mod gemma3;
@@ -25,15 +29,18 @@ mod qwen2;
 mod qwen3;
 mod qwen3moe;
 
-pub use batch::{BatchSeq, ForwardBatch};
+pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig};
+pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
+pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
 pub use packed::PackedCopies;
+pub use placement::{Placement, PlacementWish};
+pub use split::Split;
 pub use weights::Weights;
 
 /// A causal language model.

@@ -41,6 +41,6 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
         Block::load(weights, layer, &sizes, attention, Activation::Silu)
     };
     let divisors = weights.opt_vector("rope_freqs.weight", rope.dims / 2)?;
-    let rope = Rope::new(&rope, divisors.as_deref(), RopePairs::Neighbours, weights.compute());
+    let rope = Rope::new(&rope, divisors.as_deref(), RopePairs::Neighbours, weights.split());
     Decoder::load(weights, config, &sizes, rope, block)
 }

@@ -37,6 +37,6 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
         let attention = attention.with_head_norms(weights, sizes.norm_eps)?;
         Block::load(weights, layer, &sizes, attention, Activation::Silu)
     };
-    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.compute());
+    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
     Decoder::load(weights, config, &sizes, rope, block)
 }

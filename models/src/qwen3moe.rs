@@ -46,6 +46,6 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
         let experts = Experts::load(weights, &prefix, sizes.hidden, experts, Activation::Silu)?;
         Block::new(weights, layer, &sizes, attention, Network::Experts(experts))
     };
-    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.compute());
+    let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
     Decoder::load(weights, config, &sizes, rope, block)
 }

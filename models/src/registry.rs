@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
-use crate::packed::{CopyWriter, Miss, PackedFile};
-use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Weights};
+use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
+use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
 
 /// How a family reads a file.
@@ -65,11 +65,25 @@ pub enum PackedCopy {
     },
 }
 
-/// Loads a file's model. If packed copies are asked for, the model's is used, or can be written afterwards.
-pub fn load(file: &GgufFile, options: &LoadOptions) -> Result<LoadedModel, ModelError> {
-    let compute = Compute::new(options);
-    let place = options.packed_copies.as_ref().and_then(|copies| copies.path_of(file.path()).ok());
-    let opened = match (&place, compute.pool()) {
+/// Loads a file's model.
+pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
+    load_with(file, Compute::new(options))
+}
+
+/// Loads a file's model for a certain way of computing, or for one on each side of a split.
+pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
+    load_from(file, split.into(), None, |_| ()).map(|(model, ())| model)
+}
+
+/// Like [`load_with`]. If packed copies are asked for, the model's is used, or can be written afterwards.
+pub fn load_with_copy(
+    file: &GgufFile,
+    split: impl Into<Split>,
+    copies: Option<&PackedCopies>,
+) -> Result<LoadedModel, ModelError> {
+    let split = split.into();
+    let place = copies.and_then(|copies| copies.path_of(file.path()).ok());
+    let opened = match (&place, split.pool()) {
         (Some(path), Some(pool)) => PackedFile::open(path, file, pool),
         _ => Err(Miss::Absent),
     };
@@ -79,7 +93,7 @@ pub fn load(file: &GgufFile, options: &LoadOptions) -> Result<LoadedModel, Model
     };
     let used = copy.is_some();
     let (model, writer) =
-        load_from(file, compute, copy, |weights| place.and_then(|path| weights.copy_writer(path)))?;
+        load_from(file, split, copy, |weights| place.and_then(|path| weights.copy_writer(path)))?;
     let copy = match writer {
         Some(writer) => PackedCopy::Missed { miss, writer },
         None if used => PackedCopy::Used,
@@ -88,24 +102,20 @@ pub fn load(file: &GgufFile, options: &LoadOptions) -> Result<LoadedModel, Model
     Ok(LoadedModel { model, copy })
 }
 
-/// Loads a file's model for a certain way of computing, without a packed copy.
-pub fn load_with(file: &GgufFile, compute: Compute) -> Loaded {
-    load_from(file, compute, None, |_| ()).map(|(model, ())| model)
-}
-
 /// The model, and what `then` makes of the weights when all layers have theirs.
 fn load_from<T>(
     file: &GgufFile,
-    compute: Compute,
+    split: Split,
     copy: Option<PackedFile>,
     then: impl FnOnce(&Weights) -> T,
 ) -> Result<(Box<dyn CausalLm>, T), ModelError> {
     file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
-    let weights = Weights::new(file, compute)?.with_copy(copy);
+    let weights = Weights::new(file, split)?.with_copy(copy);
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
+    weights.split().synchronize()?;
     let made = then(&weights);
     Ok((model, made))
 }

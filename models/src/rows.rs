@@ -4,12 +4,12 @@
 //! before allocates nothing.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use candle_core::Tensor;
-use lantern_kernels::Pool;
+use lantern_kernels::{Arena, Pool};
 
-use crate::ModelError;
+use crate::{Compute, ModelError};
 
 /// f32 `[rows, width]`: in memory for kernels, or a tensor for candle. Layers look inside, families need not.
 pub(crate) enum Rows {
@@ -18,6 +18,30 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
+    /// Brings the rows to where `compute` works with them. Rows that are there already are left alone.
+    pub(crate) fn move_to(&mut self, compute: &Compute) -> Result<(), ModelError> {
+        let moved = match (&*self, compute.workspace()) {
+            (Rows::Tensor(x), Some(workspace)) => {
+                let (rows, width) = x.dims2()?;
+                let mut host = HostRows::new(workspace, rows, width);
+                host.copy_from_slice(&x.flatten_all()?.to_vec1::<f32>()?);
+                Rows::Host(host)
+            }
+            (Rows::Host(x), None) => {
+                Rows::Tensor(Tensor::from_slice(x, (x.rows, x.width), compute.device())?)
+            }
+            _ => return Ok(()),
+        };
+        *self = moved;
+        Ok(())
+    }
+
+    /// Like [`Self::move_to`].
+    pub(crate) fn on(mut self, compute: &Compute) -> Result<Rows, ModelError> {
+        self.move_to(compute)?;
+        Ok(self)
+    }
+
     /// Adds `other`, of the same shape: a block's input and what a part of it adds.
     pub(crate) fn add(&mut self, other: Rows) -> Result<(), ModelError> {
         match (self, other) {
@@ -147,16 +171,18 @@ impl Drop for HostRows {
     }
 }
 
-/// What all layers of a model compute with on a CPU: threads, and memory for activations.
+/// What all layers of a model compute with on a CPU: threads, and memory for weights and activations.
 pub(crate) struct Workspace {
     pool: Pool,
+    /// Where packed weights are, once there are any.
+    pub(crate) weights: OnceLock<Arena>,
     /// Memory that nobody uses at the moment.
     free: Mutex<Vec<Vec<f32>>>,
 }
 
 impl Workspace {
     pub(crate) fn new(threads: usize) -> Self {
-        Workspace { pool: Pool::new(threads), free: Mutex::default() }
+        Workspace { pool: Pool::new(threads), weights: OnceLock::new(), free: Mutex::default() }
     }
 
     /// The threads that kernels compute with.

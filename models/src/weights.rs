@@ -5,17 +5,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lantern_gguf::{GgufFile, TensorInfo, dequantize};
+use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
 use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
-use crate::{Compute, ModelError};
+use crate::{Compute, ModelError, Split};
 
 /// A file's tensors on their way into layers.
 pub struct Weights<'a> {
     file: &'a GgufFile,
-    compute: Compute,
+    split: Split,
     /// Where matrices for kernels are packed; as large as the file.
     arena: Arena,
     /// Tiles that were packed by an earlier process.
@@ -29,14 +29,16 @@ pub struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// The tensors of a file. A tensor of an unknown type fails here, by its name.
-    pub fn new(file: &'a GgufFile, compute: Compute) -> Result<Self, ModelError> {
+    pub fn new(file: &'a GgufFile, split: impl Into<Split>) -> Result<Self, ModelError> {
+        let split = split.into();
         for tensor in file.tensors().values() {
             tensor.ty()?;
         }
-        let arena = Arena::new(if compute.has_kernels() { file.file_len() as usize } else { 0 })?;
+        let arena = Arena::new(if split.has_kernels() { file.file_len() as usize } else { 0 })?;
+        split.keep_weights(&arena);
         Ok(Weights {
             file,
-            compute,
+            split,
             arena,
             copy: None,
             packed: Cell::new(false),
@@ -59,9 +61,9 @@ impl<'a> Weights<'a> {
         self.packed.get().then(|| CopyWriter::new(path, self.file, in_order))
     }
 
-    /// How the layers compute.
-    pub(crate) fn compute(&self) -> &Compute {
-        &self.compute
+    /// How each layer computes.
+    pub(crate) fn split(&self) -> &Split {
+        &self.split
     }
 
     /// Whether the tensor is there. Does not count as using it.
@@ -71,10 +73,23 @@ impl<'a> Weights<'a> {
 
     /// A linear layer `<name>.weight` from `inputs` to `outputs`, with `<name>.bias` if the file has one.
     pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
+        self.linear_for(name, inputs, outputs, self.split.of(name))
+    }
+
+    fn linear_for(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        compute: &Compute,
+    ) -> Result<Linear, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?;
         let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
-        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), true)?;
-        Linear::new(matrix, &self.file.bytes(tensor)?, bias, &self.compute)
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
+        let bytes = self.file.bytes(tensor)?;
+        let linear = Linear::new(matrix, &bytes, bias, compute)?;
+        release_uploaded(&bytes, compute);
+        Ok(linear)
     }
 
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
@@ -86,19 +101,25 @@ impl<'a> Weights<'a> {
         count: usize,
     ) -> Result<ExpertMatrices, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
-        let matrix = self.matrix(tensor, MatrixShape { count, rows: outputs, cols: inputs }, true)?;
-        ExpertMatrices::new(matrix, &self.file.bytes(tensor)?, &self.compute)
+        let compute = self.split.of(&tensor.name);
+        let shape = MatrixShape { count, rows: outputs, cols: inputs };
+        let matrix = self.matrix(tensor, shape, compute.pool())?;
+        let bytes = self.file.bytes(tensor)?;
+        let experts = ExpertMatrices::new(matrix, &bytes, compute)?;
+        release_uploaded(&bytes, compute);
+        Ok(experts)
     }
 
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
-        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.compute.device())
+        RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.split.of(name).device())
     }
 
     /// A table `<name>.weight` of `rows` vectors of `width`, only to look vectors up: it stays in the file.
     pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[width, rows])?;
-        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(rows, width), false)?, &self.compute))
+        let matrix = self.matrix(tensor, MatrixShape::one(rows, width), None)?;
+        Ok(Embedding::new(matrix, self.split.of(name)))
     }
 
     /// The table of token embeddings.
@@ -107,13 +128,15 @@ impl<'a> Weights<'a> {
         // A table that is also the output's matrix is packed as such; another one stays in the file, of which then only
         // the rows in use are read.
         let shared = !self.has("output.weight");
-        Ok(Embedding::new(self.matrix(tensor, MatrixShape::one(vocab, hidden), shared)?, &self.compute))
+        let pool = if shared { self.split.head().pool() } else { None };
+        let matrix = self.matrix(tensor, MatrixShape::one(vocab, hidden), pool)?;
+        Ok(Embedding::new(matrix, self.split.of(&tensor.name)))
     }
 
     /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.
     pub(crate) fn output(&self, vocab: usize, hidden: usize) -> Result<Linear, ModelError> {
         let name = if self.has("output.weight") { "output" } else { "token_embd" };
-        self.linear(name, hidden, vocab)
+        self.linear_for(name, hidden, vocab, self.split.head())
     }
 
     /// Takes a tensor that files may have and that has no part in the computation.
@@ -134,12 +157,13 @@ impl<'a> Weights<'a> {
         if self.has(name) { self.vector(name, len).map(Some) } else { Ok(None) }
     }
 
-    /// A tensor as matrices, the same object for the same tensor; for products or only to look rows up.
+    /// A tensor as matrices, the same object for the same tensor. With threads that pack it, it is for products; without,
+    /// to look rows up or to be copied to a device.
     fn matrix(
         &self,
         tensor: &TensorInfo,
         shape: MatrixShape,
-        products: bool,
+        pool: Option<&Pool>,
     ) -> Result<Arc<QMatrix>, ModelError> {
         if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
@@ -153,7 +177,7 @@ impl<'a> Weights<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        if let (true, Some(pool)) = (products, self.compute.pool()) {
+        if let Some(pool) = pool {
             matrix = self.in_tiles(&tensor.name, matrix, pool)?;
         }
         if matrix.packed_bytes().is_none() {
@@ -205,5 +229,12 @@ impl<'a> Weights<'a> {
             count: unused.len(),
             examples: unused.into_iter().take(3).cloned().collect(),
         })
+    }
+}
+
+/// A device has its own copy, so the file's pages that were read for it are let go.
+fn release_uploaded(bytes: &TensorBytes, compute: &Compute) {
+    if !compute.has_kernels() {
+        bytes.release(0..bytes.len());
     }
 }

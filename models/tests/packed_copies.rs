@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use lantern_gguf::GgufFile;
 use lantern_models::packed::{CopyWriter, Miss, Written};
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
-use lantern_models::{BatchSeq, CausalLm, Device, ForwardBatch, KvCache, KvType, LoadOptions, PackedCopies};
+use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, PackedCopies};
 use tempfile::TempDir;
 
 const BLOCK: usize = 16;
@@ -41,9 +41,9 @@ impl Home {
     }
 
     fn load_with(&self, packed_copies: Option<PackedCopies>) -> LoadedModel {
-        let options = LoadOptions { device: Device::Cpu, threads: 2, packed_copies };
         let file = GgufFile::open(&self.model).unwrap();
-        registry::load(&file, &options).unwrap_or_else(|error| panic!("{}: {error}", self.model.display()))
+        registry::load_with_copy(&file, Compute::kernels(2), packed_copies.as_ref())
+            .unwrap_or_else(|error| panic!("{}: {error}", self.model.display()))
     }
 
     fn load(&self) -> LoadedModel {
@@ -79,17 +79,12 @@ impl Home {
 /// Logits after a few tokens, as bits.
 fn logits(model: &dyn CausalLm) -> Vec<u32> {
     let layout = &model.config().kv_layout;
-    let mut kv = KvCache::new(layout, 2, BLOCK, KvType::F16, &Device::Cpu).unwrap();
+    let groups = layout.windows().len();
+    let mut kv = KvCache::new(layout, &vec![1; groups], BLOCK, KvType::F16, &Device::Cpu).unwrap();
     let tokens: Vec<u32> = (0..9).map(|i| i * 37 % 500).collect();
-    let rows = tokens.len();
-    let batch = ForwardBatch {
-        positions: (0..rows as u32).collect(),
-        slots: (0..rows as u32).collect(),
-        logit_rows: vec![0, rows as u32 - 1],
-        seqs: vec![BatchSeq { first_row: 0, rows, context: rows, first_block: 0 }],
-        block_tables: vec![0],
-        tokens,
-    };
+    let mut batch = ForwardBatch::default();
+    batch.push(&tokens, 0, vec![&[0][..]; groups], BLOCK);
+    batch.logit_rows = vec![0, tokens.len() as u32 - 1];
     let mut logits = Vec::new();
     model.forward(&batch, &mut kv, &mut logits).unwrap();
     logits.iter().map(|logit| logit.to_bits()).collect()

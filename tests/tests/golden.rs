@@ -4,8 +4,13 @@
 use std::path::PathBuf;
 
 use lantern_gguf::{GgufFile, GgufWriter, Value};
-use lantern_models::{BatchSeq, CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, registry};
+use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, Split, registry};
 use serde::Deserialize;
+
+#[path = "golden/split.rs"]
+mod split;
+#[path = "golden/windows.rs"]
+mod windows;
 
 const BLOCK: usize = 16;
 
@@ -45,8 +50,8 @@ impl Case {
         GgufFile::open(&golden(&self.file)).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
     }
 
-    fn load(&self, compute: Compute) -> Box<dyn CausalLm> {
-        registry::load_with(&self.open(), compute).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
+    fn load(&self, split: impl Into<Split>) -> Box<dyn CausalLm> {
+        registry::load_with(&self.open(), split).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
     }
 
     /// Prompt and answer: 72 tokens.
@@ -89,26 +94,26 @@ fn case(name: &str, file_type: &str) -> Case {
     cases().into_iter().find(|case| case.name == name && case.file_type == file_type).expect("a golden case")
 }
 
-/// A sequence in a cache: its tokens so far and the blocks it owns.
+/// A sequence in a cache: its tokens so far and the blocks it owns, in each group of layers.
 struct Sequence {
     fed: usize,
-    blocks: Vec<u32>,
+    tables: Vec<Vec<u32>>,
+}
+
+impl Sequence {
+    /// Owns the same blocks in every group of layers.
+    fn new(model: &dyn CausalLm, blocks: impl IntoIterator<Item = u32>) -> Self {
+        let blocks = blocks.into_iter().collect();
+        Sequence { fed: 0, tables: vec![blocks; model.config().kv_layout.windows().len()] }
+    }
 }
 
 /// Adds the next `tokens` of a sequence to a batch, wanting the logits of all of them.
 fn push(batch: &mut ForwardBatch, seq: &mut Sequence, tokens: &[u32]) {
-    let first_row = batch.rows();
-    for (i, &token) in tokens.iter().enumerate() {
-        let position = seq.fed + i;
-        batch.tokens.push(token);
-        batch.positions.push(position as u32);
-        batch.slots.push(seq.blocks[position / BLOCK] * BLOCK as u32 + (position % BLOCK) as u32);
-        batch.logit_rows.push((first_row + i) as u32);
-    }
+    let first_row = batch.rows() as u32;
+    batch.push(tokens, seq.fed, seq.tables.iter().map(Vec::as_slice), BLOCK);
+    batch.logit_rows.extend(first_row..batch.rows() as u32);
     seq.fed += tokens.len();
-    let (rows, context, first_block) = (tokens.len(), seq.fed, batch.block_tables.len());
-    batch.block_tables.extend_from_slice(&seq.blocks[..context.div_ceil(BLOCK)]);
-    batch.seqs.push(BatchSeq { first_row, rows, context, first_block });
 }
 
 fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Vec<Vec<f32>> {
@@ -119,7 +124,13 @@ fn forward(model: &dyn CausalLm, batch: &ForwardBatch, kv: &mut KvCache) -> Vec<
 }
 
 fn cache(model: &dyn CausalLm, kv_type: KvType) -> KvCache {
-    KvCache::new(&model.config().kv_layout, 24, BLOCK, kv_type, &Device::Cpu).expect("a small cache")
+    let layout = &model.config().kv_layout;
+    KvCache::new(layout, &blocks(model), BLOCK, kv_type, &Device::Cpu).expect("a small cache")
+}
+
+/// 24 blocks in every group of layers.
+fn blocks(model: &dyn CausalLm) -> Vec<usize> {
+    vec![24; model.config().kv_layout.windows().len()]
 }
 
 /// Logits of all positions, fed in chunks of the given lengths, the last one repeated. Blocks are out of order.
@@ -128,7 +139,7 @@ fn logits_in_chunks(model: &dyn CausalLm, ids: &[u32], chunks: &[usize], kv_type
 }
 
 fn logits_with(model: &dyn CausalLm, ids: &[u32], chunks: &[usize], mut kv: KvCache) -> Vec<Vec<f32>> {
-    let mut seq = Sequence { fed: 0, blocks: vec![7, 2, 19, 0, 11, 23] };
+    let mut seq = Sequence::new(model, [7, 2, 19, 0, 11, 23]);
     let mut logits = Vec::new();
     let mut lengths = chunks.iter().copied().chain(std::iter::repeat(chunks[chunks.len() - 1]));
     while seq.fed < ids.len() {
@@ -196,7 +207,7 @@ fn compare(case: &Case, logits: &[Vec<f32>], exact: bool) -> String {
 /// The answer to the prompt must be the golden one, up to positions where the golden runner-up is within the noise.
 fn check_greedy(case: &Case, model: &dyn CausalLm) {
     let mut kv = cache(model, KvType::F32);
-    let mut seq = Sequence { fed: 0, blocks: (0..6).collect() };
+    let mut seq = Sequence::new(model, 0..6);
     let mut next = case.prompt_ids.clone();
     for (i, (&golden, &margin)) in case.greedy_ids.iter().zip(&case.greedy_margins).enumerate() {
         let mut batch = ForwardBatch::default();
@@ -233,9 +244,7 @@ fn chunks_give_the_bits_of_the_whole() {
     for case in cases() {
         let model = case.load(Compute::kernels(2));
         let ids = case.ids();
-        let whole_strips =
-            model.config().kv_layout.layers.iter().all(|layer| layer.head_dim.is_multiple_of(32));
-        for &kv_type in KvType::ALL.iter().filter(|kv_type| whole_strips || **kv_type != KvType::Q8_0) {
+        for &kv_type in KvType::ALL.iter().filter(|kv_type| model.config().kv_layout.fits(**kv_type)) {
             let whole = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
             for chunks in [&[1][..], &[7], &[40], &[48, 1]] {
                 let parts = logits_in_chunks(&*model, &ids, chunks, kv_type);
@@ -253,6 +262,30 @@ fn chunks_give_the_bits_of_the_whole() {
 }
 
 #[test]
+fn smaller_caches_give_nearly_the_same_distribution() {
+    let mut seen = 0;
+    for case in cases() {
+        let model = case.load(Compute::kernels(2));
+        let ids = case.ids();
+        let plain = logits_in_chunks(&*model, &ids, &[ids.len()], KvType::F16);
+        for (kv_type, most) in [(KvType::Q8_0, 0.05), (KvType::Q4_0, 0.5)] {
+            if !model.config().kv_layout.fits(kv_type) {
+                continue;
+            }
+            let small = logits_in_chunks(&*model, &ids, &[ids.len()], kv_type);
+            let divergences = plain.iter().zip(&small).map(|(plain, small)| divergence(plain, small));
+            let mean = divergences.sum::<f64>() / ids.len() as f64;
+            let report = format!("{} with a cache in {}: mean KL {mean:.1e}", case.label(), kv_type.name());
+            println!("{report}");
+            assert!(mean < most, "{report}");
+            assert!(mean > 0.0, "{report}: that is the plain cache");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "only {seen} golden models have heads that fit");
+}
+
+#[test]
 fn sequences_in_one_batch_give_the_bits_of_each_alone() {
     for case in cases() {
         let model = case.load(Compute::kernels(2));
@@ -265,9 +298,9 @@ fn sequences_in_one_batch_give_the_bits_of_each_alone() {
         let (alone_first, alone_second, alone_third) = (alone(&first), alone(&second), alone(&third));
 
         let mut kv = cache(&*model, KvType::F32);
-        let mut a = Sequence { fed: 0, blocks: vec![9, 1, 14, 3] };
-        let mut b = Sequence { fed: 0, blocks: vec![2, 8, 5] };
-        let mut c = Sequence { fed: 0, blocks: vec![20] };
+        let mut a = Sequence::new(&*model, [9, 1, 14, 3]);
+        let mut b = Sequence::new(&*model, [2, 8, 5]);
+        let mut c = Sequence::new(&*model, [20]);
         let mut batch = ForwardBatch::default();
         push(&mut batch, &mut b, &second[..39]);
         push(&mut batch, &mut a, &first[..30]);
@@ -314,7 +347,7 @@ fn a_cache_in_tensors_holds_what_one_in_memory_holds() {
         let model = case.load(Compute::tensors(Device::Cpu));
         let layout = &model.config().kv_layout;
         for kv_type in [KvType::F32, KvType::F16] {
-            let kv = KvCache::in_tensors(layout, 24, BLOCK, kv_type, &Device::Cpu).unwrap();
+            let kv = KvCache::in_tensors(layout, &blocks(&*model), BLOCK, kv_type, &Device::Cpu).unwrap();
             let in_tensors = logits_with(&*model, &case.ids(), &[40, 7], kv);
             let in_memory = logits_in_chunks(&*model, &case.ids(), &[40, 7], kv_type);
             assert_eq!(in_tensors, in_memory, "{} {kv_type:?}", case.label());
@@ -332,8 +365,8 @@ fn only_the_wanted_rows_have_logits() {
             let model = case.load(compute);
             let mut kv = cache(&*model, KvType::F16);
             let mut batch = ForwardBatch::default();
-            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![0, 1, 2] }, &case.prompt_ids);
-            push(&mut batch, &mut Sequence { fed: 0, blocks: vec![4] }, &case.greedy_ids[..10]);
+            push(&mut batch, &mut Sequence::new(&*model, [0, 1, 2]), &case.prompt_ids);
+            push(&mut batch, &mut Sequence::new(&*model, [4]), &case.greedy_ids[..10]);
             let all = forward(&*model, &batch, &mut kv);
             batch.logit_rows = vec![47, 3, 52];
             let some = forward(&*model, &batch, &mut kv);
@@ -380,6 +413,7 @@ fn a_model_can_be_described_without_its_weights() {
     let windows: Vec<_> = config.kv_layout.layers.iter().map(|layer| layer.window).collect();
     let local = Some(16);
     assert_eq!(windows, [local, local, local, local, local, None, local]);
+    assert_eq!(config.kv_layout.windows(), [None, local]);
     assert_eq!(config.kv_layout.bytes_per_token(KvType::F16), 7 * 2 * 32 * 2);
     // Layers 3 to 5 look at the keys and values of layers 1 and 2.
     let config = registry::config(&case("gemma4_e2b", "Q8_0").open()).unwrap();

@@ -1,7 +1,9 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
+mod aarch64;
+mod cuda;
 mod lint;
 mod python;
 mod run;
@@ -40,8 +42,12 @@ enum Chore {
     Test,
     /// Checks formatting, lints, licences and advisories.
     Lint,
+    /// Compiles the command line for CUDA, also without a GPU and without the toolkit.
+    CheckCuda,
     /// Generates the UI's types from crates/protocol.
     Types,
+    /// Tests the kernels for AArch64 on processors that QEMU plays.
+    Aarch64,
     /// Installs the system packages that building needs.
     Setup {
         /// Also those that testing needs.
@@ -55,7 +61,9 @@ fn main() -> ExitCode {
         Chore::Run { dev, build_only } => run::run(dev, build_only),
         Chore::Test => test::test(),
         Chore::Lint => lint::lint(),
+        Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
+        Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })
         }

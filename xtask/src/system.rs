@@ -53,7 +53,12 @@ fn debian(purpose: Purpose) -> Result<()> {
     if purpose == Purpose::Test {
         wanted.extend(TO_TEST);
     }
-    let missing = missing(&wanted);
+    install_packages(&wanted)
+}
+
+/// Installs those of Debian's packages that are missing.
+pub fn install_packages(wanted: &[&'static str]) -> Result<()> {
+    let missing = missing(wanted);
     if missing.is_empty() {
         note("all there");
         return Ok(());

@@ -38,6 +38,10 @@ pub struct AppOptions {
     pub hub: Option<HubOptions>,
     /// Keeps packed copies of models even if the settings do not ask for it.
     pub keep_packed: bool,
+    /// Layers of models that compute on the GPU, see [`lantern_engine::EngineOptions::gpu_layers`].
+    pub gpu_layers: Option<u32>,
+    /// Layers whose experts stay on the CPU, see [`lantern_engine::EngineOptions::cpu_expert_layers`].
+    pub cpu_expert_layers: Option<u32>,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -67,7 +71,8 @@ impl App {
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
-        let models = models::Models::open(&home, hub, options.keep_packed)?;
+        let layers = models::DeviceLayers { gpu: options.gpu_layers, cpu_experts: options.cpu_expert_layers };
+        let models = models::Models::open(&home, hub, layers, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod device_args;
 mod error;
 mod interrupt;
 mod output;
@@ -14,7 +15,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{bench, catalogue, chat, doctor, import, inspect, list, logits, pull, rm, run, serve};
+use commands::{
+    bench, catalogue, chat, doctor, import, inspect, list, logits, perplexity, pull, rm, run, serve,
+};
 use error::CliError;
 
 /// Chat with open-weight models on this computer.
@@ -56,6 +59,8 @@ enum Command {
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
     Logits(logits::Args),
+    /// Measure how well a model predicts a text, and what smaller caches cost
+    Perplexity(perplexity::Args),
     /// Check this computer and Lantern's data, and say how to mend what is wrong
     Doctor(doctor::Args),
 }
@@ -85,6 +90,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
+        Command::Perplexity(args) => perplexity::run(args),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
     }
 }

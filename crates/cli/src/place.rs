@@ -6,6 +6,7 @@ use lantern_app::{App, AppOptions};
 use lantern_hub::{HubError, ModelLibrary};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::output;
 
@@ -46,11 +47,17 @@ fn with_pull_hint(error: HubError, name: &str) -> CliError {
 
 /// The application over the data directory. Remarks of its start go to standard error.
 pub async fn app() -> Result<App, CliError> {
-    app_with(AppOptions::default()).await
+    app_on(DeviceArgs::default(), false).await
 }
 
-/// Like [`app`], opened in a certain way.
-pub async fn app_with(options: AppOptions) -> Result<App, CliError> {
+/// As [`app`], with models on the GPU as the person wants them, and with packed copies of them if wanted.
+pub async fn app_on(device: DeviceArgs, keep_packed: bool) -> Result<App, CliError> {
+    let options = AppOptions {
+        keep_packed,
+        gpu_layers: device.gpu_layers,
+        cpu_expert_layers: device.experts_on_cpu,
+        ..AppOptions::default()
+    };
     let app = App::open(options).await?;
     for notice in app.status().await?.notices {
         output::note(format!("note: {} {}", notice.message, notice.next_step));

@@ -7,16 +7,18 @@ use std::time::Instant;
 
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, PackedCopy};
-use lantern_models::{KvType, LoadOptions, PackedCopies};
+use lantern_models::{KvType, PackedCopies};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::default_device;
+use crate::block_manager::BlockTable;
+use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::identity;
+use crate::kv_demand::lone_blocks;
 use crate::loading;
-use crate::memory::{self, BLOCK_SIZE};
+use crate::memory;
 use crate::options::EngineOptions;
-use crate::runner::{LogitRows, ModelRunner, Piece};
+use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
 const FIRST_PROMPT: usize = 8;
@@ -42,6 +44,10 @@ pub struct BenchOptions {
     pub packed_copies: Option<PackedCopies>,
     /// Reads and writes once unmeasured before anything is measured, and tells the time to the first token.
     pub warm_up: bool,
+    /// See [`EngineOptions::gpu_layers`].
+    pub gpu_layers: Option<u32>,
+    /// See [`EngineOptions::cpu_expert_layers`].
+    pub cpu_expert_layers: Option<u32>,
 }
 
 impl Default for BenchOptions {
@@ -55,6 +61,8 @@ impl Default for BenchOptions {
             kv_type: KvType::default(),
             packed_copies: None,
             warm_up: true,
+            gpu_layers: None,
+            cpu_expert_layers: None,
         }
     }
 }
@@ -72,6 +80,8 @@ pub struct BenchReport {
     pub n_parameters: u64,
     /// Threads that computed.
     pub threads: usize,
+    /// What computed beside them, in words.
+    pub device: String,
     /// What was asked for.
     pub options: BenchOptions,
     /// Median speed of reading at the first depth; 0 when left out.
@@ -118,6 +128,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
     }
     let from_packed_copy = bench.finish_copy();
     if options.warm_up {
+        while bench.runner.settle() {}
         // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
         bench.prefill(0, options.prompt.min(bench.step_tokens))?;
         bench.decode(0, options.generate.min(1))?;
@@ -130,6 +141,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         file_bytes: bench.file_bytes,
         n_parameters: bench.runner.config().n_parameters,
         threads: bench.threads,
+        device: bench.device,
         options: options.clone(),
         prefill_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.prefill_tokens_per_second),
         decode_tokens_per_second: speeds.first().map_or(0.0, |speed| speed.decode_tokens_per_second),
@@ -144,9 +156,10 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
 struct Bench {
     runner: ModelRunner,
     copy: PackedCopy,
-    blocks: Vec<u32>,
+    tables: Vec<BlockTable>,
     step_tokens: usize,
     threads: usize,
+    device: String,
     quantisation: String,
     file_bytes: u64,
 }
@@ -163,6 +176,8 @@ impl Bench {
             context_length: Some(u32::try_from(tokens).unwrap_or(u32::MAX)),
             kv_type: options.kv_type,
             max_sequences: 1,
+            gpu_layers: options.gpu_layers,
+            cpu_expert_layers: options.cpu_expert_layers,
             ..EngineOptions::default()
         };
         engine.validate()?;
@@ -170,20 +185,19 @@ impl Bench {
             let (prompt, context) = (tokens, config.context_length);
             return Err(EngineError::ContextOverflow { prompt, max_tokens: None, context });
         }
-        memory::plan(&config, file.file_len(), &engine)?;
-        let device = default_device()?;
-        let threads = engine.resolved_threads();
-        let packed_copies = options.packed_copies.clone();
-        let how = LoadOptions { device: device.clone(), threads, packed_copies };
+        let Placed { split, device, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
         // Tokenizer and template are not needed here, but part of what a load takes.
-        let (loaded, _, _) = loading::load(&file, &how)?;
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        let (loaded, _, _) = loading::load(&file, split.clone(), options.packed_copies.as_ref())?;
+        // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
+        let rows = options.prompt.max(options.generate).max(engine.step_tokens);
+        let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);
         Ok(Self {
-            runner: ModelRunner::new(loaded.model, n_blocks, options.kv_type, device)?,
+            runner: ModelRunner::new(loaded.model, &n_blocks, options.kv_type, split)?,
             copy: loaded.copy,
-            blocks: (0..n_blocks as u32).collect(),
+            tables: lone_tables(&n_blocks, tokens),
             step_tokens: engine.step_tokens,
-            threads,
+            threads: engine.resolved_threads(),
+            device: device.to_string(),
             quantisation: identity::quantisation(&file),
             file_bytes: file.file_len(),
         })
@@ -223,7 +237,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, blocks: &self.blocks, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits }])?;
             start += chunk.len();
         }
         Ok(())
@@ -234,7 +248,7 @@ impl Bench {
         let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
-            let piece = Piece { tokens: &[token], start, blocks: &self.blocks, logits: LogitRows::Last };
+            let piece = Piece { tokens: &[token], start, tables: &self.tables, logits: LogitRows::Last };
             self.runner.run([piece])?;
         }
         Ok(())

@@ -1,61 +1,86 @@
-//! Which blocks of the KV cache belong to whom, and which hold a prefix that another sequence can reuse.
+//! Which blocks of the KV cache a sequence has, and how much of a new prompt is in the cache already.
 //!
-//! A block is a run of `block_size` token positions in every layer. A full block whose rows are computed is
-//! *published* under a hash of its parent's hash and its own tokens; from then on nobody writes to it. A lookup
-//! walks that chain and compares the tokens themselves on every hit, so equal hashes alone never share anything.
-//! Blocks nobody holds keep their content until it is needed for something else, least recently used first.
+//! Each group of layers (those that look equally far back) has a [`BlockPool`] and, for every sequence, a [`BlockTable`]
+//! of its own. Where layers have a window, a sequence lets go of a block as soon as its next token sees nothing of it.
+//! The hashes that name published blocks form a chain, each made of its parent's hash and its own tokens, and are the
+//! same for all groups. A prefix can be reused where every group has what the token behind it sees: all of it where
+//! layers see everything, the last window elsewhere.
 //!
-//! This module counts and names blocks; it knows neither the tensors behind them nor priorities.
+//! Where all layers have windows, tokens further back than those are known by the hash of their chain alone.
+//!
+//! This module knows neither the tensors behind the blocks nor priorities.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
-/// Names the tokens of a block together with everything that stands before it.
-pub(crate) type BlockHash = u64;
+use lantern_models::{GONE, first_seen};
 
-/// What a published block holds.
-struct Content {
-    hash: BlockHash,
-    parent: Option<BlockHash>,
-    tokens: Box<[u32]>,
+pub(crate) use crate::block_pool::BlockHash;
+use crate::block_pool::{BlockPool, Link};
+
+/// A sequence's blocks in one group of layers.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct BlockTable {
+    /// Position `p` lies in `blocks[p / block_size]`.
+    blocks: Vec<u32>,
+    /// So many at the beginning were let go; [`GONE`] stands in their places.
+    gone: usize,
 }
 
-#[derive(Default)]
-struct Block {
-    holders: u32,
-    content: Option<Content>,
-    /// When the last holder let go, on the manager's own clock; orders the blocks that may be emptied.
-    released: u64,
+/// The tables of a sequence that may run, and the hashes of the blocks that came from the cache.
+pub(crate) struct Admission {
+    pub(crate) tables: Vec<BlockTable>,
+    pub(crate) chain: Vec<BlockHash>,
 }
 
-/// Owns the numbers of all blocks of one KV cache.
+/// Layers that look equally far back.
+struct Group {
+    /// Tokens that a token sees, itself included; `None` for all before it.
+    window: Option<u32>,
+    pool: BlockPool,
+}
+
+/// Owns the blocks of one KV cache.
 pub(crate) struct BlockManager {
     block_size: usize,
-    blocks: Vec<Block>,
-    /// Held by nobody, with nothing worth keeping.
-    blank: Vec<u32>,
-    /// Held by nobody, published: `(released, block)`, so the first is the least recently used.
-    idle: BTreeSet<(u64, u32)>,
-    published: HashMap<BlockHash, u32>,
+    groups: Vec<Group>,
     /// Keyed at random per process: nobody can prepare prompts whose blocks collide.
     hasher: RandomState,
-    clock: u64,
+}
+
+impl BlockTable {
+    /// The table of a sequence that has all `n_blocks` of a group for itself and takes them in turn. What lies as many
+    /// blocks back or more is written over.
+    pub(crate) fn in_turn(len: usize, n_blocks: usize) -> Self {
+        Self { blocks: (0..len).map(|index| (index % n_blocks) as u32).collect(), gone: 0 }
+    }
+
+    /// The blocks in the order of positions; [`GONE`] in place of those that were let go.
+    pub(crate) fn blocks(&self) -> &[u32] {
+        &self.blocks
+    }
+
+    fn held(&self) -> &[u32] {
+        &self.blocks[self.gone..]
+    }
+}
+
+impl Group {
+    /// The first block of which a token at `position` sees something.
+    fn first_block(&self, position: usize, block_size: usize) -> usize {
+        first_seen(self.window, position) / block_size
+    }
+
+    fn keeps_all(&self) -> bool {
+        self.window.is_none()
+    }
 }
 
 impl BlockManager {
-    /// `count` blank blocks of `block_size` tokens.
-    pub(crate) fn new(count: usize, block_size: usize) -> Self {
-        let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
-        Self {
-            block_size,
-            blocks: (0..count).map(|_| Block::default()).collect(),
-            blank: (0..count).rev().collect(),
-            idle: BTreeSet::new(),
-            published: HashMap::new(),
-            hasher: RandomState::new(),
-            clock: 0,
-        }
+    /// Blank blocks of `block_size` tokens; `groups` are the windows and numbers of blocks of the groups of layers.
+    pub(crate) fn new(groups: impl IntoIterator<Item = (Option<u32>, usize)>, block_size: usize) -> Self {
+        let group = |(window, count)| Group { window, pool: BlockPool::new(count) };
+        Self { block_size, groups: groups.into_iter().map(group).collect(), hasher: RandomState::new() }
     }
 
     /// Tokens in a block.
@@ -63,111 +88,148 @@ impl BlockManager {
         self.block_size
     }
 
-    /// All blocks.
+    /// All blocks of all groups.
     pub(crate) fn total(&self) -> usize {
-        self.blocks.len()
+        self.groups.iter().map(|group| group.pool.total()).sum()
     }
 
-    /// Blocks that [`Self::allocate`] could still hand out.
+    /// Blocks that nobody holds.
     pub(crate) fn available(&self) -> usize {
-        self.blank.len() + self.idle.len()
+        self.groups.iter().map(|group| group.pool.available()).sum()
     }
 
     /// Blocks that nobody holds but that still carry a reusable prefix.
     pub(crate) fn idle(&self) -> usize {
-        self.idle.len()
+        self.groups.iter().map(|group| group.pool.idle()).sum()
     }
 
-    /// How many blocks `tokens` positions take.
-    pub(crate) fn blocks_for(&self, tokens: usize) -> usize {
-        tokens.div_ceil(self.block_size)
-    }
-
-    /// Takes hold of the longest published prefix of `tokens`. The last token is never part of it, because its
-    /// logits have to be computed anyway and a published block must not be written again.
-    pub(crate) fn take_prefix(&mut self, tokens: &[u32]) -> Vec<(u32, BlockHash)> {
-        let reusable = tokens.len().saturating_sub(1) / self.block_size;
-        let mut found = Vec::new();
-        let mut parent = None;
-        for chunk in tokens.chunks_exact(self.block_size).take(reusable) {
-            let hash = self.hash(parent, chunk);
-            let Some(block) = self.find(hash, parent, chunk) else { break };
-            self.hold(block);
-            found.push((block, hash));
-            parent = Some(hash);
+    /// Takes hold of the longest cached prefix of `tokens` and of blocks for the rest of them, except where layers have
+    /// a window: there blocks are taken step by step. `None` when fewer than `spare` blocks would be left; then nothing
+    /// is held.
+    ///
+    /// The last token is never part of the prefix, because its logits have to be computed anyway and a published block
+    /// must not be written again.
+    pub(crate) fn admit(&mut self, tokens: &[u32], spare: usize) -> Option<Admission> {
+        let chain = self.longest_prefix(tokens);
+        let mut tables = self.hold_prefix(&chain, tokens);
+        let needed = tokens.len().div_ceil(self.block_size);
+        let keep_all = || self.groups.iter().zip(&tables).filter(|(group, _)| group.keeps_all());
+        if keep_all().any(|(group, table)| group.pool.available() < needed - table.blocks.len() + spare) {
+            self.release(&mut tables);
+            return None;
         }
-        found
+        for (group, table) in self.groups.iter_mut().zip(&mut tables).filter(|(group, _)| group.keeps_all()) {
+            let missing = needed - table.blocks.len();
+            table.blocks.extend((0..missing).map_while(|_| group.pool.allocate()));
+        }
+        Some(Admission { tables, chain })
     }
 
-    /// A block to write to, held by the caller; empties the least recently used published one if need be.
-    pub(crate) fn allocate(&mut self) -> Option<u32> {
-        let block = match self.blank.pop() {
-            Some(block) => block,
-            None => {
-                let (_, block) = self.idle.pop_first()?;
-                self.forget(block);
-                block
-            }
-        };
-        self.blocks[block as usize].holders = 1;
-        Some(block)
+    /// Whether [`Self::admit`] would succeed once the sequences with these tables gave their blocks back.
+    pub(crate) fn would_admit<'a>(
+        &self,
+        tokens: usize,
+        spare: usize,
+        given_back: impl Iterator<Item = &'a [BlockTable]> + Clone,
+    ) -> bool {
+        let needed = tokens.div_ceil(self.block_size) + spare;
+        self.groups.iter().enumerate().filter(|(_, group)| group.keeps_all()).all(|(index, group)| {
+            let held: usize = given_back.clone().map(|tables| tables[index].held().len()).sum();
+            group.pool.available() + held >= needed
+        })
     }
 
-    /// Makes a full, computed block findable. Returns the hash that its child needs, or `None` when the hash is
-    /// taken by other tokens: then neither this block nor what follows it may be published.
+    /// Takes blocks until the tables have room for `tokens` positions. False when a group has none left; what was taken
+    /// until then is in the tables.
+    pub(crate) fn extend(&mut self, tables: &mut [BlockTable], tokens: usize) -> bool {
+        let needed = tokens.div_ceil(self.block_size);
+        self.groups.iter_mut().zip(tables).all(|(group, table)| {
+            let missing = needed.saturating_sub(table.blocks.len());
+            table.blocks.extend((0..missing).map_while(|_| group.pool.allocate()));
+            table.blocks.len() >= needed
+        })
+    }
+
+    /// Makes a full, computed block findable in all groups: the `index`-th of these tables. Returns the hash that its
+    /// child needs, or `None` when the hash is taken by other tokens: then neither this block nor what follows it may be
+    /// published.
     pub(crate) fn publish(
         &mut self,
         parent: Option<BlockHash>,
         tokens: &[u32],
-        block: u32,
+        tables: &[BlockTable],
+        index: usize,
     ) -> Option<BlockHash> {
         debug_assert_eq!(tokens.len(), self.block_size);
-        let hash = self.hash(parent, tokens);
-        if self.published.contains_key(&hash) {
-            // Someone computed the same tokens at the same time; this copy stays private to its holder.
-            return self.find(hash, parent, tokens).map(|_| hash);
-        }
-        self.published.insert(hash, block);
-        self.blocks[block as usize].content = Some(Content { hash, parent, tokens: tokens.into() });
-        Some(hash)
+        let link = Link { hash: self.hash(parent, tokens), parent, tokens };
+        let mut groups = self.groups.iter_mut().zip(tables);
+        groups.all(|(group, table)| group.pool.publish(&link, table.blocks[index])).then_some(link.hash)
     }
 
-    /// Lets go of a sequence's blocks. Later blocks age first: a prefix is useless without its beginning.
-    pub(crate) fn release(&mut self, blocks: &[u32]) {
-        for &number in blocks.iter().rev() {
-            self.clock += 1;
-            let block = &mut self.blocks[number as usize];
-            debug_assert!(block.holders > 0, "block {number} released twice");
-            block.holders -= 1;
-            if block.holders > 0 {
-                continue;
+    /// Lets go of what a token at position `next` sees nothing of. The earliest block ages first, because what lies
+    /// nearer to the window stays useful longer.
+    pub(crate) fn let_go(&mut self, tables: &mut [BlockTable], next: usize) {
+        for (group, table) in self.groups.iter_mut().zip(tables) {
+            let first = group.first_block(next, self.block_size).min(table.blocks.len());
+            for block in table.blocks.iter_mut().take(first).skip(table.gone) {
+                group.pool.release(&[*block]);
+                *block = GONE;
             }
-            block.released = self.clock;
-            match block.content {
-                Some(_) => drop(self.idle.insert((self.clock, number))),
-                None => self.blank.push(number),
+            table.gone = table.gone.max(first);
+        }
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn release(&mut self, tables: &mut Vec<BlockTable>) {
+        for (group, table) in self.groups.iter_mut().zip(tables.drain(..)) {
+            group.pool.release(table.held());
+        }
+    }
+
+    /// The hashes of the longest prefix behind which a sequence can go on.
+    fn longest_prefix(&self, tokens: &[u32]) -> Vec<BlockHash> {
+        let reusable = tokens.len().saturating_sub(1) / self.block_size;
+        let (mut chain, mut longest) = (Vec::new(), 0);
+        // How many blocks without a gap each group has up to here.
+        let mut runs = vec![0; self.groups.len()];
+        for tokens in tokens.chunks_exact(self.block_size).take(reusable) {
+            let parent = chain.last().copied();
+            let link = Link { hash: self.hash(parent, tokens), parent, tokens };
+            chain.push(link.hash);
+            let (blocks, next) = (chain.len(), chain.len() * self.block_size);
+            let (mut is_whole, mut has_gap) = (true, false);
+            for (group, run) in self.groups.iter().zip(&mut runs) {
+                *run = if group.pool.find(&link).is_some() { *run + 1 } else { 0 };
+                is_whole &= *run >= blocks - group.first_block(next, self.block_size);
+                has_gap |= group.keeps_all() && *run < blocks;
+            }
+            if has_gap {
+                break;
+            }
+            if is_whole {
+                longest = blocks;
             }
         }
+        chain.truncate(longest);
+        chain
     }
 
-    fn find(&self, hash: BlockHash, parent: Option<BlockHash>, tokens: &[u32]) -> Option<u32> {
-        let block = *self.published.get(&hash)?;
-        let content = self.blocks[block as usize].content.as_ref()?;
-        (content.parent == parent && *content.tokens == *tokens).then_some(block)
-    }
-
-    fn hold(&mut self, number: u32) {
-        let block = &mut self.blocks[number as usize];
-        if block.holders == 0 {
-            self.idle.remove(&(block.released, number));
-        }
-        block.holders += 1;
-    }
-
-    fn forget(&mut self, number: u32) {
-        if let Some(content) = self.blocks[number as usize].content.take() {
-            self.published.remove(&content.hash);
-        }
+    /// Takes hold of what the token behind a prefix sees of it.
+    fn hold_prefix(&mut self, chain: &[BlockHash], tokens: &[u32]) -> Vec<BlockTable> {
+        let size = self.block_size;
+        let hold = |group: &mut Group| {
+            let gone = group.first_block(chain.len() * size, size);
+            let mut blocks = vec![GONE; gone];
+            for index in gone..chain.len() {
+                let parent = index.checked_sub(1).map(|before| chain[before]);
+                let link = Link { hash: chain[index], parent, tokens: &tokens[index * size..][..size] };
+                let block = group.pool.find(&link).expect("the chain was made of blocks that are there");
+                group.pool.hold(block);
+                blocks.push(block);
+            }
+            BlockTable { blocks, gone }
+        };
+        self.groups.iter_mut().map(hold).collect()
     }
 
     fn hash(&self, parent: Option<BlockHash>, tokens: &[u32]) -> BlockHash {
@@ -176,100 +238,5 @@ impl BlockManager {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fill(manager: &mut BlockManager, tokens: &[u32]) -> Vec<u32> {
-        let mut parent = None;
-        tokens
-            .chunks(manager.block_size())
-            .map(|chunk| {
-                let block = manager.allocate().expect("enough blocks for the test");
-                if chunk.len() == manager.block_size() {
-                    parent = manager.publish(parent, chunk, block);
-                }
-                block
-            })
-            .collect()
-    }
-
-    fn numbers(found: &[(u32, BlockHash)]) -> Vec<u32> {
-        found.iter().map(|&(block, _)| block).collect()
-    }
-
-    #[test]
-    fn a_released_prefix_is_found_again_and_shared() {
-        let mut manager = BlockManager::new(8, 4);
-        let tokens: Vec<u32> = (0..10).collect();
-        let blocks = fill(&mut manager, &tokens);
-        manager.release(&blocks);
-        assert_eq!(manager.available(), 8, "all blocks are available after release");
-        assert_eq!(manager.idle(), 2, "two full blocks keep their content");
-
-        let first = manager.take_prefix(&tokens);
-        let second = manager.take_prefix(&tokens);
-        assert_eq!(numbers(&first), &blocks[..2]);
-        assert_eq!(numbers(&second), &blocks[..2]);
-        assert_eq!(manager.available(), 6);
-        manager.release(&numbers(&first));
-        assert_eq!(manager.available(), 6, "the second holder still has them");
-        manager.release(&numbers(&second));
-        assert_eq!(manager.available(), 8);
-    }
-
-    #[test]
-    fn the_last_token_is_always_left_to_compute() {
-        let mut manager = BlockManager::new(8, 4);
-        let tokens: Vec<u32> = (0..8).collect();
-        let blocks = fill(&mut manager, &tokens);
-        manager.release(&blocks);
-        assert_eq!(manager.take_prefix(&tokens).len(), 1, "a full hit gives up its last block");
-        assert_eq!(manager.take_prefix(&[]).len(), 0);
-    }
-
-    #[test]
-    fn the_same_tokens_under_another_parent_are_another_block() {
-        let mut manager = BlockManager::new(8, 2);
-        let blocks = fill(&mut manager, &[1, 2, 3, 4]);
-        manager.release(&blocks);
-        assert!(manager.take_prefix(&[3, 4, 9]).is_empty(), "block [3,4] stands behind [1,2] only");
-        assert_eq!(manager.take_prefix(&[1, 2, 3, 5, 9]).len(), 1);
-    }
-
-    #[test]
-    fn equal_hashes_with_other_tokens_are_a_miss() {
-        let mut manager = BlockManager::new(4, 2);
-        let blocks = fill(&mut manager, &[1, 2]);
-        // Pretend that [7, 8] hashes like [1, 2].
-        let forged = manager.hash(None, &[7, 8]);
-        manager.published.insert(forged, blocks[0]);
-        assert!(manager.take_prefix(&[7, 8, 9]).is_empty(), "the tokens are compared, not only the hash");
-        let block = manager.allocate().expect("free blocks");
-        assert_eq!(manager.publish(None, &[7, 8], block), None, "a taken hash ends the chain");
-    }
-
-    #[test]
-    fn the_least_recently_used_tail_is_emptied_first() {
-        let mut manager = BlockManager::new(4, 2);
-        let old = fill(&mut manager, &[1, 2, 3, 4]);
-        let new = fill(&mut manager, &[5, 6, 7, 8]);
-        manager.release(&old);
-        manager.release(&new);
-        let taken = manager.allocate().expect("idle blocks can be emptied");
-        assert_eq!(taken, old[1], "the end of the older sequence goes first");
-        assert_eq!(manager.take_prefix(&[1, 2, 3, 4, 0]).len(), 1);
-        assert_eq!(manager.take_prefix(&[5, 6, 7, 8, 0]).len(), 2);
-        assert_eq!(manager.allocate(), None, "everything is held now");
-    }
-
-    #[test]
-    fn a_copy_computed_at_the_same_time_stays_private() {
-        let mut manager = BlockManager::new(4, 2);
-        let one = fill(&mut manager, &[1, 2]);
-        let two = fill(&mut manager, &[1, 2]);
-        manager.release(&two);
-        assert_eq!(manager.idle(), 0, "the copy is blank after its release");
-        manager.release(&one);
-        assert_eq!(numbers(&manager.take_prefix(&[1, 2, 3])), one);
-    }
-}
+#[path = "block_manager_tests.rs"]
+mod tests;

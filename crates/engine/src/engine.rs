@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use candle_core::Device;
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
-use lantern_models::{CausalLm, LoadOptions, fingerprint};
+use lantern_models::{CausalLm, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
+use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
 use crate::loading::{self, CopyThread};
-use crate::memory::{self, BLOCK_SIZE, MemoryPlan};
+use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
 use crate::request::{GenerateRequest, Prompt};
@@ -42,7 +42,7 @@ pub struct Engine {
 pub(crate) struct Parts {
     pub(crate) model: Box<dyn CausalLm>,
     pub(crate) copy: PackedCopy,
-    pub(crate) device: Device,
+    pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: ChatTemplate,
     pub(crate) info: EngineInfo,
@@ -60,21 +60,24 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        memory::plan(&registry::config(&file)?, file.file_len(), options)
+        let found = device::find(options);
+        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, device, tokenizer, template, info, plan } = parts;
+        let Parts { model, copy, split, tokenizer, template, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        let limits = Limits { max_sequences: options.max_sequences, step_tokens: options.step_tokens };
+        let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
+        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
-            EngineStats { blocks_total: plan.n_blocks, block_size: BLOCK_SIZE, ..EngineStats::default() };
+            EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
         let worker = Worker {
             commands: receiver,
-            runner: ModelRunner::new(model, plan.n_blocks, options.kv_type, device)?,
-            scheduler: Scheduler::new(limits, BlockManager::new(plan.n_blocks, BLOCK_SIZE)),
+            runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
+            scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
             step_tokens: options.step_tokens,
@@ -216,16 +219,23 @@ impl Drop for Engine {
 
 impl Parts {
     pub(crate) fn load(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
+        Self::load_beside(path, options, device::find(options))
+    }
+
+    /// Loads a file with what was found to compute beside the CPU.
+    pub(crate) fn load_beside(
+        path: &Path,
+        options: &EngineOptions,
+        found: Result<Found, String>,
+    ) -> Result<Self, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
         file.require_whole()?;
         let config = registry::config(&file)?;
-        let plan = memory::plan(&config, file.file_len(), options)?;
-        let device = default_device()?;
-        let threads = options.resolved_threads();
-        let packed_copies = options.packed_copies.clone();
-        let how = LoadOptions { device: device.clone(), threads, packed_copies };
-        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, &how)?;
+        let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
+        tracing::info!(%device, "a model is loaded");
+        let copies = options.packed_copies.as_ref();
+        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, split.clone(), copies)?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -238,25 +248,14 @@ impl Parts {
             n_parameters: config.n_parameters,
             kv_bytes: plan.kv_bytes,
             memory_bytes: plan.total_bytes(),
-            threads,
+            threads: options.resolved_threads(),
+            device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
             has_chat_template: template.source() == TemplateSource::File,
             fingerprint: fingerprint(&file),
         };
-        Ok(Self { model, copy, device, tokenizer, template, info, plan })
+        Ok(Self { model, copy, split, tokenizer, template, info, plan })
     }
-}
-
-/// The device that the build's features name; the CPU without one.
-pub(crate) fn default_device() -> Result<Device, EngineError> {
-    let device = if cfg!(feature = "cuda") {
-        Device::new_cuda(0)
-    } else if cfg!(feature = "metal") {
-        Device::new_metal(0)
-    } else {
-        Ok(Device::Cpu)
-    };
-    device.map_err(|error| EngineError::Model(error.into()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams};
 
+#[path = "window_tests.rs"]
+mod windows;
+
 fn golden(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path)
 }
@@ -364,6 +367,7 @@ fn a_bench_of_the_tiny_model_reports_every_figure() {
         kv_type: KvType::F32,
         packed_copies: None,
         warm_up: true,
+        ..BenchOptions::default()
     };
     let report = bench::run(&model_path(), &options).expect("it runs");
     assert_eq!(report.speeds.iter().map(|speed| speed.depth).collect::<Vec<_>>(), [0, 16]);

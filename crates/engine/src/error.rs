@@ -41,6 +41,31 @@ pub enum EngineError {
         /// What would fit.
         proposal: String,
     },
+    /// Layers were asked for on a GPU by number, but there is none that computes.
+    #[error("{layers} layers were asked for on a GPU, but there is none to use: {reason}")]
+    NoDevice {
+        /// How many.
+        layers: u32,
+        /// Why there is none.
+        reason: String,
+    },
+    /// The layers that were asked for do not fit a device.
+    #[error(
+        "{layers} layers with their cache and work space need {} of {device}, but only {} are free",
+        size(*.needed), size(*.available)
+    )]
+    DeviceTooSmall {
+        /// The device.
+        device: String,
+        /// How many layers.
+        layers: usize,
+        /// Bytes of weights, cache and work space.
+        needed: u64,
+        /// Bytes a model may take there.
+        available: u64,
+        /// How many layers would fit.
+        fitting: usize,
+    },
     /// The prompt alone fills the context.
     #[error(
         "the prompt has {prompt} tokens, but the context holds {context} and one must be left for the answer"
@@ -51,6 +76,14 @@ pub enum EngineError {
         /// Tokens asked for on top, when limited.
         max_tokens: Option<usize>,
         /// Tokens the context holds.
+        context: usize,
+    },
+    /// A text without a whole window.
+    #[error("the text has {tokens} tokens, but a window has {context}")]
+    TextTooShort {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens of a window.
         context: usize,
     },
     /// Nothing to continue.
@@ -93,7 +126,10 @@ impl EngineError {
             Self::Tokenizer(error) => error.code(),
             Self::Template(error) => error.code(),
             Self::ModelTooLarge { .. } => "model_too_large",
+            Self::NoDevice { .. } => "no_device",
+            Self::DeviceTooSmall { .. } => "device_too_small",
             Self::ContextOverflow { .. } => "context_overflow",
+            Self::TextTooShort { .. } => "text_too_short",
             Self::EmptyPrompt => "empty_prompt",
             Self::UnknownToken { .. } => "unknown_token",
             Self::InvalidSampling(error) => error.code(),
@@ -113,10 +149,19 @@ impl EngineError {
             Self::Tokenizer(error) => error.next_step(),
             Self::Template(error) => error.next_step(),
             Self::ModelTooLarge { proposal, .. } => proposal.clone(),
+            Self::NoDevice { .. } => {
+                "Leave the number of layers out to compute on the processor; lantern doctor says what it found.".into()
+            }
+            Self::DeviceTooSmall { fitting, .. } => {
+                format!("Ask for at most {fitting} layers or a smaller context, or leave the number out.")
+            }
             Self::ContextOverflow { prompt, context, .. } => format!(
                 "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
                 prompt + 1 - context
             ),
+            Self::TextTooShort { tokens, .. } => {
+                format!("Give a longer text, or ask for windows of at most {tokens} tokens.")
+            }
             Self::EmptyPrompt => "Write something to continue.".into(),
             Self::UnknownToken { .. } => "Tokenise the text with this model's own tokenizer.".into(),
             Self::InvalidSampling(error) => error.next_step(),

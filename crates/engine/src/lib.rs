@@ -8,14 +8,18 @@
 
 pub mod bench;
 mod block_manager;
+mod block_pool;
+mod device;
 mod engine;
 mod error;
 mod generation;
 mod identity;
+mod kv_demand;
 mod loading;
 mod memory;
 mod options;
 mod pacing;
+pub mod perplexity;
 mod request;
 mod runner;
 mod scheduler;
@@ -24,6 +28,7 @@ mod stream;
 pub mod text;
 mod worker;
 
+pub use device::{DevicePart, DeviceUse};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use identity::quantisation;

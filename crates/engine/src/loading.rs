@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use lantern_gguf::GgufFile;
-use lantern_models::LoadOptions;
 use lantern_models::packed::{CopyWriter, Written};
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
+use lantern_models::{PackedCopies, Split};
 
 use crate::error::EngineError;
 use crate::text::{ChatTemplate, Tokenizer};
@@ -15,7 +15,8 @@ use crate::text::{ChatTemplate, Tokenizer};
 /// Loads a file's model, and its tokenizer and template meanwhile on a thread of their own.
 pub(crate) fn load(
     file: &GgufFile,
-    options: &LoadOptions,
+    split: Split,
+    copies: Option<&PackedCopies>,
 ) -> Result<(LoadedModel, Tokenizer, ChatTemplate), EngineError> {
     let text = || -> Result<_, EngineError> {
         let tokenizer = Tokenizer::from_gguf(file)?;
@@ -24,7 +25,7 @@ pub(crate) fn load(
     };
     let (text, loaded) = thread::scope(|scope| {
         let text = scope.spawn(text);
-        let loaded = registry::load(file, options);
+        let loaded = registry::load_with_copy(file, split, copies);
         (text.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), loaded)
     });
     let (tokenizer, template) = text?;

@@ -1,13 +1,15 @@
 //! Whether a model fits, decided with numbers before anything large is allocated.
 //!
 //! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
-//! KV cache and the work space of a step. A cache that is too large is shrunk, down to a context of 2048 tokens
+//! KV cache and the work space of a step. What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
 
 use lantern_models::ModelConfig;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use crate::device::DevicePart;
 use crate::error::{EngineError, size};
+use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
@@ -16,45 +18,50 @@ pub(crate) const DEFAULT_CONTEXT: usize = 8192;
 const LEAST_CONTEXT: usize = 2048;
 /// Tokens in a block of the cache.
 pub(crate) const BLOCK_SIZE: usize = 32;
-/// The pool may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
-const POOL_CONTEXTS: usize = 4;
 
 /// What a model takes, in bytes and tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// Tokens a sequence may have.
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when the cache had to shrink.
     pub wanted_context: usize,
-    /// Blocks of the cache.
-    pub(crate) n_blocks: usize,
-    /// The weights: the whole file.
+    /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::windows`]).
+    pub(crate) n_blocks: Vec<usize>,
+    /// How far back each of them keeps tokens; `None` for everything, as where a context is hardly longer than a window.
+    pub(crate) windows: Vec<Option<u32>>,
+    /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
+    pub(crate) max_sequences: usize,
+    /// The weights: the whole file, less what a device holds in memory of its own.
     pub weight_bytes: u64,
-    /// The cache when full.
+    /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Activations, logits and tokenizer.
     pub scratch_bytes: u64,
-    /// What the engine may use.
+    /// What the engine may use of the host's memory.
     pub available_bytes: u64,
+    /// What is on a device.
+    pub device: Option<DevicePart>,
 }
 
 impl MemoryPlan {
-    /// Weights, cache and work space together.
+    /// Weights, cache and work space together, in host memory.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
     }
 }
 
 /// What the plan is made from; apart from the model so that tests can vary it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Demand {
     weights: u64,
     scratch: u64,
-    bytes_per_token: u64,
+    kv: KvDemand,
     wanted_context: usize,
     available: u64,
     /// The caller's limit on the cache alone.
     kv_limit: Option<u64>,
+    device: Option<DevicePart>,
 }
 
 /// Plans the memory of a model, or refuses it.
@@ -62,49 +69,89 @@ pub(crate) fn plan(
     config: &ModelConfig,
     file_bytes: u64,
     options: &EngineOptions,
+    device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
+    let free = available_bytes();
+    let (layout, kv_type) = (&config.kv_layout, options.kv_type);
+    let host_layers = match device {
+        Some(part) if !part.shares_memory => part.first_layer(),
+        _ => config.n_layers,
+    };
+    let demand = Demand {
+        weights: file_bytes,
+        scratch: scratch_bytes(config, options),
+        kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
+        wanted_context: wanted_context(config, options),
+        available: options.memory_limit.map_or(free, |limit| limit.min(free)),
+        kv_limit: options.kv_bytes,
+        device: None,
+    };
+    match device {
+        Some(part) => demand.beside(part).plan(),
+        None => demand.plan(),
+    }
+}
+
+/// Tokens that a sequence should be able to have.
+pub(crate) fn wanted_context(config: &ModelConfig, options: &EngineOptions) -> usize {
     let wanted = options.context_length.map_or(config.context_length.min(DEFAULT_CONTEXT), |asked| {
         (asked as usize).min(config.context_length)
     });
-    let free = available_bytes();
-    Demand {
-        weights: file_bytes,
-        scratch: scratch_bytes(config, options),
-        bytes_per_token: config.kv_layout.bytes_per_token(options.kv_type) as u64,
-        wanted_context: wanted.max(1),
-        available: options.memory_limit.map_or(free, |limit| limit.min(free)),
-        kv_limit: options.kv_bytes,
-    }
-    .plan()
+    wanted.max(1)
 }
 
 impl Demand {
+    /// What is left for the host when a device takes its part.
+    fn beside(self, part: &DevicePart) -> Self {
+        let weights = self.weights.saturating_sub(part.spared_bytes);
+        let scratch = self.scratch;
+        let beside = Demand { weights, device: Some(part.clone()), ..self };
+        match part.shares_memory {
+            // The same memory holds both parts; copies on the device stand beside what the host keeps.
+            true => Demand {
+                weights: weights + part.weight_bytes,
+                scratch: scratch + part.scratch_bytes,
+                ..beside
+            },
+            false => beside,
+        }
+    }
+
     fn plan(&self) -> Result<MemoryPlan, EngineError> {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
-        let affordable = (for_kv / self.bytes_per_token.max(1)) as usize / BLOCK_SIZE * BLOCK_SIZE;
+        let on_host = self.kv.affordable(self.wanted_context, for_kv);
+        let on_device = |part: &DevicePart| part.kv.affordable(self.wanted_context, part.room_for_kv());
+        let affordable = self.device.as_ref().map_or(on_host, |part| on_device(part).min(on_host));
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
             return Err(self.refusal(least, affordable));
         }
         let context_length = self.wanted_context.min(affordable);
-        // Beyond one context the pool is a convenience: it takes at most half of what is left.
-        let spare = affordable.saturating_sub(context_length) / 2;
-        let tokens = context_length + spare.min((POOL_CONTEXTS - 1) * context_length);
-        let n_blocks = tokens.div_ceil(BLOCK_SIZE);
+        // Beyond one sequence of full length the cache is a convenience: it takes at most half of what is left.
+        let room = (for_kv - self.kv.least_bytes(context_length)) / 2;
+        let mut n_blocks = self.kv.pool(context_length, room);
+        if let Some(part) = &self.device {
+            let room = (part.room_for_kv() - part.kv.least_bytes(context_length)) / 2;
+            let on_device = part.kv.pool(context_length, room);
+            n_blocks.iter_mut().zip(on_device).for_each(|(blocks, there)| *blocks = there.min(*blocks));
+        }
         Ok(MemoryPlan {
             context_length,
             wanted_context: self.wanted_context,
-            n_blocks,
+            max_sequences: self.kv.sequences_in(context_length, &n_blocks),
+            windows: self.kv.windows(context_length),
+            kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
-            kv_bytes: (n_blocks * BLOCK_SIZE) as u64 * self.bytes_per_token,
             scratch_bytes: self.scratch,
             available_bytes: self.available,
+            device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
+            n_blocks,
         })
     }
 
     fn refusal(&self, context: usize, affordable: usize) -> EngineError {
-        let cache = context as u64 * self.bytes_per_token;
+        let cache = self.kv.least_bytes(context);
         let proposal = if self.kv_limit.is_some_and(|limit| limit < cache) {
             format!("Allow the cache at least {}, or ask for a smaller context.", size(cache))
         } else if affordable >= 256 {
@@ -171,25 +218,83 @@ fn peak_rss_bytes_in(process: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kv_demand::KvGroup;
 
     const MB: u64 = 1 << 20;
+
+    fn kv(groups: Vec<KvGroup>) -> KvDemand {
+        KvDemand { groups, max_sequences: 8, step_tokens: 512 }
+    }
 
     fn demand() -> Demand {
         Demand {
             weights: 100 * MB,
             scratch: 50 * MB,
-            bytes_per_token: 16 << 10,
+            kv: kv(vec![KvGroup { window: None, bytes_per_token: 16 << 10 }]),
             wanted_context: 8192,
             available: 4096 * MB,
             kv_limit: None,
+            device: None,
         }
+    }
+
+    /// Three quarters of the layers have a window of 512.
+    fn sliding() -> Demand {
+        let group = |window, bytes_per_token| KvGroup { window, bytes_per_token };
+        Demand { kv: kv(vec![group(None, 4 << 10), group(Some(512), 12 << 10)]), ..demand() }
     }
 
     #[test]
     fn plenty_of_memory_gives_four_contexts() {
         let plan = demand().plan().expect("fits");
-        assert_eq!((plan.context_length, plan.n_blocks), (8192, 4 * 8192 / BLOCK_SIZE));
+        assert_eq!((plan.context_length, plan.n_blocks), (8192, vec![4 * 8192 / BLOCK_SIZE]));
         assert_eq!(plan.kv_bytes, 512 * MB);
+    }
+
+    #[test]
+    fn layers_with_a_window_have_room_for_windows() {
+        let plan = sliding().plan().expect("fits");
+        // 511 positions touch 17 blocks at most, and each sequence begins another; 512 tokens of a step fill 16.
+        assert_eq!(plan.n_blocks, [4 * 256, 2 * 8 * 18 + 16]);
+        assert_eq!(plan.kv_bytes, 32 * ((1024 * 4 + 304 * 12) << 10));
+        assert_eq!(plan.max_sequences, 8);
+    }
+
+    #[test]
+    fn a_context_hardly_longer_than_a_window_is_kept_whole() {
+        let of = |wanted_context| {
+            let plan = Demand { wanted_context, ..sliding() }.plan().expect("fits");
+            (plan.windows, plan.n_blocks)
+        };
+        // Eight windows and a step are 160 blocks; four contexts of 1024 tokens are 128, of 2048 tokens 256.
+        assert_eq!(of(1024), (vec![None, None], vec![128, 128]));
+        assert_eq!(of(2048), (vec![None, Some(512)], vec![256, 256]));
+        assert_eq!(of(4096), (vec![None, Some(512)], vec![512, 304]));
+    }
+
+    #[test]
+    fn windows_make_room_for_a_longer_context() {
+        // Without windows 3072 tokens would fit into these 48 MB.
+        let plan = Demand { available: 150 * MB + 48 * MB, ..sliding() }.plan().expect("fits");
+        assert_eq!((plan.context_length, plan.n_blocks), (8192, vec![256 + 6, 34 + 2]));
+        let least = 32 * MB + 34 * 32 * (12 << 10);
+        assert!(plan.kv_bytes <= least + (48 * MB - least) / 2, "half of the rest is left alone");
+    }
+
+    #[test]
+    fn fewer_sequences_run_where_their_windows_do_not_fit() {
+        let of = |kv_limit| {
+            let plan = Demand { kv_limit: Some(kv_limit), ..sliding() }.plan().expect("fits");
+            assert!(plan.kv_bytes <= kv_limit, "{} of {kv_limit}", plan.kv_bytes);
+            (plan.context_length, plan.n_blocks[1], plan.max_sequences)
+        };
+        let one = 32 * MB + 34 * 32 * (12 << 10);
+        assert_eq!(of(one), (8192, 34, 1));
+        assert_eq!(of(one - 1), (8192 - 32, 34, 1));
+        let (_, blocks, sequences) = of(one + 60 * MB);
+        assert!((1..8).contains(&sequences) && blocks >= sequences * 18 + 16, "{blocks}, {sequences}");
+        let without = Demand { kv_limit: Some(32 * MB), ..demand() }.plan().expect("fits");
+        assert_eq!((without.context_length, without.max_sequences), (2048, 8), "no windows, no limit");
     }
 
     #[test]

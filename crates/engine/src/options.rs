@@ -2,6 +2,7 @@
 
 use lantern_models::{KvType, PackedCopies};
 
+use crate::device::DeviceUse;
 use crate::error::EngineError;
 
 /// How to load a model. The defaults suit one person's computer.
@@ -14,7 +15,8 @@ pub struct EngineOptions {
     pub context_length: Option<u32>,
     /// How keys and values are kept.
     pub kv_type: KvType,
-    /// Sequences computed together; more wait in a queue.
+    /// Sequences computed together; more wait in a queue. Where layers have a window there may be fewer, when memory is
+    /// short.
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
@@ -24,6 +26,12 @@ pub struct EngineOptions {
     pub memory_limit: Option<u64>,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
+    /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
+    /// takes as many as fit.
+    pub gpu_layers: Option<u32>,
+    /// How many layers, the first ones, keep their experts on the CPU; more than there are means all. `None` takes the
+    /// experts of as many to the GPU as fit beside all the rest.
+    pub cpu_expert_layers: Option<u32>,
 }
 
 impl Default for EngineOptions {
@@ -37,6 +45,8 @@ impl Default for EngineOptions {
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
+            gpu_layers: None,
+            cpu_expert_layers: None,
         }
     }
 }
@@ -94,14 +104,16 @@ pub struct EngineInfo {
     pub file_bytes: u64,
     /// Weights.
     pub n_parameters: u64,
-    /// Size of the KV cache when full.
+    /// Size of the KV cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
-    /// Weights, cache and work space together.
+    /// Weights, cache and work space together, in host memory.
     pub memory_bytes: u64,
     /// Threads that compute.
     pub threads: usize,
     /// Whether the weights came from a packed copy.
     pub from_packed_copy: bool,
+    /// What computes beside the CPU.
+    pub device: DeviceUse,
     /// Whether the file brings a chat template of its own.
     pub has_chat_template: bool,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.
@@ -115,7 +127,7 @@ pub struct EngineStats {
     pub running: usize,
     /// Sequences in the queue.
     pub waiting: usize,
-    /// Blocks of the KV cache.
+    /// Blocks of the KV cache, of all its groups of layers together; so are those below.
     pub blocks_total: usize,
     /// Blocks that sequences hold.
     pub blocks_used: usize,

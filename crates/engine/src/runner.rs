@@ -3,10 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use candle_core::Device;
-use lantern_models::{BatchSeq, CausalLm, ForwardBatch, KvCache, KvType, ModelConfig};
+use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, Split};
 
+use crate::block_manager::BlockTable;
 use crate::error::EngineError;
+use crate::kv_demand::lone_blocks;
 use crate::memory::BLOCK_SIZE;
 
 /// Which rows of a piece give logits.
@@ -24,8 +25,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) tokens: &'a [u32],
     /// Position of the first of them.
     pub(crate) start: usize,
-    /// The sequence's block table; covers at least `start + tokens.len()` positions.
-    pub(crate) blocks: &'a [u32],
+    /// The sequence's blocks in each group of layers; they cover at least `start + tokens.len()` positions.
+    pub(crate) tables: &'a [BlockTable],
     pub(crate) logits: LogitRows,
 }
 
@@ -33,22 +34,23 @@ pub(crate) struct Piece<'a> {
 pub(crate) struct ModelRunner {
     model: Box<dyn CausalLm>,
     kv: KvCache,
-    device: Device,
+    /// How the layers compute, which is where the cache keeps what they write.
+    split: Split,
     /// Kept for their allocations, and the logits for who reads them.
     batch: ForwardBatch,
     logits: Vec<f32>,
 }
 
 impl ModelRunner {
-    /// Reserves the cache; its pages are touched only when they are used.
+    /// Reserves the cache, with so many blocks for each group of layers; its pages are touched only when they are used.
     pub(crate) fn new(
         model: Box<dyn CausalLm>,
-        n_blocks: usize,
+        n_blocks: &[usize],
         kv_type: KvType,
-        device: Device,
+        split: Split,
     ) -> Result<Self, EngineError> {
-        let kv = KvCache::new(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &device)?;
-        Ok(Self { model, kv, device, batch: ForwardBatch::default(), logits: Vec::new() })
+        let kv = KvCache::for_split(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &split)?;
+        Ok(Self { model, kv, split, batch: ForwardBatch::default(), logits: Vec::new() })
     }
 
     /// The model's hyper-parameters.
@@ -62,6 +64,11 @@ impl ModelRunner {
         forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
     }
 
+    /// Moves a little more of the weights to where they are read faster; whether there is more to move.
+    pub(crate) fn settle(&self) -> bool {
+        self.split.settle()
+    }
+
     /// A row of the last pass's logits, one number for each token of the vocabulary. Whoever samples may change it.
     pub(crate) fn row(&mut self, index: usize) -> Option<&mut [f32]> {
         let vocab_size = self.model.config().vocab_size;
@@ -70,15 +77,15 @@ impl ModelRunner {
 
     /// Logits at every position of `ids`, from a cache of its own with full precision.
     pub(crate) fn logits(&self, ids: &[u32], step_tokens: usize) -> Result<Vec<f32>, EngineError> {
-        let n_blocks = ids.len().div_ceil(BLOCK_SIZE);
-        let blocks: Vec<u32> = (0..n_blocks as u32).collect();
         let layout = &self.config().kv_layout;
-        let mut kv = KvCache::new(layout, n_blocks, BLOCK_SIZE, KvType::F32, &self.device)?;
+        let n_blocks = lone_blocks(layout, ids.len(), step_tokens);
+        let tables = lone_tables(&n_blocks, ids.len());
+        let mut kv = KvCache::for_split(layout, &n_blocks, BLOCK_SIZE, KvType::F32, &self.split)?;
         let (mut batch, mut logits) = (ForwardBatch::default(), Vec::new());
         let mut all = Vec::with_capacity(ids.len() * self.config().vocab_size);
         for (index, tokens) in ids.chunks(step_tokens).enumerate() {
             let start = index * step_tokens;
-            fill_batch(&mut batch, [Piece { tokens, start, blocks: &blocks, logits: LogitRows::All }]);
+            fill_batch(&mut batch, [Piece { tokens, start, tables: &tables, logits: LogitRows::All }]);
             forward(self.model.as_ref(), &batch, &mut kv, &mut logits)?;
             all.extend_from_slice(&logits);
         }
@@ -100,7 +107,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
     })
 }
 
-fn forward(
+/// One forward pass of a batch; the wanted logits replace those in `logits`.
+pub(crate) fn forward(
     model: &dyn CausalLm,
     batch: &ForwardBatch,
     kv: &mut KvCache,
@@ -109,28 +117,26 @@ fn forward(
     guarded(|| model.forward(batch, kv, logits).map_err(|error| EngineError::StepFailed(error.to_string())))
 }
 
-fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator<Item = Piece<'a>>) {
+/// Replaces a batch by these pieces.
+pub(crate) fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator<Item = Piece<'a>>) {
     batch.clear();
     for piece in pieces {
-        let first_row = batch.tokens.len();
-        let rows = piece.tokens.len();
-        let context = piece.start + rows;
-        batch.tokens.extend_from_slice(piece.tokens);
-        for position in piece.start..context {
-            let slot = piece.blocks[position / BLOCK_SIZE] as usize * BLOCK_SIZE + position % BLOCK_SIZE;
-            batch.positions.push(position as u32);
-            batch.slots.push(slot as u32);
-        }
-        let last_row = (first_row + rows) as u32;
+        let first_row = batch.rows();
+        let tables = piece.tables.iter().map(BlockTable::blocks);
+        batch.push(piece.tokens, piece.start, tables, BLOCK_SIZE);
+        let rows = first_row as u32..batch.rows() as u32;
         match piece.logits {
             LogitRows::None => {}
-            LogitRows::Last => batch.logit_rows.push(last_row - 1),
-            LogitRows::All => batch.logit_rows.extend(first_row as u32..last_row),
+            LogitRows::Last => batch.logit_rows.extend(rows.last()),
+            LogitRows::All => batch.logit_rows.extend(rows),
         }
-        let first_block = batch.block_tables.len();
-        batch.block_tables.extend_from_slice(&piece.blocks[..context.div_ceil(BLOCK_SIZE)]);
-        batch.seqs.push(BatchSeq { first_row, rows, context, first_block });
     }
+}
+
+/// The tables of the only sequence of a cache with so many blocks for each group of layers.
+pub(crate) fn lone_tables(n_blocks: &[usize], context: usize) -> Vec<BlockTable> {
+    let len = context.div_ceil(BLOCK_SIZE);
+    n_blocks.iter().map(|&n_blocks| BlockTable::in_turn(len, n_blocks)).collect()
 }
 
 #[cfg(test)]
@@ -141,17 +147,22 @@ mod tests {
     fn a_batch_names_every_row_s_place() {
         let size = BLOCK_SIZE as u32;
         let mut batch = ForwardBatch::default();
+        let in_turn = |blocks| vec![BlockTable::in_turn(3, 3), BlockTable::in_turn(3, blocks)];
+        let (three, two) = (in_turn(3), in_turn(2));
         let prompt =
-            Piece { tokens: &[7, 8, 9], start: BLOCK_SIZE - 1, blocks: &[5, 2, 8], logits: LogitRows::None };
-        let decode = Piece { tokens: &[4], start: 0, blocks: &[3], logits: LogitRows::Last };
+            Piece { tokens: &[7, 8, 9], start: 2 * BLOCK_SIZE - 1, tables: &two, logits: LogitRows::None };
+        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits: LogitRows::Last };
         fill_batch(&mut batch, [prompt, decode]);
         assert_eq!(batch.tokens, [7, 8, 9, 4]);
-        assert_eq!(batch.positions, [size - 1, size, size + 1, 0]);
-        assert_eq!(batch.slots, [5 * size + size - 1, 2 * size, 2 * size + 1, 3 * size]);
+        assert_eq!(batch.positions, [2 * size - 1, 2 * size, 2 * size + 1, 0]);
+        let [all, turns] = &batch.groups[..] else { panic!("two groups of layers") };
+        assert_eq!(all.slots, [2 * size - 1, 2 * size, 2 * size + 1, 0]);
+        assert_eq!(turns.slots, [2 * size - 1, 0, 1, 0]);
         assert_eq!(batch.logit_rows, [3]);
-        assert_eq!(batch.block_tables, [5, 2, 3], "only blocks that hold something are named");
-        assert_eq!((batch.seqs[0].first_block, batch.seqs[1].first_block), (0, 2));
-        assert_eq!((batch.seqs[0].context, batch.seqs[1].first_row), (BLOCK_SIZE + 2, 3));
+        assert_eq!(all.block_tables, [0, 1, 2, 0], "only blocks that hold something are named");
+        assert_eq!(turns.block_tables, [0, 1, 0, 0]);
+        assert_eq!((batch.seqs[0].first_block, batch.seqs[1].first_block), (0, 3));
+        assert_eq!((batch.seqs[0].context, batch.seqs[1].first_row), (2 * BLOCK_SIZE + 2, 3));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! known tokens when it is admitted, so only decoding rows ever ask for more. When no block is left, the
 //! lowest-ranked running sequence gives its blocks back and is computed again later; a chat therefore never
 //! gives way to an API request or to background work, only to an older chat.
+//!
+//! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
+//! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
 use crate::block_manager::BlockManager;
 use crate::request::Priority;
@@ -57,20 +60,21 @@ impl Scheduler {
         let mut budget = self.limits.step_tokens;
         self.schedule_decode(step, &mut budget);
         let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
-        for sequence in self.running.iter().filter(|s| s.remaining() > 1) {
+        for sequence in self.running.iter_mut().filter(|s| s.remaining() > 1) {
             let mut rows = sequence.remaining().min(budget);
             if sequence.priority != Priority::Chat {
                 rows = rows.min(others);
                 others -= rows;
             }
-            if rows > 0 {
+            if rows > 0 && self.blocks.extend(&mut sequence.tables, sequence.computed + rows) {
                 budget -= rows;
                 step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
             }
         }
     }
 
-    /// Records that `rows` more tokens of a sequence are in the KV cache, and publishes the blocks they filled.
+    /// Records that `rows` more tokens of a sequence are in the KV cache, publishes the blocks they filled and lets go of
+    /// those that its windows have left behind.
     pub(crate) fn advance(&mut self, id: SequenceId, rows: usize) {
         let size = self.blocks.block_size();
         let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) else { return };
@@ -78,11 +82,12 @@ impl Scheduler {
         while sequence.publishes && (sequence.chain.len() + 1) * size <= sequence.computed {
             let index = sequence.chain.len();
             let tokens = &sequence.tokens[index * size..(index + 1) * size];
-            match self.blocks.publish(sequence.chain.last().copied(), tokens, sequence.blocks[index]) {
+            match self.blocks.publish(sequence.chain.last().copied(), tokens, &sequence.tables, index) {
                 Some(hash) => sequence.chain.push(hash),
                 None => sequence.publishes = false,
             }
         }
+        self.blocks.let_go(&mut sequence.tables, sequence.computed);
     }
 
     /// Appends a sampled token.
@@ -96,8 +101,8 @@ impl Scheduler {
     pub(crate) fn remove(&mut self, id: SequenceId) {
         self.waiting.retain(|s| s.id != id);
         if let Some(index) = self.running.iter().position(|s| s.id == id) {
-            let sequence = self.running.remove(index);
-            self.blocks.release(&sequence.blocks);
+            let mut sequence = self.running.remove(index);
+            self.blocks.release(&mut sequence.tables);
         }
     }
 
@@ -153,21 +158,15 @@ impl Scheduler {
         if self.running.len() >= self.limits.max_sequences {
             return false;
         }
-        let prefix = self.blocks.take_prefix(&self.waiting[0].tokens);
-        let (mut blocks, chain): (Vec<u32>, Vec<_>) = prefix.into_iter().unzip();
-        let needed = self.blocks.blocks_for(self.waiting[0].tokens.len()) - blocks.len();
         // One block per running sequence stays free, or the newcomer would be thrown out at once.
-        if self.blocks.available() < needed + self.running.len() {
-            self.blocks.release(&blocks);
+        let Some(admission) = self.blocks.admit(&self.waiting[0].tokens, self.running.len()) else {
             return false;
-        }
-        let computed = chain.len() * self.blocks.block_size();
-        blocks.extend((0..needed).map_while(|_| self.blocks.allocate()));
+        };
         let mut sequence = self.waiting.remove(0);
-        sequence.computed = computed;
-        sequence.cached.get_or_insert(computed);
-        sequence.blocks = blocks;
-        sequence.chain = chain;
+        sequence.computed = admission.chain.len() * self.blocks.block_size();
+        sequence.cached.get_or_insert(sequence.computed);
+        sequence.tables = admission.tables;
+        sequence.chain = admission.chain;
         insert_by_rank(&mut self.running, sequence);
         true
     }
@@ -175,12 +174,14 @@ impl Scheduler {
     /// Whether preempting all running sequences below `priority` would admit the head of the queue.
     fn lower_classes_could_make_room(&self, priority: Priority) -> bool {
         let lower = || self.running.iter().filter(|s| s.priority > priority);
-        let held: usize = lower().map(|s| s.blocks.len()).sum();
         let staying = self.running.len() - lower().count();
-        let needed = self.blocks.blocks_for(self.waiting[0].tokens.len());
         lower().count() > 0
             && staying < self.limits.max_sequences
-            && self.blocks.available() + held >= needed + staying
+            && self.blocks.would_admit(
+                self.waiting[0].tokens.len(),
+                staying,
+                lower().map(|s| s.tables.as_slice()),
+            )
     }
 
     fn schedule_decode(&mut self, step: &mut Vec<Scheduled>, budget: &mut usize) {
@@ -191,7 +192,7 @@ impl Scheduler {
             if is_ready && *budget == 0 {
                 return;
             }
-            if is_ready && self.ensure_block(id) {
+            if is_ready && self.ensure_blocks(id) {
                 *budget -= 1;
                 step.push(Scheduled { id, rows: 1, samples: true });
             }
@@ -199,25 +200,21 @@ impl Scheduler {
         }
     }
 
-    /// Makes sure that a decoding sequence has a block for its next row, at the cost of lower ranks. False when
-    /// the sequence had to go back to the queue itself, now or earlier in this step.
-    fn ensure_block(&mut self, id: SequenceId) -> bool {
+    /// Makes sure that a decoding sequence has blocks for its next row, at the cost of lower ranks. False when the
+    /// sequence had to go back to the queue itself, now or earlier in this step.
+    fn ensure_blocks(&mut self, id: SequenceId) -> bool {
         loop {
             let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) else { return false };
-            if self.blocks.blocks_for(sequence.tokens.len()) <= sequence.blocks.len() {
+            if self.blocks.extend(&mut sequence.tables, sequence.tokens.len()) {
                 return true;
             }
-            match self.blocks.allocate() {
-                Some(block) => sequence.blocks.push(block),
-                None => self.preempt_last(),
-            }
+            self.preempt_last();
         }
     }
 
     fn preempt_last(&mut self) {
         let Some(mut sequence) = self.running.pop() else { return };
-        self.blocks.release(&sequence.blocks);
-        sequence.blocks.clear();
+        self.blocks.release(&mut sequence.tables);
         sequence.chain.clear();
         sequence.computed = 0;
         self.preemptions += 1;

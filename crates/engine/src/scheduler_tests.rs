@@ -5,7 +5,7 @@ use super::*;
 const ANY: usize = usize::MAX;
 
 fn scheduler(blocks: usize, max_sequences: usize, step_tokens: usize) -> Scheduler {
-    Scheduler::new(Limits { max_sequences, step_tokens }, BlockManager::new(blocks, 4))
+    Scheduler::new(Limits { max_sequences, step_tokens }, BlockManager::new([(None, blocks)], 4))
 }
 
 fn prompt(start: u32, len: u32) -> Vec<u32> {
@@ -175,4 +175,28 @@ fn a_lone_sequence_may_fill_the_whole_pool() {
     }
     assert_eq!(s.preemptions(), 0);
     assert_eq!(s.get(0).expect("running").tokens.len(), 17);
+}
+
+#[test]
+fn a_long_prompt_is_read_through_few_blocks_of_a_window() {
+    // Beside the blocks for everything five for a window of 6: two that it touches, one to begin, two of a step.
+    let blocks = BlockManager::new([(None, 40), (Some(6), 5)], 4);
+    let mut s = Scheduler::new(Limits { max_sequences: 1, step_tokens: 8 }, blocks);
+    submit(&mut s, 0, Priority::Chat, prompt(0, 90));
+    let mut read = 0;
+    while read < 90 {
+        let plan = step(&mut s);
+        assert_eq!(plan.len(), 1, "after {read} tokens");
+        read += plan[0].rows;
+    }
+    for _ in 0..30 {
+        assert_eq!(step(&mut s), [part(0, 1, true)]);
+    }
+    assert_eq!(s.preemptions(), 0);
+    s.remove(0);
+    assert_eq!(s.blocks().available(), 45);
+    submit(&mut s, 1, Priority::Chat, prompt(0, 90));
+    step(&mut s);
+    let cached = s.get(1).expect("running").cached;
+    assert_eq!(cached, Some(0), "the window before the end of the prompt was written over");
 }

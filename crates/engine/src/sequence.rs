@@ -1,6 +1,6 @@
 //! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
 
-use crate::block_manager::BlockHash;
+use crate::block_manager::{BlockHash, BlockTable};
 use crate::request::Priority;
 
 /// Counts requests from the engine's start; a lower id arrived earlier.
@@ -16,12 +16,12 @@ pub(crate) struct Sequence {
     pub(crate) tokens: Vec<u32>,
     /// How many of `tokens` are the prompt.
     pub(crate) prompt_tokens: usize,
-    /// How many of `tokens` have their keys and values in `blocks`.
+    /// How many of `tokens` have been computed; their keys and values are in the blocks, as far back as layers look.
     pub(crate) computed: usize,
     /// Prompt tokens that the prefix cache gave when the sequence first ran; `None` before that.
     pub(crate) cached: Option<usize>,
-    /// The block table: position `p` lies in `blocks[p / block_size]`.
-    pub(crate) blocks: Vec<u32>,
+    /// Its blocks in each group of layers; empty while it waits.
+    pub(crate) tables: Vec<BlockTable>,
     /// Hashes of the leading blocks that are published or came from the cache.
     pub(crate) chain: Vec<BlockHash>,
     /// Cleared when a hash collision ended the chain.
@@ -38,7 +38,7 @@ impl Sequence {
             tokens: prompt,
             computed: 0,
             cached: None,
-            blocks: Vec::new(),
+            tables: Vec::new(),
             chain: Vec::new(),
             publishes: true,
         }

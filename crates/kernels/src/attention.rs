@@ -7,13 +7,16 @@
 
 mod cache;
 mod chunk;
+mod hadamard;
 mod plan;
+mod rounding;
 mod softmax;
 mod task;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod values;
+mod wide;
 
 use std::sync::Arc;
 
@@ -106,6 +109,11 @@ fn run(
             task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);
         }
         (KvSlice::Q8_0 { scales, quants }, KvSlice::Q8_0 { scales: v_scales, quants: v_quants }) => {
+            let k = chunk::Plane { numbers: quants, scales };
+            let v = chunk::Plane { numbers: v_quants, scales: v_scales };
+            task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);
+        }
+        (KvSlice::Q4_0 { scales, quants }, KvSlice::Q4_0 { scales: v_scales, quants: v_quants }) => {
             let k = chunk::Plane { numbers: quants, scales };
             let v = chunk::Plane { numbers: v_quants, scales: v_scales };
             task::run_all(&task::Job { isa, shape, q, k, v, block_tables }, pool, seqs, out);

@@ -14,7 +14,8 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum, run};
+use passes::{Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum};
+pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
 const WORTH_A_THREAD: usize = 16 * 1024;

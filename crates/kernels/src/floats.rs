@@ -1,7 +1,7 @@
 //! Weights that are plain floats, multiplied with activations as they are.
 //!
 //! A product adds in sixteen lanes and then adds the lanes in a fixed order, so a row's numbers do not depend on the
-//! batch. With AVX2 the multiply-adds are fused; the portable path rounds twice.
+//! batch. In vectors the multiply-adds are fused; the portable path rounds twice.
 
 use std::cell::RefCell;
 use std::mem::take;
@@ -10,9 +10,7 @@ use half::f16;
 use lantern_gguf::{GgmlType, dequantize};
 
 use crate::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::lanes::Avx;
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::{Lanes, Plain, Vector};
 use crate::matmul::ExpertRows;
 use crate::matrix::QMatrix;
 use crate::pool::Pool;
@@ -79,12 +77,10 @@ fn one_matrix(pool: &Pool, isa: Isa, w: &QMatrix, matrix: usize, x: &[f32], out:
 
 /// The products of one row of weights with every row of `x`; `values` is room for the row.
 fn products(isa: Isa, ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if isa >= Isa::Avx2 {
+    if isa.has_vectors() {
         // SAFETY: this instruction set was detected.
-        return unsafe { products_avx2(ty, row, values, x, sums) };
+        return unsafe { products_of_vectors(ty, row, values, x, sums) };
     }
-    let _ = isa;
     // SAFETY: plain code runs everywhere.
     unsafe {
         read::<Plain>(ty, row, values);
@@ -93,14 +89,13 @@ fn products(isa: Isa, ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], s
 }
 
 /// # Safety
-/// The processor must have AVX2, FMA and F16C.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn products_avx2(ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
+/// The instruction set of [`Vector`] must be there.
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+unsafe fn products_of_vectors(ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
     // SAFETY: the features are enabled.
     unsafe {
-        read::<Avx>(ty, row, values);
-        products_with::<Avx>(values, x, sums);
+        read::<Vector>(ty, row, values);
+        products_with::<Vector>(values, x, sums);
     }
 }
 

@@ -1,9 +1,22 @@
-//! Eight floats that are computed together: in plain Rust, or in one AVX register.
+//! Eight floats that are computed together: in plain Rust, in one AVX register, or in two of NEON's.
 //!
 //! Kernels over floats are written once against [`Lanes`]. The vector type fuses multiply-adds, the plain one rounds
 //! twice; both add their lanes up in the same order.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 use half::f16;
+
+/// The vector type of this architecture, for those families that have one ([`crate::Isa::has_vectors`]).
+#[cfg(target_arch = "x86_64")]
+pub type Vector = Avx;
+/// The vector type of this architecture, for those families that have one ([`crate::Isa::has_vectors`]).
+#[cfg(target_arch = "aarch64")]
+pub type Vector = neon::Neon;
+/// The vector type of this architecture: none is known.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub type Vector = Plain;
 
 /// Eight floats.
 ///
@@ -33,6 +46,17 @@ pub trait Lanes: Copy {
     /// # Safety
     /// As [`Lanes::splat`].
     unsafe fn load_bytes(from: &[i8; 8]) -> Self;
+
+    /// Sixteen 4-bit integers: the low halves of eight bytes, then the high ones, in two's complement.
+    ///
+    /// # Safety
+    /// As [`Lanes::splat`].
+    #[inline(always)]
+    unsafe fn load_nibbles(from: &[u8; 8]) -> [Self; 2] {
+        let (low, high) = (from.map(|byte| (byte << 4) as i8 >> 4), from.map(|byte| byte as i8 >> 4));
+        // SAFETY: the caller's promise.
+        unsafe { [Self::load_bytes(&low), Self::load_bytes(&high)] }
+    }
 
     /// Eight numbers in a row, as little-endian bytes of type bfloat16.
     ///
@@ -78,6 +102,19 @@ pub trait Lanes: Copy {
 
     /// 2ⁿ, where each lane is n + 1.5·2²³ (an integer left in the low bits), −127 < n < 128.
     fn power_of_two(self) -> Self;
+
+    /// Sums and differences of neighbouring lanes, then of those two apart, then of those four apart: eight numbers
+    /// times the Walsh-Hadamard matrix. The same bits from every type.
+    #[inline(always)]
+    fn hadamard(self) -> Self {
+        let mut l = [0.0; 8];
+        self.store(&mut l);
+        for step in [1, 2, 4] {
+            l = std::array::from_fn(|i| if i & step == 0 { l[i] + l[i ^ step] } else { l[i ^ step] - l[i] });
+        }
+        // SAFETY: a value of this type exists, so its instruction set is there.
+        unsafe { Self::load(&l) }
+    }
 
     /// Adds the lanes: halves, then quarters, then pairs.
     #[inline(always)]
@@ -201,6 +238,29 @@ mod avx {
         #[inline(always)]
         unsafe fn load_bytes(from: &[i8; 8]) -> Self {
             Avx(unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.as_ptr().cast()))) })
+        }
+
+        #[inline(always)]
+        unsafe fn load_nibbles(from: &[u8; 8]) -> [Self; 2] {
+            unsafe {
+                let bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from.as_ptr().cast()));
+                let low = _mm256_srai_epi32(_mm256_slli_epi32(bytes, 28), 28);
+                let high = _mm256_srai_epi32(bytes, 4);
+                [Avx(_mm256_cvtepi32_ps(low)), Avx(_mm256_cvtepi32_ps(high))]
+            }
+        }
+
+        #[inline(always)]
+        fn hadamard(self) -> Self {
+            // Each lane becomes its neighbour plus or minus itself; a product with ±1 is exact.
+            unsafe {
+                let signs = _mm256_setr_ps(1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0);
+                let pairs = _mm256_fmadd_ps(self.0, signs, _mm256_permute_ps(self.0, 0b10_11_00_01));
+                let signs = _mm256_setr_ps(1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0);
+                let quarters = _mm256_fmadd_ps(pairs, signs, _mm256_permute_ps(pairs, 0b01_00_11_10));
+                let signs = _mm256_setr_ps(1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0);
+                Avx(_mm256_fmadd_ps(quarters, signs, _mm256_permute2f128_ps(quarters, quarters, 1)))
+            }
         }
 
         #[inline(always)]

@@ -293,6 +293,8 @@ impl GroupWork<'_> {
         }
         let Scratch { panel, mut sums } = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
         let mut panel = panel.unwrap_or_else(Panel::new);
+        // SAFETY: the kernel was chosen for an instruction set that is there.
+        let _set_up = unsafe { self.job.kernel.set_up() };
         for tile in tiles {
             sums.clear();
             sums.resize(self.rows.len(), [0.0; ROWS]);

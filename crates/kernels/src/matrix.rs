@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
-use crate::arena::{Arena, ArenaBytes, take_pages};
+use crate::arena::{Arena, ArenaBytes};
 use crate::error::check_len;
 use crate::isa::isa;
 use crate::packed::{Packing, ROWS, pack, packing, unpack_row};
@@ -211,7 +211,6 @@ fn pack_and_release(
     let piece = (PIECE / tile_bytes).max(1) * tile_bytes;
     for (start, to) in part.clone().step_by(piece).zip(to.chunks_mut(piece)) {
         let from = start..part.end.min(start + piece);
-        take_pages(pool, to);
         pack(isa(), pool, packing, &bytes[from.clone()], row_bytes, to);
         bytes.release(from);
     }

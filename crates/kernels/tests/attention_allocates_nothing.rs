@@ -3,7 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use lantern_kernels::{AttentionSeq, AttentionShape, KvSlice, Pool, attention};
+use half::f16;
+use lantern_kernels::{
+    AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, Pool, attention, store_kv,
+};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -43,6 +46,8 @@ fn a_second_call_allocates_nothing() {
     };
     let (rows, context) = (20, 1000);
     let cache = vec![0.5; 1024 * 2 * 64];
+    let (mut scales, mut quants) = (vec![f16::ONE; cache.len() / 32], vec![0x35; cache.len() / 2]);
+    let dims = KvDims { n_kv_heads: 2, head_dim: 64, block_size: 32 };
     let blocks: Vec<u32> = (0..64).map(|i| i % 32).collect();
     // One row far back, whose context is cut, and the rows of a prompt.
     let seqs = [
@@ -56,6 +61,11 @@ fn a_second_call_allocates_nothing() {
         let mut run = || {
             let (k, v) = (KvSlice::F32(&cache), KvSlice::F32(&cache));
             attention(&pool, &shape, &q, k, v, &seqs, &blocks, &mut out).expect("the shapes agree");
+            // The kind of cache that has most to do.
+            let mut to = KvSliceMut::Q4_0 { scales: &mut scales, quants: &mut quants };
+            store_kv(&dims, KvSide::Keys, &mut to, &[7], &q[..128]).expect("the lengths agree");
+            let kept = KvSlice::Q4_0 { scales: &scales, quants: &quants };
+            attention(&pool, &shape, &q, kept, kept, &seqs, &blocks, &mut out).expect("the shapes agree");
             ALLOCATIONS.get()
         };
         // Which tasks a thread gets is chance: give it many.

@@ -135,7 +135,7 @@ impl Attention {
     pub(crate) fn with_value_norm(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
         if let Some(own) = &mut self.own {
             let ones = vec![1.0; self.params.head_dim];
-            own.v_norm = Some(RmsNorm::new(ones, eps, weights.compute().device())?);
+            own.v_norm = Some(RmsNorm::new(ones, eps, weights.split().block(self.layer).device())?);
         }
         Ok(self)
     }
@@ -163,6 +163,7 @@ impl Attention {
         kv: &mut KvCache,
     ) -> Result<HostRows, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap } = self.params;
+        let blocks = &batch.groups[kv.group_of(self.cache)];
         let mut q = match &self.own {
             None => self.q.forward_host(x)?,
             Some(own) => {
@@ -176,7 +177,7 @@ impl Attention {
                 if let Some(rope) = rope {
                     rope.turn(&mut k, n_kv_heads, head_dim)?;
                 }
-                kv.write(self.cache, &batch.slots, &k, &v)?;
+                kv.write(self.cache, &blocks.slots, &k, &v)?;
                 q
             }
         };
@@ -197,7 +198,7 @@ impl Attention {
             sinks: None,
         };
         let (keys, values) = kv.slices(self.cache)?;
-        let (seqs, tables) = (&batch.seqs, &batch.block_tables);
+        let (seqs, tables) = (&batch.seqs, &blocks.block_tables);
         let mut out = x.room(q.width());
         lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
         self.output.forward_host(&out)
@@ -212,6 +213,7 @@ impl Attention {
     ) -> Result<Tensor, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let rows = batch.rows();
+        let group = kv.group_of(self.cache);
         let heads = |layer: &Linear, heads: usize, norm: Option<&RmsNorm>| {
             let heads = layer.forward_tensor(x)?.reshape((rows, heads, head_dim))?;
             match norm {
@@ -227,11 +229,12 @@ impl Attention {
         if let Some(own) = &self.own {
             let k = turned(heads(&own.k, n_kv_heads, own.k_norm.as_ref())?)?;
             let v = heads(own.v.as_ref().unwrap_or(&own.k), n_kv_heads, own.v_norm.as_ref())?;
-            kv.write_tensors(self.cache, &batch.slots, &k, &v)?;
+            kv.write_tensors(self.cache, &batch.groups[group].slots, &k, &v)?;
         }
         let mut outs = Vec::with_capacity(batch.seqs.len());
         for seq in &batch.seqs {
-            let slots = attention_tensors::slots(batch, seq, kv.block_size());
+            let blocks = batch.blocks(group, seq, kv.block_size());
+            let slots = attention_tensors::slots(blocks, seq, self.params.window, kv.block_size());
             let (keys, values) = kv.gather(self.cache, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
             let seq = SeqTensors { queries, keys, values };

@@ -3,10 +3,11 @@
 use super::{Activation, Attention, Experts, GatedMlp, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
-use crate::{ForwardBatch, KvCache, ModelError, Weights};
+use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 
 /// Attention and a network, each behind a norm and added to what it was given.
 pub(crate) struct Block {
+    compute: Compute,
     attention_norm: RmsNorm,
     attention: Attention,
     network_norm: RmsNorm,
@@ -45,6 +46,7 @@ impl Block {
         let norm =
             |name: &str| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
         Ok(Block {
+            compute: weights.split().block(layer).clone(),
             attention_norm: norm("attn_norm")?,
             attention,
             network_norm: norm("ffn_norm")?,
@@ -62,6 +64,7 @@ impl Block {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
+        x.move_to(&self.compute)?;
         let attended = self.attention.forward(&self.attention_norm.forward(x)?, rope, batch, kv)?;
         x.add(attended)?;
         if self.is_last {

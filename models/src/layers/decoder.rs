@@ -50,6 +50,6 @@ impl CausalLm for Decoder {
         for block in &self.blocks {
             block.forward(&mut x, Some(&rope), batch, kv)?;
         }
-        self.head.forward(&x, logits)
+        self.head.forward(x, logits)
     }
 }

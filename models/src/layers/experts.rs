@@ -40,6 +40,8 @@ impl ExpertParams {
 
 /// Experts and the router that chooses among them.
 pub(crate) struct Experts {
+    /// Of the experts; the router computes where the block does.
+    compute: Compute,
     router: Linear,
     gate: Gate,
     down: ExpertMatrices,
@@ -81,6 +83,7 @@ impl Experts {
             },
         };
         Ok(Experts {
+            compute: weights.split().of(&format!("{prefix}.ffn_down_exps.weight")).clone(),
             router: weights.linear(&format!("{prefix}.ffn_gate_inp"), hidden, count)?,
             gate,
             down: experts("ffn_down_exps", inner, hidden)?,
@@ -99,6 +102,9 @@ impl Experts {
         let out = match (routed_by, x) {
             (Rows::Host(routed_by), Rows::Host(x)) => {
                 self.forward_host(routed_by, x, &mut dispatch).map(Rows::Host)
+            }
+            (Rows::Tensor(routed_by), Rows::Tensor(x)) if self.compute.has_kernels() => {
+                self.forward_apart(routed_by, x, &mut dispatch).map(Rows::Tensor)
             }
             (Rows::Tensor(routed_by), Rows::Tensor(x)) => {
                 self.forward_tensor(routed_by, x, &mut dispatch).map(Rows::Tensor)
@@ -120,6 +126,27 @@ impl Experts {
         dispatch: &mut Dispatch,
     ) -> Result<HostRows, ModelError> {
         self.choose(&self.router.forward_host(routed_by)?, dispatch);
+        self.pass_host(x, dispatch)
+    }
+
+    /// The block computes on a device, its experts in memory: rows cross to them and what they give crosses back.
+    fn forward_apart(
+        &self,
+        routed_by: &Tensor,
+        x: &Tensor,
+        dispatch: &mut Dispatch,
+    ) -> Result<Tensor, ModelError> {
+        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
+        self.choose(&logits, dispatch);
+        let Rows::Host(x_host) = Rows::Tensor(x.clone()).on(&self.compute)? else {
+            return Err(ModelError::BadBatch("experts in memory were given rows on a device".to_owned()));
+        };
+        let out = self.pass_host(&x_host, dispatch)?;
+        Ok(Tensor::from_slice(&out, x.dims(), x.device())?)
+    }
+
+    /// What the chosen experts make of the rows, in memory.
+    fn pass_host(&self, x: &HostRows, dispatch: &Dispatch) -> Result<HostRows, ModelError> {
         let inner = self.gated_host(x, dispatch)?;
         let sent = dispatch.len();
         let mut given = x.room_for(sent, x.width());

@@ -2,10 +2,11 @@
 
 use super::{Linear, RmsNorm};
 use crate::rows::Rows;
-use crate::{ModelError, Weights};
+use crate::{Compute, ModelError, Weights};
 
 /// Final norm and output layer.
 pub(crate) struct Head {
+    compute: Compute,
     norm: RmsNorm,
     output: Linear,
     softcap: Option<f32>,
@@ -15,6 +16,7 @@ impl Head {
     /// Takes `output_norm` and `output`, or the embedding's matrix where the file has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
         Ok(Head {
+            compute: weights.split().head().clone(),
             norm: weights.rms_norm("output_norm", hidden, eps)?,
             output: weights.output(vocab, hidden)?,
             softcap: None,
@@ -27,12 +29,12 @@ impl Head {
     }
 
     /// Replaces `logits` by those of `x`, `[rows, vocab]`.
-    pub(crate) fn forward(&self, x: &Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+    pub(crate) fn forward(&self, x: Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
         if x.is_empty() {
             logits.clear();
             return Ok(());
         }
-        let normed = self.norm.forward(x)?;
+        let normed = self.norm.forward(&x.on(&self.compute)?)?;
         self.output.forward_to(&normed, logits)?;
         if let Some(cap) = self.softcap {
             match &normed {

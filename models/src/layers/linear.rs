@@ -10,6 +10,9 @@ use lantern_kernels::{Pool, Product, QMatrix};
 use crate::rows::{HostRows, Rows};
 use crate::{Compute, ModelError};
 
+/// Rows whose outputs a device holds at once on their way to the host: logits of a whole prompt are hundreds of megabytes.
+pub(crate) const DEVICE_ROWS: usize = 64;
+
 /// `y = W x + b` for each row.
 pub(crate) struct Linear {
     matrix: Arc<QMatrix>,
@@ -46,7 +49,12 @@ impl Linear {
                 self.add_bias(x.pool(), out)
             }
             Rows::Tensor(x) => {
-                *out = self.forward_tensor(x)?.flatten_all()?.to_vec1()?;
+                out.clear();
+                let rows = x.dim(0)?;
+                for first in (0..rows).step_by(DEVICE_ROWS) {
+                    let part = x.narrow(0, first, DEVICE_ROWS.min(rows - first))?;
+                    out.extend_from_slice(&self.forward_tensor(&part)?.flatten_all()?.to_vec1::<f32>()?);
+                }
                 Ok(())
             }
         }
@@ -111,7 +119,7 @@ pub(super) fn on_device(matrix: &QMatrix, bytes: &[u8], device: &Device) -> Resu
 }
 
 /// candle's name for a block type, if it can multiply rows of `cols` values of it.
-fn candle_type(ty: GgmlType, cols: usize) -> Option<GgmlDType> {
+pub(crate) fn candle_type(ty: GgmlType, cols: usize) -> Option<GgmlDType> {
     // candle's products of these types take blocks two by two.
     let in_pairs = matches!(ty, GgmlType::Q4_1 | GgmlType::Q5_0 | GgmlType::Q5_1);
     if in_pairs && !cols.is_multiple_of(2 * ty.block_size()) {

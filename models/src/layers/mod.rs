@@ -17,13 +17,14 @@ mod rope;
 mod rope_params;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
+pub(crate) use attention_tensors::SCORES;
 pub(crate) use block::{Block, Network};
 pub(crate) use decoder::Decoder;
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
 pub(crate) use head::Head;
-pub(crate) use linear::Linear;
+pub(crate) use linear::{DEVICE_ROWS, Linear, candle_type};
 pub(crate) use mlp::{Activation, GatedMlp};
 pub(crate) use norm::RmsNorm;
 pub(crate) use per_layer::{PerLayerGate, PerLayerInputs};

@@ -5,7 +5,7 @@
 use super::mlp::activate;
 use super::{Activation, Embedding, Linear, RmsNorm};
 use crate::rows::Rows;
-use crate::{ModelError, Weights};
+use crate::{Compute, ModelError, Weights};
 
 /// Makes the vectors of all blocks, from the tokens and from what the first block is given.
 pub(crate) struct PerLayerInputs {
@@ -48,6 +48,7 @@ impl PerLayerInputs {
 
 /// One block's gate: `norm(proj(gelu(gate(x)) * input))`.
 pub(crate) struct PerLayerGate {
+    compute: Compute,
     gate: Linear,
     projection: Linear,
     norm: RmsNorm,
@@ -66,6 +67,7 @@ impl PerLayerGate {
     ) -> Result<Self, ModelError> {
         let prefix = format!("blk.{layer}");
         Ok(PerLayerGate {
+            compute: weights.split().block(layer).clone(),
             gate: weights.linear(&format!("{prefix}.inp_gate"), hidden, width)?,
             projection: weights.linear(&format!("{prefix}.proj"), width, hidden)?,
             norm: weights.rms_norm(&format!("{prefix}.post_norm"), hidden, eps)?,
@@ -76,7 +78,7 @@ impl PerLayerGate {
 
     /// What is added to `x`, for the `inputs` of all blocks.
     pub(crate) fn forward(&self, x: &Rows, inputs: &Rows) -> Result<Rows, ModelError> {
-        let input = inputs.columns(self.layer * self.width, self.width)?;
+        let input = inputs.columns(self.layer * self.width, self.width)?.on(&self.compute)?;
         let gated = match (self.gate.forward(x)?, input) {
             (Rows::Host(mut gate), Rows::Host(input)) => {
                 lantern_kernels::gate(input.pool(), Activation::GeluTanh, &mut gate, &input)?;

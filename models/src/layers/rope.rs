@@ -6,7 +6,7 @@ use lantern_kernels::Rotation;
 
 use super::{RopeParams, RopeScaling};
 use crate::rows::{HostRows, Rows};
-use crate::{Compute, ModelError};
+use crate::{Compute, ModelError, Split};
 
 /// A rotary embedding, ready to be evaluated at positions.
 pub(crate) struct Rope {
@@ -14,15 +14,21 @@ pub(crate) struct Rope {
     frequencies: Vec<f32>,
     magnitude: f32,
     pairs: RopePairs,
-    compute: Compute,
+    split: Split,
 }
 
-/// Cosines and sines for the rows of a batch.
+/// Cosines and sines for the rows of a batch, wherever blocks compute.
 pub(crate) struct RopeTable {
     pairs: RopePairs,
     /// Pairs per row.
     half: usize,
-    /// `[rows, half]` each.
+    turns: Turns,
+    /// The same for the other side of a split model.
+    others: Option<Turns>,
+}
+
+/// `[rows, half]` each.
+struct Turns {
     cos: Rows,
     sin: Rows,
 }
@@ -34,7 +40,7 @@ impl Rope {
         params: &RopeParams,
         divisors: Option<&[f32]>,
         pairs: RopePairs,
-        compute: &Compute,
+        split: &Split,
     ) -> Self {
         let frequency = |i: usize| {
             let plain = (params.base as f64).powf(-2.0 * i as f64 / params.dims as f64) as f32;
@@ -53,15 +59,25 @@ impl Rope {
             frequencies: (0..params.dims / 2).map(frequency).collect(),
             magnitude,
             pairs,
-            compute: compute.clone(),
+            split: split.clone(),
         }
     }
 
     /// The turns of these positions.
     pub(crate) fn at(&self, positions: &[u32]) -> Result<RopeTable, ModelError> {
+        let (first, second) = self.split.of_blocks();
+        Ok(RopeTable {
+            pairs: self.pairs,
+            half: self.frequencies.len(),
+            turns: self.turns(positions, first)?,
+            others: second.map(|compute| self.turns(positions, compute)).transpose()?,
+        })
+    }
+
+    fn turns(&self, positions: &[u32], compute: &Compute) -> Result<Turns, ModelError> {
         let half = self.frequencies.len();
         let table = |f: fn(f32) -> f32| {
-            self.compute.rows(positions.len(), half, |values| {
+            compute.rows(positions.len(), half, |values| {
                 for (&position, row) in positions.iter().zip(values.chunks_exact_mut(half.max(1))) {
                     for (value, frequency) in row.iter_mut().zip(&self.frequencies) {
                         *value = f(position as f32 * frequency) * self.magnitude;
@@ -70,14 +86,18 @@ impl Rope {
                 Ok(())
             })
         };
-        Ok(RopeTable { pairs: self.pairs, half, cos: table(f32::cos)?, sin: table(f32::sin)? })
+        Ok(Turns { cos: table(f32::cos)?, sin: table(f32::sin)? })
     }
 }
 
 impl RopeTable {
     /// Turns rows of `heads * head_dim` numbers in place.
     pub(crate) fn turn(&self, x: &mut HostRows, heads: usize, head_dim: usize) -> Result<(), ModelError> {
-        let (Rows::Host(cos), Rows::Host(sin)) = (&self.cos, &self.sin) else { return Err(mixed()) };
+        let in_memory = self.each().find_map(|turns| match turns {
+            Turns { cos: Rows::Host(cos), sin: Rows::Host(sin) } => Some((cos, sin)),
+            _ => None,
+        });
+        let (cos, sin) = in_memory.ok_or_else(mixed)?;
         let rotation = Rotation { pairs: self.pairs, half: self.half, cos, sin };
         let (pool, x) = x.pool_and_values();
         Ok(lantern_kernels::rope(pool, &rotation, x, heads, head_dim)?)
@@ -85,7 +105,11 @@ impl RopeTable {
 
     /// Turns a tensor `[rows, heads, head_dim]`.
     pub(crate) fn turn_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let (Rows::Tensor(cos), Rows::Tensor(sin)) = (&self.cos, &self.sin) else { return Err(mixed()) };
+        let on_device = self.each().find_map(|turns| match turns {
+            Turns { cos: Rows::Tensor(cos), sin: Rows::Tensor(sin) } => Some((cos, sin)),
+            _ => None,
+        });
+        let (cos, sin) = on_device.ok_or_else(mixed)?;
         let (cos, sin) = (&cos.unsqueeze(1)?, &sin.unsqueeze(1)?);
         let (rows, heads, head_dim) = x.dims3()?;
         let dims = 2 * self.half;
@@ -112,6 +136,10 @@ impl RopeTable {
         let rest = x.narrow(D::Minus1, dims, head_dim - dims)?;
         Ok(Tensor::cat(&[turned, rest], D::Minus1)?)
     }
+
+    fn each(&self) -> impl Iterator<Item = &Turns> {
+        [&self.turns].into_iter().chain(&self.others)
+    }
 }
 
 fn mixed() -> ModelError {
@@ -125,7 +153,7 @@ mod tests {
 
     fn frequencies(scaling: RopeScaling) -> Vec<f32> {
         let params = RopeParams { dims: 64, base: 10_000.0, scaling };
-        Rope::new(&params, None, RopePairs::Halves, &Compute::kernels(1)).frequencies
+        Rope::new(&params, None, RopePairs::Halves, &Compute::kernels(1).into()).frequencies
     }
 
     fn yarn(factor: f32) -> Yarn {
@@ -168,15 +196,16 @@ mod tests {
         let values: Vec<f32> = (0..2 * 3 * 12).map(|i| (i as f32).sin()).collect();
         for pairs in [RopePairs::Neighbours, RopePairs::Halves] {
             let kernels = Compute::kernels(1);
-            let table = Rope::new(&params, None, pairs, &kernels).at(&[3, 70]).unwrap();
+            let table = Rope::new(&params, None, pairs, &kernels.clone().into()).at(&[3, 70]).unwrap();
             let rows = kernels.rows(2, 3 * 12, |_| Ok(())).unwrap();
             let Rows::Host(mut rows) = rows else { panic!("kernels compute in memory") };
             rows.copy_from_slice(&values);
             table.turn(&mut rows, 3, 12).unwrap();
 
             let device = candle_core::Device::Cpu;
-            let table =
-                Rope::new(&params, None, pairs, &Compute::tensors(device.clone())).at(&[3, 70]).unwrap();
+            let table = Rope::new(&params, None, pairs, &Compute::tensors(device.clone()).into())
+                .at(&[3, 70])
+                .unwrap();
             let x = Tensor::from_slice(&values, (2, 3, 12), &device).unwrap();
             let turned = table.turn_tensor(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(rows[..], turned, "{pairs:?}");

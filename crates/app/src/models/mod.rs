@@ -14,11 +14,19 @@ use crate::AppError;
 
 pub use slot::LoadedModel;
 
+/// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DeviceLayers {
+    pub(crate) gpu: Option<u32>,
+    pub(crate) cpu_experts: Option<u32>,
+}
+
 /// What the use cases about models share.
 pub(crate) struct Models {
     hub: Hub,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
+    layers: DeviceLayers,
     followed: downloads::Followed,
     packed: PackedCopies,
     /// Whether copies are kept whatever the settings say.
@@ -31,13 +39,19 @@ pub fn packed_copies(home: &Path) -> PackedCopies {
 }
 
 impl Models {
-    pub(crate) fn open(home: &Path, options: HubOptions, always_keep_packed: bool) -> Result<Self, AppError> {
+    pub(crate) fn open(
+        home: &Path,
+        options: HubOptions,
+        layers: DeviceLayers,
+        always_keep_packed: bool,
+    ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let hub = Hub::new(options)?;
         Ok(Self {
             hub,
             library: Arc::new(library),
             slot: slot::Slot::default(),
+            layers,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
             always_keep_packed,

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use lantern_engine::{Engine, EngineOptions, PackedCopies};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
+use super::DeviceLayers;
 use crate::{App, AppError, lock};
 
 /// A model in memory. It stays there at least as long as this handle, so hold it while a stream of it is read.
@@ -38,8 +39,10 @@ impl Key {
         }
     }
 
-    fn options(&self, packed_copies: Option<PackedCopies>) -> EngineOptions {
+    fn options(&self, layers: DeviceLayers, packed_copies: Option<PackedCopies>) -> EngineOptions {
         EngineOptions {
+            gpu_layers: layers.gpu,
+            cpu_expert_layers: layers.cpu_experts,
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
             packed_copies,
@@ -194,7 +197,8 @@ impl App {
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let (id, path, options) = (model.id.clone(), key.path.clone(), key.options(packed));
+        let options = key.options(self.0.models.layers, packed);
+        let (id, path) = (model.id.clone(), key.path.clone());
         let result = tokio::task::spawn_blocking(move || {
             // First out, then in: two models at once may not fit.
             drop(old);

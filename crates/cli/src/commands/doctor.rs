@@ -7,6 +7,7 @@ use std::path::Path;
 use lantern_app::{App, AppOptions};
 use lantern_engine::CopyOnDisk;
 use lantern_hub::{FreeSpace, Hub, HubOptions, ModelLibrary, default_cache_dir, human_bytes};
+use lantern_models::devices::{self, DeviceInfo};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -54,7 +55,7 @@ impl Finding {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let mut findings = vec![version(), processor(), memory(), devices()];
+    let mut findings = vec![version(), processor(), memory(), graphics()];
     findings.extend(data(args.online).await);
     if args.json {
         output::json(&findings)?;
@@ -106,7 +107,7 @@ fn processor() -> Finding {
         "{}, {cores} cores, {threads} threads, kernels: {isa}",
         brand.unwrap_or_else(|| "unknown processor".into())
     );
-    if cfg!(target_arch = "x86_64") && isa == "scalar" {
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && isa == "scalar" {
         let next = match std::env::var_os("LANTERN_ISA") {
             Some(_) => "Unset LANTERN_ISA to use the processor's own instructions.",
             None => "This processor has no AVX2; choose small models.",
@@ -130,12 +131,31 @@ fn memory() -> Finding {
     }
 }
 
-fn devices() -> Finding {
-    let compiled = [("CUDA", cfg!(feature = "cuda")), ("Metal", cfg!(feature = "metal"))];
-    let names: Vec<_> = compiled.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
-    match names.as_slice() {
-        [] => Finding::good("graphics", "this build computes on the processor alone"),
-        names => Finding::good("graphics", format!("built for {}", names.join(", "))),
+fn graphics() -> Finding {
+    let found = match devices::devices() {
+        Ok(found) => found,
+        Err(reason) if !cfg!(any(feature = "cuda", feature = "metal")) => {
+            return Finding::good("graphics", reason);
+        }
+        Err(reason) => {
+            let next = "Models compute on the processor meanwhile. Install the maker's driver, or look whether it sees the \
+                        device.";
+            return Finding::attention("graphics", reason, next);
+        }
+    };
+    let told = |info: &DeviceInfo| {
+        let (free, total) = (human_bytes(info.free_bytes), human_bytes(info.total_bytes));
+        format!("{} {}, {}: {free} of {total} free", info.kind, info.index, info.name)
+    };
+    let detail = found.iter().map(told).collect::<Vec<_>>().join("; ");
+    // The first is the one that models use.
+    match found.first().map(devices::open) {
+        Some(Err(reason)) => Finding::attention(
+            "graphics",
+            format!("{detail}; it cannot be used: {reason}"),
+            "Models compute on the processor meanwhile. Update the driver, or use a build for this device.",
+        ),
+        _ => Finding::good("graphics", detail),
     }
 }
 

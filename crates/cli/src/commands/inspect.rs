@@ -94,6 +94,9 @@ struct Memory {
     scratch_bytes: u64,
     total_bytes: u64,
     available_bytes: u64,
+    /// What of it is on a GPU, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<String>,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
@@ -114,7 +117,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
     };
     let shape = registry::config(&file).map_err(|error| keep(error.into())).ok();
     // Maps the weights without reading them, and so finds tensors that are missing, left over or of unknown type.
-    let options = LoadOptions { device: Device::Cpu, threads: 1, packed_copies: None };
+    let options = LoadOptions { device: Device::Cpu, threads: 1 };
     let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| keep(error.into())).ok();
     let template = tokenizer.as_ref().and_then(|tokenizer| {
@@ -156,6 +159,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
             scratch_bytes: plan.scratch_bytes,
             total_bytes: plan.total_bytes(),
             available_bytes: available_bytes(),
+            gpu: plan.device.map(|part| part.to_string()),
         }),
         problems,
         metadata: args.metadata.then(|| metadata(&file)),
@@ -290,6 +294,7 @@ fn print(report: &Report) -> Result<(), CliError> {
                 human_bytes(memory.available_bytes)
             ),
         ));
+        rows.extend(memory.gpu.iter().map(|gpu| row("GPU", gpu.clone())));
     }
     rows.push(row(
         "problems",

@@ -8,7 +8,17 @@ pub mod import;
 pub mod inspect;
 pub mod list;
 pub mod logits;
+pub mod perplexity;
 pub mod pull;
 pub mod rm;
 pub mod run;
 pub mod serve;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use lantern_engine::KvType;
+
+/// Kinds of cache by their names.
+fn kv_types() -> impl TypedValueParser<Value = KvType> {
+    PossibleValuesParser::new(KvType::ALL.iter().map(|kv_type| kv_type.name()))
+        .try_map(|name| KvType::from_name(&name).ok_or("no such kind of cache"))
+}

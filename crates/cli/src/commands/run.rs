@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
-use lantern_app::AppOptions;
 use lantern_engine::{
     ChatMessage, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt,
     SamplingParams, Timings, Usage,
 };
 
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::{output, place};
@@ -38,6 +38,8 @@ pub struct Args {
     /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 #[derive(clap::Args)]
@@ -64,8 +66,7 @@ struct Sampling {
 
 pub async fn run(args: Args) -> Result<(), CliError> {
     let text = prompt_text(args.prompt)?;
-    let options = AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() };
-    let app = place::app_with(options).await?;
+    let app = place::app_on(args.device, args.keep_packed).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     let system = match args.system {
@@ -91,6 +92,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let (reason, usage, timings) = print(stream).await?;
     if args.stats {
         output::note(stats(&usage, &timings));
+        output::note(format!("GPU: {}", loaded.engine.info().device));
     }
     // The answer is there already; a copy that is left half done would be begun anew each time.
     tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());

@@ -1,8 +1,8 @@
 //! `lantern serve`: the endpoint without a window.
 
-use lantern_app::AppOptions;
 use lantern_server::{ServeOptions, serve};
 
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::{output, place};
@@ -21,11 +21,12 @@ pub struct Args {
     /// Keep a packed copy of each model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let options = AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() };
-    let app = place::app_with(options).await?;
+    let app = place::app_on(args.device, args.keep_packed).await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {
@@ -41,7 +42,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
         let loaded = app.engine(Some(model)).await?;
-        output::note(format!("{} is ready", loaded.id));
+        output::note(format!("{} is ready; GPU: {}", loaded.id, loaded.engine.info().device));
     }
     let mut stop = Interrupts::listen_to_all()?;
     output::line(format!("url  {}", handle.url()))?;

@@ -6,14 +6,18 @@
 //! strips of 16 dimensions (the last may be narrower) whose sums stay in registers over all positions. Both are read
 //! from the first byte to the last.
 //!
-//! In 8 bits, 32 dimensions of one position share a scale, and the scales of keys and values alike are
-//! `[head_dim / 32, block_size]` for each head of a block.
+//! In 8 and in 4 bits, 32 dimensions of one position share a scale, and the scales of keys and values alike are
+//! `[head_dim / 32, block_size]` for each head of a block. In 4 bits, heads are rotated before ([`super::hadamard`]),
+//! and each 16 numbers that lie side by side are 8 bytes ([`super::rounding`]).
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
+use super::hadamard::{MIXED, mixed, rotate_on};
+use super::rounding::{nibble, put_nibble, to_4_bits, to_8_bits};
 use crate::KernelError;
 use crate::error::check_len;
+use crate::isa::isa;
 
 /// Positions of keys, and dimensions of values, that lie side by side: two registers of them.
 pub(super) const PANEL: usize = 16;
@@ -54,6 +58,13 @@ pub enum KvSlice<'a> {
         /// −127 to 127.
         quants: &'a [i8],
     },
+    /// In 4 bits: number of a rotated head = scale · quant. Heads are multiples of 32.
+    Q4_0 {
+        /// One for 32 quants.
+        scales: &'a [f16],
+        /// −8 to 7, two to a byte.
+        quants: &'a [u8],
+    },
 }
 
 /// A layer's keys or values, to be written.
@@ -70,6 +81,13 @@ pub enum KvSliceMut<'a> {
         /// −127 to 127.
         quants: &'a mut [i8],
     },
+    /// In 4 bits.
+    Q4_0 {
+        /// One for 32 quants.
+        scales: &'a mut [f16],
+        /// −8 to 7, two to a byte.
+        quants: &'a mut [u8],
+    },
 }
 
 /// Writes rows of keys or values, `[slots.len(), n_kv_heads, head_dim]`, to their slots
@@ -84,13 +102,33 @@ pub fn store_kv(
     let n_slots = to.shared().blocks(dims)? * dims.block_size;
     let width = dims.width();
     check_len("the rows for the cache", rows.len(), slots.len().checked_mul(width))?;
+    let rotated = to.shared().is_rotated();
     for (slot, row) in slots.iter().zip(rows.chunks_exact(width)) {
         check_slot(*slot, n_slots)?;
-        for (piece, numbers) in dims.pieces(side, *slot as usize).zip(dims.cut(row)) {
-            piece.write(to, numbers);
+        let pieces = dims.pieces(side, *slot as usize);
+        if rotated {
+            write_rotated(dims, pieces, to, row);
+        } else {
+            dims.cut(row).zip(pieces).for_each(|(numbers, piece)| piece.write(to, numbers));
         }
     }
     Ok(())
+}
+
+fn write_rotated(
+    dims: &KvDims,
+    mut pieces: impl Iterator<Item = Piece>,
+    to: &mut KvSliceMut<'_>,
+    row: &[f32],
+) {
+    let (isa, len) = (isa(), mixed(dims.head_dim));
+    let mut room = [0.0; MIXED];
+    let block = &mut room[..len];
+    for numbers in row.chunks_exact(len) {
+        block.copy_from_slice(numbers);
+        rotate_on(isa, block, len);
+        block.chunks(SCALED).zip(&mut pieces).for_each(|(numbers, piece)| piece.write(to, numbers));
+    }
 }
 
 /// Reads what [`store_kv`] wrote, appending `[slots.len(), n_kv_heads, head_dim]` to `rows`.
@@ -104,8 +142,12 @@ pub fn load_kv(
     let n_slots = from.blocks(dims)? * dims.block_size;
     for slot in slots {
         check_slot(*slot, n_slots)?;
+        let first = rows.len();
         for piece in dims.pieces(side, *slot as usize) {
             piece.read(from, rows);
+        }
+        if from.is_rotated() {
+            rotate_on(isa(), &mut rows[first..], dims.head_dim);
         }
     }
     Ok(())
@@ -181,8 +223,13 @@ impl Piece {
             }
             KvSliceMut::Q8_0 { scales, quants } => {
                 let mut rounded = [0; SCALED];
-                scales[self.scale] = quantize(numbers, &mut rounded);
+                scales[self.scale] = to_8_bits(numbers, &mut rounded);
                 self.scatter(quants, &rounded);
+            }
+            KvSliceMut::Q4_0 { scales, quants } => {
+                let mut rounded = [0; SCALED];
+                scales[self.scale] = to_4_bits(numbers, &mut rounded);
+                self.places().zip(rounded).for_each(|(at, quant)| put_nibble(quants, at, quant));
             }
         }
     }
@@ -196,7 +243,7 @@ impl Piece {
     }
 
     fn read(self, from: KvSlice<'_>, to: &mut Vec<f32>) {
-        let places = self.runs.into_iter().flat_map(Places::places);
+        let places = self.places();
         match from {
             KvSlice::F32(from) => to.extend(places.map(|at| from[at])),
             KvSlice::F16(from) => to.extend(places.map(|at| from[at].to_f32())),
@@ -204,7 +251,15 @@ impl Piece {
                 let scale = scales[self.scale].to_f32();
                 to.extend(places.map(|at| scale * f32::from(quants[at])));
             }
+            KvSlice::Q4_0 { scales, quants } => {
+                let scale = scales[self.scale].to_f32();
+                to.extend(places.map(|at| scale * f32::from(nibble(quants, at))));
+            }
         }
+    }
+
+    fn places(self) -> impl Iterator<Item = usize> {
+        self.runs.into_iter().flat_map(Places::places)
     }
 }
 
@@ -214,21 +269,12 @@ impl Places {
     }
 }
 
-/// Rounds numbers to 8 bits and gives their scale. What is stored is the rounded scale, so that is what they are
-/// divided by.
-fn quantize(numbers: &[f32], to: &mut [i8; SCALED]) -> f16 {
-    // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let largest = numbers.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
-    let scale = f16::from_f32(largest / 127.0);
-    let inverse = if scale > f16::ZERO { 1.0 / scale.to_f32() } else { 0.0 };
-    for (to, number) in to.iter_mut().zip(numbers) {
-        *to = ((number * inverse).clamp(-127.0, 127.0) + ROUND).to_bits() as i8;
-    }
-    scale
-}
-
 impl KvSlice<'_> {
+    /// Whether heads are rotated before they are written.
+    fn is_rotated(&self) -> bool {
+        matches!(self, KvSlice::Q4_0 { .. })
+    }
+
     /// Number of blocks, or why this cannot be a cache of these dimensions.
     pub(super) fn blocks(&self, dims: &KvDims) -> Result<usize, KernelError> {
         let KvDims { n_kv_heads, head_dim, block_size } = *dims;
@@ -241,20 +287,22 @@ impl KvSlice<'_> {
         let len = match self {
             KvSlice::F32(numbers) => numbers.len(),
             KvSlice::F16(numbers) => numbers.len(),
-            KvSlice::Q8_0 { scales, quants } => {
-                if !head_dim.is_multiple_of(SCALED) {
-                    return Err(KernelError::Shape(format!(
-                        "heads of {head_dim} numbers, {SCALED} to a scale"
-                    )));
-                }
-                check_len("the scales of the cache", scales.len(), Some(quants.len() / SCALED))?;
-                quants.len()
-            }
+            KvSlice::Q8_0 { scales, quants } => scaled(head_dim, scales.len(), quants.len())?,
+            KvSlice::Q4_0 { scales, quants } => scaled(head_dim, scales.len(), 2 * quants.len())?,
         };
         let blocks = len / per_block;
         check_len("the cache", len, blocks.checked_mul(per_block))?;
         Ok(blocks)
     }
+}
+
+/// The number of quants, which must have as many scales as they need.
+fn scaled(head_dim: usize, scales: usize, quants: usize) -> Result<usize, KernelError> {
+    if !head_dim.is_multiple_of(SCALED) {
+        return Err(KernelError::Shape(format!("heads of {head_dim} numbers, {SCALED} to a scale")));
+    }
+    check_len("the scales of the cache", scales, Some(quants / SCALED))?;
+    Ok(quants)
 }
 
 impl KvSliceMut<'_> {
@@ -263,6 +311,7 @@ impl KvSliceMut<'_> {
             KvSliceMut::F32(numbers) => KvSlice::F32(numbers),
             KvSliceMut::F16(numbers) => KvSlice::F16(numbers),
             KvSliceMut::Q8_0 { scales, quants } => KvSlice::Q8_0 { scales, quants },
+            KvSliceMut::Q4_0 { scales, quants } => KvSlice::Q4_0 { scales, quants },
         }
     }
 }

@@ -8,10 +8,13 @@ use std::ops::Range;
 use half::f16;
 
 use super::cache::{PANEL, SCALED};
+use super::hadamard::rotate_on;
 use super::softmax::{Softmax, weigh};
 use super::tile::{Number, Sums, dots};
 use super::values::{add_alone, add_strips};
+use super::wide::{Wide, packed_runs};
 use super::{AttentionShape, CHUNK};
+use crate::isa::Isa;
 use crate::lanes::Lanes;
 
 /// Keys or values of a layer.
@@ -20,6 +23,12 @@ pub struct Plane<'a, T> {
     pub numbers: &'a [T],
     /// Empty where numbers have none.
     pub scales: &'a [f16],
+}
+
+impl<T> Plane<'_, T> {
+    pub fn has_scales(&self) -> bool {
+        !self.scales.is_empty()
+    }
 }
 
 /// One row's query head.
@@ -49,7 +58,10 @@ pub struct Group<'a> {
 }
 
 /// So many blocks of 16 positions or more have a part in a chunk at most.
-const MAX_RUNS: usize = CHUNK / PANEL + 1;
+pub(super) const MAX_RUNS: usize = CHUNK / PANEL + 1;
+
+/// From so many queries on it pays to make floats of integers once for all of them.
+const WORTH_WIDENING: usize = 13;
 
 /// Positions beside each other in a block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,8 +91,16 @@ fn tile_len(queries: usize) -> usize {
 }
 
 /// Prepares queries: those that are worked on together learn what they all see, and their numbers are put side by
-/// side, dimension by dimension.
-pub fn pack_queries(q: &[f32], queries: &mut [Query], dim: usize, scale: f32, packed: &mut [f32]) {
+/// side, dimension by dimension, rotated if keys of type `T` are. `head` is room for one of them.
+pub fn pack_queries<T: Number>(
+    isa: Isa,
+    q: &[f32],
+    queries: &mut [Query],
+    scale: f32,
+    head: &mut [f32],
+    packed: &mut [f32],
+) {
+    let dim = head.len();
     let mut first = 0;
     while first < queries.len() {
         let len = tile_len(queries.len() - first);
@@ -90,7 +110,11 @@ pub fn pack_queries(q: &[f32], queries: &mut [Query], dim: usize, scale: f32, pa
         for (r, query) in queries.iter_mut().enumerate() {
             (query.common_from, query.common_to) =
                 if from < to { (from, to) } else { (usize::MAX, usize::MAX) };
-            for (to, number) in packed[r..].iter_mut().step_by(len).zip(&q[query.at..query.at + dim]) {
+            head.copy_from_slice(&q[query.at..query.at + dim]);
+            if T::ROTATED {
+                rotate_on(isa, head, dim);
+            }
+            for (to, number) in packed[r..].iter_mut().step_by(len).zip(&*head) {
                 *to = number * scale;
             }
         }
@@ -118,7 +142,7 @@ macro_rules! for_tiles {
 }
 
 /// Attends to the chunk that starts at position `start`: a softmax and `head_dim` sums for each query, total 0 where
-/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query.
+/// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query, `wide` for keys and for values.
 ///
 /// # Safety
 /// Here and below: the instruction set of `L` must be there.
@@ -128,17 +152,43 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
     keys: Plane<'_, T>,
     values: Plane<'_, T>,
     start: usize,
+    wide: &mut [Wide; 2],
+    scores: &mut [[f32; CHUNK]],
+    parts: &mut [Softmax],
+    sums: &mut [f32],
+) {
+    let mut runs = [Run::default(); MAX_RUNS];
+    let runs = group.runs(start, &mut runs);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if keys.has_scales() && group.queries.len() >= WORTH_WIDENING {
+            let len = group.shape.head_dim * group.shape.block_size;
+            let [wide_keys, wide_values] = wide;
+            let keys = wide_keys.fill::<L, T>(keys, runs, len);
+            let values = wide_values.fill::<L, T>(values, runs, len);
+            let runs = &packed_runs(runs, len)[..runs.len()];
+            return attend_runs::<L, f32>(group, keys, values, start, runs, scores, parts, sums);
+        }
+        attend_runs::<L, T>(group, keys, values, start, runs, scores, parts, sums);
+    }
+}
+
+#[inline(always)]
+unsafe fn attend_runs<L: Lanes, T: Number>(
+    group: &Group<'_>,
+    keys: Plane<'_, T>,
+    values: Plane<'_, T>,
+    start: usize,
+    runs: &[Run],
     scores: &mut [[f32; CHUNK]],
     parts: &mut [Softmax],
     sums: &mut [f32],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut runs = [Run::default(); MAX_RUNS];
-        let runs = group.runs(start, &mut runs);
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).unwrap_or(run);
-            let ahead = next.base as isize - run.base as isize;
+            let ahead = (next.base as isize - run.base as isize) / T::PACKED as isize;
             score_run::<L, T>(group, keys, *run, ahead, start, scores);
         }
         for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
@@ -195,8 +245,12 @@ unsafe fn score_run<L: Lanes, T: Number>(
 ) {
     let len = group.shape.head_dim * group.shape.block_size;
     let keys = Plane {
-        numbers: &keys.numbers[run.base..run.base + len],
-        scales: if T::SCALED { &keys.scales[run.base / SCALED..(run.base + len) / SCALED] } else { &[] },
+        numbers: &keys.numbers[run.base / T::PACKED..(run.base + len) / T::PACKED],
+        scales: if keys.has_scales() {
+            &keys.scales[run.base / SCALED..(run.base + len) / SCALED]
+        } else {
+            &[]
+        },
     };
     // SAFETY: the caller's promise.
     unsafe {
@@ -223,10 +277,10 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     let scores = &mut scores[first..first + R];
     // One tile is enough to fetch for all.
     let ahead = if first == 0 { ahead } else { 0 };
-    let (panels, _) = keys.numbers.as_chunks::<PANEL>();
+    let panels = T::sixteens(keys.numbers);
     for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
         let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
-        let scales = if T::SCALED { &keys.scales[panel * PANEL..] } else { &[] };
+        let scales = if keys.has_scales() { &keys.scales[panel * PANEL..] } else { &[] };
         let at = run.origin + panel * PANEL - start;
         // SAFETY: the caller's promise.
         unsafe {

@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::chunk::{Group, Plane, Query, attend_chunk, pack_queries};
+use super::hadamard::rotate_on;
 use super::plan::{Plan, SharedParts, Task};
 use super::softmax::{Softmax, merge_all};
 use super::tile::Number;
+use super::wide::Wide;
 use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
 use crate::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::lanes::Avx;
-use crate::lanes::Plain;
+use crate::lanes::{Plain, Vector};
 use crate::pool::Pool;
 use crate::share::Shared;
 
@@ -41,8 +41,11 @@ struct Kept {
 #[derive(Default)]
 struct Scratch {
     queries: Vec<Query>,
+    /// One of them while it is packed.
+    head: Vec<f32>,
     /// Their numbers, packed.
     q: Vec<f32>,
+    wide: [Wide; 2],
     scores: Vec<[f32; CHUNK]>,
     /// Of one chunk.
     parts: Vec<Softmax>,
@@ -93,8 +96,9 @@ fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>)
 
 fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {
     scratch.start(job.shape, task);
-    let Scratch { queries, q, scores, parts, part_sums, whole, sums } = scratch;
-    pack_queries(job.q, queries, job.shape.head_dim, job.shape.scale, q);
+    let Scratch { queries, head, q, wide, scores, parts, part_sums, whole, sums } = scratch;
+    let head = &mut head[..job.shape.head_dim];
+    pack_queries::<T>(job.isa, job.q, queries, job.shape.scale, head, q);
     let group = Group {
         shape: job.shape,
         q,
@@ -108,10 +112,10 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     let Some(shared) = task.shared else {
         let (parts, part_sums) = (&mut parts[..count], &mut part_sums[..count * dim]);
         for chunk in task.chunks.clone() {
-            attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+            attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
             merge(job.isa, whole, sums, parts, part_sums);
         }
-        return deliver(&group, whole, sums, outputs);
+        return deliver(job, &group, whole, sums, outputs);
     };
     let place = |chunk: usize| {
         let first = shared.first + (chunk - task.tile.chunks.start) * count;
@@ -123,14 +127,14 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     };
     for chunk in task.chunks.clone() {
         let (parts, part_sums) = place(chunk);
-        attend(job, &group, chunk * CHUNK, scores, parts, part_sums);
+        attend(job, &group, chunk * CHUNK, wide, scores, parts, part_sums);
     }
     if is_last(&shared, outputs) {
         for chunk in task.tile.chunks.clone() {
             let (parts, part_sums) = place(chunk);
             merge(job.isa, whole, sums, parts, part_sums);
         }
-        deliver(&group, whole, sums, outputs);
+        deliver(job, &group, whole, sums, outputs);
     }
 }
 
@@ -139,59 +143,74 @@ fn attend<T: Number>(
     job: &Job<'_, T>,
     group: &Group<'_>,
     start: usize,
+    wide: &mut [Wide; 2],
     scores: &mut [[f32; CHUNK]],
     parts: &mut [Softmax],
     sums: &mut [f32],
 ) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn attend_avx2<T: Number>(
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+    unsafe fn attend_in_vectors<T: Number>(
         job: &Job<'_, T>,
         group: &Group<'_>,
         start: usize,
+        wide: &mut [Wide; 2],
         scores: &mut [[f32; CHUNK]],
         parts: &mut [Softmax],
         sums: &mut [f32],
     ) {
         // SAFETY: the features are enabled.
-        unsafe { attend_chunk::<Avx, T>(group, job.k, job.v, start, scores, parts, sums) }
+        unsafe { attend_chunk::<Vector, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
     }
-    match job.isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe {
-            attend_avx2(job, group, start, scores, parts, sums);
-        },
-        // SAFETY: plain code runs everywhere.
-        _ => unsafe { attend_chunk::<Plain, T>(group, job.k, job.v, start, scores, parts, sums) },
+    // SAFETY: an instruction set that has vectors was detected; plain code runs everywhere.
+    unsafe {
+        if job.isa.has_vectors() {
+            attend_in_vectors(job, group, start, wide, scores, parts, sums)
+        } else {
+            attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums)
+        }
     }
 }
 
 /// [`merge_all`] on an instruction set that is there.
 fn merge(isa: Isa, whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn merge_avx2(whole: &mut [Softmax], sums: &mut [f32], parts: &[Softmax], part_sums: &[f32]) {
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+    unsafe fn merge_in_vectors(
+        whole: &mut [Softmax],
+        sums: &mut [f32],
+        parts: &[Softmax],
+        part_sums: &[f32],
+    ) {
         // SAFETY: the features are enabled.
-        unsafe { merge_all::<Avx>(whole, sums, parts, part_sums) }
+        unsafe { merge_all::<Vector>(whole, sums, parts, part_sums) }
     }
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this instruction set was detected.
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => unsafe { merge_avx2(whole, sums, parts, part_sums) },
-        // SAFETY: plain code runs everywhere.
-        _ => unsafe { merge_all::<Plain>(whole, sums, parts, part_sums) },
+    // SAFETY: as above.
+    unsafe {
+        if isa.has_vectors() {
+            merge_in_vectors(whole, sums, parts, part_sums)
+        } else {
+            merge_all::<Plain>(whole, sums, parts, part_sums)
+        }
     }
 }
 
 /// Writes the results of queries that have seen everything.
-fn deliver(group: &Group<'_>, whole: &[Softmax], sums: &[f32], outputs: &Outputs<'_>) {
+fn deliver<T: Number>(
+    job: &Job<'_, T>,
+    group: &Group<'_>,
+    whole: &[Softmax],
+    sums: &[f32],
+    outputs: &Outputs<'_>,
+) {
     let dim = group.shape.head_dim;
     for ((query, whole), sums) in group.queries.iter().zip(whole).zip(sums.chunks_exact(dim)) {
         let sink = group.shape.sinks.as_ref().map(|sinks| sinks[query.head]);
         // SAFETY: no two sequences share a row, tiles share no rows, and each head of a row belongs to one key-value
         // head, whose last task comes here once.
-        whole.finish(sums, sink, unsafe { outputs.out.piece(query.at, dim) });
+        let out = unsafe { outputs.out.piece(query.at, dim) };
+        whole.finish(sums, sink, out);
+        if T::ROTATED {
+            rotate_on(job.isa, out, dim);
+        }
     }
 }
 
@@ -217,6 +236,7 @@ impl Scratch {
             }
         }
         let count = self.queries.len();
+        at_least(&mut self.head, shape.head_dim, 0.0);
         at_least(&mut self.q, count * shape.head_dim, 0.0);
         at_least(&mut self.scores, count, [0.0; CHUNK]);
         at_least(&mut self.parts, count, Softmax::default());

@@ -12,6 +12,16 @@ enum Kind {
     F32,
     F16,
     Q8_0,
+    Q4_0,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::F32, Kind::F16, Kind::Q8_0, Kind::Q4_0];
+
+    /// Whether 32 numbers share a scale.
+    fn is_scaled(self) -> bool {
+        matches!(self, Kind::Q8_0 | Kind::Q4_0)
+    }
 }
 
 /// Keys or values of a layer.
@@ -19,6 +29,7 @@ enum Stored {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Q8_0(Vec<f16>, Vec<i8>),
+    Q4_0(Vec<f16>, Vec<u8>),
 }
 
 impl Stored {
@@ -27,6 +38,7 @@ impl Stored {
             Kind::F32 => Stored::F32(vec![0.0; len]),
             Kind::F16 => Stored::F16(vec![f16::ZERO; len]),
             Kind::Q8_0 => Stored::Q8_0(vec![f16::ZERO; len / 32], vec![0; len]),
+            Kind::Q4_0 => Stored::Q4_0(vec![f16::ZERO; len / 32], vec![0; len / 2]),
         }
     }
 
@@ -35,6 +47,7 @@ impl Stored {
             Stored::F32(numbers) => KvSlice::F32(numbers),
             Stored::F16(numbers) => KvSlice::F16(numbers),
             Stored::Q8_0(scales, quants) => KvSlice::Q8_0 { scales, quants },
+            Stored::Q4_0(scales, quants) => KvSlice::Q4_0 { scales, quants },
         }
     }
 
@@ -43,6 +56,7 @@ impl Stored {
             Stored::F32(numbers) => KvSliceMut::F32(numbers),
             Stored::F16(numbers) => KvSliceMut::F16(numbers),
             Stored::Q8_0(scales, quants) => KvSliceMut::Q8_0 { scales, quants },
+            Stored::Q4_0(scales, quants) => KvSliceMut::Q4_0 { scales, quants },
         }
     }
 }
@@ -154,13 +168,16 @@ fn cases(rng: &mut StdRng) -> Vec<Case> {
     let sinking =
         AttentionShape { sinks: Some((0..14).map(|i| i as f32 - 9.0).collect()), ..shape(14, 2, 64) };
     let mut cases = Vec::new();
-    for kind in [Kind::F32, Kind::F16, Kind::Q8_0] {
+    for kind in Kind::ALL {
         cases.push(Case::new(shape(9, 3, 64), kind, &[(1, 200), (37, 37), (5, 130), (1, 1)], rng));
         cases.push(Case::new(windowed.clone(), kind, &[(20, 140), (1, 333), (70, 70)], rng));
         cases.push(Case::new(capped.clone(), kind, &[(1, 65), (9, 64)], rng));
         cases.push(Case::new(shape(12, 2, 128), kind, &[(17, 300), (1, 128), (1, 1500)], rng));
         cases.push(Case::new(sinking.clone(), kind, &[(2, 700), (1, 20)], rng));
-        if kind != Kind::Q8_0 {
+        cases.push(Case::new(shape(6, 2, 96), kind, &[(3, 150), (1, 40)], rng));
+        cases.push(Case::new(shape(2, 1, 512), kind, &[(2, 150), (1, 31)], rng));
+        if !kind.is_scaled() {
+            cases.push(Case::new(shape(4, 2, 80), kind, &[(3, 150), (1, 40)], rng));
             cases.push(Case::new(odd.clone(), kind, &[(4, 9), (3, 3)], rng));
         }
         cases.extend((0..12).map(|_| random(kind, rng)));
@@ -172,7 +189,7 @@ fn cases(rng: &mut StdRng) -> Vec<Case> {
 fn random(kind: Kind, rng: &mut StdRng) -> Case {
     let n_kv_heads = rng.random_range(1..4);
     let n_heads = n_kv_heads * rng.random_range(1..14);
-    let head_dim = if kind == Kind::Q8_0 { rng.random_range(1..5) * 32 } else { rng.random_range(1..140) };
+    let head_dim = if kind.is_scaled() { rng.random_range(1..5) * 32 } else { rng.random_range(1..140) };
     let shape = AttentionShape {
         block_size: rng.random_range(1..4) * 16,
         scale: rng.random_range(0.02..0.3),
@@ -287,6 +304,106 @@ fn eight_bits_keep_what_they_promise() {
 }
 
 #[test]
+fn four_bits_keep_what_they_promise() {
+    let mut rng = StdRng::seed_from_u64(15);
+    for head_dim in [32, 64, 96, 128, 256, 512] {
+        let dims = KvDims { n_kv_heads: 2, head_dim, block_size: 32 };
+        let slots: Vec<u32> = vec![27, 3, 0, 15, 16, 38];
+        // One row is nothing but zeros, one is tiny, one is huge, and one has a channel that dwarfs the others.
+        let size = |row: usize, i: usize| match row {
+            1 => 0.0,
+            2 => 3e-6,
+            3 => 90_000.0,
+            4 if i == 7 => 500.0,
+            _ => 1.0,
+        };
+        let width = 2 * head_dim;
+        let rows: Vec<f32> =
+            (0..6 * width).map(|at| rng.random_range(-1.0..1.0) * size(at / width, at % width)).collect();
+        for side in [KvSide::Keys, KvSide::Values] {
+            let mut stored = Stored::empty(Kind::Q4_0, 64 * width);
+            store_kv(&dims, side, &mut stored.slice_mut(), &slots, &rows).unwrap();
+            let mut read = Vec::new();
+            load_kv(&dims, side, stored.slice(), &slots, &mut read).unwrap();
+            for (slot, (read, row)) in read.chunks(head_dim).zip(rows.chunks(head_dim)).enumerate() {
+                // The rotation keeps lengths. Sixteen steps reach over twice the largest number of a strip, so the
+                // error is a step at most, which is an eighth of that, and usually much less.
+                let squares = |numbers: &mut dyn Iterator<Item = f32>| {
+                    numbers.map(|number| f64::from(number).powi(2)).sum::<f64>().sqrt()
+                };
+                let length = squares(&mut row.iter().copied());
+                let off = squares(&mut read.iter().zip(row).map(|(read, number)| read - number));
+                let lost = 2f64.powi(-25) * 8.0 * (head_dim as f64).sqrt();
+                assert!(
+                    off <= length * 0.12 + lost,
+                    "{side:?}, head {slot} of {head_dim}: {off} off {length}"
+                );
+            }
+        }
+    }
+}
+
+/// What the cache holds is known to the last bit: the exact rotation, rounded with the exact scale, would give the
+/// same integers but for ties.
+#[test]
+fn four_bits_are_those_of_a_plain_computation() {
+    let (head_dim, block_size) = (64, 16);
+    let dims = KvDims { n_kv_heads: 1, head_dim, block_size };
+    let row: Vec<f32> = (0..head_dim).map(|i| ((i * i) as f32 * 0.37).sin() * 2.0).collect();
+    let rotated = |at: usize| {
+        let sign = |i: usize| if (at & i).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        row.iter().enumerate().map(|(i, number)| f64::from(*number) * sign(i)).sum::<f64>() / 8.0
+    };
+    for (side, slot) in [(KvSide::Keys, 11), (KvSide::Keys, 2), (KvSide::Values, 11), (KvSide::Values, 2)] {
+        let mut stored = Stored::empty(Kind::Q4_0, head_dim * block_size);
+        store_kv(&dims, side, &mut stored.slice_mut(), &[slot as u32], &row).unwrap();
+        let Stored::Q4_0(scales, quants) = stored else { panic!("another kind") };
+        // Of the sixteen numbers side by side: positions of a key's dimension, dimensions of a position's value.
+        let quant = |d: usize| {
+            let (sixteen, at) = match side {
+                KvSide::Keys => (d, slot),
+                KvSide::Values => (d / 16 * block_size + slot, d % 16),
+            };
+            let byte = quants[sixteen * 8 + at % 8];
+            let nibble = if at < 8 { byte & 15 } else { byte >> 4 };
+            if nibble < 8 { i32::from(nibble) } else { i32::from(nibble) - 16 }
+        };
+        let written: usize =
+            quants.iter().map(|byte| usize::from(byte & 15 != 0) + usize::from(byte >> 4 != 0)).sum();
+        assert_eq!(written, (0..head_dim).filter(|d| quant(*d) != 0).count(), "other slots are untouched");
+        for strip in 0..head_dim / 32 {
+            let numbers: Vec<f64> = (strip * 32..strip * 32 + 32).map(rotated).collect();
+            let furthest = numbers.iter().fold(0f64, |a, b| if b.abs() > a.abs() { *b } else { a });
+            let step = f16::from_f64(furthest / -8.0).to_f64();
+            let (mut products, mut squares) = (0.0, 0.0);
+            for (i, number) in numbers.iter().enumerate() {
+                let exact = (number / step).clamp(-8.0, 7.0);
+                let got = f64::from(quant(strip * 32 + i));
+                assert!((got - exact).abs() <= 0.5 + 1e-5, "{side:?}, {strip}, {i}: {got} for {exact}");
+                products += number * got;
+                squares += got * got;
+            }
+            let (scale, want) = (scales[strip * block_size + slot].to_f64(), products / squares);
+            assert!((scale / want - 1.0).abs() < 1.0 / 2048.0, "{side:?}, {strip}: scale {scale} for {want}");
+        }
+    }
+}
+
+#[test]
+fn attention_in_four_bits_is_near_that_in_32() {
+    let numbers = |kind| {
+        let mut rng = StdRng::seed_from_u64(14);
+        Case::new(shape(12, 2, 128), kind, &[(3, 400)], &mut rng).run(isa(), 2)
+    };
+    let (exact, rough) = (numbers(Kind::F32), numbers(Kind::Q4_0));
+    // Rounded numbers of ±1.5 are off by about 0.08, and a mean of hundreds of them by a twentieth of that.
+    let off = exact.iter().zip(&rough).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+    let off = (off / exact.len() as f64).sqrt();
+    assert!(off < 0.008, "off by {off} in the mean");
+    assert!(off > 1e-4, "off by {off} in the mean: that cannot be 4 bits");
+}
+
+#[test]
 fn attention_in_eight_bits_is_near_that_in_32() {
     let numbers = |kind| {
         let mut rng = StdRng::seed_from_u64(14);
@@ -335,6 +452,8 @@ fn nonsense_is_refused() {
     let odd = KvDims { n_kv_heads: 1, head_dim: 48, block_size: 16 };
     let mut eight = Stored::empty(Kind::Q8_0, 48 * 16 * 2);
     assert!(store_kv(&odd, KvSide::Keys, &mut eight.slice_mut(), &[0], &[0.0; 48]).is_err());
+    let mut four = Stored::empty(Kind::Q4_0, 48 * 16 * 2);
+    assert!(store_kv(&odd, KvSide::Keys, &mut four.slice_mut(), &[0], &[0.0; 48]).is_err());
     let mut plain = Stored::empty(Kind::F16, 48 * 16 * 2);
     assert!(store_kv(&odd, KvSide::Keys, &mut plain.slice_mut(), &[31], &[0.0; 48]).is_ok());
     assert!(store_kv(&odd, KvSide::Keys, &mut plain.slice_mut(), &[32], &[0.0; 48]).is_err());

@@ -69,11 +69,12 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
     sums: &mut [f32],
 ) {
     let (dim, block_size) = (group.shape.head_dim, group.shape.block_size);
+    let has_scales = span.values.has_scales();
     let mut scaled = [[0.0; CHUNK]; R];
     for d in (0..dim).step_by(PANEL) {
         // SAFETY: the caller's promise.
         unsafe {
-            if T::SCALED && d % SCALED == 0 {
+            if has_scales && d % SCALED == 0 {
                 for (base, offset, part) in span.parts(&range) {
                     let scales = &span.values.scales[(base + d * block_size) / SCALED + offset..];
                     for (scaled, weights) in scaled.iter_mut().zip(weights) {
@@ -81,9 +82,9 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
                     }
                 }
             }
-            let weights = if T::SCALED { &scaled } else { weights };
+            let weights = if has_scales { &scaled } else { weights };
             if d + PANEL <= dim {
-                let ahead = if first && d + PANEL < dim { block_size * PANEL } else { 0 };
+                let ahead = if first && d + PANEL < dim { block_size * PANEL / T::PACKED } else { 0 };
                 add_strip::<L, T, R>(span, &range, d * block_size, ahead, weights, &mut sums[d..], dim);
             } else {
                 for (weights, sums) in weights.iter().zip(sums.chunks_mut(dim)) {
@@ -126,8 +127,9 @@ unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
             lanes[r] = [L::load(&sums[0]), L::load(&sums[1])];
         }
         for (base, offset, part) in span.parts(range) {
-            let values = &span.values.numbers[base + first + offset * PANEL..][..part.len() * PANEL];
-            lanes = add_values(weights, part.start - span.start, values.as_chunks().0, ahead as isize, lanes);
+            let values = &span.values.numbers[(base + first + offset * PANEL) / T::PACKED..];
+            let values = &T::sixteens(values)[..part.len()];
+            lanes = add_values::<L, T, R>(weights, part.start - span.start, values, ahead as isize, lanes);
         }
         for r in 0..R {
             let sums = sums[r * dim..r * dim + PANEL].as_chunks_mut::<8>().0;
@@ -147,11 +149,12 @@ fn add_rest<T: Number>(
 ) {
     let width = sums.len();
     for (base, offset, part) in span.parts(range) {
-        let values = span.values.numbers[base + first + offset * width..].chunks_exact(width);
-        for (weight, values) in weights[part.start - span.start..part.end - span.start].iter().zip(values) {
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += weight * value.one();
+        let mut at = base + first + offset * width;
+        for weight in &weights[part.start - span.start..part.end - span.start] {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum += weight * T::number(span.values.numbers, at + i);
             }
+            at += width;
         }
     }
 }

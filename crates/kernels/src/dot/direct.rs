@@ -67,12 +67,14 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
         }
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
-            S::prefetch(block.wrapping_add(AHEAD), L::BYTES);
             let mut headers = [L::header::<S>(block, 0); H];
             for h in 1..H {
                 headers[h] = L::header::<S>(block, h);
             }
             for part in 0..L::PARTS {
+                // A piece at a time: a processor tracks only some twenty missing lines.
+                let ahead = block.wrapping_add(AHEAD + part * (L::BYTES / L::PARTS));
+                S::prefetch(ahead, L::BYTES / L::PARTS);
                 let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
                 add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &headers, &x, &mut total);
             }

@@ -14,19 +14,28 @@
 //!
 //! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
 //! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts. [`direct`] and
-//! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation; [`layouts`] says
-//! where each type has its integers and scales.
+//! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation (`x86`, `arm`);
+//! [`layouts`] says where each type has its integers and scales. AMX multiplies panels in a way of its own (`x86/amx`).
 
 // Several arrays are walked in step here, with counts that are known when this is compiled.
 #![allow(clippy::needless_range_loop)]
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod direct;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod kernels;
 mod layouts;
 mod panel;
 mod portable;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::amx::available as amx_available;
+
+use std::marker::PhantomData;
 
 use lantern_gguf::GgmlType;
 use lantern_gguf::blocks::Affine;
@@ -121,9 +130,37 @@ pub type ColumnsFn = unsafe fn(Affine, &Panel, Columns<'_>, rows: &[u32], &mut [
 /// The type of [`Kernel::direct`].
 pub type DirectFn = unsafe fn(TileBlocks, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
 
+/// Registers that a thread sets up before it multiplies panels: AMX's tiles must be given shapes.
+///
+/// Both are unsafe to call: the instruction set must be there.
+#[derive(Clone, Copy)]
+pub struct Registers {
+    /// Sets them up on this thread.
+    pub set_up: unsafe fn(),
+    /// Gives them back.
+    pub release: unsafe fn(),
+}
+
+/// A thread's registers are set up as long as this lives; see [`Kernel::set_up`].
+pub struct SetUp {
+    registers: Option<Registers>,
+    /// Registers belong to a thread, so this may not move to another.
+    on_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for SetUp {
+    fn drop(&mut self) {
+        if let Some(registers) = self.registers {
+            // SAFETY: the caller of `Kernel::set_up` vouched for the instruction set.
+            unsafe { (registers.release)() }
+        }
+    }
+}
+
 /// The kernels of one weight type on one instruction set.
 ///
-/// All are unsafe to call: the instruction set must be there, and [`TileBlocks`] must lead to readable blocks.
+/// All are unsafe to call: the instruction set must be there, [`TileBlocks`] must lead to readable blocks, and for
+/// `columns` the thread must be [set up](Kernel::set_up).
 #[derive(Clone, Copy)]
 pub struct Kernel {
     /// How the weights are packed.
@@ -134,6 +171,23 @@ pub struct Kernel {
     pub columns: ColumnsFn,
     /// Adds a tile's products with up to [`DIRECT`] rows to their sums; `None` where panels do as well.
     pub direct: Option<DirectFn>,
+    /// What a thread sets up before `columns`, with [`Kernel::set_up`].
+    pub registers: Option<Registers>,
+}
+
+impl Kernel {
+    /// Sets this thread's registers up for `columns`. Costs some hundred cycles where there is anything to do: a task
+    /// does it once, not for each panel.
+    ///
+    /// # Safety
+    /// The instruction set must be there.
+    pub unsafe fn set_up(&self) -> SetUp {
+        if let Some(registers) = self.registers {
+            // SAFETY: the caller's promise.
+            unsafe { (registers.set_up)() }
+        }
+        SetUp { registers: self.registers, on_this_thread: PhantomData }
+    }
 }
 
 /// The kernel for weights of type `ty` on `isa`; `None` for types that are not packed.
@@ -141,15 +195,29 @@ pub struct Kernel {
 /// `isa` must be one of [`Isa::available`].
 pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
     let packing = packing(ty)?;
-    #[cfg(target_arch = "x86_64")]
     match isa {
-        Isa::Scalar => {}
-        Isa::Avx2 => return x86::avx2::kernel(packing),
-        Isa::AvxVnni => return x86::avx_vnni::kernel(packing),
-        Isa::Avx512Vnni => return x86::avx512::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86::avx2::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::AvxVnni => x86::avx_vnni::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni => x86::avx512::kernel(packing),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Amx => x86::amx::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => arm::neon::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Dotprod => arm::dotprod::kernel(packing),
+        #[cfg(target_arch = "aarch64")]
+        Isa::I8mm => arm::i8mm::kernel(packing),
+        _ => Some(Kernel {
+            packing,
+            fill: portable::fill,
+            columns: portable::columns,
+            direct: None,
+            registers: None,
+        }),
     }
-    let _ = isa;
-    Some(Kernel { packing, fill: portable::fill, columns: portable::columns, direct: None })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the kernels need of an instruction set: vectors that hold one number for each of `LANES` rows of a tile.
 //!
 //! Implementations are `inline(always)` and carry no target feature themselves: they become part of the entry points
-//! in `x86`, which do. Pointers move by `wrapping_add`, because every address is checked by arithmetic at the edge
+//! in `kernels`, which do. Pointers move by `wrapping_add`, because every address is checked by arithmetic at the edge
 //! ([`super::Columns::pointers`], the tile's length) and not by each step.
 
 /// Vectors of an instruction set.

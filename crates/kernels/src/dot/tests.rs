@@ -70,7 +70,7 @@ fn defined(ty: GgmlType, row: &[u8], acts: &Activations, i: usize) -> f32 {
     sum
 }
 
-fn activations(isa: Isa, m: usize, cols: usize, extreme: bool, rng: &mut StdRng) -> Activations {
+pub fn activations(isa: Isa, m: usize, cols: usize, extreme: bool, rng: &mut StdRng) -> Activations {
     let mut acts = Activations::default();
     acts.resize(m, cols);
     let mut rest = acts.rows_mut();
@@ -87,7 +87,7 @@ fn activations(isa: Isa, m: usize, cols: usize, extreme: bool, rng: &mut StdRng)
 }
 
 /// A tile of sixteen rows.
-fn tile(ty: GgmlType, bytes: &[u8]) -> Vec<u8> {
+pub fn tile(ty: GgmlType, bytes: &[u8]) -> Vec<u8> {
     let mut tile = vec![0; bytes.len()];
     pack(isa(), &Pool::new(1), &packing(ty).unwrap(), bytes, bytes.len() / ROWS, &mut tile);
     tile
@@ -115,6 +115,7 @@ fn kernels_agree_with_the_definition_bit_for_bit() {
                 let mut sums = vec![[0.0; ROWS]; m];
                 // SAFETY: the instruction set is available and the blocks are there.
                 unsafe {
+                    let _set_up = kernel.set_up();
                     (kernel.fill)(&kernel.packing, tile, &mut panel);
                     (kernel.columns)(kernel.packing.form, &panel, columns, &rows, &mut sums);
                 }

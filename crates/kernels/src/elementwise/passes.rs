@@ -3,9 +3,7 @@
 use super::{Activation, RopePairs};
 use crate::exp::{exp, tanh};
 use crate::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::lanes::Avx;
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::{Lanes, Plain, Vector};
 
 /// A pass, ready to run on any instruction set.
 pub trait Pass {
@@ -16,23 +14,20 @@ pub trait Pass {
 
 /// Runs a pass on an instruction set, which must be available.
 pub fn run(isa: Isa, pass: impl Pass) {
-    #[cfg(target_arch = "x86_64")]
-    if isa >= Isa::Avx2 {
+    if isa.has_vectors() {
         // SAFETY: this instruction set was detected.
-        return unsafe { run_avx2(pass) };
+        return unsafe { run_in_vectors(pass) };
     }
-    let _ = isa;
     // SAFETY: plain code runs everywhere.
     unsafe { pass.run::<Plain>() }
 }
 
 /// # Safety
-/// The processor must have AVX2, FMA and F16C.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn run_avx2(pass: impl Pass) {
+/// The instruction set of [`Vector`] must be there.
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
+unsafe fn run_in_vectors(pass: impl Pass) {
     // SAFETY: the features are enabled.
-    unsafe { pass.run::<Avx>() }
+    unsafe { pass.run::<Vector>() }
 }
 
 /// Adds `y` to each row of its length.

@@ -9,12 +9,13 @@ mod report;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lantern_engine::KvType;
 use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed};
 use lantern_hub::human_bytes;
 use serde::Serialize;
 
+use super::kv_types;
+use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::{output, place};
 
@@ -49,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     keep_packed: bool,
     /// Measure this llama-bench as well, in turns with Lantern, and print the ratios
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "no_warm_up")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["no_warm_up", "gpu_layers", "experts_on_cpu"])]
     compare: Option<PathBuf>,
     /// Whether the other program may use its flash attention
     #[arg(long, value_parser = ["on", "off"], default_value = "on", requires = "compare")]
@@ -57,18 +58,15 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 const AFTER_HELP: &str = "\
-Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kernels: scalar, avx2, avxvnni, avx512.
+Reading is what llama-bench calls pp, writing tg. LANTERN_ISA restricts the kernels: scalar, avx2, avxvnni, avx512, amx.
 
 With --compare each round runs Lantern, then the other program, each in a process of its own, with the same file, \
-threads, tokens, depths and kind of cache. Ratios are Lantern's figure over the other's.";
-
-fn kv_types() -> impl TypedValueParser<Value = KvType> {
-    PossibleValuesParser::new(KvType::ALL.iter().map(|kv_type| kv_type.name()))
-        .try_map(|name| KvType::from_name(&name).ok_or("no such kind of cache"))
-}
+threads, tokens, depths and kind of cache, and Lantern leaves the GPU alone. Ratios are Lantern's figure over the other's.";
 
 /// A report and what the engine does not know about itself.
 #[derive(Serialize)]
@@ -92,6 +90,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
             false => None,
         },
         warm_up: !args.no_warm_up,
+        gpu_layers: args.device.gpu_layers,
+        cpu_expert_layers: args.device.experts_on_cpu,
     };
     if let Some(program) = args.compare {
         let other = other::Other { program, flash_attention: args.flash_attn == "on" };
@@ -110,6 +110,7 @@ fn print(isa: &str, report: &BenchReport) -> Result<(), CliError> {
             format!("{} {}, {}", report.architecture, report.quantisation, human_bytes(report.file_bytes)),
         ),
         row("threads", format!("{}, kernels: {isa}", report.threads)),
+        row("GPU", report.device.as_str()),
         row("cache", report.options.kv_type.name()),
     ];
     for speed in &report.speeds {

@@ -39,6 +39,9 @@ impl Ours {
             task.kv_type.name(),
             "--repetitions",
             "1",
+            // Both programs are measured on the processor.
+            "--gpu-layers",
+            "0",
             "--json",
         ]);
         if task.keep_packed {

@@ -47,4 +47,4 @@ simd_of_eight_lanes!(Avx2, |q, x| {
     dots
 });
 
-super::kernels!(Avx2, "avx2,fma,f16c");
+crate::dot::kernels::kernels!(Avx2, "avx2,fma,f16c");

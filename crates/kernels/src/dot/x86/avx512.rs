@@ -169,4 +169,4 @@ unsafe impl Simd for Avx512 {
     }
 }
 
-super::kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni");
+crate::dot::kernels::kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni");

@@ -17,4 +17,4 @@ simd_of_eight_lanes!(AvxVnni, |q, x| {
     dots
 });
 
-super::kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");
+crate::dot::kernels::kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");

@@ -1,0 +1,195 @@
+//! The blocks of one group of layers: who holds which, and which hold a prefix that another sequence can reuse.
+//!
+//! A block is a run of token positions in every layer of the group. A full block whose rows are computed is *published*
+//! under the hash of its [`Link`]; from then on nobody writes to it. Equal hashes alone never share anything: the tokens
+//! themselves are compared on every hit. Blocks nobody holds keep their content until it is needed for something else,
+//! least recently used first.
+//!
+//! This module counts and names blocks; it knows neither the tensors behind them nor sequences.
+
+use std::collections::{BTreeSet, HashMap};
+
+/// Names the tokens of a block together with everything that stands before it.
+pub(crate) type BlockHash = u64;
+
+/// One block's tokens in a chain of blocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link<'a> {
+    pub(crate) hash: BlockHash,
+    pub(crate) parent: Option<BlockHash>,
+    pub(crate) tokens: &'a [u32],
+}
+
+/// What a published block holds.
+struct Content {
+    hash: BlockHash,
+    parent: Option<BlockHash>,
+    tokens: Box<[u32]>,
+}
+
+#[derive(Default)]
+struct Block {
+    holders: u32,
+    content: Option<Content>,
+    /// When the last holder let go, on the pool's own clock; orders the blocks that may be emptied.
+    released: u64,
+}
+
+/// Owns the numbers of all blocks of one group.
+pub(crate) struct BlockPool {
+    blocks: Vec<Block>,
+    /// Held by nobody, with nothing worth keeping.
+    blank: Vec<u32>,
+    /// Held by nobody, published: `(released, block)`, so the first is the least recently used.
+    idle: BTreeSet<(u64, u32)>,
+    published: HashMap<BlockHash, u32>,
+    clock: u64,
+}
+
+impl BlockPool {
+    /// `count` blank blocks.
+    pub(crate) fn new(count: usize) -> Self {
+        let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
+        Self {
+            blocks: (0..count).map(|_| Block::default()).collect(),
+            blank: (0..count).rev().collect(),
+            idle: BTreeSet::new(),
+            published: HashMap::new(),
+            clock: 0,
+        }
+    }
+
+    /// All blocks.
+    pub(crate) fn total(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Blocks that [`Self::allocate`] could still hand out.
+    pub(crate) fn available(&self) -> usize {
+        self.blank.len() + self.idle.len()
+    }
+
+    /// Blocks that nobody holds but that still carry a reusable prefix.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// A block to write to, held by the caller; empties the least recently used published one if need be.
+    pub(crate) fn allocate(&mut self) -> Option<u32> {
+        let block = match self.blank.pop() {
+            Some(block) => block,
+            None => {
+                let (_, block) = self.idle.pop_first()?;
+                self.forget(block);
+                block
+            }
+        };
+        self.blocks[block as usize].holders = 1;
+        Some(block)
+    }
+
+    /// Makes a full, computed block findable. False when the hash is taken by other tokens; when it is taken by the
+    /// same ones, someone computed them at the same time, and this copy stays private to its holder.
+    pub(crate) fn publish(&mut self, link: &Link<'_>, block: u32) -> bool {
+        if self.published.contains_key(&link.hash) {
+            return self.find(link).is_some();
+        }
+        self.published.insert(link.hash, block);
+        let Link { hash, parent, tokens } = *link;
+        self.blocks[block as usize].content = Some(Content { hash, parent, tokens: tokens.into() });
+        true
+    }
+
+    /// The published block with these tokens behind that parent.
+    pub(crate) fn find(&self, link: &Link<'_>) -> Option<u32> {
+        let block = *self.published.get(&link.hash)?;
+        let content = self.blocks[block as usize].content.as_ref()?;
+        (content.parent == link.parent && *content.tokens == *link.tokens).then_some(block)
+    }
+
+    /// Takes hold of a block that [`Self::find`] gave.
+    pub(crate) fn hold(&mut self, number: u32) {
+        let block = &mut self.blocks[number as usize];
+        if block.holders == 0 {
+            self.idle.remove(&(block.released, number));
+        }
+        block.holders += 1;
+    }
+
+    /// Lets go of a sequence's blocks. Later blocks age first: a prefix is useless without its beginning.
+    pub(crate) fn release(&mut self, blocks: &[u32]) {
+        for &number in blocks.iter().rev() {
+            self.clock += 1;
+            let block = &mut self.blocks[number as usize];
+            debug_assert!(block.holders > 0, "block {number} released twice");
+            block.holders -= 1;
+            if block.holders > 0 {
+                continue;
+            }
+            block.released = self.clock;
+            match block.content {
+                Some(_) => drop(self.idle.insert((self.clock, number))),
+                None => self.blank.push(number),
+            }
+        }
+    }
+
+    fn forget(&mut self, number: u32) {
+        if let Some(content) = self.blocks[number as usize].content.take() {
+            self.published.remove(&content.hash);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link<'a>(hash: BlockHash, parent: Option<BlockHash>, tokens: &'a [u32]) -> Link<'a> {
+        Link { hash, parent, tokens }
+    }
+
+    #[test]
+    fn equal_hashes_with_other_tokens_are_a_miss() {
+        let mut pool = BlockPool::new(4);
+        let block = pool.allocate().expect("free blocks");
+        assert!(pool.publish(&link(7, None, &[1, 2]), block));
+        assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(block));
+        assert_eq!(pool.find(&link(7, None, &[7, 8])), None, "the tokens are compared, not only the hash");
+        assert_eq!(pool.find(&link(7, Some(1), &[1, 2])), None, "and what stands before them");
+        let other = pool.allocate().expect("free blocks");
+        assert!(!pool.publish(&link(7, None, &[7, 8]), other), "a taken hash is refused");
+    }
+
+    #[test]
+    fn a_copy_computed_at_the_same_time_stays_private() {
+        let mut pool = BlockPool::new(4);
+        let [one, two] = [(); 2].map(|()| pool.allocate().expect("free blocks"));
+        for block in [one, two] {
+            assert!(pool.publish(&link(7, None, &[1, 2]), block), "the same tokens are no conflict");
+        }
+        pool.release(&[two]);
+        assert_eq!(pool.idle(), 0, "the copy is blank after its release");
+        pool.release(&[one]);
+        assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(one));
+    }
+
+    #[test]
+    fn the_least_recently_used_tail_is_emptied_first() {
+        let mut pool = BlockPool::new(4);
+        let blocks: Vec<u32> = (0..4).map(|_| pool.allocate().expect("free blocks")).collect();
+        for (&block, hash) in blocks.iter().zip(0..) {
+            assert!(pool.publish(&link(hash, None, &[hash as u32]), block));
+        }
+        pool.release(&blocks[..2]);
+        pool.release(&blocks[2..]);
+        assert_eq!(pool.allocate(), Some(blocks[1]), "the end of the older sequence goes first");
+        assert_eq!(pool.find(&link(1, None, &[1])), None, "and what it held with it");
+        // What is used again becomes the youngest.
+        pool.hold(blocks[0]);
+        pool.release(&blocks[..1]);
+        assert_eq!([pool.allocate(), pool.allocate()], [Some(blocks[3]), Some(blocks[2])]);
+        assert_eq!(pool.allocate(), Some(blocks[0]));
+        assert_eq!(pool.allocate(), None, "everything is held now");
+    }
+}
