@@ -1,7 +1,7 @@
 //! The one or two ways in which the parts of a model compute, found by the names of their tensors: layers are made for
 //! the right one, and families need not know that there is a choice.
 
-use lantern_kernels::Arena;
+use lantern_kernels::{Arena, Pool};
 
 use crate::placement::{Part, Placement, Site};
 use crate::{Compute, ModelError};
@@ -64,6 +64,11 @@ impl Split {
     /// Whether anything computes with kernels, and so wants its weights packed.
     pub(crate) fn has_kernels(&self) -> bool {
         self.host.has_kernels()
+    }
+
+    /// The threads of the kernels, if anything computes with them.
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.host.pool()
     }
 
     /// Remembers where packed weights are, for [`Self::settle`].
