@@ -2,6 +2,7 @@
 //!
 //! Which kinds are looked for is decided when the program is built: by the features `cuda` and `metal`. Whatever is wrong
 //! with a device or its driver comes back in words, because a program that can compute on the CPU must go on.
+//! (A program that was built for CUDA is linked to the driver's library, though, and does not start without it.)
 
 use std::panic::{UnwindSafe, catch_unwind};
 

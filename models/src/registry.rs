@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
+use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
 
@@ -40,6 +41,30 @@ pub fn config(file: &GgufFile) -> Result<ModelConfig, ModelError> {
     (family(file)?.config)(&Hyper::new(file)?)
 }
 
+/// A model in memory, and what became of its packed copy.
+pub struct LoadedModel {
+    /// The model.
+    pub model: Box<dyn CausalLm>,
+    /// Its packed copy.
+    pub copy: PackedCopy,
+}
+
+/// What became of a model's packed copy.
+#[derive(Debug)]
+pub enum PackedCopy {
+    /// Nobody asked for one, or the model has nothing that is packed.
+    None,
+    /// It was used.
+    Used,
+    /// It was not there, or not right, and is to be written.
+    Missed {
+        /// Why it was not used.
+        miss: Miss,
+        /// Writes it; dropping this leaves everything as it is.
+        writer: CopyWriter,
+    },
+}
+
 /// Loads a file's model.
 pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
     load_with(file, Compute::new(options))
@@ -47,15 +72,52 @@ pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
 
 /// Loads a file's model for a certain way of computing, or for one on each side of a split.
 pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
+    load_from(file, split.into(), None, |_| ()).map(|(model, ())| model)
+}
+
+/// Like [`load_with`]. If packed copies are asked for, the model's is used, or can be written afterwards.
+pub fn load_with_copy(
+    file: &GgufFile,
+    split: impl Into<Split>,
+    copies: Option<&PackedCopies>,
+) -> Result<LoadedModel, ModelError> {
+    let split = split.into();
+    let place = copies.and_then(|copies| copies.path_of(file.path()).ok());
+    let opened = match (&place, split.pool()) {
+        (Some(path), Some(pool)) => PackedFile::open(path, file, pool),
+        _ => Err(Miss::Absent),
+    };
+    let (copy, miss) = match opened {
+        Ok(copy) => (Some(copy), Miss::Incomplete),
+        Err(miss) => (None, miss),
+    };
+    let used = copy.is_some();
+    let (model, writer) =
+        load_from(file, split, copy, |weights| place.and_then(|path| weights.copy_writer(path)))?;
+    let copy = match writer {
+        Some(writer) => PackedCopy::Missed { miss, writer },
+        None if used => PackedCopy::Used,
+        None => PackedCopy::None,
+    };
+    Ok(LoadedModel { model, copy })
+}
+
+/// The model, and what `then` makes of the weights when all layers have theirs.
+fn load_from<T>(
+    file: &GgufFile,
+    split: Split,
+    copy: Option<PackedFile>,
+    then: impl FnOnce(&Weights) -> T,
+) -> Result<(Box<dyn CausalLm>, T), ModelError> {
     file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
-    let weights = Weights::new(file, split)?;
+    let weights = Weights::new(file, split)?.with_copy(copy);
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
     weights.split().synchronize()?;
-    file.will_need();
-    Ok(model)
+    let made = then(&weights);
+    Ok((model, made))
 }
 
 fn family(file: &GgufFile) -> Result<&'static Family, ModelError> {

@@ -4,10 +4,10 @@
 //! before allocates nothing.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use candle_core::Tensor;
-use lantern_kernels::Pool;
+use lantern_kernels::{Arena, Pool};
 
 use crate::{Compute, ModelError};
 
@@ -171,16 +171,18 @@ impl Drop for HostRows {
     }
 }
 
-/// What all layers of a model compute with on a CPU: threads, and memory for activations.
+/// What all layers of a model compute with on a CPU: threads, and memory for weights and activations.
 pub(crate) struct Workspace {
     pool: Pool,
+    /// Where packed weights are, once there are any.
+    pub(crate) weights: OnceLock<Arena>,
     /// Memory that nobody uses at the moment.
     free: Mutex<Vec<Vec<f32>>>,
 }
 
 impl Workspace {
     pub(crate) fn new(threads: usize) -> Self {
-        Workspace { pool: Pool::new(threads), free: Mutex::default() }
+        Workspace { pool: Pool::new(threads), weights: OnceLock::new(), free: Mutex::default() }
     }
 
     /// The threads that kernels compute with.

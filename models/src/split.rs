@@ -1,6 +1,8 @@
 //! The one or two ways in which the parts of a model compute, found by the names of their tensors: layers are made for
 //! the right one, and families need not know that there is a choice.
 
+use lantern_kernels::{Arena, Pool};
+
 use crate::placement::{Part, Placement, Site};
 use crate::{Compute, ModelError};
 
@@ -62,6 +64,26 @@ impl Split {
     /// Whether anything computes with kernels, and so wants its weights packed.
     pub(crate) fn has_kernels(&self) -> bool {
         self.host.has_kernels()
+    }
+
+    /// The threads of the kernels, if anything computes with them.
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.host.pool()
+    }
+
+    /// Remembers where packed weights are, for [`Self::settle`].
+    pub(crate) fn keep_weights(&self, arena: &Arena) {
+        if let Some(workspace) = self.host.workspace() {
+            // A second model that computes with the same threads stays where it was loaded.
+            let _ = workspace.weights.set(arena.clone());
+        }
+    }
+
+    /// Moves a little more of a loaded model's weights to where they are read faster; whether there is more to move. For
+    /// times with nothing else to do; it takes some milliseconds.
+    pub fn settle(&self) -> bool {
+        let weights = self.host.workspace().and_then(|workspace| workspace.weights.get());
+        weights.is_some_and(Arena::settle)
     }
 
     fn part(&self, part: Part) -> &Compute {

@@ -1,13 +1,15 @@
 //! Named access to a file's tensors: shapes are checked, matrices packed once, use is recorded.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
 use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
+use crate::packed::{CopyWriter, PackedFile};
 use crate::{Compute, ModelError, Split};
 
 /// A file's tensors on their way into layers.
@@ -16,6 +18,10 @@ pub struct Weights<'a> {
     split: Split,
     /// Where matrices for kernels are packed; as large as the file.
     arena: Arena,
+    /// Tiles that were packed by an earlier process.
+    copy: Option<PackedFile>,
+    /// Whether anything was packed here.
+    packed: Cell<bool>,
     used: RefCell<HashSet<String>>,
     /// Matrices made so far: a head that shares the embedding's weights gets the same object.
     matrices: RefCell<HashMap<String, Arc<QMatrix>>>,
@@ -29,7 +35,30 @@ impl<'a> Weights<'a> {
             tensor.ty()?;
         }
         let arena = Arena::new(if split.has_kernels() { file.file_len() as usize } else { 0 })?;
-        Ok(Weights { file, split, arena, used: RefCell::default(), matrices: RefCell::default() })
+        split.keep_weights(&arena);
+        Ok(Weights {
+            file,
+            split,
+            arena,
+            copy: None,
+            packed: Cell::new(false),
+            used: RefCell::default(),
+            matrices: RefCell::default(),
+        })
+    }
+
+    /// With a packed copy of the same file, whose tiles are used where it has them.
+    pub(crate) fn with_copy(self, copy: Option<PackedFile>) -> Self {
+        Weights { copy, ..self }
+    }
+
+    /// Writes a copy of all tiles to `path`; nothing when none were packed here, because all came from a copy or because
+    /// the file has no matrix that is packed.
+    pub(crate) fn copy_writer(&self, path: PathBuf) -> Option<CopyWriter> {
+        let matrices = self.matrices.borrow();
+        let in_order =
+            self.file.tensors().keys().filter_map(|name| Some((name.as_str(), matrices.get(name)?)));
+        self.packed.get().then(|| CopyWriter::new(path, self.file, in_order))
     }
 
     /// How each layer computes.
@@ -140,7 +169,8 @@ impl<'a> Weights<'a> {
             return Ok(Arc::clone(matrix));
         }
         let name = || tensor.name.clone();
-        let mut matrix = match QMatrix::new(tensor.ty()?, shape, self.file.bytes(tensor)?) {
+        let bytes = self.file.bytes(tensor)?;
+        let mut matrix = match QMatrix::new(tensor.ty()?, shape, bytes.clone()) {
             Ok(matrix) => matrix,
             Err(KernelError::UnsupportedType { ty }) => {
                 return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
@@ -148,10 +178,23 @@ impl<'a> Weights<'a> {
             Err(error) => return Err(error.into()),
         };
         if let Some(pool) = pool {
-            matrix = matrix.pack(&self.arena, pool)?;
+            matrix = self.in_tiles(&tensor.name, matrix, pool)?;
+        }
+        if matrix.packed_bytes().is_none() {
+            bytes.will_need();
         }
         let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
+        Ok(matrix)
+    }
+
+    /// A matrix for products: with the tiles of the copy, or packed.
+    fn in_tiles(&self, name: &str, matrix: QMatrix, pool: &Pool) -> Result<QMatrix, ModelError> {
+        if let Some(tiles) = self.copy.as_ref().and_then(|copy| copy.tiles(name, &matrix)) {
+            return Ok(matrix.with_tiles(tiles)?);
+        }
+        let matrix = matrix.pack(&self.arena, pool)?;
+        self.packed.set(self.packed.get() || matrix.packed_bytes().is_some());
         Ok(matrix)
     }
 

@@ -288,6 +288,7 @@ export const SETTINGS: Settings = {
   },
   contextLength: null,
   threads: null,
+  keepPacked: false,
   endpoint: { enabled: true, port: 11_535, key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e' },
 };
 

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use chat::ChatStream;
 pub use error::AppError;
 pub use home::data_dir;
-pub use models::LoadedModel;
+pub use models::{LoadedModel, packed_copies};
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ pub struct AppOptions {
     pub home: Option<PathBuf>,
     /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
     pub hub: Option<HubOptions>,
+    /// Keeps packed copies of models even if the settings do not ask for it.
+    pub keep_packed: bool,
     /// Layers of models that compute on the GPU, see [`lantern_engine::EngineOptions::gpu_layers`].
     pub gpu_layers: Option<u32>,
     /// Layers whose experts stay on the CPU, see [`lantern_engine::EngineOptions::cpu_expert_layers`].
@@ -70,7 +72,7 @@ impl App {
         db.run(settings::make_key).await?;
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
         let layers = models::DeviceLayers { gpu: options.gpu_layers, cpu_experts: options.cpu_expert_layers };
-        let models = models::Models::open(&home, hub, layers)?;
+        let models = models::Models::open(&home, hub, layers, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),

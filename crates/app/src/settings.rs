@@ -1,7 +1,8 @@
 //! Reading, checking and changing the settings.
 //!
 //! Sampling and the system prompt take effect at the next answer. `context_length` and `threads` take effect when a
-//! model is loaded next: the next answer or request reloads the model by itself if they have changed.
+//! model is loaded next: the next answer or request reloads the model by itself if they have changed. `keep_packed` takes
+//! effect at a load too, but is no reason for one.
 
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
@@ -27,11 +28,15 @@ impl App {
 
     /// Changes some settings. Either all of the patch is taken or, with `invalid_settings`, none.
     pub async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, AppError> {
+        let no_copies = patch.keep_packed == Some(false);
         let settings = self
             .0
             .db
             .run(move |store| store.change_settings(|before| checked(before.patched(patch))))
             .await??;
+        if no_copies {
+            self.delete_packed_copies().await?;
+        }
         self.emit(AppEvent::SettingsChanged { settings: settings.clone() });
         Ok(settings)
     }

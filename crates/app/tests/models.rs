@@ -230,3 +230,43 @@ async fn serve_file(content: Vec<u8>) -> String {
     });
     format!("http://{address}")
 }
+
+/// Names of the packed copies in an application's data directory.
+fn packed_copies(home: &std::path::Path) -> Vec<std::path::PathBuf> {
+    lantern_app::packed_copies(home).list().unwrap().into_iter().map(|copy| copy.path).collect()
+}
+
+/// Loads the tiny model anew, waits for its packed copy, and tells whether the weights came from one.
+async fn loads_from_a_copy(app: &lantern_app::App) -> bool {
+    app.unload_model().await.unwrap();
+    let loaded = app.engine(Some(MODEL)).await.unwrap();
+    tokio::task::spawn_blocking(move || {
+        loaded.engine.finish_packed_copy();
+        loaded.engine.info().from_packed_copy
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn packed_copies_are_kept_on_request_and_go_when_nobody_wants_them() {
+    let (home, app) = with_model().await;
+    let keep = async |keep| {
+        let patch = SettingsPatch { keep_packed: Some(keep), ..SettingsPatch::default() };
+        app.update_settings(patch).await.unwrap();
+    };
+    assert!(!loads_from_a_copy(&app).await);
+    assert!(packed_copies(home.path()).is_empty(), "nobody asked for a copy");
+    keep(true).await;
+    assert!(!loads_from_a_copy(&app).await, "there was none yet");
+    assert_eq!(packed_copies(home.path()).len(), 1);
+    assert!(loads_from_a_copy(&app).await, "the copy is used");
+    keep(false).await;
+    assert!(packed_copies(home.path()).is_empty(), "the copy takes disk that nobody wants to give");
+    keep(true).await;
+    loads_from_a_copy(&app).await;
+    assert_eq!(packed_copies(home.path()).len(), 1);
+    app.unload_model().await.unwrap();
+    app.delete_model(MODEL).await.unwrap();
+    assert!(packed_copies(home.path()).is_empty(), "the copy went with its model");
+}

@@ -47,12 +47,13 @@ fn with_pull_hint(error: HubError, name: &str) -> CliError {
 
 /// The application over the data directory. Remarks of its start go to standard error.
 pub async fn app() -> Result<App, CliError> {
-    app_on(DeviceArgs::default()).await
+    app_on(DeviceArgs::default(), false).await
 }
 
-/// As [`app`], with models on the GPU as the person wants them.
-pub async fn app_on(device: DeviceArgs) -> Result<App, CliError> {
+/// As [`app`], with models on the GPU as the person wants them, and with packed copies of them if wanted.
+pub async fn app_on(device: DeviceArgs, keep_packed: bool) -> Result<App, CliError> {
     let options = AppOptions {
+        keep_packed,
         gpu_layers: device.gpu_layers,
         cpu_expert_layers: device.experts_on_cpu,
         ..AppOptions::default()

@@ -208,3 +208,38 @@ fn an_interrupted_answer_keeps_what_was_printed() {
     assert!(matches!(code, Some(130 | 0)), "{code:?} {err}");
     assert!(!err.contains("panicked"), "{err}");
 }
+
+#[test]
+fn a_packed_copy_gives_the_same_answer_and_goes_with_its_model() {
+    let home = Home::new();
+    home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();
+    let copies = || lantern_app::packed_copies(&home.data()).list().unwrap();
+    let run = |more: &[&str]| {
+        let args = ["run", "qwen2-Q8_0", "the prompt", "--temp", "0", "--raw", "--max-tokens", "12"];
+        home.run(&[&args[..], more].concat()).good().out
+    };
+    let plain = run(&[]);
+    assert!(copies().is_empty(), "nobody asked for a copy");
+    assert_eq!(run(&["--keep-packed"]), plain);
+    assert_eq!(copies().len(), 1, "a short run does not end before its copy is whole");
+    assert_eq!(run(&["--keep-packed"]), plain);
+    let bench =
+        ["bench", "--model", "qwen2-Q8_0", "-p", "4", "-n", "2", "-r", "1", "--keep-packed", "--json"];
+    assert_eq!(home.run(&bench).good().json()["from_packed_copy"], true);
+    assert!(home.run(&["doctor"]).out.contains("copies of 1, "), "doctor knows of it");
+    home.run(&["rm", "qwen2-Q8_0"]).good();
+    assert!(copies().is_empty(), "the copy stayed behind");
+    let bench = home.run(&[
+        "bench",
+        "--model",
+        &golden("qwen2-Q8_0.gguf"),
+        "-p",
+        "4",
+        "-n",
+        "2",
+        "-r",
+        "1",
+        "--keep-packed",
+    ]);
+    assert!(bench.good().out.contains("the next time from a packed copy"));
+}

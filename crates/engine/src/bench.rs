@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{KvType, registry};
+use lantern_models::registry::{self, PackedCopy};
+use lantern_models::{KvType, PackedCopies};
 use serde::{Deserialize, Serialize};
 
 use crate::block_manager::BlockTable;
@@ -14,10 +15,10 @@ use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::identity;
 use crate::kv_demand::lone_blocks;
+use crate::loading;
 use crate::memory;
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, ModelRunner, Piece, lone_tables};
-use crate::text::Tokenizer;
 
 /// Tokens of the prompt before the first token that `first_token_seconds` waits for.
 const FIRST_PROMPT: usize = 8;
@@ -38,6 +39,9 @@ pub struct BenchOptions {
     /// How keys and values are kept.
     #[serde(with = "kv_type_name")]
     pub kv_type: KvType,
+    /// Where packed copies are kept; `None` uses and makes none.
+    #[serde(skip)]
+    pub packed_copies: Option<PackedCopies>,
     /// Reads and writes once unmeasured before anything is measured, and tells the time to the first token.
     pub warm_up: bool,
     /// See [`EngineOptions::gpu_layers`].
@@ -55,6 +59,7 @@ impl Default for BenchOptions {
             repetitions: 5,
             depths: vec![0],
             kv_type: KvType::default(),
+            packed_copies: None,
             warm_up: true,
             gpu_layers: None,
             cpu_expert_layers: None,
@@ -90,6 +95,8 @@ pub struct BenchReport {
     /// From the start to the first token after a prompt of eight; what a person waits who opens a model and asks.
     /// `None` without a warm-up.
     pub first_token_seconds: Option<f64>,
+    /// Whether the weights came from a packed copy.
+    pub from_packed_copy: bool,
     /// The most memory the process held, in bytes (Linux; `None` elsewhere). Mapped weights that were read count.
     pub peak_rss_bytes: Option<u64>,
 }
@@ -118,6 +125,10 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
     if options.warm_up {
         bench.prefill(0, FIRST_PROMPT)?;
         first_token_seconds = Some(start.elapsed().as_secs_f64());
+    }
+    let from_packed_copy = bench.finish_copy();
+    if options.warm_up {
+        while bench.runner.settle() {}
         // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
         bench.prefill(0, options.prompt.min(bench.step_tokens))?;
         bench.decode(0, options.generate.min(1))?;
@@ -137,12 +148,14 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         speeds,
         load_seconds,
         first_token_seconds,
+        from_packed_copy,
         peak_rss_bytes: memory::peak_rss_bytes(),
     })
 }
 
 struct Bench {
     runner: ModelRunner,
+    copy: PackedCopy,
     tables: Vec<BlockTable>,
     step_tokens: usize,
     threads: usize,
@@ -173,14 +186,14 @@ impl Bench {
             return Err(EngineError::ContextOverflow { prompt, max_tokens: None, context });
         }
         let Placed { split, device, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
-        // Not needed here, but part of what a load takes.
-        Tokenizer::from_gguf(&file)?;
-        let model = registry::load_with(&file, split.clone())?;
+        // Tokenizer and template are not needed here, but part of what a load takes.
+        let (loaded, _, _) = loading::load(&file, split.clone(), options.packed_copies.as_ref())?;
         // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
         let rows = options.prompt.max(options.generate).max(engine.step_tokens);
         let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);
         Ok(Self {
-            runner: ModelRunner::new(model, &n_blocks, options.kv_type, split)?,
+            runner: ModelRunner::new(loaded.model, &n_blocks, options.kv_type, split)?,
+            copy: loaded.copy,
             tables: lone_tables(&n_blocks, tokens),
             step_tokens: engine.step_tokens,
             threads: engine.resolved_threads(),
@@ -188,6 +201,17 @@ impl Bench {
             quantisation: identity::quantisation(&file),
             file_bytes: file.file_len(),
         })
+    }
+
+    /// Writes the packed copy, if one is to be kept and was not there, before anything else is measured. Tells whether
+    /// one was used.
+    fn finish_copy(&mut self) -> bool {
+        match std::mem::replace(&mut self.copy, PackedCopy::None) {
+            PackedCopy::Missed { writer, .. } => loading::write(writer),
+            PackedCopy::Used => return true,
+            PackedCopy::None => {}
+        }
+        false
     }
 
     /// Fills the context up to `depth` and measures from there, over and over.

@@ -72,7 +72,7 @@ pub(crate) struct Found {
 /// Looks for the device that models compute on. What is wrong comes back in words.
 pub(crate) fn find(options: &EngineOptions) -> Result<Found, String> {
     if options.gpu_layers == Some(0) {
-        return Err("no layer shall compute on a GPU".to_owned());
+        return Err("it is to be left alone".to_owned());
     }
     let first = devices::devices()?.into_iter().next().ok_or("no device was found")?;
     let open = |info: &DeviceInfo| Ok(Compute::tensors(devices::open(info)?));

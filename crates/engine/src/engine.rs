@@ -8,13 +8,15 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{CausalLm, Split, registry};
+use lantern_models::registry::{self, LoadedModel, PackedCopy};
+use lantern_models::{CausalLm, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
+use crate::loading::{self, CopyThread};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
@@ -33,11 +35,13 @@ pub struct Engine {
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
+    copy: CopyThread,
 }
 
 /// What the engine thread is made from; tests put a model of their own in.
 pub(crate) struct Parts {
     pub(crate) model: Box<dyn CausalLm>,
+    pub(crate) copy: PackedCopy,
     pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: ChatTemplate,
@@ -61,7 +65,7 @@ impl Engine {
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, split, tokenizer, template, info, plan } = parts;
+        let Parts { model, copy, split, tokenizer, template, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
@@ -87,7 +91,8 @@ impl Engine {
             .name("lantern-engine".into())
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
-        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread) })
+        let copy = CopyThread::start(copy);
+        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread), copy })
     }
 
     /// What is loaded.
@@ -108,6 +113,12 @@ impl Engine {
     /// What is going on, as of the last step.
     pub fn stats(&self) -> EngineStats {
         *lock(&self.stats)
+    }
+
+    /// Waits for the packed copy that is being written, if one is, until it is on the disk or could not be written.
+    /// Without this a program that ends leaves the copy to another time.
+    pub fn finish_packed_copy(&self) {
+        self.copy.finish();
     }
 
     /// Starts an answer. Renders and tokenises the prompt here, on the caller's thread, and returns at once; the
@@ -201,6 +212,8 @@ impl Drop for Engine {
             // The thread catches panics in steps; should it have died of another one, its end is all we want here.
             let _ = thread.join();
         }
+        // Without weights there is nothing left to copy, which the writer sees before the next matrix.
+        self.copy.finish();
     }
 }
 
@@ -221,9 +234,8 @@ impl Parts {
         let config = registry::config(&file)?;
         let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
         tracing::info!(%device, "a model is loaded");
-        let tokenizer = Tokenizer::from_gguf(&file)?;
-        let template = ChatTemplate::from_gguf(&file, &tokenizer)?;
-        let model = registry::load_with(&file, split.clone())?;
+        let copies = options.packed_copies.as_ref();
+        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, split.clone(), copies)?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -238,10 +250,11 @@ impl Parts {
             memory_bytes: plan.total_bytes(),
             threads: options.resolved_threads(),
             device,
+            from_packed_copy: matches!(copy, PackedCopy::Used),
             has_chat_template: template.source() == TemplateSource::File,
-            fingerprint: identity::fingerprint(&file),
+            fingerprint: fingerprint(&file),
         };
-        Ok(Self { model, split, tokenizer, template, info, plan })
+        Ok(Self { model, copy, split, tokenizer, template, info, plan })
     }
 }
 

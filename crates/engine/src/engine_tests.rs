@@ -365,6 +365,7 @@ fn a_bench_of_the_tiny_model_reports_every_figure() {
         repetitions: 3,
         depths: vec![0, 16],
         kv_type: KvType::F32,
+        packed_copies: None,
         warm_up: true,
         ..BenchOptions::default()
     };

@@ -1,10 +1,6 @@
-//! What a file says about itself: its quantisation in the words people use, and a fingerprint of its content.
+//! What a file says about itself: its quantisation in the words people use.
 
-use lantern_gguf::{GgufFile, Value};
-use sha2::{Digest, Sha256};
-
-/// Bytes taken from the beginning and the end of every tensor for the fingerprint.
-const SAMPLE: usize = 64;
+use lantern_gguf::GgufFile;
 
 /// `general.file_type` in llama.cpp's numbering (`include/llama.h`, `enum llama_ftype`).
 const FILE_TYPES: &[(u32, &str)] = &[
@@ -42,24 +38,4 @@ pub fn quantisation(file: &GgufFile) -> String {
     }
     let most = bytes_of.into_iter().max_by_key(|(_, bytes)| *bytes);
     most.map_or_else(|| "unknown".into(), |(name, _)| name)
-}
-
-/// SHA-256, in hex, over scalars of the metadata, the tensor table and samples of every tensor. Reads a few hundred
-/// bytes per tensor: two files that differ in a fine-tuning run differ here, and a load is not held up.
-pub fn fingerprint(file: &GgufFile) -> String {
-    let mut hash = Sha256::new();
-    hash.update(file.file_len().to_le_bytes());
-    for (key, value) in file.metadata().iter() {
-        if !matches!(value, Value::Array(_)) {
-            hash.update(format!("{key}={value:?}\n"));
-        }
-    }
-    for tensor in file.tensors().values() {
-        hash.update(format!("{} {:?} {}\n", tensor.name, tensor.shape, tensor.type_id));
-        if let Ok(bytes) = file.bytes(tensor) {
-            hash.update(&bytes[..bytes.len().min(SAMPLE)]);
-            hash.update(&bytes[bytes.len().saturating_sub(SAMPLE)..]);
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! How an engine is set up, and what came of it. Plain data.
 
-use lantern_models::KvType;
+use lantern_models::{KvType, PackedCopies};
 
 use crate::device::DeviceUse;
 use crate::error::EngineError;
@@ -24,6 +24,8 @@ pub struct EngineOptions {
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
     pub memory_limit: Option<u64>,
+    /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
+    pub packed_copies: Option<PackedCopies>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
     /// takes as many as fit.
     pub gpu_layers: Option<u32>,
@@ -42,6 +44,7 @@ impl Default for EngineOptions {
             step_tokens: 512,
             kv_bytes: None,
             memory_limit: None,
+            packed_copies: None,
             gpu_layers: None,
             cpu_expert_layers: None,
         }
@@ -107,6 +110,8 @@ pub struct EngineInfo {
     pub memory_bytes: u64,
     /// Threads that compute.
     pub threads: usize,
+    /// Whether the weights came from a packed copy.
+    pub from_packed_copy: bool,
     /// What computes beside the CPU.
     pub device: DeviceUse,
     /// Whether the file brings a chat template of its own.

@@ -64,6 +64,11 @@ impl ModelRunner {
         forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
     }
 
+    /// Moves a little more of the weights to where they are read faster; whether there is more to move.
+    pub(crate) fn settle(&self) -> bool {
+        self.split.settle()
+    }
+
     /// A row of the last pass's logits, one number for each token of the vocabulary. Whoever samples may change it.
     pub(crate) fn row(&mut self, index: usize) -> Option<&mut [f32]> {
         let vocab_size = self.model.config().vocab_size;

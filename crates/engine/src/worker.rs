@@ -59,7 +59,8 @@ impl Worker {
     /// Takes what lies in the channel; waits for something when there is nothing else to do. False: stop.
     fn take_commands(&mut self) -> bool {
         loop {
-            let command = if self.scheduler.is_idle() {
+            let idle = self.scheduler.is_idle();
+            let command = if idle && !self.runner.settle() {
                 self.commands.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
                 self.commands.try_recv()
@@ -67,6 +68,7 @@ impl Worker {
             match command {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Ok(command) => self.execute(command),
+                Err(TryRecvError::Empty) if idle => {}
                 Err(TryRecvError::Empty) => return true,
             }
             if self.scheduler.is_idle() {

@@ -46,6 +46,17 @@ impl TensorBytes {
             };
         }
     }
+
+    /// Asks the system to read these bytes soon. A hint: nothing waits for it, and where it is refused pages come one by
+    /// one as they are used.
+    pub fn will_need(&self) {
+        #[cfg(unix)]
+        if let Owner::Map(map) = &self.owner
+            && self.len > 0
+        {
+            let _ = map.advise_range(memmap2::Advice::WillNeed, self.start, self.len);
+        }
+    }
 }
 
 /// Bytes made in memory, for tests and for tensors that are computed.

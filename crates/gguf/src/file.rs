@@ -1,13 +1,11 @@
 //! A GGUF file, mapped into memory and checked as a whole when it is opened. The weights themselves are not touched.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indexmap::IndexMap;
-use memmap2::Mmap;
 
 use crate::tensor::bad;
-use crate::{GgufError, Metadata, TensorBytes, TensorInfo, reader::Reader};
+use crate::{FileMap, FileStamp, GgufError, Metadata, TensorBytes, TensorInfo, reader::Reader};
 
 const MAGIC: [u8; 4] = *b"GGUF";
 const DEFAULT_ALIGNMENT: u32 = 32;
@@ -20,7 +18,7 @@ const LEAST_TENSOR_BYTES: usize = 8 + 4 + 4 + 8;
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
-    map: Arc<Mmap>,
+    map: FileMap,
     version: u32,
     metadata: Metadata,
     tensors: IndexMap<String, TensorInfo>,
@@ -31,11 +29,11 @@ pub struct GgufFile {
 impl GgufFile {
     /// Maps a file and reads its header. Every tensor of a known type lies inside the file afterwards.
     pub fn open(path: &Path) -> Result<Self, GgufError> {
-        let map = map_file(path)?;
+        let map = FileMap::open(path)?;
         let header = Header::read(&map)?;
         Ok(GgufFile {
             path: path.to_owned(),
-            map: Arc::new(map),
+            map,
             version: header.version,
             metadata: header.metadata,
             tensors: header.tensors,
@@ -75,19 +73,17 @@ impl GgufFile {
         let len = tensor.byte_len().and_then(|len| usize::try_from(len).ok()).ok_or_else(outside)?;
         let start =
             usize::try_from(tensor.offset).ok().and_then(|offset| self.data_start.checked_add(offset));
-        TensorBytes::mapped(&self.map, start.ok_or_else(outside)?, len).ok_or_else(outside)
-    }
-
-    /// Asks the system to read the whole file soon, for a model that is about to run. A hint: nothing waits for it, and
-    /// where it is refused pages come one by one as they are used.
-    pub fn will_need(&self) {
-        #[cfg(unix)]
-        let _ = self.map.advise(memmap2::Advice::WillNeed);
+        self.map.bytes(start.ok_or_else(outside)?, len).ok_or_else(outside)
     }
 
     /// Length of the file in bytes.
     pub fn file_len(&self) -> u64 {
         self.map.len() as u64
+    }
+
+    /// What the system said about the file as it was opened.
+    pub fn stamp(&self) -> FileStamp {
+        self.map.stamp()
     }
 
     /// The architecture's name, `general.architecture`.
@@ -199,30 +195,4 @@ fn check_layout(
         previous = Some((tensor, end));
     }
     Ok(())
-}
-
-fn map_file(path: &Path) -> Result<Mmap, GgufError> {
-    let io = |error: std::io::Error| GgufError::Io {
-        path: path.to_owned(),
-        not_found: error.kind() == std::io::ErrorKind::NotFound,
-        reason: error.to_string(),
-    };
-    let file = std::fs::File::open(path).map_err(io)?;
-    let about = file.metadata().map_err(io)?;
-    if !about.is_file() {
-        return Err(GgufError::Io {
-            path: path.to_owned(),
-            not_found: false,
-            reason: "it is not a file".to_owned(),
-        });
-    }
-    if about.len() < MAGIC.len() as u64 {
-        let found = std::fs::read(path).map_err(io)?;
-        return Err(GgufError::NotGguf { found });
-    }
-    // SAFETY: a map is sound as long as nobody changes the file beneath it. Model files are written under another
-    // name and renamed when complete, and are never written in place afterwards.
-    #[allow(unsafe_code)]
-    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-    Ok(map)
 }

@@ -1,8 +1,9 @@
-//! Memory for weights: reserved once for a whole model, in large pages where the system has them.
+//! Memory for weights: reserved once for a whole model, and moved to large pages when there is time.
 //!
-//! A matrix product reads every byte of a model for each token. With pages of 4 KiB the processor then spends a good
-//! part of its time looking addresses up; pages of 2 MiB make that disappear. An arena asks for them and hands its
-//! memory out in pieces that live as long as their owners.
+//! A matrix product reads every byte of a model for each token. With pages of 4 KiB the processor then spends a part of
+//! its time looking addresses up; pages of 2 MiB make that disappear. But the system has to find and clear a large page
+//! before it is first written, which takes it longer than a load should wait, above all on a virtual machine. So weights
+//! are written to small pages, and [`Arena::settle`] moves them once the model is ready.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crate::KernelError;
 
 /// Every piece begins at a multiple of this many bytes: a line of the processor's cache.
 const LINE: usize = 64;
+/// A large page of x86-64, and of AArch64 with small pages of 4 KiB.
+const LARGE_PAGE: usize = 2 << 20;
 
 /// Reserved memory; its pages are taken from the system as they are first written.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ struct Region {
     start: *mut u8,
     len: usize,
     used: AtomicUsize,
+    /// Large pages that [`Arena::settle`] was through with.
+    settled: AtomicUsize,
     /// Held for its destructor; only `start` is used.
     _map: Option<MmapMut>,
 }
@@ -44,20 +49,42 @@ pub struct ArenaBytes {
 impl Arena {
     /// Reserves `bytes` bytes of address space.
     pub fn new(bytes: usize) -> Result<Self, KernelError> {
+        let region = |start, map| {
+            let (used, settled) = Default::default();
+            Arena { region: Arc::new(Region { start, len: bytes, used, settled, _map: map }) }
+        };
         if bytes == 0 {
-            let empty =
-                Region { start: std::ptr::dangling_mut(), len: 0, used: AtomicUsize::new(0), _map: None };
-            return Ok(Arena { region: Arc::new(empty) });
+            return Ok(region(std::ptr::dangling_mut(), None));
         }
-        let refused = |_| KernelError::OutOfMemory { bytes };
-        let mut map = MmapMut::map_anon(bytes).map_err(refused)?;
+        // Address space costs nothing: enough for whole large pages, wherever the map begins.
+        let room = bytes.checked_next_multiple_of(LARGE_PAGE).and_then(|len| len.checked_add(LARGE_PAGE));
+        let refused = || KernelError::OutOfMemory { bytes };
+        let mut map = MmapMut::map_anon(room.ok_or_else(refused)?).map_err(|_| refused())?;
         #[cfg(target_os = "linux")]
-        if map.advise(memmap2::Advice::HugePage).is_err() {
-            // A kernel without large pages: slower, not wrong.
+        if !large_pages::can_be_moved_to() && map.advise(memmap2::Advice::HugePage).is_err() {
+            // A system without large pages: slower, not wrong.
         }
         let start = map.as_mut_ptr();
-        let region = Region { start, len: bytes, used: AtomicUsize::new(0), _map: Some(map) };
-        Ok(Arena { region: Arc::new(region) })
+        Ok(region(start.wrapping_add(start.align_offset(LARGE_PAGE)), Some(map)))
+    }
+
+    /// Moves the next piece of what was handed out to a large page; whether there may be more to move. For times with
+    /// nothing else to do: reads go on meanwhile, but one that meets the page on its way waits for it, some milliseconds.
+    ///
+    /// Linux can be asked for this from 6.1 on. An older one is asked for large pages from the start; other systems
+    /// decide for themselves.
+    pub fn settle(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if self.region.settled.load(Ordering::Relaxed) * LARGE_PAGE < self.used()
+            && large_pages::can_be_moved_to()
+        {
+            let page = self.region.settled.fetch_add(1, Ordering::Relaxed);
+            if page * LARGE_PAGE < self.used() {
+                large_pages::move_to(self.region.start.wrapping_add(page * LARGE_PAGE));
+            }
+            return true;
+        }
+        false
     }
 
     /// The next `len` bytes, or memory of their own where the arena has not so much left.
@@ -100,9 +127,42 @@ impl std::fmt::Debug for ArenaBytes {
     }
 }
 
+#[cfg(target_os = "linux")]
+mod large_pages {
+    use super::LARGE_PAGE;
+
+    /// `MADV_COLLAPSE` of `asm-generic/mman-common.h`.
+    const COLLAPSE: libc::c_int = 25;
+
+    /// Whether this system knows the request.
+    pub fn can_be_moved_to() -> bool {
+        // SAFETY: about no memory at all, which is right unless the request is unknown.
+        unsafe { libc::madvise(std::ptr::null_mut(), 0, COLLAPSE) == 0 }
+    }
+
+    /// Moves the memory that begins at `start`, a multiple of the page's size, to one large page. Where there is none
+    /// left it stays where it is.
+    pub fn move_to(start: *mut u8) {
+        // SAFETY: whatever is mapped there keeps its content and its address, and what is not mapped is refused.
+        unsafe { libc::madvise(start.cast(), LARGE_PAGE, COLLAPSE) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settling_keeps_every_byte_and_comes_to_an_end() {
+        let arena = Arena::new(3 * LARGE_PAGE).unwrap();
+        let mut piece = arena.take(2 * LARGE_PAGE + 12_345).unwrap();
+        let value = |i: usize| (i * 7 + i / 4096) as u8;
+        piece.iter_mut().enumerate().for_each(|(i, byte)| *byte = value(i));
+        let moves = (0..10).take_while(|_| arena.settle()).count();
+        assert!(moves == 3 || moves == 0, "{moves} moves of 3 large pages, where there are any");
+        assert!(!arena.settle(), "there is nothing left");
+        assert!(piece.iter().enumerate().all(|(i, byte)| *byte == value(i)), "a byte has changed");
+    }
 
     #[test]
     fn pieces_are_aligned_zeroed_and_apart() {

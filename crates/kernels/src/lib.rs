@@ -37,4 +37,5 @@ pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};
 pub use matrix::{MatrixShape, QMatrix, embed};
+pub use packed::PACKING_VERSION;
 pub use pool::Pool;

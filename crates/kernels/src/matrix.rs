@@ -1,6 +1,6 @@
 //! Weight matrices: checked once, so that kernels may trust their size, and packed for products.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
@@ -43,7 +43,27 @@ enum Storage {
     /// Whole rows, as in the file.
     Rows(TensorBytes),
     /// Tiles; those of the next matrix begin with a new one.
-    Tiles(Packing, ArenaBytes),
+    Tiles(Packing, Tiles),
+}
+
+/// Where tiles are.
+#[derive(Debug)]
+enum Tiles {
+    /// In memory, packed by this process.
+    Packed(ArenaBytes),
+    /// In the map of a file that an earlier process wrote.
+    Kept(TensorBytes),
+}
+
+impl Deref for Tiles {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Tiles::Packed(bytes) => bytes,
+            Tiles::Kept(bytes) => bytes,
+        }
+    }
 }
 
 impl QMatrix {
@@ -74,12 +94,41 @@ impl QMatrix {
         };
         let from_len = self.shape.rows * self.row_bytes;
         let to_len = self.tiles() * self.tile_bytes();
-        let mut tiles = arena.take(self.shape.count * to_len)?;
+        let mut tiles = arena.take(self.packed_len()?)?;
         for i in 0..if to_len == 0 { 0 } else { self.shape.count } {
             let to = &mut tiles[i * to_len..(i + 1) * to_len];
             pack_and_release(pool, &packing, bytes, i * from_len..(i + 1) * from_len, self.row_bytes, to);
         }
-        Ok(QMatrix { weights: Storage::Tiles(packing, tiles), ..self })
+        Ok(QMatrix { weights: Storage::Tiles(packing, Tiles::Packed(tiles)), ..self })
+    }
+
+    /// Takes tiles that [`Self::packed_bytes`] of the same weights gave before, instead of packing. They must come from
+    /// this version of the packing ([`PACKING_VERSION`]): of others the numbers would be wrong.
+    ///
+    /// [`PACKING_VERSION`]: crate::PACKING_VERSION
+    pub fn with_tiles(self, tiles: TensorBytes) -> Result<Self, KernelError> {
+        let (ty, bytes) = (self.ty, tiles.len());
+        match packing(ty) {
+            Some(packing) if self.packed_len() == Ok(bytes) => {
+                Ok(QMatrix { weights: Storage::Tiles(packing, Tiles::Kept(tiles)), ..self })
+            }
+            _ => Err(KernelError::WeightSize { ty, rows: self.shape.rows, cols: self.shape.cols, bytes }),
+        }
+    }
+
+    /// All tiles, when the weights are packed.
+    pub fn packed_bytes(&self) -> Option<&[u8]> {
+        match &self.weights {
+            Storage::Rows(_) => None,
+            Storage::Tiles(_, tiles) => Some(tiles),
+        }
+    }
+
+    /// Bytes that all tiles take, or would take.
+    pub fn packed_len(&self) -> Result<usize, KernelError> {
+        let of_one = self.tiles().checked_mul(self.tile_bytes());
+        let len = of_one.and_then(|len| len.checked_mul(self.shape.count));
+        len.ok_or(KernelError::OutOfMemory { bytes: usize::MAX })
     }
 
     /// The sizes.

@@ -35,6 +35,9 @@ pub struct Settings {
     pub context_length: Option<u32>,
     /// Threads that compute; `None` takes the physical cores.
     pub threads: Option<u32>,
+    /// Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
+    /// disk again as the model.
+    pub keep_packed: bool,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -52,6 +55,7 @@ impl Default for Settings {
             sampling: SamplingSettings::default(),
             context_length: None,
             threads: None,
+            keep_packed: false,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -137,6 +141,8 @@ pub struct SettingsPatch {
     pub context_length: Option<u32>,
     /// See [`Settings::threads`]; 0 clears it.
     pub threads: Option<u32>,
+    /// See [`Settings::keep_packed`]; turning it off deletes what was kept.
+    pub keep_packed: Option<bool>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -161,6 +167,9 @@ impl Settings {
         }
         if let Some(threads) = patch.threads {
             self.threads = Some(threads).filter(|&n| n > 0);
+        }
+        if let Some(keep) = patch.keep_packed {
+            self.keep_packed = keep;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

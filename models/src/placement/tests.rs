@@ -1,4 +1,4 @@
-//! Placements of models at their true sizes, in Q4_K_M with a cache of 8192 tokens in f16.
+//! Placements of models at their true sizes, in Q4_K_M with a cache of 8192 tokens, or of their windows, in f16.
 
 use lantern_gguf::GgmlType;
 
@@ -13,8 +13,8 @@ struct Shape {
     hidden: usize,
     vocab: usize,
     heads: usize,
-    /// Key-value heads and their size in a layer.
-    kv: fn(usize) -> (usize, usize),
+    /// Key-value heads and their size in a layer, and the tokens it keeps.
+    kv: fn(usize) -> (usize, usize, usize),
     /// Width of the network beside the experts, or of the only one; 0 for none.
     inner: usize,
     /// Experts and their width.
@@ -39,7 +39,7 @@ impl Shape {
             let eighth = self.layers / 8;
             let outer = layer < eighth || layer >= 7 * self.layers / 8;
             let more = outer || (layer - eighth) % 3 == 2;
-            let (hidden, (kv_heads, head_dim)) = (self.hidden, (self.kv)(layer));
+            let (hidden, (kv_heads, head_dim, tokens)) = (self.hidden, (self.kv)(layer));
             let attention = matrix(false, hidden, (self.heads + kv_heads) * head_dim)
                 + matrix(more, hidden, kv_heads * head_dim)
                 + matrix(false, self.heads * head_dim, hidden);
@@ -52,7 +52,7 @@ impl Shape {
             BlockBytes {
                 shared: same(attention + network(self.inner) + router),
                 experts: same(count as u64 * network(width)),
-                kv: (2 * KvType::F16.row_bytes(kv_heads * head_dim) * CONTEXT) as u64,
+                kv: (2 * KvType::F16.row_bytes(kv_heads * head_dim) * tokens) as u64,
             }
         };
         ModelBytes {
@@ -65,7 +65,7 @@ impl Shape {
     /// The room on a device of so many GiB, as the engine leaves it.
     fn room(&self, gib: u64) -> u64 {
         let layer = |layer| {
-            let (n_kv_heads, head_dim) = (self.kv)(layer);
+            let (n_kv_heads, head_dim, _) = (self.kv)(layer);
             LayerKvShape { n_kv_heads, head_dim, window: None }
         };
         let config = ModelConfig {
@@ -95,24 +95,25 @@ impl Shape {
 }
 
 fn qwen3_30b_a3b() -> Shape {
-    let kv = |_| (4, 128);
+    let kv = |_| (4, 128, CONTEXT);
     Shape { layers: 48, hidden: 2048, vocab: 151_936, heads: 32, kv, inner: 0, experts: Some((128, 768)) }
 }
 
 fn gemma4_26b_a4b() -> Shape {
-    // Every sixth layer looks at everything, with fewer and larger heads.
-    let kv = |layer| if layer % 6 == 5 { (2, 512) } else { (8, 256) };
+    // Every sixth layer looks at everything, with fewer and larger heads. The others have a window of 1024 tokens: 34
+    // blocks of 32, and those of a step of 512.
+    let kv = |layer| if layer % 6 == 5 { (2, 512, CONTEXT) } else { (8, 256, 50 * 32) };
     let experts = Some((128, 704));
     Shape { layers: 30, hidden: 2816, vocab: 262_144, heads: 16, kv, inner: 2112, experts }
 }
 
 fn qwen3_8b() -> Shape {
-    let kv = |_| (8, 128);
+    let kv = |_| (8, 128, CONTEXT);
     Shape { layers: 36, hidden: 4096, vocab: 151_936, heads: 32, kv, inner: 12_288, experts: None }
 }
 
 fn llama_70b() -> Shape {
-    let kv = |_| (8, 128);
+    let kv = |_| (8, 128, CONTEXT);
     Shape { layers: 80, hidden: 8192, vocab: 128_256, heads: 64, kv, inner: 28_672, experts: None }
 }
 
@@ -145,7 +146,7 @@ fn all_layers_come_before_any_experts() {
         [4, 8, 12, 24].map(|gib| qwen3_30b_a3b().planned(gib, PLAN)),
         [(48, 4), (48, 15), (48, 27), (48, 48)]
     );
-    assert_eq!([8, 12, 24].map(|gib| gemma4_26b_a4b().planned(gib, PLAN)), [(30, 7), (30, 15), (30, 30)]);
+    assert_eq!([8, 12, 24].map(|gib| gemma4_26b_a4b().planned(gib, PLAN)), [(30, 9), (30, 18), (30, 30)]);
     let (layers, experts) = qwen3_30b_a3b().planned(2, PLAN);
     assert!(layers < 48 && experts == 0, "{layers} layers and the experts of {experts} in 2 GiB");
 }

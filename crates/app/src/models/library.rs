@@ -1,6 +1,6 @@
 //! The models on this machine: listing, importing, deleting, and which one answers when nobody names one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_hub::{HubError, ImportMode, ModelLibrary, StaticEntry};
@@ -42,7 +42,8 @@ impl App {
         Ok(model)
     }
 
-    /// Removes a model: from the disk if Lantern or the Hub's cache keeps it, only from the list if it lies elsewhere.
+    /// Removes a model: from the disk if Lantern or the Hub's cache keeps it, only from the list if it lies elsewhere. Its
+    /// packed copy goes in any case.
     pub async fn delete_model(&self, id: &str) -> Result<(), AppError> {
         let model = self.find_model(id).await?;
         if self.loaded_model().as_deref() == Some(&model.id) {
@@ -52,13 +53,30 @@ impl App {
                 "Unload it first, then delete it.",
             ));
         }
-        let removed = model.id.clone();
-        self.with_library(move |library| library.remove(&removed)).await?;
+        let (removed, packed) = (model.clone(), self.0.models.packed.clone());
+        self.with_library(move |library| {
+            // First, while it can still be said whose it is. Without it the model is merely loaded more slowly.
+            if let Err(error) = packed.remove(Path::new(&removed.path)) {
+                tracing::warn!(model = removed.id, "its packed copy could not be deleted: {error}");
+            }
+            library.remove(&removed.id)
+        })
+        .await?;
         self.emit(AppEvent::LibraryChanged);
         // A default that is gone would fail every new conversation.
         if self.settings().await?.default_model.as_deref() == Some(&model.id) {
             let patch = SettingsPatch { default_model: Some(String::new()), ..SettingsPatch::default() };
             self.update_settings(patch).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all packed copies: nobody wants them any more. One in use goes when its model is unloaded.
+    pub(crate) async fn delete_packed_copies(&self) -> Result<(), AppError> {
+        let packed = self.0.models.packed.clone();
+        let deleted = tokio::task::spawn_blocking(move || packed.remove_all());
+        if let Err(error) = deleted.await.map_err(AppError::internal)? {
+            tracing::warn!("packed copies could not be deleted: {error}");
         }
         Ok(())
     }

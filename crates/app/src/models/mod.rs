@@ -7,6 +7,7 @@ mod slot;
 use std::path::Path;
 use std::sync::Arc;
 
+use lantern_engine::PackedCopies;
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -27,10 +28,23 @@ pub(crate) struct Models {
     slot: slot::Slot,
     layers: DeviceLayers,
     followed: downloads::Followed,
+    packed: PackedCopies,
+    /// Whether copies are kept whatever the settings say.
+    always_keep_packed: bool,
+}
+
+/// The packed copies in a data directory.
+pub fn packed_copies(home: &Path) -> PackedCopies {
+    PackedCopies::at(home.join("packed"))
 }
 
 impl Models {
-    pub(crate) fn open(home: &Path, options: HubOptions, layers: DeviceLayers) -> Result<Self, AppError> {
+    pub(crate) fn open(
+        home: &Path,
+        options: HubOptions,
+        layers: DeviceLayers,
+        always_keep_packed: bool,
+    ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let hub = Hub::new(options)?;
         Ok(Self {
@@ -39,6 +53,8 @@ impl Models {
             slot: slot::Slot::default(),
             layers,
             followed: downloads::Followed::default(),
+            packed: packed_copies(home),
+            always_keep_packed,
         })
     }
 }

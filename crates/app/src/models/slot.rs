@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use lantern_engine::{Engine, EngineOptions};
+use lantern_engine::{Engine, EngineOptions, PackedCopies};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
@@ -39,12 +39,13 @@ impl Key {
         }
     }
 
-    fn options(&self, layers: DeviceLayers) -> EngineOptions {
+    fn options(&self, layers: DeviceLayers, packed_copies: Option<PackedCopies>) -> EngineOptions {
         EngineOptions {
             gpu_layers: layers.gpu,
             cpu_expert_layers: layers.cpu_experts,
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
+            packed_copies,
             ..EngineOptions::default()
         }
     }
@@ -161,7 +162,9 @@ impl App {
         if let Some(loaded) = self.0.models.slot.ready(&key) {
             return Ok(loaded);
         }
-        let app = self.clone();
+        // Asking for copies is no reason to load again what is loaded, so it is no part of the key.
+        let (models, app) = (&self.0.models, self.clone());
+        let packed = (models.always_keep_packed || settings.keep_packed).then(|| models.packed.clone());
         let load = self.0.runtime.spawn(async move {
             let slot = &app.0.models.slot;
             let _turn = slot.turn.lock().await;
@@ -171,7 +174,7 @@ impl App {
             if let Some(error) = app.failed_meanwhile(&key, seen) {
                 return Err(error);
             }
-            app.load(model, key).await
+            app.load(model, key, packed).await
         });
         load.await.map_err(AppError::internal)?
     }
@@ -184,12 +187,18 @@ impl App {
     }
 
     /// Replaces what is in the slot. The caller holds the turn.
-    async fn load(&self, model: LibraryModel, key: Key) -> Result<LoadedModel, AppError> {
+    async fn load(
+        &self,
+        model: LibraryModel,
+        key: Key,
+        packed: Option<PackedCopies>,
+    ) -> Result<LoadedModel, AppError> {
         let slot = &self.0.models.slot;
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let (id, path, options) = (model.id.clone(), key.path.clone(), key.options(self.0.models.layers));
+        let options = key.options(self.0.models.layers, packed);
+        let (id, path) = (model.id.clone(), key.path.clone());
         let result = tokio::task::spawn_blocking(move || {
             // First out, then in: two models at once may not fit.
             drop(old);

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use lantern_app::{App, AppOptions};
+use lantern_engine::CopyOnDisk;
 use lantern_hub::{FreeSpace, Hub, HubOptions, ModelLibrary, default_cache_dir, human_bytes};
 use lantern_models::devices::{self, DeviceInfo};
 use serde::Serialize;
@@ -184,6 +185,7 @@ async fn data(online: bool) -> Vec<Finding> {
             .map(|notice| Finding::attention("library", notice.message, notice.next_step)),
     );
     findings.push(models(&library));
+    findings.push(packed(&home));
     findings.push(room(&default_cache_dir()));
     if online {
         findings.push(hub().await);
@@ -249,6 +251,36 @@ fn models(library: &ModelLibrary) -> Finding {
             format!("{} of {n} cannot be used; {}: {}", broken.len(), model.id, error.message),
             error.next_step.clone(),
         ),
+    }
+}
+
+fn packed(home: &Path) -> Finding {
+    let copies = lantern_app::packed_copies(home);
+    let folder = copies.folder().display();
+    let all = match copies.list() {
+        Ok(all) => all,
+        Err(error) => {
+            let next =
+                "Correct the folder's permissions, or delete it: it holds nothing that is not made again.";
+            return Finding::attention("packed", format!("{folder} cannot be read: {error}"), next);
+        }
+    };
+    let bytes = |copies: &[&CopyOnDisk]| human_bytes(copies.iter().map(|copy| copy.bytes).sum());
+    let total = bytes(&all.iter().collect::<Vec<_>>());
+    // A model on a disk that is not there at the moment looks the same; its copy is made again.
+    let useless: Vec<_> =
+        all.iter().filter(|copy| copy.model.as_ref().is_none_or(|model| !model.exists())).collect();
+    match (all.len(), useless.len()) {
+        (0, _) => Finding::good("packed", "no packed copies are kept"),
+        (n, 0) => Finding::good("packed", format!("copies of {n}, {total} on disk")),
+        (n, useless_count) => {
+            let files: Vec<_> = useless.iter().map(|copy| copy.path.display().to_string()).collect();
+            Finding::attention(
+                "packed",
+                format!("{useless_count} of {n} packed copies belong to no model, {}", bytes(&useless)),
+                format!("Delete them: {}", files.join(" ")),
+            )
+        }
     }
 }
 

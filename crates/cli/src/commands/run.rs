@@ -35,6 +35,9 @@ pub struct Args {
     /// Print counts and speeds to standard error at the end
     #[arg(long)]
     stats: bool,
+    /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
+    #[arg(long)]
+    keep_packed: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -63,7 +66,7 @@ struct Sampling {
 
 pub async fn run(args: Args) -> Result<(), CliError> {
     let text = prompt_text(args.prompt)?;
-    let app = place::app_on(args.device).await?;
+    let app = place::app_on(args.device, args.keep_packed).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     let system = match args.system {
@@ -91,6 +94,8 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         output::note(stats(&usage, &timings));
         output::note(format!("GPU: {}", loaded.engine.info().device));
     }
+    // The answer is there already; a copy that is left half done would be begun anew each time.
+    tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),
         FinishReason::Stop | FinishReason::Length => Ok(()),

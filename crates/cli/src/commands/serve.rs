@@ -18,12 +18,15 @@ pub struct Args {
     /// Model to load at once; others are loaded when a client names them
     #[arg(long, short)]
     model: Option<String>,
+    /// Keep a packed copy of each model on disk, as large as the model, so that later loads are faster
+    #[arg(long)]
+    keep_packed: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let app = place::app_on(args.device).await?;
+    let app = place::app_on(args.device, args.keep_packed).await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {

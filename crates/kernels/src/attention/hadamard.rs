@@ -73,7 +73,7 @@ mod tests {
 
     /// The matrix's entry: whether the indices have an odd number of common bits decides the sign.
     fn entry(row: usize, column: usize, len: usize) -> f64 {
-        let sign = if (row & column).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         sign / (len as f64).sqrt()
     }
 

@@ -351,7 +351,7 @@ fn four_bits_are_those_of_a_plain_computation() {
     let dims = KvDims { n_kv_heads: 1, head_dim, block_size };
     let row: Vec<f32> = (0..head_dim).map(|i| ((i * i) as f32 * 0.37).sin() * 2.0).collect();
     let rotated = |at: usize| {
-        let sign = |i: usize| if (at & i).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |i: usize| if (at & i).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         row.iter().enumerate().map(|(i, number)| f64::from(*number) * sign(i)).sum::<f64>() / 8.0
     };
     for (side, slot) in [(KvSide::Keys, 11), (KvSide::Keys, 2), (KvSide::Values, 11), (KvSide::Values, 2)] {

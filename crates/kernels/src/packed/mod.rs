@@ -26,6 +26,13 @@ use lantern_gguf::blocks::{Affine, affine, codebook};
 pub use pack::pack;
 pub use unpack::{Tile, unpack_row};
 
+/// The version of everything this module says about tiles.
+///
+/// Tiles are kept on disk and used by later programs, which know them by this number alone. **It goes up by one with
+/// every change to a byte of the tiles of any type**, and when a type begins or ceases to be packed; a test notices
+/// when that was forgotten.
+pub const PACKING_VERSION: u32 = 1;
+
 /// Rows in a tile.
 pub const ROWS: usize = 16;
 /// Columns in a part of a block.

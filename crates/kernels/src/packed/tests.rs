@@ -46,3 +46,30 @@ fn every_row_comes_back() {
         }
     }
 }
+
+/// The tiles of every type in a checksum (FNV-1a), so that no change of them goes unnoticed.
+#[test]
+fn tiles_are_those_of_their_version() {
+    let (pool, rows, cols) = (Pool::new(1), 18, 512);
+    let mut checksum = 0xcbf2_9ce4_8422_2325_u64;
+    let mut state = 1u64;
+    for &ty in GgmlType::ALL {
+        let Some(packing) = packing(ty) else { continue };
+        let row_bytes = ty.row_bytes(cols).unwrap();
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let bytes: Vec<u8> = (0..rows * row_bytes).map(|_| next()).collect();
+        let mut tiles = vec![0; 2 * ROWS * row_bytes];
+        pack(Isa::Scalar, &pool, &packing, &bytes, row_bytes, &mut tiles);
+        for &byte in ty.id().to_le_bytes().iter().chain(&tiles) {
+            checksum = (checksum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    assert_eq!(
+        (PACKING_VERSION, checksum),
+        (1, 0xd843_ecf3_4eab_e5e3),
+        "tiles have changed: raise PACKING_VERSION, so that copies on disk are made anew, and write both numbers here"
+    );
+}

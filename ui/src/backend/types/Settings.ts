@@ -33,6 +33,11 @@ contextLength: number | null,
  */
 threads: number | null, 
 /**
+ * Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
+ * disk again as the model.
+ */
+keepPacked: boolean, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

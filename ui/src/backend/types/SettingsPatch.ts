@@ -32,6 +32,10 @@ contextLength?: number,
  */
 threads?: number, 
 /**
+ * See [`Settings::keep_packed`]; turning it off deletes what was kept.
+ */
+keepPacked?: boolean, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };

@@ -224,6 +224,16 @@ export const SETTINGS: SettingEntry[] = [
     [1, 1024],
   ),
   {
+    id: 'keepPacked',
+    section: 'Engine',
+    label: 'Load models faster',
+    help: 'Keeps a copy of each model’s weights as they lie in memory, made when the model is loaded next. It takes as much disk again as the model; turning this off deletes the copies.',
+    control: { kind: 'switch' },
+    initial: false,
+    read: (settings) => settings.keepPacked,
+    patch: (_settings, value) => ({ keepPacked: value === true }),
+  },
+  {
     id: 'endpoint.enabled',
     section: 'Local endpoint',
     label: 'Listen for other programs',

@@ -33,6 +33,8 @@ pub struct Task {
     pub threads: usize,
     pub kv_type: KvType,
     pub warm_up: bool,
+    /// Whether Lantern keeps and uses a packed copy.
+    pub keep_packed: bool,
 }
 
 /// What one process reached.
@@ -144,6 +146,7 @@ pub fn run(model: &Path, options: &BenchOptions, other: &Other) -> Result<Compar
         threads: options.threads,
         kv_type: options.kv_type,
         warm_up: true,
+        keep_packed: options.packed_copies.is_some(),
     };
     let rounds = options.repetitions.max(1);
     let mut long = Vec::with_capacity(rounds);

@@ -46,6 +46,9 @@ pub struct Args {
     /// Measure from the first pass on, with cold weights; the time to the first token is then not told
     #[arg(long)]
     no_warm_up: bool,
+    /// Keep a packed copy of the model on disk, or use the one that is there; loads are those of the next start then
+    #[arg(long)]
+    keep_packed: bool,
     /// Measure this llama-bench as well, in turns with Lantern, and print the ratios
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["no_warm_up", "gpu_layers", "experts_on_cpu"])]
     compare: Option<PathBuf>,
@@ -82,6 +85,10 @@ pub fn run(args: Args) -> Result<(), CliError> {
         repetitions: args.repetitions,
         depths: args.depth,
         kv_type: args.kv_type,
+        packed_copies: match args.keep_packed {
+            true => Some(lantern_app::packed_copies(&lantern_app::data_dir()?)),
+            false => None,
+        },
         warm_up: !args.no_warm_up,
         gpu_layers: args.device.gpu_layers,
         cpu_expert_layers: args.device.experts_on_cpu,
@@ -111,11 +118,20 @@ fn print(isa: &str, report: &BenchReport) -> Result<(), CliError> {
     }
     let first_token = report.first_token_seconds.map(|seconds| format!("{seconds:.2} s after the start"));
     rows.extend([
-        row("loading", format!("{:.2} s", report.load_seconds)),
+        row("loading", loading(report)),
         row("first token", first_token.unwrap_or_else(|| "not measured".into())),
         row("peak memory", report.peak_rss_bytes.map_or("unknown".into(), human_bytes)),
     ]);
     output::table(&rows)
+}
+
+fn loading(report: &BenchReport) -> String {
+    let seconds = format!("{:.2} s", report.load_seconds);
+    match (report.from_packed_copy, &report.options.packed_copies) {
+        (true, _) => format!("{seconds}, from a packed copy"),
+        (false, Some(_)) => format!("{seconds}; the next time from a packed copy"),
+        (false, None) => seconds,
+    }
 }
 
 fn speed_rows(options: &BenchOptions, speed: &DepthSpeed) -> [Vec<String>; 2] {

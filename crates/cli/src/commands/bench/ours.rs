@@ -44,6 +44,9 @@ impl Ours {
             "0",
             "--json",
         ]);
+        if task.keep_packed {
+            command.arg("--keep-packed");
+        }
         if !task.warm_up {
             command.arg("--no-warm-up");
         }

@@ -16,6 +16,7 @@ fn task() -> Task {
         threads: 2,
         kv_type: KvType::F16,
         warm_up: true,
+        keep_packed: false,
     }
 }
 
