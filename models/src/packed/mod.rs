@@ -33,8 +33,8 @@
 //! # When the data is checked
 //!
 //! At every load, before a tile is used. All threads read the file once from beginning to end, which is also what brings
-//! its pages into the process: of 1.1 GB that took 0.03 s on two cores when the system had them in memory, as long as
-//! one token of the answer, and nothing beside the disk when it had not. See `models/src/packed/file.rs` for why a copy
+//! its pages into the process: of 1.1 GB that took 0.03 s on two cores when the system had them in memory, about as long as
+//! a token of the answer takes, and nothing beside the disk when it had not. See `models/src/packed/file.rs` for why a copy
 //! is mapped.
 
 mod copies;
