@@ -33,9 +33,27 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn load_bytes(from: &[i8; 8]) -> Self {
+        unsafe { from_bytes(vld1_s8(from.as_ptr())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_nibbles(from: &[u8; 8]) -> [Self; 2] {
         unsafe {
-            let v = vmovl_s8(vld1_s8(from.as_ptr()));
-            Neon(vcvtq_f32_s32(vmovl_s16(vget_low_s16(v))), vcvtq_f32_s32(vmovl_high_s16(v)))
+            let both = vld1_s8(from.as_ptr().cast());
+            let (low, high) = (vshr_n_s8::<4>(vshl_n_s8::<4>(both)), vshr_n_s8::<4>(both));
+            [from_bytes(low), from_bytes(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn hadamard(self) -> Self {
+        // Each lane becomes its neighbour plus or minus itself; a product with ±1 is exact.
+        unsafe {
+            let alternating = vld1q_f32([1.0, -1.0, 1.0, -1.0].as_ptr());
+            let halves = vcombine_f32(vdup_n_f32(1.0), vdup_n_f32(-1.0));
+            let pairs = [self.0, self.1].map(|v| vfmaq_f32(vrev64q_f32(v), v, alternating));
+            let [a, b] = pairs.map(|v| vfmaq_f32(vextq_f32::<2>(v, v), v, halves));
+            Neon(vaddq_f32(a, b), vsubq_f32(a, b))
         }
     }
 
@@ -103,6 +121,16 @@ impl Lanes for Neon {
             let halves = vaddq_f32(self.0, self.1);
             vpadds_f32(vadd_f32(vget_low_f32(halves), vget_high_f32(halves)))
         }
+    }
+}
+
+/// Eight bytes as floats.
+#[inline(always)]
+fn from_bytes(bytes: int8x8_t) -> Neon {
+    // SAFETY: as above.
+    unsafe {
+        let v = vmovl_s8(bytes);
+        Neon(vcvtq_f32_s32(vmovl_s16(vget_low_s16(v))), vcvtq_f32_s32(vmovl_high_s16(v)))
     }
 }
 
