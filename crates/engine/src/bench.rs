@@ -30,7 +30,7 @@ pub struct BenchOptions {
     pub prompt: usize,
     /// Tokens to write; 0 leaves this out.
     pub generate: usize,
-    /// Threads; 0 takes the physical cores.
+    /// Threads; 0 takes the fast cores.
     pub threads: usize,
     /// How often each is measured.
     pub repetitions: usize,

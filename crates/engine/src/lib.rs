@@ -9,6 +9,7 @@
 pub mod bench;
 mod block_manager;
 mod block_pool;
+mod cores;
 mod device;
 mod engine;
 mod error;

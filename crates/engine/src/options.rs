@@ -2,13 +2,14 @@
 
 use lantern_models::{KvType, PackedCopies};
 
+use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
 
 /// How to load a model. The defaults suit one person's computer.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// Threads that compute; 0 takes the physical cores.
+    /// Threads that compute; 0 takes the fast cores.
     pub threads: usize,
     /// Tokens a sequence may have; `None` takes the model's own length, at most 8192. More than the model's own
     /// length is never given.
@@ -69,17 +70,18 @@ impl EngineOptions {
         check(self.context_length.unwrap_or(1) as usize, 1..=1 << 24, "the context length")
     }
 
-    /// The threads to compute with. Small machines give all they have: there the number of physical cores is
-    /// often that of a virtual machine's imagination.
+    /// The threads to compute with: one for each fast core. Small machines give all they have: there the number of
+    /// physical cores is often that of a virtual machine's imagination.
     pub(crate) fn resolved_threads(&self) -> usize {
         if self.threads > 0 {
             return self.threads;
         }
         let logical = std::thread::available_parallelism().map_or(1, usize::from);
-        match sysinfo::System::physical_core_count() {
-            Some(physical) if logical > 4 => physical.clamp(1, logical),
-            _ => logical,
+        if logical <= 4 {
+            return logical;
         }
+        let cores = fast_cores().or_else(sysinfo::System::physical_core_count);
+        cores.map_or(logical, |cores| cores.clamp(1, logical))
     }
 }
 

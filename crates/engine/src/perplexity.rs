@@ -36,7 +36,7 @@ pub struct PerplexityOptions {
     pub context: usize,
     /// Windows to read; `None` takes all there are.
     pub windows: Option<usize>,
-    /// Threads; 0 takes the physical cores.
+    /// Threads; 0 takes the fast cores.
     pub threads: usize,
     /// How keys and values are kept; the first is what the others are compared with.
     pub kv_types: Vec<KvType>,

@@ -33,7 +33,7 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// Tokens a conversation may hold; `None` takes the model's own limit, at most 8192.
     pub context_length: Option<u32>,
-    /// Threads that compute; `None` takes the physical cores.
+    /// Threads that compute; `None` takes the fast cores.
     pub threads: Option<u32>,
     /// Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
     /// disk again as the model.

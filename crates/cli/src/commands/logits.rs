@@ -20,7 +20,7 @@ pub struct Args {
     /// Safetensors file to write: one f32 tensor `logits` of [ids, vocabulary]
     #[arg(long, short)]
     out: PathBuf,
-    /// Threads; 0 takes the physical cores
+    /// Threads; 0 takes the fast cores
     #[arg(long, short, default_value_t = 0)]
     threads: usize,
 }

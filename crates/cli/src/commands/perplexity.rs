@@ -27,7 +27,7 @@ pub struct Args {
     /// How keys and values are kept; several, as in f16,q8_0, are compared with the first
     #[arg(long, value_delimiter = ',', value_parser = kv_types(), default_value = KvType::default().name())]
     kv_type: Vec<KvType>,
-    /// Threads; 0 takes the physical cores
+    /// Threads; 0 takes the fast cores
     #[arg(long, short, default_value_t = 0)]
     threads: usize,
     /// Print JSON

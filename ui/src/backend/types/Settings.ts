@@ -29,7 +29,7 @@ sampling: SamplingSettings,
  */
 contextLength: number | null, 
 /**
- * Threads that compute; `None` takes the physical cores.
+ * Threads that compute; `None` takes the fast cores.
  */
 threads: number | null, 
 /**

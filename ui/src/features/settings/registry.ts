@@ -219,7 +219,7 @@ export const SETTINGS: SettingEntry[] = [
   optionalNumber(
     'threads',
     'Threads',
-    'Processor threads that compute. Automatic takes the physical cores.',
+    'Processor threads that compute. Automatic takes the fast cores.',
     'Automatic',
     [1, 1024],
   ),

@@ -31,7 +31,7 @@ pub struct Args {
     /// Tokens to write; 0 leaves writing out
     #[arg(long, short = 'n', default_value_t = 128)]
     gen_tokens: usize,
-    /// Threads; 0 takes the physical cores
+    /// Threads; 0 takes the fast cores
     #[arg(long, short, default_value_t = 0)]
     threads: usize,
     /// Tokens in the context before anything is measured; several, as in 0,2048,8192, are measured one by one
