@@ -109,18 +109,32 @@ fn pack_part(planes: Planes, fours: &Fours, r: usize, out: &mut [u8]) {
     let mut put = |unit: usize, word: u32| {
         out[unit * UNIT + 4 * r..][..4].copy_from_slice(&word.to_le_bytes());
     };
+    // Loops, because a closure for each unit would be called and not become part of the code.
     match planes {
-        Planes::Bytes => (0..8).for_each(|unit| put(unit, fours[unit])),
-        Planes::Pairs | Planes::PairsBits => (0..2).for_each(|unit| put(unit, pairs(fours, unit, 0))),
+        Planes::Bytes => {
+            for unit in 0..8 {
+                put(unit, fours[unit]);
+            }
+        }
+        Planes::Pairs | Planes::PairsBits => {
+            for unit in 0..2 {
+                put(unit, pairs(fours, unit, 0));
+            }
+        }
         Planes::Nibbles | Planes::NibblesBits | Planes::NibblesPairs => {
-            let low = |four: u32| four & 0x0f0f_0f0f;
-            (0..4).for_each(|unit| put(unit, low(fours[2 * unit]) | low(fours[2 * unit + 1]) << 4));
+            for unit in 0..4 {
+                put(unit, fours[2 * unit] & 0x0f0f_0f0f | (fours[2 * unit + 1] & 0x0f0f_0f0f) << 4);
+            }
         }
     }
     match planes {
         Planes::NibblesBits => put(4, bits(fours, 4)),
         Planes::PairsBits => put(2, bits(fours, 2)),
-        Planes::NibblesPairs => (0..2).for_each(|unit| put(4 + unit, pairs(fours, unit, 4))),
+        Planes::NibblesPairs => {
+            for unit in 0..2 {
+                put(4 + unit, pairs(fours, unit, 4));
+            }
+        }
         Planes::Nibbles | Planes::Bytes | Planes::Pairs => {}
     }
 }
