@@ -119,6 +119,13 @@ impl Experts {
         dispatch.choose(logits, self.params.count, self.params.used, self.scales.as_deref());
     }
 
+    /// The choice of a router that computes on a device.
+    fn choose_on_device(&self, routed_by: &Tensor, dispatch: &mut Dispatch) -> Result<(), ModelError> {
+        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
+        self.choose(&logits, dispatch);
+        Ok(())
+    }
+
     fn forward_host(
         &self,
         routed_by: &HostRows,
@@ -136,8 +143,7 @@ impl Experts {
         x: &Tensor,
         dispatch: &mut Dispatch,
     ) -> Result<Tensor, ModelError> {
-        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
-        self.choose(&logits, dispatch);
+        self.choose_on_device(routed_by, dispatch)?;
         let Rows::Host(x_host) = Rows::Tensor(x.clone()).on(&self.compute)? else {
             return Err(ModelError::BadBatch("experts in memory were given rows on a device".to_owned()));
         };
@@ -190,8 +196,7 @@ impl Experts {
         x: &Tensor,
         dispatch: &mut Dispatch,
     ) -> Result<Tensor, ModelError> {
-        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
-        self.choose(&logits, dispatch);
+        self.choose_on_device(routed_by, dispatch)?;
         let mut out = x.zeros_like()?;
         for group in &dispatch.groups {
             let rows = &dispatch.rows[group.first as usize..][..group.len as usize];
