@@ -112,8 +112,8 @@ fn pack_part(planes: Planes, fours: &Fours, r: usize, out: &mut [u8]) {
     // Loops, because a closure for each unit would be called and not become part of the code.
     match planes {
         Planes::Bytes => {
-            for unit in 0..8 {
-                put(unit, fours[unit]);
+            for (unit, &four) in fours.iter().enumerate() {
+                put(unit, four);
             }
         }
         Planes::Pairs | Planes::PairsBits => {
