@@ -14,7 +14,7 @@ pub fn tq1_0(block: &[u8], to: &mut Unpacked) {
         let mut power = 1u8;
         for values in values.chunks_exact_mut(bytes.len()) {
             for (value, byte) in values.iter_mut().zip(bytes) {
-                *value = (u16::from(byte.wrapping_mul(power)) * 3 >> 8) as u8;
+                *value = ((u16::from(byte.wrapping_mul(power)) * 3) >> 8) as u8;
             }
             power = power.wrapping_mul(3);
         }
