@@ -24,7 +24,7 @@ use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatMessage, ChatTemplate, TemplateOptions, TemplateSource, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, PromptText, TemplateOptions, TemplateSource, Tokenizer};
 use crate::worker::{Command, Worker, lock};
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
@@ -159,7 +159,7 @@ impl Engine {
     pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Messages { messages, tools } => self.chat_ids(&messages, tools)?,
-            Prompt::Text(text) => self.tokenizer.encode_prompt(&text)?,
+            Prompt::Text(text) => self.tokenizer.encode_prompt(&PromptText::new(text))?,
             Prompt::Tokens(ids) => ids,
         };
         self.check_ids(&ids)?;
@@ -172,14 +172,15 @@ impl Engine {
         tools: Option<serde_json::Value>,
     ) -> Result<Vec<u32>, EngineError> {
         let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
-        let text = match self.template.render(messages, &options) {
+        let prompt = |messages: &[ChatMessage]| self.template.prompt(messages, &options, &self.tokenizer);
+        let prompt = match prompt(messages) {
             // Some templates know no system role: its words then open the first turn.
             Err(error) if messages.first().is_some_and(|m| m.role == "system") => {
-                self.template.render(&without_system_role(messages), &options).map_err(|_| error)?
+                prompt(&without_system_role(messages)).map_err(|_| error)?
             }
-            rendered => rendered?,
+            prompt => prompt?,
         };
-        Ok(self.tokenizer.encode_prompt(&text)?)
+        Ok(self.tokenizer.encode_prompt(&prompt)?)
     }
 
     fn check_ids(&self, ids: &[u32]) -> Result<(), EngineError> {

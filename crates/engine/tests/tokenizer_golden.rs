@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_engine::Tokenizer;
-use lantern_engine::text::TokenStream;
+use lantern_engine::text::{PromptText, TokenStream};
 use lantern_gguf::GgufFile;
 use serde::Deserialize;
 
@@ -109,12 +109,13 @@ fn special_tokens_print_nothing_and_end_tokens_are_known() {
 #[test]
 fn a_prompt_gets_bos_once() {
     for (name, tokenizer, _) in vocabularies() {
-        let plain = tokenizer.encode_prompt("Hi").unwrap();
+        let prompt = |text: &str| tokenizer.encode_prompt(&PromptText::new(text.into())).unwrap();
+        let plain = prompt("Hi");
         match tokenizer.bos().filter(|_| tokenizer.adds_bos()) {
             Some(bos) => {
                 assert_eq!(plain[0], bos, "{name}");
                 let spelt = String::from_utf8(tokenizer.token_bytes(bos).to_vec()).unwrap() + "Hi";
-                let count = tokenizer.encode_prompt(&spelt).unwrap().iter().filter(|&&id| id == bos).count();
+                let count = prompt(&spelt).iter().filter(|&&id| id == bos).count();
                 assert_eq!(count, 1, "{name}");
             }
             None => assert_eq!(plain, tokenizer.encode("Hi", true, false).unwrap(), "{name}"),

@@ -12,6 +12,7 @@ mod json;
 mod message;
 mod methods;
 mod sandbox;
+mod spelt;
 
 use lantern_gguf::{GgufFile, Metadata};
 use minijinja::Value;
@@ -20,7 +21,8 @@ use serde_json::{Map, Value as Json};
 pub use error::TemplateError;
 pub use message::ChatMessage;
 
-use super::Tokenizer;
+use super::{PromptText, Tokenizer};
+use spelt::Spelt;
 
 /// Where a template comes from, to be shown to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -107,13 +109,16 @@ impl ChatTemplate {
         self.source
     }
 
-    /// The conversation as the model's prompt.
+    /// The conversation as the model's prompt, all in one text.
     pub fn render(
         &self,
         messages: &[ChatMessage],
         options: &TemplateOptions,
     ) -> Result<String, TemplateError> {
-        self.render_values(messages.iter().map(ChatMessage::to_json).collect(), options)
+        self.render_inputs(
+            &Inputs::new(messages.iter().map(ChatMessage::to_json).collect(), options),
+            options,
+        )
     }
 
     /// As [`Self::render`], from messages in the API's form, with whatever fields they have.
@@ -122,23 +127,64 @@ impl ChatTemplate {
         messages: Vec<Json>,
         options: &TemplateOptions,
     ) -> Result<String, TemplateError> {
-        self.render_values(messages.into_iter().map(message::as_templates_expect).collect(), options)
+        let messages = messages.into_iter().map(message::as_templates_expect).collect();
+        self.render_inputs(&Inputs::new(messages, options), options)
     }
 
-    fn render_values(&self, messages: Vec<Json>, options: &TemplateOptions) -> Result<String, TemplateError> {
+    /// As [`Self::render`], for the tokenizer: control tokens are those that the template writes, and no others.
+    pub fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        options: &TemplateOptions,
+        tokenizer: &Tokenizer,
+    ) -> Result<PromptText, TemplateError> {
+        let plain = Inputs::new(messages.iter().map(ChatMessage::to_json).collect(), options);
+        let Some(spelt) = Spelt::find(tokenizer, &plain) else {
+            return Ok(PromptText::new(self.render_inputs(&plain, options)?));
+        };
+        let render = |assistant_too| {
+            let mut inputs = plain.clone();
+            let left_out = spelt.mark_inputs(&mut inputs, assistant_too);
+            let text = self.render_inputs(&inputs, options)?;
+            Ok((PromptText::from_marked(&text, spelt.mark()), left_out))
+        };
+        let (without, left_out) = render(false)?;
+        if !left_out {
+            return Ok(without);
+        }
+        // Some templates look into what the assistant wrote, for the tokens around its reasoning. They must find them.
+        let (with, _) = render(true)?;
+        Ok(if with.text() == without.text() { with } else { without })
+    }
+
+    fn render_inputs(&self, inputs: &Inputs, options: &TemplateOptions) -> Result<String, TemplateError> {
         let template = match &self.tool_template {
-            Some(template) if options.tools.is_some() => template,
+            Some(template) if inputs.tools.is_some() => template,
             _ => &self.template,
         };
-        let mut variables = options.variables.clone();
+        let mut variables = inputs.variables.clone();
         for (name, token) in [("bos_token", &self.bos), ("eos_token", &self.eos)] {
             variables.insert(name.into(), Json::from(token.as_str()));
         }
-        variables.insert("messages".into(), Json::Array(messages));
-        variables.insert("tools".into(), options.tools.clone().unwrap_or(Json::Null));
+        variables.insert("messages".into(), Json::Array(inputs.messages.clone()));
+        variables.insert("tools".into(), inputs.tools.clone().unwrap_or(Json::Null));
         variables.insert("documents".into(), Json::Null);
         variables.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         sandbox::render(template, Value::from(minijinja::value::Serde(&variables)), options.now)
+    }
+}
+
+/// What people, programs and the model have written, as a template reads it.
+#[derive(Clone)]
+struct Inputs {
+    messages: Vec<Json>,
+    tools: Option<Json>,
+    variables: Map<String, Json>,
+}
+
+impl Inputs {
+    fn new(messages: Vec<Json>, options: &TemplateOptions) -> Self {
+        Self { messages, tools: options.tools.clone(), variables: options.variables.clone() }
     }
 }
 
