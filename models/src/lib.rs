@@ -35,7 +35,7 @@ pub use compute::{Compute, LoadOptions};
 pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
-pub use hyper::Hyper;
+pub use hyper::{Hyper, ignored_keys};
 pub use kv_cache::KvCache;
 pub use lantern_kernels::is_slow;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};

@@ -16,7 +16,7 @@ use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
-use crate::loading::{self, CopyThread};
+use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
@@ -24,14 +24,14 @@ use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatMessage, ChatTemplate, PromptText, TemplateOptions, TemplateSource, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, PromptText, TemplateError, TemplateOptions, Tokenizer};
 use crate::worker::{Command, Worker, lock};
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
-    template: ChatTemplate,
+    template: Result<ChatTemplate, TemplateError>,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) copy: PackedCopy,
     pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
-    pub(crate) template: ChatTemplate,
+    pub(crate) template: Result<ChatTemplate, TemplateError>,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
 }
@@ -105,9 +105,9 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// The model's chat template.
-    pub fn chat_template(&self) -> &ChatTemplate {
-        &self.template
+    /// The model's chat template, or why it cannot chat.
+    pub fn chat_template(&self) -> Result<&ChatTemplate, &TemplateError> {
+        self.template.as_ref()
     }
 
     /// What is going on, as of the last step.
@@ -172,7 +172,8 @@ impl Engine {
         tools: Option<serde_json::Value>,
     ) -> Result<Vec<u32>, EngineError> {
         let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
-        let prompt = |messages: &[ChatMessage]| self.template.prompt(messages, &options, &self.tokenizer);
+        let template = self.template.as_ref().map_err(TemplateError::clone)?;
+        let prompt = |messages: &[ChatMessage]| template.prompt(messages, &options, &self.tokenizer);
         let prompt = match prompt(messages) {
             // Some templates know no system role: its words then open the first turn.
             Err(error) if messages.first().is_some_and(|m| m.role == "system") => {
@@ -236,7 +237,8 @@ impl Parts {
         let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
-        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, split.clone(), copies)?;
+        let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
+            loading::load(&file, split.clone(), copies)?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -252,7 +254,8 @@ impl Parts {
             threads: options.resolved_threads(),
             device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
-            has_chat_template: template.source() == TemplateSource::File,
+            template: template.as_ref().ok().map(ChatTemplate::source),
+            template_fault: template.as_ref().map_or_else(Some, ChatTemplate::fault).cloned(),
             slow_types: identity::slow_types(&file),
             fingerprint: fingerprint(&file),
         };

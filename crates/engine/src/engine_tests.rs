@@ -432,19 +432,9 @@ impl CausalLm for Panicking {
 
 #[test]
 fn a_template_without_a_system_role_still_hears_the_system_prompt() {
-    let mut writer = lantern_gguf::GgufWriter::copy_of(
-        &lantern_gguf::GgufFile::open(&golden("models/llama_untied-Q8_0.gguf"))
-            .expect("the golden model opens"),
-    )
-    .expect("a copy");
     let template = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}\
                     [{{ m.role }}]{{ m.content }}{% endfor %}";
-    writer.metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("no-system-role.gguf");
-    std::fs::write(&path, writer.finish()).expect("written");
-    let engine =
-        Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads");
+    let engine = with_template("llama_untied-Q8_0", template);
     let messages = |list: &[(&str, &str)]| Prompt::Messages {
         messages: list.iter().map(|(role, content)| ChatMessage::new(*role, *content)).collect(),
         tools: None,
@@ -464,4 +454,32 @@ fn a_template_without_a_system_role_still_hears_the_system_prompt() {
     assert_eq!(folded, prompt_tokens(messages(&[("user", "Be brief.\n\nHi")])));
     let refused = engine.generate(GenerateRequest::new(messages(&[("user", "Hi"), ("system", "Late")])));
     assert!(refused.is_err(), "a system message further down is not moved");
+}
+
+#[test]
+fn a_model_without_a_working_template_still_continues_text() {
+    let messages = || Prompt::Messages { messages: vec![ChatMessage::new("user", "Hi")], tools: None };
+    let replaced = with_template("qwen2-Q8_0", "{% if %}");
+    assert_eq!(replaced.info().template, Some(TemplateSource::Replaced("chatml")));
+    assert!(replaced.info().template_fault.is_some(), "the fault is told");
+    assert!(replaced.prompt_ids(messages()).is_ok(), "its family's template stands in");
+
+    let refused = with_template("mistral-Q4_0", "{% if %}");
+    assert_eq!((refused.info().template, refused.chat_template().is_err()), (None, true));
+    let error = refused.prompt_ids(messages()).expect_err("no template, no chat");
+    assert_eq!(error.code(), "template_error");
+    assert!(error.to_string().contains("line 1"), "{error}");
+    assert!(refused.prompt_ids(Prompt::Text("Hi".into())).is_ok(), "text needs no template");
+}
+
+/// A golden model whose chat template is this one.
+fn with_template(name: &str, template: &str) -> Engine {
+    let file = lantern_gguf::GgufFile::open(&golden(&format!("models/{name}.gguf")));
+    let mut writer =
+        lantern_gguf::GgufWriter::copy_of(&file.expect("the golden model opens")).expect("a copy");
+    writer.metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    std::fs::write(&path, writer.finish()).expect("written");
+    Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads")
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lantern_gguf::{GgufError, GgufFile};
-use lantern_protocol::{ErrorInfo, LibraryModel};
+use lantern_protocol::{ErrorInfo, LibraryModel, RecommendedSampling};
 
 use super::scan::Found;
-use crate::HubError;
+use crate::{HubError, recommended_sampling};
 
 /// Headers by path, each valid for one size and time of change.
 #[derive(Default)]
@@ -27,6 +27,7 @@ struct Header {
     context_length: Option<u32>,
     parameters: Option<u64>,
     has_chat_template: bool,
+    recommended: Option<RecommendedSampling>,
     error: Option<ErrorInfo>,
 }
 
@@ -47,6 +48,7 @@ impl Headers {
             context_length: header.context_length,
             parameters: header.parameters,
             has_chat_template: header.has_chat_template,
+            recommended: header.recommended,
             error: header.error,
         }
     }
@@ -84,6 +86,7 @@ fn failed(path: &Path, error: GgufError) -> Header {
         context_length: None,
         parameters: None,
         has_chat_template: false,
+        recommended: None,
         error: Some(error.info()),
     }
 }
@@ -102,6 +105,7 @@ fn read(file: &GgufFile) -> Header {
             file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
         ),
         has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
+        recommended: recommended_sampling(metadata),
         error: whole
             .map(|error| HubError::Gguf { path: file.path().to_owned(), source: Arc::new(error) }.info()),
         architecture,

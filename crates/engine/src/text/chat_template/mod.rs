@@ -32,6 +32,8 @@ pub enum TemplateSource {
     File,
     /// Lantern: the file has none. The name says which.
     BuiltIn(&'static str),
+    /// Lantern: the one in the file does not work. The name says which.
+    Replaced(&'static str),
 }
 
 /// What a render needs besides the messages.
@@ -60,12 +62,15 @@ pub struct ChatTemplate {
     /// A second template that some models have for conversations with tools.
     tool_template: Option<String>,
     source: TemplateSource,
+    /// What is wrong with a template of the file, which is therefore not used.
+    fault: Option<TemplateError>,
     bos: String,
     eos: String,
 }
 
 impl ChatTemplate {
-    /// The template of a model file, or the built-in one that fits its vocabulary.
+    /// The template of a model file; if it has none, or none that works, Lantern's for the family that its vocabulary
+    /// shows. Fails if the file's does not work and its family is not known.
     pub fn from_gguf(file: &GgufFile, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
         Self::from_metadata(file.metadata(), tokenizer)
     }
@@ -76,37 +81,51 @@ impl ChatTemplate {
             id.map(|id| String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned()).unwrap_or_default()
         };
         let text = |key| meta.opt_str(key).ok().flatten().filter(|text| !text.trim().is_empty());
-        let (template, source) = match text("tokenizer.chat_template") {
-            Some(template) => (template, TemplateSource::File),
+        let new = |text, source| Self::new(text, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()));
+        let family = fallback::of_family(tokenizer);
+        let mut template = match text("tokenizer.chat_template") {
             None => {
-                let (name, template) = fallback::choose(tokenizer);
-                (template, TemplateSource::BuiltIn(name))
+                let (name, text) = family.unwrap_or(fallback::plain());
+                new(text, TemplateSource::BuiltIn(name))?
             }
+            Some(text) => match (new(text, TemplateSource::File), family) {
+                (Err(fault), Some((name, text))) => {
+                    Self { fault: Some(fault), ..new(text, TemplateSource::Replaced(name))? }
+                }
+                (template, _) => template?,
+            },
         };
-        let tools = text("tokenizer.chat_template.tool_use");
-        Self::new(template, tools, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()))
+        match text("tokenizer.chat_template.tool_use").map(sandbox::prepare) {
+            Some(Ok(text)) => template.tool_template = Some(text),
+            Some(Err(fault)) => template.fault = template.fault.or(Some(fault)),
+            None => {}
+        }
+        Ok(template)
     }
 
     /// A template with the spellings of BOS and EOS; fails if the syntax is wrong.
     pub fn from_source(template: &str, bos: &str, eos: &str) -> Result<Self, TemplateError> {
-        Self::new(template, None, TemplateSource::File, bos.to_owned(), eos.to_owned())
+        Self::new(template, TemplateSource::File, bos.to_owned(), eos.to_owned())
     }
 
     fn new(
         template: &str,
-        tools: Option<&str>,
         source: TemplateSource,
         bos: String,
         eos: String,
     ) -> Result<Self, TemplateError> {
         let template = sandbox::prepare(template)?;
-        let tool_template = tools.map(sandbox::prepare).transpose()?;
-        Ok(Self { template, tool_template, source, bos, eos })
+        Ok(Self { template, tool_template: None, source, fault: None, bos, eos })
     }
 
     /// Where the template comes from.
     pub fn source(&self) -> TemplateSource {
         self.source
+    }
+
+    /// What is wrong with a template in the file that is not used for it.
+    pub fn fault(&self) -> Option<&TemplateError> {
+        self.fault.as_ref()
     }
 
     /// The conversation as the model's prompt, all in one text.
