@@ -14,7 +14,7 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum};
+use passes::{Activated, Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum};
 pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
@@ -27,6 +27,8 @@ pub enum Activation {
     Silu,
     /// GELU in its tanh form: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     GeluTanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
 }
 
 /// Which two numbers of a head a rotary embedding turns together.
@@ -73,6 +75,12 @@ pub fn scale(pool: &Pool, x: &mut [f32], factor: f32) {
 pub fn softcap(pool: &Pool, x: &mut [f32], cap: f32) {
     let isa = isa();
     in_parts(pool, x, 1, |_, x| run(isa, Softcap { x, cap }));
+}
+
+/// `x = activation(x)`.
+pub fn activate(pool: &Pool, activation: Activation, x: &mut [f32]) {
+    let isa = isa();
+    in_parts(pool, x, 1, |_, x| run(isa, Activated { activation, x }));
 }
 
 /// `gate = activation(gate) · up`.

@@ -96,6 +96,27 @@ impl Pass for Gate<'_> {
             match self.activation {
                 Activation::Silu => each_gate::<L, Silu>(self.gate, self.up),
                 Activation::GeluTanh => each_gate::<L, GeluTanh>(self.gate, self.up),
+                Activation::Sigmoid => each_gate::<L, Sigmoid>(self.gate, self.up),
+            }
+        }
+    }
+}
+
+/// Replaces numbers by their activations.
+pub struct Activated<'a> {
+    pub activation: Activation,
+    pub x: &'a mut [f32],
+}
+
+impl Pass for Activated<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.activation {
+                Activation::Silu => each::<L, Silu>(self.x),
+                Activation::GeluTanh => each::<L, GeluTanh>(self.x),
+                Activation::Sigmoid => each::<L, Sigmoid>(self.x),
             }
         }
     }
@@ -156,6 +177,7 @@ trait Activate {
 
 struct Silu;
 struct GeluTanh;
+struct Sigmoid;
 
 impl Activate for Silu {
     #[inline(always)]
@@ -175,6 +197,28 @@ impl Activate for GeluTanh {
             let inner = x.mul(x).mul(x).mul_add(L::splat(0.044_715), x);
             x.div(L::splat(1.0).add(exp(inner.mul(L::splat(-TWICE_SQRT_2_OVER_PI)))))
         }
+    }
+}
+
+impl Activate for Sigmoid {
+    #[inline(always)]
+    unsafe fn activate<L: Lanes>(x: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe { L::splat(1.0).div(L::splat(1.0).add(exp(L::splat(0.0).sub(x)))) }
+    }
+}
+
+#[inline(always)]
+unsafe fn each<L: Lanes, A: Activate>(x: &mut [f32]) {
+    let (eights, rest) = x.as_chunks_mut::<8>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        for x in eights {
+            A::activate(L::load(x)).store(x);
+        }
+        let mut last = padded(rest);
+        A::activate(L::load(&last)).store(&mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
 

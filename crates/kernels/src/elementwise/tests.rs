@@ -28,15 +28,17 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
+const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::Sigmoid];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
 
 #[test]
 fn gates_follow_their_definitions() {
     for len in LENGTHS {
         let (gate, up) = (numbers(len, 1).iter().map(|x| x * 8.0).collect::<Vec<_>>(), numbers(len, 2));
-        for activation in [Activation::Silu, Activation::GeluTanh] {
+        for activation in ACTIVATIONS {
             let exact = |x: f64| match activation {
                 Activation::Silu => x / (1.0 + (-x).exp()),
+                Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
                 Activation::GeluTanh => {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
                     0.5 * x * (1.0 + inner.tanh())
@@ -45,6 +47,8 @@ fn gates_follow_their_definitions() {
             let expected: Vec<f64> =
                 gate.iter().zip(&up).map(|(g, u)| exact(f64::from(*g)) * f64::from(*u)).collect();
             check(&gate, &expected, 2e-6, |isa, gate| run(isa, Gate { activation, gate, up: &up }));
+            let alone: Vec<f64> = gate.iter().map(|x| exact(f64::from(*x))).collect();
+            check(&gate, &alone, 2e-6, |isa, x| run(isa, Activated { activation, x }));
         }
     }
 }
@@ -56,7 +60,7 @@ fn halves_of_rows_are_gated_as_gates_in_rows_of_their_own() {
         let of_half = |half: usize| -> Vec<f32> {
             x.chunks_exact(width).skip(half).step_by(2).flatten().copied().collect()
         };
-        for activation in [Activation::Silu, Activation::GeluTanh] {
+        for activation in ACTIVATIONS {
             for isa in Isa::available() {
                 let (mut gate, up, mut out) = (of_half(0), of_half(1), vec![7.0; 3 * width]);
                 run(isa, Gate { activation, gate: &mut gate, up: &up });
