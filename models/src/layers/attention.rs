@@ -4,10 +4,11 @@ use candle_core::Tensor;
 use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
-use super::{Linear, RmsNorm, RopeTable};
+use super::mlp::activate;
+use super::{Activation, Linear, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, KvCache, LayerKvShape, ModelError, Weights};
+use crate::{ForwardBatch, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub(crate) struct AttentionParams {
     pub(crate) window: Option<u32>,
     /// Squeezes scores into `±cap`.
     pub(crate) softcap: Option<f32>,
+    /// Whether each head of the queries has as many numbers behind it, which gate what the head gives.
+    pub(crate) gated: bool,
 }
 
 impl AttentionParams {
@@ -33,12 +36,14 @@ impl AttentionParams {
             scale: 1.0 / (sizes.head_dim as f32).sqrt(),
             window: None,
             softcap: None,
+            gated: false,
         }
     }
 
     /// What the layer keeps in the cache.
-    pub(crate) fn kv_shape(&self) -> LayerKvShape {
-        LayerKvShape { n_kv_heads: self.n_kv_heads, head_dim: self.head_dim, window: self.window }
+    pub(crate) fn kv_shape(&self) -> LayerCache {
+        let AttentionParams { n_kv_heads, head_dim, window, .. } = *self;
+        LayerCache::Attention(LayerKvShape { n_kv_heads, head_dim, window })
     }
 }
 
@@ -115,7 +120,8 @@ impl Attention {
         cache: usize,
     ) -> Result<Self, ModelError> {
         let width = params.n_heads * params.head_dim;
-        let q = weights.linear(&format!("blk.{layer}.attn_q"), hidden, width)?;
+        let q_width = if params.gated { 2 * width } else { width };
+        let q = weights.linear(&format!("blk.{layer}.attn_q"), hidden, q_width)?;
         let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
         Ok(Attention { q, q_norm: None, own: None, output, params, layer, cache })
     }
@@ -162,7 +168,7 @@ impl Attention {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<HostRows, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap } = self.params;
+        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap, gated } = self.params;
         let blocks = &batch.groups[kv.group_of(self.cache)];
         let mut q = match &self.own {
             None => self.q.forward_host(x)?,
@@ -181,6 +187,11 @@ impl Attention {
                 q
             }
         };
+        let mut gate = None;
+        if gated {
+            let [queries, gates] = halves_of_heads(&q, head_dim);
+            (q, gate) = (queries, Some(gates));
+        }
         if let Some(norm) = &self.q_norm {
             norm.heads_in_place(&mut q)?;
         }
@@ -201,6 +212,10 @@ impl Attention {
         let (seqs, tables) = (&batch.seqs, &blocks.block_tables);
         let mut out = x.room(q.width());
         lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        if let Some(mut gate) = gate {
+            lantern_kernels::gate(x.pool(), Activation::Sigmoid, &mut gate, &out)?;
+            out = gate;
+        }
         self.output.forward_host(&out)
     }
 
@@ -211,21 +226,24 @@ impl Attention {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<Tensor, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
+        let AttentionParams { n_heads, n_kv_heads, head_dim, gated, .. } = self.params;
         let rows = batch.rows();
         let group = kv.group_of(self.cache);
+        let normed = |heads: Tensor, norm: Option<&RmsNorm>| match norm {
+            Some(norm) => norm.forward_tensor(&heads),
+            None => Ok(heads),
+        };
         let heads = |layer: &Linear, heads: usize, norm: Option<&RmsNorm>| {
-            let heads = layer.forward_tensor(x)?.reshape((rows, heads, head_dim))?;
-            match norm {
-                Some(norm) => norm.forward_tensor(&heads),
-                None => Ok(heads),
-            }
+            normed(layer.forward_tensor(x)?.reshape((rows, heads, head_dim))?, norm)
         };
         let turned = |heads: Tensor| match rope {
             Some(rope) => rope.turn_tensor(&heads),
             None => Ok(heads),
         };
-        let q = turned(heads(&self.q, n_heads, self.q_norm.as_ref())?)?;
+        let per_head = if gated { 2 * head_dim } else { head_dim };
+        let q = self.q.forward_tensor(x)?.reshape((rows, n_heads, per_head))?;
+        let gate = if gated { Some(q.narrow(2, head_dim, head_dim)?) } else { None };
+        let q = turned(normed(q.narrow(2, 0, head_dim)?.contiguous()?, self.q_norm.as_ref())?)?;
         if let Some(own) = &self.own {
             let k = turned(heads(&own.k, n_kv_heads, own.k_norm.as_ref())?)?;
             let v = heads(own.v.as_ref().unwrap_or(&own.k), n_kv_heads, own.v_norm.as_ref())?;
@@ -240,7 +258,11 @@ impl Attention {
             let seq = SeqTensors { queries, keys, values };
             outs.push(attention_tensors::attend(&self.params, &seq)?);
         }
-        let out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
+        let mut out = Tensor::cat(&outs, 0)?;
+        if let Some(gate) = gate {
+            out = (out * activate(Activation::Sigmoid, &gate)?)?;
+        }
+        let out = out.reshape((rows, n_heads * head_dim))?;
         self.output.forward_tensor(&out)
     }
 }
@@ -258,4 +280,15 @@ impl KeysValues {
             }
         }
     }
+}
+
+/// The first half of every head in rows of heads of `2 * head_dim` numbers, and the second.
+fn halves_of_heads(x: &HostRows, head_dim: usize) -> [HostRows; 2] {
+    let mut halves = [x.room(x.width() / 2), x.room(x.width() / 2)];
+    for (index, head) in x.chunks_exact(2 * head_dim).enumerate() {
+        for (half, from) in halves.iter_mut().zip(head.chunks_exact(head_dim)) {
+            half[index * head_dim..][..head_dim].copy_from_slice(from);
+        }
+    }
+    halves
 }

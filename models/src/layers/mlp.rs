@@ -54,5 +54,6 @@ pub(super) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, Mod
     Ok(match activation {
         Activation::Silu => x.silu()?,
         Activation::GeluTanh => x.gelu()?,
+        Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip()?,
     })
 }

@@ -5,6 +5,7 @@ mod attention;
 mod attention_tensors;
 mod block;
 mod decoder;
+mod delta_net;
 mod dispatch;
 mod embedding;
 mod experts;
@@ -18,8 +19,9 @@ mod rope_params;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
-pub(crate) use block::{Block, Network};
+pub(crate) use block::{Block, Mixer, Network};
 pub(crate) use decoder::Decoder;
+pub(crate) use delta_net::{DeltaNet, DeltaNetParams};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use experts::{ExpertMatrices, ExpertParams, Experts};
