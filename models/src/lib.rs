@@ -38,6 +38,7 @@ pub use error::ModelError;
 pub use fingerprint::fingerprint;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
+pub use lantern_kernels::is_slow;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
 pub use packed::PackedCopies;
 pub use placement::{Placement, PlacementWish};

@@ -252,8 +252,15 @@ impl Parts {
             device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
             has_chat_template: template.source() == TemplateSource::File,
+            slow_types: identity::slow_types(&file),
             fingerprint: fingerprint(&file),
         };
+        if !info.slow_types.is_empty() {
+            tracing::warn!(
+                types = info.slow_types.join(", "),
+                "this model computes slowly: these types have no fast kernel"
+            );
+        }
         Ok(Self { model, copy, split, tokenizer, template, info, plan })
     }
 }

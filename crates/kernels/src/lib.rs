@@ -36,6 +36,6 @@ pub use elementwise::{
 pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};
-pub use matrix::{MatrixShape, QMatrix, embed};
+pub use matrix::{MatrixShape, QMatrix, embed, is_slow};
 pub use packed::PACKING_VERSION;
 pub use pool::Pool;

@@ -55,6 +55,8 @@ struct Report {
 #[derive(Serialize)]
 struct TypeShare {
     r#type: String,
+    /// Right, but without a fast kernel.
+    slow: bool,
     tensors: usize,
     bytes: u64,
     values: u64,
@@ -183,10 +185,12 @@ fn describe(config: &ModelConfig) -> Shape {
 
 /// Most bytes first.
 fn types(file: &GgufFile) -> Vec<TypeShare> {
+    let slow_types = lantern_engine::slow_types(file);
     let mut shares: BTreeMap<String, TypeShare> = BTreeMap::new();
     for tensor in file.tensors().values() {
         let name = tensor.type_name();
-        let empty = TypeShare { r#type: name.clone(), tensors: 0, bytes: 0, values: 0 };
+        let slow = slow_types.contains(&name);
+        let empty = TypeShare { r#type: name.clone(), slow, tensors: 0, bytes: 0, values: 0 };
         let share = shares.entry(name).or_insert(empty);
         share.tensors += 1;
         share.bytes += tensor.byte_len().unwrap_or(0);
@@ -238,10 +242,11 @@ fn print(report: &Report) -> Result<(), CliError> {
         rows.push(row(
             "",
             format!(
-                "{}: {} tensors, {}, {percent:.1} %",
+                "{}: {} tensors, {}, {percent:.1} %{}",
                 share.r#type,
                 share.tensors,
-                human_bytes(share.bytes)
+                human_bytes(share.bytes),
+                if share.slow { ", slow: no fast kernel yet" } else { "" }
             ),
         ));
     }
