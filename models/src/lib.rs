@@ -24,10 +24,12 @@ mod weights;
 
 mod gemma3;
 mod gemma4;
+mod gptoss;
 mod llama;
 mod qwen2;
 mod qwen3;
 mod qwen35;
+mod qwen35moe;
 mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};

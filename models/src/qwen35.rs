@@ -6,8 +6,8 @@
 
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Block, Decoder, DeltaNet, DeltaNetParams, GatedMlp, Mixer,
-    Network, Rope, RopePairs, RopeParams,
+    Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, DeltaNetParams, GatedMlp,
+    Mixer, Network, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
@@ -32,7 +32,7 @@ pub(crate) struct Qwen35Params {
 impl Qwen35Params {
     pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
-        let attention = AttentionParams { gated: true, ..AttentionParams::new(&sizes) };
+        let attention = AttentionParams::new(&sizes);
         let delta_net = DeltaNetParams::read(hyper)?;
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?;
         // Which dimensions turn by a picture's rows and columns; in text all of them turn by the position.
@@ -64,10 +64,12 @@ impl Qwen35Params {
                     sizes.norm_eps,
                 )?));
             }
-            let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
+            let attention = Attention::load_gated(weights, layer, sizes.hidden, attention)?;
             Ok::<_, ModelError>(attention.with_head_norms(weights, sizes.norm_eps)?.into())
         };
-        let block = |layer| Block::new(weights, layer, &sizes, mixer(layer)?, network(layer)?);
+        let block = |layer| {
+            Block::with_norms(weights, layer, &sizes, BlockNorms::BETWEEN, mixer(layer)?, network(layer)?)
+        };
         weights.ignore_blocks(sizes.n_layers..sizes.n_blocks);
         let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
         Decoder::load(weights, config, &sizes, rope, block)

@@ -93,7 +93,8 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
-    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
+    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
+    /// them.
     pub(crate) fn experts(
         &self,
         name: &str,
@@ -102,11 +103,13 @@ impl<'a> Weights<'a> {
         count: usize,
     ) -> Result<ExpertMatrices, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let bias = format!("{name}.bias");
+        let bias = if self.has(&bias) { Some(self.values(&bias, &[outputs, count])?) } else { None };
         let compute = self.split.of(&tensor.name);
         let shape = MatrixShape { count, rows: outputs, cols: inputs };
         let matrix = self.matrix(tensor, shape, compute.pool())?;
         let bytes = self.file.bytes(tensor)?;
-        let experts = ExpertMatrices::new(matrix, &bytes, compute)?;
+        let experts = ExpertMatrices::new(matrix, &bytes, bias, compute)?;
         release_uploaded(&bytes, compute);
         Ok(experts)
     }

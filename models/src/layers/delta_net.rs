@@ -5,7 +5,7 @@
 use candle_core::{D, Tensor};
 use lantern_kernels::{DeltaInputs, DeltaShape, Pool, ShortConv, States};
 
-use super::mlp::activate;
+use super::mlp::gated;
 use super::{Activation, Linear, RmsNorm};
 use crate::hyper::{MAX_HEADS, MAX_WIDTH};
 use crate::rows::{HostRows, Rows};
@@ -123,7 +123,7 @@ impl DeltaNet {
         let [qkv, mut gate, mut alpha, mut beta] = Linear::forward_each(layers, x)?;
         let (mut mixed, mut out) = (x.room(qkv.width()), x.room(gate.width()));
         self.recur(x.pool(), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
-        self.norm.heads_in_place(&mut out)?;
+        self.norm.parts_in_place(&mut out)?;
         lantern_kernels::gate(x.pool(), Activation::Silu, &mut gate, &out)?;
         self.output.forward_host(&gate)
     }
@@ -137,8 +137,8 @@ impl DeltaNet {
         self.recur(&Pool::new(1), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
         let out = Tensor::from_vec(out, (rows, heads, self.params.shape.value_dim), x.device())?;
         let normed = self.norm.forward_tensor(&out)?.flatten(1, D::Minus1)?;
-        let gate = activate(Activation::Silu, &self.gate.forward_tensor(x)?)?;
-        self.output.forward_tensor(&(gate * normed)?)
+        let gate = self.gate.forward_tensor(x)?;
+        self.output.forward_tensor(&gated(Activation::Silu, &gate, &normed)?)
     }
 
     /// From projections to `out`, by way of `mixed`: what the convolution makes of `qkv`. Alpha and beta become what is
