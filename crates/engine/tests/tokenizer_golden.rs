@@ -31,7 +31,7 @@ fn vocabularies() -> Vec<(String, Tokenizer, Golden)> {
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    assert_eq!(paths.len(), 12, "golden vocabularies in {}", folder.display());
+    assert_eq!(paths.len(), 14, "golden vocabularies in {}", folder.display());
     let load = |path: PathBuf| {
         let golden = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let file = GgufFile::open(&path.with_extension("gguf")).unwrap();
@@ -74,6 +74,10 @@ fn a_stream_prints_the_text_token_by_token() {
     for (name, tokenizer, golden) in vocabularies() {
         let tokenizer = Arc::new(tokenizer);
         for case in golden.cases.iter().filter(|case| !case.parse_special && !case.add_special) {
+            // What a vocabulary cannot spell is a token that prints nothing.
+            if case.ids.iter().any(|&id| tokenizer.is_special(id)) {
+                continue;
+            }
             let mut stream = TokenStream::new(tokenizer.clone(), None);
             let mut text = String::new();
             for &id in &case.ids {

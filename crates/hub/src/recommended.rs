@@ -69,14 +69,7 @@ pub fn recommended_sampling(metadata: &Metadata) -> Option<RecommendedSampling> 
     let fits = |family: &&Family| family.architectures.contains(&architecture) && name.contains(family.name);
     let (temperature, top_k, top_p, min_p, repeat_penalty) = FAMILIES.iter().find(fits)?.sampling;
     let source = RecommendationSource::Family;
-    Some(RecommendedSampling {
-        temperature: Some(temperature),
-        top_k,
-        top_p,
-        min_p,
-        repeat_penalty,
-        source,
-    })
+    Some(RecommendedSampling { temperature: Some(temperature), top_k, top_p, min_p, repeat_penalty, source })
 }
 
 #[cfg(test)]

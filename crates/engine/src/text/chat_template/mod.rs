@@ -81,7 +81,8 @@ impl ChatTemplate {
             id.map(|id| String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned()).unwrap_or_default()
         };
         let text = |key| meta.opt_str(key).ok().flatten().filter(|text| !text.trim().is_empty());
-        let new = |text, source| Self::new(text, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()));
+        let new =
+            |text, source| Self::new(text, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()));
         let family = fallback::of_family(tokenizer);
         let mut template = match text("tokenizer.chat_template") {
             None => {
@@ -108,12 +109,7 @@ impl ChatTemplate {
         Self::new(template, TemplateSource::File, bos.to_owned(), eos.to_owned())
     }
 
-    fn new(
-        template: &str,
-        source: TemplateSource,
-        bos: String,
-        eos: String,
-    ) -> Result<Self, TemplateError> {
+    fn new(template: &str, source: TemplateSource, bos: String, eos: String) -> Result<Self, TemplateError> {
         let template = sandbox::prepare(template)?;
         Ok(Self { template, tool_template: None, source, fault: None, bos, eos })
     }

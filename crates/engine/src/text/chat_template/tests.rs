@@ -147,7 +147,10 @@ fn built_in_templates_render_a_dialogue() {
          Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>user\
          <|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     );
-    assert_eq!(text(fallback::by_name("plain")), "Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye\n\nAssistant:");
+    assert_eq!(
+        text(fallback::by_name("plain")),
+        "Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye\n\nAssistant:"
+    );
 }
 
 /// Where a family's own template is among the golden ones, Lantern's writes the same for a conversation with nothing
@@ -164,7 +167,8 @@ fn built_in_templates_write_what_the_families_own_do() {
         ("deepseek", "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "ends_with_assistant"),
     ] {
         let is_it = |case: &&Json| case["template"] == family && case["conversation"] == conversation;
-        let case = golden["cases"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("{family}"));
+        let case =
+            golden["cases"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("{family}"));
         let of_family = &golden["templates"][family];
         let token = |key: &str| of_family[key].as_str().unwrap();
         let source = fallback::by_name(name);
@@ -194,7 +198,11 @@ fn a_template_that_does_not_work_is_replaced_by_its_familys() {
     let (metadata, tokenizer) = with_template("tiny-qwen2", "{% if %}");
     let template = ChatTemplate::from_metadata(&metadata, &tokenizer).unwrap();
     assert_eq!(template.source(), TemplateSource::Replaced("chatml"));
-    assert!(matches!(template.fault(), Some(TemplateError::Syntax { line: 1, .. })), "{:?}", template.fault());
+    assert!(
+        matches!(template.fault(), Some(TemplateError::Syntax { line: 1, .. })),
+        "{:?}",
+        template.fault()
+    );
 
     let (metadata, tokenizer) = with_template("tiny-qwen2", " \n");
     let template = ChatTemplate::from_metadata(&metadata, &tokenizer).unwrap();
@@ -202,5 +210,8 @@ fn a_template_that_does_not_work_is_replaced_by_its_familys() {
 
     let (metadata, tokenizer) = with_template("tiny-spm-llama", "{% if %}");
     let refused = ChatTemplate::from_metadata(&metadata, &tokenizer);
-    assert!(matches!(refused, Err(TemplateError::Syntax { .. })), "{refused:?} for a vocabulary of no family");
+    assert!(
+        matches!(refused, Err(TemplateError::Syntax { .. })),
+        "{refused:?} for a vocabulary of no family"
+    );
 }
