@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
+use lantern_gguf::{Array, GgufWriter, Value};
 use lantern_models::{ForwardBatch, KvCache, KvType, ModelConfig, ModelError};
 
 use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
-use crate::text::{ChatMessage, SamplingParams};
+use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
 #[path = "window_tests.rs"]
 mod windows;
@@ -464,7 +465,13 @@ fn a_model_without_a_working_template_still_continues_text() {
     assert!(replaced.info().template_fault.is_some(), "the fault is told");
     assert!(replaced.prompt_ids(messages()).is_ok(), "its family's template stands in");
 
-    let refused = with_template("mistral-Q4_0", "{% if %}");
+    let refused = changed("mistral-Q4_0", |writer| {
+        // Without one of its tokens the vocabulary shows no family.
+        let tokens = writer.metadata.strings("tokenizer.ggml.tokens").expect("a vocabulary");
+        let tokens = tokens.iter().map(|token| token.replace("<|assistant|>", "<|nobody|>")).collect();
+        writer.metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+        writer.metadata.set("tokenizer.chat_template", Value::String("{% if %}".into()));
+    });
     assert_eq!((refused.info().template, refused.chat_template().is_err()), (None, true));
     let error = refused.prompt_ids(messages()).expect_err("no template, no chat");
     assert_eq!(error.code(), "template_error");
@@ -474,10 +481,14 @@ fn a_model_without_a_working_template_still_continues_text() {
 
 /// A golden model whose chat template is this one.
 fn with_template(name: &str, template: &str) -> Engine {
-    let file = lantern_gguf::GgufFile::open(&golden(&format!("models/{name}.gguf")));
-    let mut writer =
-        lantern_gguf::GgufWriter::copy_of(&file.expect("the golden model opens")).expect("a copy");
-    writer.metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
+    changed(name, |writer| writer.metadata.set("tokenizer.chat_template", Value::String(template.into())))
+}
+
+/// A golden model after a change to its file.
+fn changed(name: &str, change: impl FnOnce(&mut GgufWriter)) -> Engine {
+    let file = GgufFile::open(&golden(&format!("models/{name}.gguf"))).expect("the golden model opens");
+    let mut writer = GgufWriter::copy_of(&file).expect("a copy");
+    change(&mut writer);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.gguf");
     std::fs::write(&path, writer.finish()).expect("written");

@@ -70,6 +70,7 @@ const PHI3: &str = "\
     {{- '<|assistant|>\\n' -}}
 {%- endif -%}";
 
+/// Gemma 4, told not to think.
 const GEMMA4: &str = "\
 {{- bos_token -}}
 {%- for message in messages -%}
@@ -77,7 +78,7 @@ const GEMMA4: &str = "\
     {{- '<|turn>' + role + '\\n' + message.content | trim + '<turn|>\\n' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}
-    {{- '<|turn>model\\n' -}}
+    {{- '<|turn>model\\n<|channel>thought\\n<channel|>' -}}
 {%- endif -%}";
 
 /// OpenAI's harmony: a system prompt is the developer's message.

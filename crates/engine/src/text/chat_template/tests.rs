@@ -208,7 +208,7 @@ fn a_template_that_does_not_work_is_replaced_by_its_familys() {
     let template = ChatTemplate::from_metadata(&metadata, &tokenizer).unwrap();
     assert_eq!((template.source(), template.fault()), (TemplateSource::BuiltIn("chatml"), None));
 
-    let (metadata, tokenizer) = with_template("tiny-spm-llama", "{% if %}");
+    let (metadata, tokenizer) = with_template("tiny-unigram", "{% if %}");
     let refused = ChatTemplate::from_metadata(&metadata, &tokenizer);
     assert!(
         matches!(refused, Err(TemplateError::Syntax { .. })),
