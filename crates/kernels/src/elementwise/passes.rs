@@ -45,6 +45,21 @@ impl Pass for Add<'_> {
     }
 }
 
+/// Multiplies each row of the length of `y` with it, number by number.
+pub struct Multiply<'a> {
+    pub x: &'a mut [f32],
+    pub y: &'a [f32],
+}
+
+impl Pass for Multiply<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for row in self.x.chunks_exact_mut(self.y.len().max(1)) {
+            row.iter_mut().zip(self.y).for_each(|(x, y)| *x *= y);
+        }
+    }
+}
+
 /// Multiplies with one number.
 pub struct Scale<'a> {
     pub x: &'a mut [f32],

@@ -121,6 +121,7 @@ fn caps_sums_and_factors_follow_their_definitions() {
         let each = |f: &dyn Fn(usize) -> f64| (0..x.len()).map(f).collect::<Vec<_>>();
         let capped = each(&|i| 1.5 * (f64::from(x[i]) / 1.5).tanh());
         check(&x, &capped, 2e-6, |isa, x| run(isa, Softcap { x, cap: 1.5 }));
+        check(&x, &each(&|i| f64::from(x[i] * y[i % len])), 0.0, |isa, x| run(isa, Multiply { x, y: &y }));
         check(&x, &each(&|i| f64::from(x[i] + y[i % len])), 0.0, |isa, x| run(isa, Add { x, y: &y }));
         check(&x, &each(&|i| f64::from(x[i] * 0.3)), 0.0, |isa, x| run(isa, Scale { x, factor: 0.3 }));
         let by_row = each(&|i| f64::from(x[i] * [0.3, -2.0][i / len]));

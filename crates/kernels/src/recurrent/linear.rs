@@ -1,9 +1,11 @@
-//! The gated delta rule (Yang et al., "Gated Delta Networks", 2024): each head keeps a matrix that maps keys to values;
-//! a token lets it fade, corrects what it says about the token's key, and asks it about the token's query.
+//! Linear attention: each head keeps a matrix that maps keys to values; a token lets it fade, adds to it, and asks it about
+//! the token's query.
 //!
-//! With `S` the matrix before a token, `q` and `k` its query and key of length one, `q` further divided by the root of
-//! their size, `v` its value, `α` what is left of the past and `β` how much is corrected:
-//! `S' = αS + k ⊗ β(v − αSᵀk)`, and the token gives `S'ᵀq`.
+//! With `S` the matrix before a token, `q`, `k` and `v` its query, key and value, `α` what is left of the past and `β` how
+//! much the token counts, a token gives `S'ᵀq`, where
+//! - by the gated delta rule (Yang et al., "Gated Delta Networks", 2024) it corrects what the matrix says about its key:
+//!   `S' = αS + k ⊗ β(v − αSᵀk)`. There `q` and `k` are brought to length one, `q` then divided by the root of its size;
+//! - in Mamba-2 (Dao & Gu, "Transformers are SSMs", 2024) it adds: `S' = αS + k ⊗ βv`.
 
 use super::{Part, States};
 use crate::elementwise::{Pass, run};
@@ -20,13 +22,25 @@ const MAX_KEY: usize = 512;
 /// Keeps a key of zeros from being divided by zero.
 const EPS: f32 = 1e-6;
 
+/// What a token does to the matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinearRule {
+    /// The gated delta rule. Rows are queries, keys and values, and head `h` of the values has queries and keys of head
+    /// `h mod n_key_heads`.
+    Delta,
+    /// That of Mamba-2, where they are called C, B and x. Rows are values, keys and queries, and each head of queries and
+    /// keys belongs to as many heads of values beside each other.
+    Sum,
+}
+
 /// The dimensions of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeltaShape {
+pub struct LinearShape {
+    /// What a token does.
+    pub rule: LinearRule,
     /// Heads of queries and keys.
     pub n_key_heads: usize,
-    /// Heads of values, each with a matrix; a multiple of `n_key_heads`. Head `h` has queries and keys of head
-    /// `h mod n_key_heads`.
+    /// Heads of values, each with a matrix; a multiple of `n_key_heads`.
     pub n_value_heads: usize,
     /// Numbers in a query and in a key.
     pub key_dim: usize,
@@ -38,8 +52,8 @@ pub struct DeltaShape {
 
 /// What the rows of a batch bring.
 #[derive(Debug, Clone, Copy)]
-pub struct DeltaInputs<'a> {
-    /// Queries, keys and values of each row beside each other:
+pub struct LinearInputs<'a> {
+    /// Queries, keys and values of each row beside each other in the rule's order:
     /// `[rows, n_key_heads · key_dim + n_key_heads · key_dim + n_value_heads · value_dim]`.
     pub qkv: &'a [f32],
     /// α, `[rows, n_value_heads]`.
@@ -48,7 +62,7 @@ pub struct DeltaInputs<'a> {
     pub beta: &'a [f32],
 }
 
-impl DeltaShape {
+impl LinearShape {
     /// Numbers of all matrices.
     pub fn state_len(&self) -> usize {
         self.n_value_heads * self.key_dim * self.value_dim
@@ -56,47 +70,73 @@ impl DeltaShape {
 
     /// Numbers of a row's queries, keys and values.
     pub fn qkv_width(&self) -> usize {
-        2 * self.n_key_heads * self.key_dim + self.n_value_heads * self.value_dim
+        2 * self.keys_width() + self.n_value_heads * self.value_dim
+    }
+
+    fn keys_width(&self) -> usize {
+        self.n_key_heads * self.key_dim
+    }
+
+    /// Where queries, keys and values begin in a row.
+    fn starts(&self) -> [usize; 3] {
+        let (keys, values) = (self.keys_width(), self.n_value_heads * self.value_dim);
+        match self.rule {
+            LinearRule::Delta => [0, keys, 2 * keys],
+            LinearRule::Sum => [values + keys, values, 0],
+        }
+    }
+
+    /// The head of queries and keys that a head of values has.
+    fn key_head(&self, head: usize) -> usize {
+        match self.rule {
+            LinearRule::Delta => head % self.n_key_heads,
+            LinearRule::Sum => head / (self.n_value_heads / self.n_key_heads),
+        }
     }
 }
 
 /// Takes the rows of each sequence one after the other; `out` is `[rows, n_value_heads · value_dim]`.
-pub fn delta_rule(
+pub fn linear_attention(
     pool: &Pool,
-    shape: &DeltaShape,
+    shape: &LinearShape,
     states: &mut States<'_>,
-    inputs: &DeltaInputs<'_>,
+    inputs: &LinearInputs<'_>,
     out: &mut [f32],
 ) -> Result<(), KernelError> {
-    let DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, first } = *shape;
+    let LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first } = *shape;
     let is_odd = n_key_heads == 0 || !n_value_heads.is_multiple_of(n_key_heads);
     if is_odd || key_dim == 0 || key_dim > MAX_KEY || value_dim == 0 || !value_dim.is_multiple_of(8) {
-        return Err(KernelError::Shape(format!("a delta rule of {shape:?}")));
+        return Err(KernelError::Shape(format!("linear attention of {shape:?}")));
     }
     let (wide, value_width) = (shape.qkv_width(), n_value_heads * value_dim);
     let rows = out.len() / value_width;
-    check_len("the output of a delta rule", out.len(), rows.checked_mul(value_width))?;
+    check_len("the output of linear attention", out.len(), rows.checked_mul(value_width))?;
     check_len("queries, keys and values", inputs.qkv.len(), rows.checked_mul(wide))?;
-    check_len("the decays of a delta rule", inputs.decay.len(), rows.checked_mul(n_value_heads))?;
-    check_len("the corrections of a delta rule", inputs.beta.len(), rows.checked_mul(n_value_heads))?;
+    check_len("the decays of linear attention", inputs.decay.len(), rows.checked_mul(n_value_heads))?;
+    check_len(
+        "the weights of tokens in linear attention",
+        inputs.beta.len(),
+        rows.checked_mul(n_value_heads),
+    )?;
 
     let isa = isa();
     // One task has some columns of one head.
     let eights = if value_dim.is_multiple_of(8 * EIGHTS) { EIGHTS } else { 1 };
     let tiles = value_dim / (8 * eights);
     let part = Part { first, len: key_dim * 8 * eights, tasks: n_value_heads * tiles };
+    let [queries, keys, values] = shape.starts();
     let out = Shared::new(out);
     states.for_each(pool, rows, part, |task, rows, state| {
         let (head, tile) = (task / tiles, task % tiles);
         let column = head * value_dim + tile * 8 * eights;
         for row in rows.first_row..rows.first_row + rows.rows {
             let qkv = &inputs.qkv[row * wide..(row + 1) * wide];
-            let of_head =
-                |part: usize| &qkv[(part * n_key_heads + head % n_key_heads) * key_dim..][..key_dim];
+            let of_head = |part: usize| &qkv[part + shape.key_head(head) * key_dim..][..key_dim];
             let token = Token {
-                query: of_head(0),
-                key: of_head(1),
-                value: &qkv[2 * n_key_heads * key_dim + column..][..8 * eights],
+                rule,
+                query: of_head(queries),
+                key: of_head(keys),
+                value: &qkv[values + column..][..8 * eights],
                 decay: inputs.decay[row * n_value_heads + head],
                 beta: inputs.beta[row * n_value_heads + head],
                 state,
@@ -110,6 +150,7 @@ pub fn delta_rule(
 
 /// One token's step in some columns of one head.
 struct Token<'a> {
+    rule: LinearRule,
     query: &'a [f32],
     key: &'a [f32],
     value: &'a [f32],
@@ -142,26 +183,35 @@ impl Token<'_> {
         let (query, key) = (&mut query[..self.key.len()], &mut key[..self.key.len()]);
         // SAFETY: the caller's promise, here and below.
         unsafe {
-            of_length::<L>(self.query, 1.0 / (self.key.len() as f32).sqrt(), query);
-            of_length::<L>(self.key, 1.0, key);
+            // What the matrix says about the key already.
             let mut said = [L::splat(0.0); N];
-            for (row, &key) in self.state.as_chunks::<8>().0.chunks_exact(N).zip(&*key) {
-                let key = L::splat(key);
-                for (said, state) in said.iter_mut().zip(row) {
-                    *said = L::load(state).mul_add(key, *said);
+            match self.rule {
+                LinearRule::Sum => {
+                    query.copy_from_slice(self.query);
+                    key.copy_from_slice(self.key);
+                }
+                LinearRule::Delta => {
+                    of_length::<L>(self.query, 1.0 / (self.key.len() as f32).sqrt(), query);
+                    of_length::<L>(self.key, 1.0, key);
+                    for (row, &key) in self.state.as_chunks::<8>().0.chunks_exact(N).zip(&*key) {
+                        let key = L::splat(key);
+                        for (said, state) in said.iter_mut().zip(row) {
+                            *said = L::load(state).mul_add(key, *said);
+                        }
+                    }
                 }
             }
             let (decay, beta) = (L::splat(self.decay), L::splat(self.beta));
-            let mut correction = said;
-            for (correction, value) in correction.iter_mut().zip(self.value.as_chunks::<8>().0) {
-                *correction = L::load(value).sub(decay.mul(*correction)).mul(beta);
+            let mut added = said;
+            for (added, value) in added.iter_mut().zip(self.value.as_chunks::<8>().0) {
+                *added = L::load(value).sub(decay.mul(*added)).mul(beta);
             }
             let mut sums = [L::splat(0.0); N];
             let rows = self.state.as_chunks_mut::<8>().0.chunks_exact_mut(N);
             for ((row, &key), &query) in rows.zip(&*key).zip(&*query) {
                 let (key, query) = (L::splat(key), L::splat(query));
-                for ((sum, correction), state) in sums.iter_mut().zip(&correction).zip(row) {
-                    let new = key.mul_add(*correction, L::load(state).mul(decay));
+                for ((sum, added), state) in sums.iter_mut().zip(&added).zip(row) {
+                    let new = key.mul_add(*added, L::load(state).mul(decay));
                     new.store(state);
                     *sum = new.mul_add(query, *sum);
                 }
