@@ -6,7 +6,7 @@ use lantern_gguf::GgufFile;
 
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe};
+use crate::{gemma3, gemma4, gptoss, granite, llama, mistral3, olmo2, phi3, qwen2, qwen3, qwen3moe, smollm3};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -24,10 +24,16 @@ const FAMILIES: &[(&str, Family)] = &[
     ("gemma3", gemma3::FAMILY),
     ("gemma4", gemma4::FAMILY),
     ("gpt-oss", gptoss::FAMILY),
+    ("granite", granite::FAMILY),
+    ("granitemoe", granite::FAMILY),
     ("llama", llama::FAMILY),
+    ("mistral3", mistral3::FAMILY),
+    ("olmo2", olmo2::FAMILY),
+    ("phi3", phi3::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen3", qwen3::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
+    ("smollm3", smollm3::FAMILY),
 ];
 
 /// The supported architectures.

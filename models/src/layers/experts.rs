@@ -32,11 +32,16 @@ pub(crate) struct ExpertParams {
 impl ExpertParams {
     /// Reads the keys that all families with experts share.
     pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        Self::read_of_width(hyper, hyper.size("expert_feed_forward_length", MAX_WIDTH)?)
+    }
+
+    /// As [`Self::read`], for families whose experts are as wide as other models' networks.
+    pub(crate) fn read_of_width(hyper: &Hyper, inner: usize) -> Result<Self, ModelError> {
         let count = hyper.size("expert_count", MAX_EXPERTS)?;
         Ok(ExpertParams {
             count,
             used: hyper.size("expert_used_count", count)?,
-            inner: hyper.size("expert_feed_forward_length", MAX_WIDTH)?,
+            inner,
             routing: Routing::SOFTMAX_OF_CHOSEN,
             shared: None,
         })

@@ -24,7 +24,7 @@ mod shared_expert;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
-pub(crate) use block::{Block, BlockNorms, Network};
+pub(crate) use block::{Block, BlockNorms, BlockRope, Network};
 pub(crate) use decoder::Decoder;
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
@@ -38,4 +38,4 @@ pub(crate) use per_layer::{PerLayerGate, PerLayerInputs};
 pub(crate) use query_scale::QueryScale;
 pub(crate) use rope::{Rope, RopePairs, RopeTable};
 pub(crate) use rope_params::{RopeParams, RopeScaling};
-pub(crate) use routing::{ExpertGroups, Routing, Scores};
+pub(crate) use routing::Routing;
