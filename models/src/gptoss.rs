@@ -16,9 +16,6 @@ use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 pub(crate) const FAMILY: Family =
     Family { config: |hyper| Ok(GptOssParams::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
 
-/// The norm before the experts has a name of its own.
-const NORMS: BlockNorms = BlockNorms { network: Some("post_attention_norm"), ..BlockNorms::BEFORE };
-
 /// Every how manieth layer looks at everything, where the file does not say.
 const DEFAULT_PATTERN: usize = 2;
 
@@ -55,7 +52,7 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
         let attention = attention.with_sinks(weights)?;
         let prefix = format!("blk.{layer}");
         let experts = Experts::load(weights, &prefix, sizes.hidden, experts, Activation::ClampedSwiglu)?;
-        Block::with_norms(weights, layer, &sizes, NORMS, attention, Network::Experts(experts))
+        Block::with_norms(weights, layer, &sizes, BlockNorms::BETWEEN, attention, Network::Experts(experts))
     };
     let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
     Decoder::load(weights, config, &sizes, rope, block)

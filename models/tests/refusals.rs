@@ -132,7 +132,17 @@ fn keys_that_nobody_reads_are_named() {
             "attention.clamp_kqv",
         );
     }
-    assert_refused(with_key(FILES[0], "expert_count", Value::U32(8)), "bad_hyper_parameter", "expert_count");
+    let alone = with_key(FILES[0], "expert_count", Value::U32(8));
+    assert_refused(alone, "missing_metadata_key", "expert_used_count");
+    assert_refused(
+        with_key(FILES[0], "expert_used_count", Value::U32(2)),
+        "bad_hyper_parameter",
+        "used_count",
+    );
+    for scaling in ["longrope", "dynamic"] {
+        let scaling_type = with_key(FILES[0], "rope.scaling.type", Value::String(scaling.into()));
+        assert_refused(scaling_type, "bad_hyper_parameter", scaling);
+    }
     assert_refused(
         with_key(FILES[1], "rope.scaling.type", Value::String("longrope".into())),
         "bad_hyper_parameter",
@@ -250,5 +260,5 @@ fn tensor_types_are_refused_by_name() {
 #[test]
 fn one_piece_of_a_split_model_is_refused() {
     let piece = load_changed(FILES[0], |writer, _| writer.metadata.set("split.count", Value::U16(2)));
-    assert_refused(piece, "sharded_not_supported", "2 pieces");
+    assert_refused(piece, "bad_shard", "2 pieces");
 }

@@ -1,21 +1,17 @@
 //! Every tensor type in every place of a model: a file with such tensors gives what the same file gives with their values
 //! as 32-bit floats.
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::path::Path;
+
+use common::{golden, logits};
 use lantern_gguf::blocks::affine;
 use lantern_gguf::{GgmlType, GgufFile, GgufWriter, TensorInfo, dequantize};
 use lantern_kernels::is_slow;
-use lantern_models::{Compute, Device, ForwardBatch, KvCache, KvType, registry};
+use lantern_models::{Compute, Device, registry};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-
-const TOKENS: usize = 24;
-
-fn golden(name: &str) -> GgufFile {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
-    GgufFile::open(&path).expect("the golden model is part of the repository")
-}
 
 /// Quantised types that are not packed, of which no golden file is made.
 fn rare_types() -> Vec<GgmlType> {
@@ -89,21 +85,13 @@ fn twins(
 fn probabilities(file: &GgufFile, compute: Compute) -> Vec<Vec<f64>> {
     let model = registry::load_with(file, compute)
         .unwrap_or_else(|error| panic!("{}: {error}", file.path().display()));
-    let mut kv = KvCache::new(&model.config().kv_layout, &[4], 16, KvType::F32, &Device::Cpu).unwrap();
-    let tokens: Vec<u32> = (0..TOKENS as u32).map(|i| 17 * i % 512).collect();
-    let mut batch = ForwardBatch::default();
-    let table = [0u32, 1];
-    batch.push(&tokens, 0, [&table[..]], 16);
-    batch.logit_rows.extend(0..TOKENS as u32);
-    let mut logits = Vec::new();
-    model.forward(&batch, &mut kv, &mut logits).unwrap();
-    let softmax = |row: &[f32]| {
+    let softmax = |row: &Vec<f32>| {
         let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let exps: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
         let sum: f64 = exps.iter().sum();
         exps.into_iter().map(|e| e / sum).collect()
     };
-    logits.chunks_exact(model.config().vocab_size).map(softmax).collect()
+    logits(&*model).iter().map(softmax).collect()
 }
 
 /// Median over the positions of KL(a ‖ b); the median because a token may go to another expert.

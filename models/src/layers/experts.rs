@@ -46,6 +46,15 @@ impl ExpertParams {
             shared: None,
         })
     }
+
+    /// The width of the expert that every row passes, for families that say how many usual ones it is as wide as.
+    pub(crate) fn read_shared(&self, hyper: &Hyper) -> Result<Option<usize>, ModelError> {
+        let count = hyper.opt_u32("expert_shared_count")?.unwrap_or(0) as usize;
+        if count > MAX_EXPERTS {
+            return Err(hyper.bad("expert_shared_count", format!("it is {count}")));
+        }
+        Ok(Some(count * self.inner).filter(|&width| width > 0))
+    }
 }
 
 /// Experts and the router that chooses among them.

@@ -34,6 +34,8 @@ pub struct Args {
 struct Report {
     path: PathBuf,
     file_bytes: u64,
+    /// Files the model is split over.
+    files: usize,
     gguf_version: u32,
     architecture: Option<String>,
     name: Option<String>,
@@ -134,6 +136,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
     Ok(Report {
         path: path.to_owned(),
         file_bytes: file.file_len(),
+        files: file.shard_count(),
         gguf_version: file.version(),
         architecture: file.architecture().ok().map(str::to_owned),
         name: text("general.name"),
@@ -226,8 +229,9 @@ fn print(report: &Report) -> Result<(), CliError> {
         row(
             "file",
             format!(
-                "{} ({}, GGUF version {})",
+                "{}{} ({}, GGUF version {})",
                 report.path.display(),
+                if report.files > 1 { format!(" and {} more", report.files - 1) } else { String::new() },
                 human_bytes(report.file_bytes),
                 report.gguf_version
             ),
