@@ -30,6 +30,7 @@ mod glm4;
 mod glm4moe;
 mod gptoss;
 mod granite;
+mod lfm2;
 mod llama;
 mod mistral3;
 mod olmo2;

@@ -1,6 +1,6 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedConv, GatedMlp, Mamba2, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
@@ -24,6 +24,8 @@ pub(crate) struct Block {
 pub(crate) enum Mixer {
     Attention(Attention),
     DeltaNet(DeltaNet),
+    GatedConv(GatedConv),
+    Mamba2(Mamba2),
 }
 
 /// What follows it.
@@ -97,10 +99,10 @@ impl Block {
         weights: &Weights,
         layer: usize,
         sizes: &Sizes,
-        attention: Attention,
+        mixer: impl Into<Mixer>,
         network: Network,
     ) -> Result<Self, ModelError> {
-        Block::with_norms(weights, layer, sizes, BlockNorms::BEFORE, attention, network)
+        Block::with_norms(weights, layer, sizes, BlockNorms::BEFORE, mixer, network)
     }
 
     /// Takes the norms of these names of block `layer`.
@@ -158,6 +160,8 @@ impl Block {
         let attended = with_norm(&self.attention_norm, x, |x| match &self.mixer {
             Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
             Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),
+            Mixer::GatedConv(conv) => conv.forward(x, batch, kv),
+            Mixer::Mamba2(mamba) => mamba.forward(x, batch, kv),
         })?;
         self.add(x, attended, &self.post_attention_norm)?;
         if self.is_last {
@@ -208,6 +212,18 @@ impl Network {
 impl From<Attention> for Mixer {
     fn from(attention: Attention) -> Self {
         Mixer::Attention(attention)
+    }
+}
+
+impl From<GatedConv> for Mixer {
+    fn from(conv: GatedConv) -> Self {
+        Mixer::GatedConv(conv)
+    }
+}
+
+impl From<Mamba2> for Mixer {
+    fn from(mamba: Mamba2) -> Self {
+        Mixer::Mamba2(mamba)
     }
 }
 

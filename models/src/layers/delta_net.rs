@@ -3,8 +3,9 @@
 //! The convolution and the recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::{D, Tensor};
-use lantern_kernels::{DeltaInputs, DeltaShape, Pool, ShortConv, States};
+use lantern_kernels::{LinearInputs, LinearRule, LinearShape, Pool, States};
 
+use super::conv::Conv;
 use super::mlp::gated;
 use super::{Activation, Linear, RmsNorm};
 use crate::hyper::{MAX_HEADS, MAX_WIDTH};
@@ -12,12 +13,12 @@ use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
 
 /// A kernel of a convolution longer than this is damage.
-const MAX_TAPS: usize = 64;
+pub(super) const MAX_TAPS: usize = 64;
 
 /// What a file says about its layers of linear attention.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeltaNetParams {
-    shape: DeltaShape,
+    shape: LinearShape,
     /// Tokens that the convolution sees.
     taps: usize,
 }
@@ -38,10 +39,10 @@ impl DeltaNetParams {
             let reason = format!("{inner} is not a multiple of 8 for each of {n_value_heads} heads");
             return Err(hyper.bad("ssm.inner_size", reason));
         }
-        let value_dim = inner / n_value_heads;
-        let shape = DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
-        let first = (taps - 1) * shape.qkv_width();
-        Ok(DeltaNetParams { shape: DeltaShape { first, ..shape }, taps })
+        let (rule, value_dim) = (LinearRule::Delta, inner / n_value_heads);
+        let shape = LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
+        let first = Conv::state_len(taps, shape.qkv_width());
+        Ok(DeltaNetParams { shape: LinearShape { first, ..shape }, taps })
     }
 
     /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.
@@ -60,8 +61,7 @@ pub(crate) struct DeltaNet {
     gate: Linear,
     alpha: Linear,
     beta: Linear,
-    /// `[taps, width of qkv]`.
-    conv: Vec<f32>,
+    conv: Conv,
     /// Rate of forgetting of each head of values: minus the exponential that was trained.
     rate: Vec<f32>,
     /// What is added to alpha.
@@ -87,14 +87,12 @@ impl DeltaNet {
         let (wide, heads, values) = (shape.qkv_width(), shape.n_value_heads, params.value_width());
         let name = |name: &str| format!("blk.{layer}.{name}");
         let linear = |part: &str, inputs, outputs| weights.linear(&name(part), inputs, outputs);
-        let filters = weights.values(&name("ssm_conv1d.weight"), &[taps, wide])?;
-        let tap = |tap: usize| filters.iter().skip(tap).step_by(taps).copied();
         Ok(DeltaNet {
             qkv: linear("attn_qkv", hidden, wide)?,
             gate: linear("attn_gate", hidden, values)?,
             alpha: linear("ssm_alpha", hidden, heads)?,
             beta: linear("ssm_beta", hidden, heads)?,
-            conv: (0..taps).flat_map(tap).collect(),
+            conv: Conv::load(weights, &name("ssm_conv1d"), taps, wide)?,
             rate: weights.vector(&name("ssm_a"), heads)?,
             time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
             norm: weights.rms_norm(&name("ssm_norm"), shape.value_dim, eps)?,
@@ -152,8 +150,7 @@ impl DeltaNet {
         mixed: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        let conv = ShortConv { weights: &self.conv, bias: &[], taps: self.params.taps, first: 0 };
-        lantern_kernels::short_conv(pool, &conv, states, qkv, mixed)?;
+        self.conv.apply(pool, states, qkv, mixed)?;
         lantern_kernels::activate(pool, Activation::Silu, mixed);
         lantern_kernels::activate(pool, Activation::Sigmoid, beta);
         for row in alpha.chunks_exact_mut(self.rate.len()) {
@@ -161,12 +158,12 @@ impl DeltaNet {
                 *alpha = (rate * softplus(*alpha + bias)).exp();
             }
         }
-        let inputs = DeltaInputs { qkv: mixed, decay: alpha, beta };
-        Ok(lantern_kernels::delta_rule(pool, &self.params.shape, states, &inputs, out)?)
+        let inputs = LinearInputs { qkv: mixed, decay: alpha, beta };
+        Ok(lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?)
     }
 }
 
 /// `ln(1 + eˣ)`, which is `x` itself where `eˣ` is past what a float tells from its sum with 1.
-fn softplus(x: f32) -> f32 {
+pub(super) fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { x.exp().ln_1p() }
 }
