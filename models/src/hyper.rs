@@ -202,7 +202,12 @@ impl<'a> Hyper<'a> {
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
         let key = "attention.layer_norm_rms_epsilon";
-        let eps = self.opt_f32(key)?.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
+        // Some converters name it after the other kind of norm.
+        let eps = match self.opt_f32(key)? {
+            None => self.opt_f32("attention.layer_norm_epsilon")?,
+            eps => eps,
+        };
+        let eps = eps.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
         if eps < 0.0 {
             return Err(self.bad(key, format!("it is {eps}")));
         }

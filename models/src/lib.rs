@@ -33,6 +33,7 @@ mod granite;
 mod lfm2;
 mod llama;
 mod mistral3;
+mod nemotron_h;
 mod olmo2;
 mod olmoe;
 mod phi3;

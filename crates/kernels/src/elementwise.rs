@@ -32,6 +32,8 @@ pub enum Activation {
     GeluTanh,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
+    /// `max(x, 0)²` (So et al., "Primer", 2021).
+    ReluSquared,
     /// gpt-oss: `g / (1 + e^-αg) · (u + 1)` of a gate `g` that is not above [`SWIGLU_LIMIT`] and what it multiplies, `u`,
     /// within plus and minus that; α is [`SWIGLU_ALPHA`].
     ClampedSwiglu,

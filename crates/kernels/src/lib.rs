@@ -41,5 +41,6 @@ pub use matrix::{MatrixShape, QMatrix, embed, is_slow};
 pub use packed::PACKING_VERSION;
 pub use pool::Pool;
 pub use recurrent::{
-    LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention, short_conv,
+    HeadSharing, LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention,
+    short_conv,
 };

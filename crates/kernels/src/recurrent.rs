@@ -13,7 +13,7 @@ mod runs;
 mod tests;
 
 pub use conv::{ShortConv, short_conv};
-pub use linear::{LinearInputs, LinearRule, LinearShape, linear_attention};
+pub use linear::{HeadSharing, LinearInputs, LinearRule, LinearShape, linear_attention};
 pub use runs::NO_BLOCK;
 
 use crate::attention::AttentionSeq;

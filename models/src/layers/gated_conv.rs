@@ -29,7 +29,7 @@ impl GatedConv {
 
     /// What a layer keeps: the last inputs of the convolution.
     pub(crate) fn state(taps: usize, hidden: usize) -> LayerCache {
-        LayerCache::State(Conv::state_len(taps, hidden).max(1))
+        LayerCache::State(Conv::state_len(taps, hidden))
     }
 
     /// Takes `shortconv.in_proj`, `shortconv.conv` and `shortconv.out_proj` of block `layer`.

@@ -4,7 +4,7 @@
 //! Convolution and recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::Tensor;
-use lantern_kernels::{LinearInputs, LinearRule, LinearShape, Pool, States};
+use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, LinearShape, Pool, States};
 
 use super::conv::Conv;
 use super::delta_net::{MAX_TAPS, softplus};
@@ -34,12 +34,12 @@ impl Mamba2Params {
             let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads");
             return Err(hyper.bad("ssm.group_count", reason));
         }
-        if !inner.is_multiple_of(8 * n_value_heads) {
-            let reason = format!("{inner} is not a multiple of 8 for each of {n_value_heads} heads");
+        if !inner.is_multiple_of(n_value_heads) {
+            let reason = format!("{n_value_heads} heads do not divide {inner}");
             return Err(hyper.bad("ssm.inner_size", reason));
         }
-        let (rule, value_dim) = (LinearRule::Sum, inner / n_value_heads);
-        let shape = LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
+        let (rule, sharing, value_dim) = (LinearRule::Sum, HeadSharing::Neighbours, inner / n_value_heads);
+        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
         let first = Conv::state_len(taps, shape.qkv_width());
         Ok(Mamba2Params { shape: LinearShape { first, ..shape }, taps })
     }

@@ -28,9 +28,9 @@ mod shared_expert;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
-pub(crate) use block::{Block, BlockNorms, BlockRope, Mixer, Network};
+pub(crate) use block::{Block, BlockNorms, BlockRope, Mixer, Network, Part};
 pub(crate) use decoder::Decoder;
-pub(crate) use delta_net::{DeltaNet, DeltaNetParams};
+pub(crate) use delta_net::{DeltaNet, DeltaNetParams, HeadSharing};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use expert_matrices::ExpertMatrices;

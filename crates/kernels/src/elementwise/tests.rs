@@ -28,8 +28,13 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::Silu, Activation::GeluTanh, Activation::Sigmoid, Activation::ClampedSwiglu];
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::Silu,
+    Activation::GeluTanh,
+    Activation::Sigmoid,
+    Activation::ReluSquared,
+    Activation::ClampedSwiglu,
+];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
 
 #[test]
@@ -41,6 +46,7 @@ fn gates_follow_their_definitions() {
             let exact = |x: f64, u: f64| match activation {
                 Activation::Silu => x / (1.0 + (-x).exp()) * u,
                 Activation::Sigmoid => u / (1.0 + (-x).exp()),
+                Activation::ReluSquared => x.max(0.0).powi(2) * u,
                 Activation::GeluTanh => {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
                     0.5 * x * (1.0 + inner.tanh()) * u

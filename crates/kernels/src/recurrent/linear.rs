@@ -25,12 +25,19 @@ const EPS: f32 = 1e-6;
 /// What a token does to the matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinearRule {
-    /// The gated delta rule. Rows are queries, keys and values, and head `h` of the values has queries and keys of head
-    /// `h mod n_key_heads`.
+    /// The gated delta rule. Rows are queries, keys and values.
     Delta,
-    /// That of Mamba-2, where they are called C, B and x. Rows are values, keys and queries, and each head of queries and
-    /// keys belongs to as many heads of values beside each other.
+    /// That of Mamba-2, where they are called C, B and x. Rows are values, keys and queries.
     Sum,
+}
+
+/// Which heads of values have the queries and keys of a head, where there are more of the former.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadSharing {
+    /// As many beside each other as there are for each head of keys.
+    Neighbours,
+    /// Every `n_key_heads`th.
+    Strided,
 }
 
 /// The dimensions of one layer.
@@ -38,15 +45,17 @@ pub enum LinearRule {
 pub struct LinearShape {
     /// What a token does.
     pub rule: LinearRule,
+    /// Which heads belong together.
+    pub sharing: HeadSharing,
     /// Heads of queries and keys.
     pub n_key_heads: usize,
     /// Heads of values, each with a matrix; a multiple of `n_key_heads`.
     pub n_value_heads: usize,
     /// Numbers in a query and in a key.
     pub key_dim: usize,
-    /// Numbers in a value; a multiple of 8.
+    /// Numbers in a value.
     pub value_dim: usize,
-    /// Where its `n_value_heads · key_dim · value_dim` numbers begin in a state.
+    /// Where its [`Self::state_len`] numbers begin in a state.
     pub first: usize,
 }
 
@@ -63,9 +72,9 @@ pub struct LinearInputs<'a> {
 }
 
 impl LinearShape {
-    /// Numbers of all matrices.
+    /// Numbers of all matrices, whose columns come in eights.
     pub fn state_len(&self) -> usize {
-        self.n_value_heads * self.key_dim * self.value_dim
+        self.n_value_heads * self.key_dim * self.value_dim.next_multiple_of(8)
     }
 
     /// Numbers of a row's queries, keys and values.
@@ -88,9 +97,9 @@ impl LinearShape {
 
     /// The head of queries and keys that a head of values has.
     fn key_head(&self, head: usize) -> usize {
-        match self.rule {
-            LinearRule::Delta => head % self.n_key_heads,
-            LinearRule::Sum => head / (self.n_value_heads / self.n_key_heads),
+        match self.sharing {
+            HeadSharing::Strided => head % self.n_key_heads,
+            HeadSharing::Neighbours => head / (self.n_value_heads / self.n_key_heads),
         }
     }
 }
@@ -103,9 +112,9 @@ pub fn linear_attention(
     inputs: &LinearInputs<'_>,
     out: &mut [f32],
 ) -> Result<(), KernelError> {
-    let LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first } = *shape;
+    let LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first, .. } = *shape;
     let is_odd = n_key_heads == 0 || !n_value_heads.is_multiple_of(n_key_heads);
-    if is_odd || key_dim == 0 || key_dim > MAX_KEY || value_dim == 0 || !value_dim.is_multiple_of(8) {
+    if is_odd || key_dim == 0 || key_dim > MAX_KEY || value_dim == 0 {
         return Err(KernelError::Shape(format!("linear attention of {shape:?}")));
     }
     let (wide, value_width) = (shape.qkv_width(), n_value_heads * value_dim);
@@ -122,28 +131,34 @@ pub fn linear_attention(
     let isa = isa();
     // One task has some columns of one head.
     let eights = if value_dim.is_multiple_of(8 * EIGHTS) { EIGHTS } else { 1 };
-    let tiles = value_dim / (8 * eights);
+    let tiles = value_dim.div_ceil(8 * eights);
     let part = Part { first, len: key_dim * 8 * eights, tasks: n_value_heads * tiles };
     let [queries, keys, values] = shape.starts();
     let out = Shared::new(out);
     states.for_each(pool, rows, part, |task, rows, state| {
         let (head, tile) = (task / tiles, task % tiles);
-        let column = head * value_dim + tile * 8 * eights;
+        let first = tile * 8 * eights;
+        let (column, width) = (head * value_dim + first, (8 * eights).min(value_dim - first));
+        // Columns beyond a head's last stay zero.
+        let (mut value, mut given) = ([0.0; 8 * EIGHTS], [0.0; 8 * EIGHTS]);
         for row in rows.first_row..rows.first_row + rows.rows {
             let qkv = &inputs.qkv[row * wide..(row + 1) * wide];
             let of_head = |part: usize| &qkv[part + shape.key_head(head) * key_dim..][..key_dim];
+            value[..width].copy_from_slice(&qkv[values + column..][..width]);
             let token = Token {
                 rule,
                 query: of_head(queries),
                 key: of_head(keys),
-                value: &qkv[values + column..][..8 * eights],
+                value: &value[..8 * eights],
                 decay: inputs.decay[row * n_value_heads + head],
                 beta: inputs.beta[row * n_value_heads + head],
                 state,
-                // SAFETY: each task has columns of its own, and sequences have rows of their own.
-                out: unsafe { out.piece(row * value_width + column, 8 * eights) },
+                out: &mut given[..8 * eights],
             };
             run(isa, token);
+            // SAFETY: each task has columns of its own, and sequences have rows of their own.
+            let out = unsafe { out.piece(row * value_width + column, width) };
+            out.copy_from_slice(&given[..width]);
         }
     })
 }

@@ -102,7 +102,7 @@ fn a_convolution_follows_its_definition() {
 
 /// The definition in the module's words, one head and token at a time.
 fn exact(shape: &LinearShape, inputs: &LinearInputs<'_>, rows: usize) -> Vec<f64> {
-    let LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, .. } = *shape;
+    let LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, .. } = *shape;
     let (keys, values) = (n_key_heads * key_dim, n_value_heads * value_dim);
     let mut out = vec![0.0; rows * n_value_heads * value_dim];
     for head in 0..n_value_heads {
@@ -115,15 +115,16 @@ fn exact(shape: &LinearShape, inputs: &LinearInputs<'_>, rows: usize) -> Vec<f64
                 let squares: f64 = plain(at).iter().map(|x| x * x).sum();
                 plain(at).iter().map(|x| length * x / (squares + 1e-6).sqrt()).collect()
             };
+            let of_keys = match sharing {
+                HeadSharing::Strided => head % n_key_heads,
+                HeadSharing::Neighbours => head / (n_value_heads / n_key_heads),
+            };
+            let key_head = of_keys * key_dim;
             let (query, key, value) = match rule {
                 LinearRule::Delta => {
-                    let head = head % n_key_heads * key_dim;
-                    (unit(head, 1.0 / (key_dim as f64).sqrt()), unit(keys + head, 1.0), 2 * keys)
+                    (unit(key_head, 1.0 / (key_dim as f64).sqrt()), unit(keys + key_head, 1.0), 2 * keys)
                 }
-                LinearRule::Sum => {
-                    let head = head / (n_value_heads / n_key_heads) * key_dim;
-                    (plain(values + keys + head), plain(values + head), 0)
-                }
+                LinearRule::Sum => (plain(values + keys + key_head), plain(values + key_head), 0),
             };
             let value = &qkv[value + head * value_dim..][..value_dim];
             let of = |from: &[f32]| f64::from(from[row * n_value_heads + head]);
@@ -147,11 +148,12 @@ fn exact(shape: &LinearShape, inputs: &LinearInputs<'_>, rows: usize) -> Vec<f64
 
 #[test]
 fn linear_attention_follows_its_definition() {
-    let shapes = [(2, 2, 32, 32), (2, 4, 12, 64), (1, 3, 128, 40), (1, 1, 7, 8)];
+    let shapes = [(2, 2, 32, 32), (2, 4, 12, 64), (1, 3, 128, 40), (1, 1, 7, 8), (2, 2, 16, 12)];
     for ((n_key_heads, n_value_heads, key_dim, value_dim), rule) in
         shapes.iter().flat_map(|&shape| [(shape, LinearRule::Delta), (shape, LinearRule::Sum)])
     {
-        let shape = LinearShape { rule, n_key_heads, n_value_heads, key_dim, value_dim, first: 3 };
+        let sharing = if key_dim == 12 { HeadSharing::Neighbours } else { HeadSharing::Strided };
+        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 3 };
         let (wide, heads, width) = (shape.qkv_width(), n_value_heads, n_value_heads * value_dim);
         let positive = |seed| numbers(40 * heads, seed).iter().map(|x| 0.5 + x / 2.0).collect::<Vec<_>>();
         let (qkv, decay, beta) = (numbers(40 * wide, 4), positive(5), positive(6));
@@ -175,8 +177,9 @@ fn linear_attention_follows_its_definition() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let rule = LinearRule::Delta;
-    let shape = LinearShape { rule, n_key_heads: 1, n_value_heads: 1, key_dim: 8, value_dim: 8, first: 0 };
+    let (rule, sharing) = (LinearRule::Delta, HeadSharing::Strided);
+    let shape =
+        LinearShape { rule, sharing, n_key_heads: 1, n_value_heads: 1, key_dim: 8, value_dim: 8, first: 0 };
     let run = |shape: LinearShape, stride: usize, seqs: &[AttentionSeq], tables: &[u32]| {
         let (mut numbers, mut out) = (vec![0.0; 2 * stride], [0.0; 16]);
         let inputs = LinearInputs { qkv: &[0.0; 48], decay: &[0.0; 2], beta: &[0.0; 2] };
@@ -189,7 +192,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(run(shape, 64, &[two], &[1]), Ok(()));
     let refusals = [
         (
-            run(LinearShape { value_dim: 4, n_value_heads: 2, ..shape }, 64, &[two], &[1]),
+            run(LinearShape { n_key_heads: 2, ..shape }, 64, &[two], &[1]),
             "linear attention of",
         ),
         (run(shape, 63, &[two], &[1]), "states of 63 numbers"),
