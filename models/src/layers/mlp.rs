@@ -75,10 +75,12 @@ impl GatedMlp {
     ) -> Result<Self, ModelError> {
         let linear =
             |name: &str, inputs, outputs| weights.linear(&format!("{prefix}.{name}{kind}"), inputs, outputs);
-        let up = linear("ffn_up", hidden, inner)?;
         let gate = match has_gates(activation) {
-            true => Gate::Separate { gate: linear("ffn_gate", hidden, inner)?, up },
-            false => Gate::None(up),
+            true => Gate::Separate {
+                gate: linear("ffn_gate", hidden, inner)?,
+                up: linear("ffn_up", hidden, inner)?,
+            },
+            false => Gate::None(linear("ffn_up", hidden, inner)?),
         };
         Ok(GatedMlp { gate, down: linear("ffn_down", inner, hidden)?, inner, activation })
     }

@@ -191,10 +191,7 @@ fn what_does_not_fit_is_refused() {
     let two = seq(0, 2, 2, 0);
     assert_eq!(run(shape, 64, &[two], &[1]), Ok(()));
     let refusals = [
-        (
-            run(LinearShape { n_key_heads: 2, ..shape }, 64, &[two], &[1]),
-            "linear attention of",
-        ),
+        (run(LinearShape { n_key_heads: 2, ..shape }, 64, &[two], &[1]), "linear attention of"),
         (run(shape, 63, &[two], &[1]), "states of 63 numbers"),
         (run(shape, 64, &[two], &[2]), "state 2 lies outside the 2"),
         (run(shape, 64, &[two], &[NO_BLOCK]), "lies outside the 2"),
