@@ -30,12 +30,15 @@ pub(crate) enum Mixer {
 }
 
 /// What follows it.
+// There is one for each block, made once: an indirection would save nothing.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Network {
     Mlp(GatedMlp),
     Experts(Experts),
 }
 
 /// What a block has that has only one part.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Part {
     Mixer(Mixer),
     Network(Network),
