@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use candle_core::Tensor;
 use lantern_kernels::{ExpertRows, Product};
 
-use super::mlp::{Activation, gated, halves};
+use super::mlp::{Activation, gated, halves, has_gates};
 use super::router::Router;
 use super::shared_expert::SharedExpert;
 use super::{Dispatch, ExpertMatrices, Routing};
@@ -32,14 +32,28 @@ pub(crate) struct ExpertParams {
 impl ExpertParams {
     /// Reads the keys that all families with experts share.
     pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        Self::read_of_width(hyper, hyper.size("expert_feed_forward_length", MAX_WIDTH)?)
+    }
+
+    /// As [`Self::read`], for families whose experts are as wide as other models' networks.
+    pub(crate) fn read_of_width(hyper: &Hyper, inner: usize) -> Result<Self, ModelError> {
         let count = hyper.size("expert_count", MAX_EXPERTS)?;
         Ok(ExpertParams {
             count,
             used: hyper.size("expert_used_count", count)?,
-            inner: hyper.size("expert_feed_forward_length", MAX_WIDTH)?,
+            inner,
             routing: Routing::SOFTMAX_OF_CHOSEN,
             shared: None,
         })
+    }
+
+    /// The width of the expert that every row passes, for families that say how many usual ones it is as wide as.
+    pub(crate) fn read_shared(&self, hyper: &Hyper) -> Result<Option<usize>, ModelError> {
+        let count = hyper.opt_u32("expert_shared_count")?.unwrap_or(0) as usize;
+        if count > MAX_EXPERTS {
+            return Err(hyper.bad("expert_shared_count", format!("it is {count}")));
+        }
+        Ok(Some(count * self.inner).filter(|&width| width > 0))
     }
 }
 
@@ -63,6 +77,8 @@ enum Gate {
     },
     /// The outputs of each expert are those of its gate and then the others.
     Fused(ExpertMatrices),
+    /// No gates.
+    None(ExpertMatrices),
 }
 
 impl Experts {
@@ -81,6 +97,7 @@ impl Experts {
         };
         let gate = match weights.has(&format!("{prefix}.ffn_gate_up_exps.weight")) {
             true => Gate::Fused(experts("ffn_gate_up_exps", hidden, 2 * inner)?),
+            false if !has_gates(activation) => Gate::None(experts("ffn_up_exps", hidden, inner)?),
             false => Gate::Separate {
                 gate: experts("ffn_gate_exps", hidden, inner)?,
                 up: experts("ffn_up_exps", hidden, inner)?,
@@ -192,6 +209,12 @@ impl Experts {
                 both.add_bias(pool, groups, &mut both_rows)?;
                 lantern_kernels::gate_halves(pool, self.activation, &both_rows, width, &mut inner)?;
             }
+            Gate::None(up) => {
+                let product = Product { weights: &up.matrix, out: &mut inner };
+                lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut [product])?;
+                up.add_bias(pool, groups, &mut inner)?;
+                lantern_kernels::activate(pool, self.activation, &mut inner);
+            }
         }
         Ok(inner)
     }
@@ -220,6 +243,11 @@ impl Experts {
         let (gate, up) = match &self.gate {
             Gate::Separate { gate, up } => (gate.forward_tensor(group, x)?, up.forward_tensor(group, x)?),
             Gate::Fused(both) => halves(&both.forward_tensor(group, x)?, self.inner)?,
+            Gate::None(up) => {
+                let inner = up.forward_tensor(group, x)?;
+                let ones = inner.ones_like()?;
+                (inner, ones)
+            }
         };
         gated(self.activation, &gate, &up)
     }

@@ -9,18 +9,26 @@ pub(crate) struct Head {
     compute: Compute,
     norm: RmsNorm,
     output: Linear,
+    scale: Option<f32>,
     softcap: Option<f32>,
 }
 
 impl Head {
-    /// Takes `output_norm` and `output`, or the embedding's matrix where the file has no `output`.
+    /// Takes `output_norm`, which LFM2's files call `token_embd_norm`, and `output`, or the embedding's matrix where the file has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
+        let norm = if weights.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" };
         Ok(Head {
             compute: weights.split().head().clone(),
-            norm: weights.rms_norm("output_norm", hidden, eps)?,
+            norm: weights.rms_norm(norm, hidden, eps)?,
             output: weights.output(vocab, hidden)?,
+            scale: None,
             softcap: None,
         })
+    }
+
+    /// Multiplies logits by `factor`.
+    pub(crate) fn with_scale(self, factor: f32) -> Self {
+        Head { scale: Some(factor), ..self }
     }
 
     /// Squeezes logits into `±cap`: `cap * tanh(logit / cap)`.
@@ -36,6 +44,12 @@ impl Head {
         }
         let normed = self.norm.forward(&x.on(&self.compute)?)?;
         self.output.forward_to(&normed, logits)?;
+        if let Some(factor) = self.scale {
+            match &normed {
+                Rows::Host(x) => lantern_kernels::scale(x.pool(), logits, factor),
+                Rows::Tensor(_) => logits.iter_mut().for_each(|x| *x *= factor),
+            }
+        }
         if let Some(cap) = self.softcap {
             match &normed {
                 Rows::Host(x) => lantern_kernels::softcap(x.pool(), logits, cap),
