@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod map;
 mod metadata;
+pub mod quantize;
 mod reader;
 mod shards;
 mod tensor;
