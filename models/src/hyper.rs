@@ -77,6 +77,10 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    pub(crate) fn opt_bool(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        self.typed(key, Metadata::opt_bool)
+    }
+
     pub(crate) fn opt_str(&self, key: &str) -> Result<Option<String>, ModelError> {
         self.typed(key, |metadata, key| Ok(metadata.opt_str(key)?.map(str::to_owned)))
     }

@@ -24,6 +24,7 @@ mod weights;
 
 mod gemma3;
 mod gemma4;
+mod gptoss;
 mod llama;
 mod qwen2;
 mod qwen3;

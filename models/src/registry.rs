@@ -6,7 +6,7 @@ use lantern_gguf::GgufFile;
 
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
+use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -23,6 +23,7 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 const FAMILIES: &[(&str, Family)] = &[
     ("gemma3", gemma3::FAMILY),
     ("gemma4", gemma4::FAMILY),
+    ("gpt-oss", gptoss::FAMILY),
     ("llama", llama::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen3", qwen3::FAMILY),

@@ -123,6 +123,7 @@ fn a_decode_step_allocates_nothing() {
         "qwen3moe-MXFP4_MOE.gguf",
         "gemma4_moe-Q4_0.gguf",
         "gemma4_e2b-Q8_0.gguf",
+        "gptoss-MXFP4.gguf",
     ] {
         for threads in [1, 2] {
             for count in [1, 3] {

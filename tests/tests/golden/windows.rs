@@ -6,7 +6,8 @@ use lantern_models::{GONE, first_seen};
 use super::*;
 
 fn cases_with_windows() -> Vec<Case> {
-    cases().into_iter().filter(|case| case.name.starts_with("gemma")).collect()
+    let has_window = |case: &Case| case.name.starts_with("gemma") || case.name.starts_with("gptoss");
+    cases().into_iter().filter(has_window).collect()
 }
 
 /// A sequence with a few blocks for its windows, which it takes in turn.
