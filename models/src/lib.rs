@@ -28,12 +28,14 @@ mod gptoss;
 mod llama;
 mod qwen2;
 mod qwen3;
+mod qwen35;
+mod qwen35moe;
 mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
+pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
 pub use hyper::Hyper;

@@ -6,7 +6,7 @@ use lantern_gguf::GgufFile;
 
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe};
+use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe, qwen35, qwen35moe};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -27,6 +27,8 @@ const FAMILIES: &[(&str, Family)] = &[
     ("llama", llama::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen3", qwen3::FAMILY),
+    ("qwen35", qwen35::FAMILY),
+    ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -147,13 +148,25 @@ impl<'a> Weights<'a> {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
+    /// Takes the tensors of blocks that plain generation does without.
+    pub(crate) fn ignore_blocks(&self, blocks: Range<usize>) {
+        for block in blocks {
+            let prefix = format!("blk.{block}.");
+            self.file
+                .tensors()
+                .keys()
+                .filter(|name| name.starts_with(&prefix))
+                .for_each(|name| self.ignore(name));
+        }
+    }
+
     /// A vector of `len` numbers.
     pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
         self.values(name, &[len])
     }
 
-    /// All numbers of a tensor of this shape (contiguous dimension first).
-    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+    /// All numbers of a tensor of this shape (contiguous dimension first), in the order of the file.
+    pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let tensor = self.tensor(name, shape)?;
         let mut values = vec![0.0; shape.iter().product()];
         dequantize(tensor.ty()?, &self.file.bytes(tensor)?, &mut values)?;

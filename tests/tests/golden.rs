@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use lantern_gguf::{GgufFile, GgufWriter, Value};
-use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, Split, registry};
+use lantern_models::{
+    CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, LayerCache, Reach, Split, registry,
+};
 use serde::Deserialize;
 
 #[path = "golden/split.rs"]
@@ -109,7 +111,7 @@ impl Sequence {
     /// Owns the same blocks in every group of layers.
     fn new(model: &dyn CausalLm, blocks: impl IntoIterator<Item = u32>) -> Self {
         let blocks = blocks.into_iter().collect();
-        Sequence { fed: 0, tables: vec![blocks; model.config().kv_layout.windows().len()] }
+        Sequence { fed: 0, tables: vec![blocks; model.config().kv_layout.groups().len()] }
     }
 }
 
@@ -135,7 +137,7 @@ fn cache(model: &dyn CausalLm, kv_type: KvType) -> KvCache {
 
 /// 24 blocks in every group of layers.
 fn blocks(model: &dyn CausalLm) -> Vec<usize> {
-    vec![24; model.config().kv_layout.windows().len()]
+    vec![24; model.config().kv_layout.groups().len()]
 }
 
 /// Logits of all positions, fed in chunks of the given lengths, the last one repeated. Blocks are out of order.
@@ -431,15 +433,15 @@ fn a_model_can_be_described_without_its_weights() {
         assert_eq!(&config, case.load(Compute::kernels(1)).config());
     }
     let config = registry::config(&case("gemma3", "Q4_0").open()).unwrap();
-    let windows: Vec<_> = config.kv_layout.layers.iter().map(|layer| layer.window).collect();
-    let local = Some(16);
-    assert_eq!(windows, [local, local, local, local, local, None, local]);
-    assert_eq!(config.kv_layout.windows(), [None, local]);
+    let reaches: Vec<_> = config.kv_layout.layers.iter().map(LayerCache::reach).collect();
+    let (all, local) = (Reach::All, Reach::Window(16));
+    assert_eq!(reaches, [local, local, local, local, local, all, local]);
+    assert_eq!(config.kv_layout.groups(), [all, local]);
     assert_eq!(config.kv_layout.bytes_per_token(KvType::F16), 7 * 2 * 32 * 2);
     // Layers 3 to 5 look at the keys and values of layers 1 and 2.
     let config = registry::config(&case("gemma4_e2b", "Q8_0").open()).unwrap();
-    let layers: Vec<_> =
-        config.kv_layout.layers.iter().map(|l| (l.n_kv_heads, l.head_dim, l.window)).collect();
+    let shapes = config.kv_layout.layers.iter().filter_map(LayerCache::attention);
+    let layers: Vec<_> = shapes.map(|l| (l.n_kv_heads, l.head_dim, l.window)).collect();
     assert_eq!(layers, [(1, 16, Some(16)), (1, 16, Some(16)), (1, 32, None)]);
     assert_eq!(config.n_layers, 6);
 }

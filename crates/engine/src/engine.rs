@@ -69,7 +69,7 @@ impl Engine {
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
-        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };

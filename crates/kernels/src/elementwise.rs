@@ -14,7 +14,7 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Add, Gate, GateHalves, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum};
+use passes::{Activated, Add, Gate, GateHalves, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum};
 pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
@@ -28,6 +28,8 @@ pub enum Activation {
     Silu,
     /// GELU in its tanh form: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     GeluTanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
     /// gpt-oss: `g / (1 + e^-αg) · (u + 1)` of a gate `g` that is not above [`SWIGLU_LIMIT`] and what it multiplies, `u`,
     /// within plus and minus that; α is [`SWIGLU_ALPHA`].
     ClampedSwiglu,
@@ -94,6 +96,12 @@ pub fn scale_rows(pool: &Pool, x: &mut [f32], factors: &[f32]) -> Result<(), Ker
 pub fn softcap(pool: &Pool, x: &mut [f32], cap: f32) {
     let isa = isa();
     in_parts(pool, x, 1, |_, x| run(isa, Softcap { x, cap }));
+}
+
+/// `x = activation(x)`: what a gate lets through of 1.
+pub fn activate(pool: &Pool, activation: Activation, x: &mut [f32]) {
+    let isa = isa();
+    in_parts(pool, x, 1, |_, x| run(isa, Activated { activation, x }));
 }
 
 /// `gate = activation(gate) · up`, or what else the activation says.

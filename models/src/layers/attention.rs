@@ -6,11 +6,12 @@ use candle_core::Tensor;
 use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
+use super::mlp::gated;
 use super::projections::{Projected, Projections};
-use super::{Linear, QueryScale, RmsNorm, RopeTable};
+use super::{Activation, Linear, QueryScale, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, KvCache, LayerKvShape, ModelError, Weights};
+use crate::{ForwardBatch, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +44,9 @@ impl AttentionParams {
     }
 
     /// What the layer keeps in the cache.
-    pub(crate) fn kv_shape(&self) -> LayerKvShape {
-        LayerKvShape { n_kv_heads: self.n_kv_heads, head_dim: self.head_dim, window: self.window }
+    pub(crate) fn kv_shape(&self) -> LayerCache {
+        let AttentionParams { n_kv_heads, head_dim, window, .. } = *self;
+        LayerCache::Attention(LayerKvShape { n_kv_heads, head_dim, window })
     }
 }
 
@@ -101,6 +103,17 @@ impl Attention {
         };
         let both = [linear("attn_q", params.n_heads)?, linear("attn_k", params.n_kv_heads)?];
         Self::with_projections(weights, layer, hidden, params, Projections::ValuesFromKeys(both), layer)
+    }
+
+    /// As [`Self::load`]; `attn_q` gives each head's query and then a gate of the same size for what the head gives.
+    pub(crate) fn load_gated(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+    ) -> Result<Self, ModelError> {
+        let projections = Projections::load_gated(weights, layer, hidden, &params)?;
+        Self::with_projections(weights, layer, hidden, params, projections, layer)
     }
 
     /// Attention over the keys and values that another layer wrote: layer `cache` of the cache. Takes `attn_q` and
@@ -205,7 +218,7 @@ impl Attention {
     ) -> Result<HostRows, ModelError> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap, .. } = self.params;
         let blocks = &batch.groups[kv.group_of(self.cache)];
-        let Projected { queries: mut q, own } = self.projections.forward_host(x)?;
+        let Projected { queries: mut q, gate, own } = self.projections.forward_host(x)?;
         if let Some((mut k, mut v)) = own {
             if let Some(norm) = &self.k_norm {
                 norm.parts_in_place(&mut k)?;
@@ -241,6 +254,10 @@ impl Attention {
         let (seqs, tables) = (&batch.seqs, &blocks.block_tables);
         let mut out = x.room(q.width());
         lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        if let Some(mut gate) = gate {
+            lantern_kernels::gate(x.pool(), Activation::Sigmoid, &mut gate, &out)?;
+            out = gate;
+        }
         self.output.forward_host(&out)
     }
 
@@ -262,7 +279,7 @@ impl Attention {
             Some(rope) => rope.turn_tensor(&heads),
             None => Ok(heads),
         };
-        let Projected { queries, own } = self.projections.forward_tensor(x)?;
+        let Projected { queries, gate, own } = self.projections.forward_tensor(x)?;
         let mut q = turned(heads(&queries, self.q_norm.as_ref(), n_heads)?)?;
         if let Some(scale) = &self.params.query_scale {
             q = scale.apply_tensor(&q, &batch.positions)?;
@@ -282,7 +299,10 @@ impl Attention {
             let seq = SeqTensors { queries, keys, values };
             outs.push(attention_tensors::attend(&self.params, sinks, &seq)?);
         }
-        let out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
+        let mut out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
+        if let Some(gate) = gate {
+            out = gated(Activation::Sigmoid, &gate, &out)?;
+        }
         self.output.forward_tensor(&out)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{D, Device, Tensor};
 
 use super::AttentionParams;
-use crate::{BatchSeq, ModelError, first_seen};
+use crate::{BatchSeq, ModelError, Reach};
 
 /// Scores that are made at once, 64 MiB of them: a long prompt over a long context passes in several parts of its rows.
 pub(crate) const SCORES: usize = 1 << 24;
@@ -21,7 +21,7 @@ pub(crate) struct SeqTensors {
 /// The slots of the tokens that a sequence's rows see, in order; `blocks` are those of the sequence.
 pub(crate) fn slots(blocks: &[u32], seq: &BatchSeq, window: Option<u32>, block_size: usize) -> Vec<u32> {
     let slot = |i: usize| blocks[i / block_size] * block_size as u32 + (i % block_size) as u32;
-    (first_seen(window, seq.context - seq.rows)..seq.context).map(slot).collect()
+    (Reach::of_window(window).first_seen(seq.context - seq.rows)..seq.context).map(slot).collect()
 }
 
 /// `[rows, n_heads, head_dim]`. `sinks`, `[n_heads]`, are one more score for each head, whose value is nothing.

@@ -1,15 +1,15 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, Experts, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 
-/// Attention and a network, each between the norms it has and added to what it was given.
+/// Attention, or what stands in its place, and a network, each between the norms it has and added to what it was given.
 pub(crate) struct Block {
     compute: Compute,
     attention_norm: Option<RmsNorm>,
-    attention: Attention,
+    mixer: Mixer,
     post_attention_norm: Option<RmsNorm>,
     network_norm: Option<RmsNorm>,
     network: Network,
@@ -21,7 +21,13 @@ pub(crate) struct Block {
     is_last: bool,
 }
 
-/// What follows attention.
+/// What brings in what is known of other tokens.
+pub(crate) enum Mixer {
+    Attention(Attention),
+    DeltaNet(DeltaNet),
+}
+
+/// What follows it.
 pub(crate) enum Network {
     Mlp(GatedMlp),
     Experts(Experts),
@@ -44,6 +50,9 @@ impl BlockNorms {
         network: Some("ffn_norm"),
         post_network: None,
     };
+    /// The same, where the second is named after what stands before it.
+    pub(crate) const BETWEEN: BlockNorms =
+        BlockNorms { network: Some("post_attention_norm"), ..BlockNorms::BEFORE };
     /// Norms after them.
     pub(crate) const AFTER: BlockNorms = BlockNorms {
         attention: None,
@@ -90,7 +99,7 @@ impl Block {
         layer: usize,
         sizes: &Sizes,
         names: BlockNorms,
-        attention: Attention,
+        mixer: impl Into<Mixer>,
         network: Network,
     ) -> Result<Self, ModelError> {
         let norm = |name: Option<&str>| {
@@ -100,7 +109,7 @@ impl Block {
         Ok(Block {
             compute: weights.split().block(layer).clone(),
             attention_norm: norm(names.attention)?,
-            attention,
+            mixer: mixer.into(),
             post_attention_norm: norm(names.post_attention)?,
             network_norm: norm(names.network)?,
             network,
@@ -132,7 +141,10 @@ impl Block {
     ) -> Result<(), ModelError> {
         x.move_to(&self.compute)?;
         let rope = rope.filter(|_| self.turns);
-        let attended = with_norm(&self.attention_norm, x, |x| self.attention.forward(x, rope, batch, kv))?;
+        let attended = with_norm(&self.attention_norm, x, |x| match &self.mixer {
+            Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
+            Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),
+        })?;
         self.add(x, attended, &self.post_attention_norm)?;
         if self.is_last {
             // Nothing looks at the other rows any more.
@@ -176,5 +188,17 @@ impl Network {
             Network::Mlp(mlp) => mlp.forward(x),
             Network::Experts(experts) => experts.forward(x, x),
         }
+    }
+}
+
+impl From<Attention> for Mixer {
+    fn from(attention: Attention) -> Self {
+        Mixer::Attention(attention)
+    }
+}
+
+impl From<DeltaNet> for Mixer {
+    fn from(delta_net: DeltaNet) -> Self {
+        Mixer::DeltaNet(delta_net)
     }
 }

@@ -120,6 +120,7 @@ pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Resul
     Ok(match activation {
         Activation::Silu => (gate.silu()? * up)?,
         Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
         Activation::ClampedSwiglu => {
             let gate = gate.minimum(f64::from(SWIGLU_LIMIT))?;
             let up = up.clamp(-SWIGLU_LIMIT, SWIGLU_LIMIT)?;

@@ -5,6 +5,7 @@ mod attention;
 mod attention_tensors;
 mod block;
 mod decoder;
+mod delta_net;
 mod dispatch;
 mod embedding;
 mod expert_matrices;
@@ -24,8 +25,9 @@ mod shared_expert;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
-pub(crate) use block::{Block, BlockNorms, Network};
+pub(crate) use block::{Block, BlockNorms, Mixer, Network};
 pub(crate) use decoder::Decoder;
+pub(crate) use delta_net::{DeltaNet, DeltaNetParams};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use expert_matrices::ExpertMatrices;

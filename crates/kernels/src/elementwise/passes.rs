@@ -112,7 +112,29 @@ impl Pass for Gate<'_> {
             match self.activation {
                 Activation::Silu => each_gate::<L, Silu>(self.gate, self.up),
                 Activation::GeluTanh => each_gate::<L, GeluTanh>(self.gate, self.up),
+                Activation::Sigmoid => each_gate::<L, Sigmoid>(self.gate, self.up),
                 Activation::ClampedSwiglu => each_gate::<L, ClampedSwiglu>(self.gate, self.up),
+            }
+        }
+    }
+}
+
+/// Replaces numbers by their activations.
+pub struct Activated<'a> {
+    pub activation: Activation,
+    pub x: &'a mut [f32],
+}
+
+impl Pass for Activated<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.activation {
+                Activation::Silu => each::<L, Silu>(self.x),
+                Activation::GeluTanh => each::<L, GeluTanh>(self.x),
+                Activation::Sigmoid => each::<L, Sigmoid>(self.x),
+                Activation::ClampedSwiglu => each::<L, ClampedSwiglu>(self.x),
             }
         }
     }
@@ -175,6 +197,7 @@ trait Gating {
 
 struct Silu;
 struct GeluTanh;
+struct Sigmoid;
 struct ClampedSwiglu;
 
 impl Gating for Silu {
@@ -208,6 +231,29 @@ impl Gating for ClampedSwiglu {
             let up = up.bound(L::splat(-SWIGLU_LIMIT), limit).add(L::splat(1.0));
             gate.div(L::splat(1.0).add(exp(gate.mul(L::splat(-SWIGLU_ALPHA))))).mul(up)
         }
+    }
+}
+
+impl Gating for Sigmoid {
+    #[inline(always)]
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe { up.div(L::splat(1.0).add(exp(L::splat(0.0).sub(gate)))) }
+    }
+}
+
+#[inline(always)]
+unsafe fn each<L: Lanes, G: Gating>(x: &mut [f32]) {
+    let (eights, rest) = x.as_chunks_mut::<8>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let one = L::splat(1.0);
+        for x in eights {
+            G::pass(L::load(x), one).store(x);
+        }
+        let mut last = padded(rest);
+        G::pass(L::load(&last), one).store(&mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
 

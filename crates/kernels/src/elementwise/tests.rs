@@ -28,7 +28,8 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
-const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::ClampedSwiglu];
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Silu, Activation::GeluTanh, Activation::Sigmoid, Activation::ClampedSwiglu];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
 
 #[test]
@@ -39,6 +40,7 @@ fn gates_follow_their_definitions() {
         for activation in ACTIVATIONS {
             let exact = |x: f64, u: f64| match activation {
                 Activation::Silu => x / (1.0 + (-x).exp()) * u,
+                Activation::Sigmoid => u / (1.0 + (-x).exp()),
                 Activation::GeluTanh => {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
                     0.5 * x * (1.0 + inner.tanh()) * u
@@ -51,6 +53,8 @@ fn gates_follow_their_definitions() {
             let expected: Vec<f64> =
                 gate.iter().zip(&up).map(|(g, u)| exact(f64::from(*g), f64::from(*u))).collect();
             check(&gate, &expected, 2e-6, |isa, gate| run(isa, Gate { activation, gate, up: &up }));
+            let alone: Vec<f64> = gate.iter().map(|x| exact(f64::from(*x), 1.0)).collect();
+            check(&gate, &alone, 2e-6, |isa, x| run(isa, Activated { activation, x }));
         }
     }
 }
