@@ -22,15 +22,26 @@ mod rows;
 mod split;
 mod weights;
 
+mod ernie4_5;
+mod gemma2;
 mod gemma3;
 mod gemma4;
+mod glm4;
+mod glm4moe;
 mod gptoss;
+mod granite;
 mod llama;
+mod mistral3;
+mod olmo2;
+mod olmoe;
+mod phi3;
 mod qwen2;
+mod qwen2moe;
 mod qwen3;
 mod qwen35;
 mod qwen35moe;
 mod qwen3moe;
+mod smollm3;
 
 pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
