@@ -43,7 +43,7 @@ fn logits(file: &GgufFile, ids: &[u32]) -> Vec<f32> {
     let model =
         registry::load_with(file, Compute::kernels(2)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let layout = &model.config().kv_layout;
-    let blocks = vec![2; layout.windows().len()];
+    let blocks = vec![2; layout.groups().len()];
     let mut kv = KvCache::new(layout, &blocks, 16, KvType::F32, &Device::Cpu).unwrap();
     let mut batch = ForwardBatch::default();
     let table = [0u32, 1];
