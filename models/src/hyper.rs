@@ -179,6 +179,23 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A number for each of `n_layers` layers, of which some may be infinite, when the key is there.
+    pub(crate) fn opt_layer_floats(
+        &self,
+        key: &str,
+        n_layers: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        match self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))? {
+            Some(numbers) if numbers.len() != n_layers => {
+                Err(self.bad(key, format!("it has {} entries for {n_layers} layers", numbers.len())))
+            }
+            Some(numbers) if numbers.iter().any(|x| x.is_nan()) => {
+                Err(self.bad(key, "it holds what is no number".to_owned()))
+            }
+            numbers => Ok(numbers),
+        }
+    }
+
     /// Takes a key whose value does not change what the family computes.
     pub(crate) fn ignore(&self, key: &str) {
         self.read.borrow_mut().insert(key.to_owned());

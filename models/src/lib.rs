@@ -25,6 +25,7 @@ mod weights;
 mod ernie4_5;
 mod gemma2;
 mod gemma3;
+mod gemma3n;
 mod gemma4;
 mod glm4;
 mod glm4moe;

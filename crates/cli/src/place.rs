@@ -20,13 +20,27 @@ pub fn library() -> Result<ModelLibrary, CliError> {
     Ok(library)
 }
 
-/// The model a name means, which must be readable.
+/// The model a name means, which must be readable. A folder of Hugging Face's files is converted first.
 pub fn model(name: &str) -> Result<LibraryModel, CliError> {
+    let converted = file_of_folder(name)?;
+    let name = converted.as_deref().unwrap_or(name);
     let model = library()?.find(name).map_err(|error| with_pull_hint(error, name))?;
     match model.error {
         Some(error) => Err(error.into()),
         None => Ok(model),
     }
+}
+
+/// The file made of a folder, if the name means one.
+fn file_of_folder(name: &str) -> Result<Option<String>, CliError> {
+    let Some((folder, file_type)) = lantern_app::model_folder(name) else { return Ok(None) };
+    output::note(format!(
+        "{} is converted ({}), unless that was done before",
+        folder.display(),
+        file_type.name()
+    ));
+    let path = lantern_app::file_of_folder(&lantern_app::data_dir()?, &folder, file_type)?;
+    Ok(Some(path.to_string_lossy().into_owned()))
 }
 
 /// The path of the file a name means.

@@ -1,6 +1,7 @@
 //! Models on disk, on their way, and in memory.
 
 mod downloads;
+mod folders;
 mod library;
 mod slot;
 
@@ -12,6 +13,7 @@ use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
 
+pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
 /// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.
