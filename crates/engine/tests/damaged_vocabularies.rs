@@ -38,13 +38,25 @@ fn lists_of_another_length_are_refused_with_both_lengths() {
     for name in ALL {
         Tokenizer::from_metadata(&metadata(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let kinds = Value::Array(Array::I32(vec![1; 7]));
-        assert_refused(name, "token_type", Some(kinds), "invalid_tokenizer", "`tokenizer.ggml.token_type` has 7 entries");
+        assert_refused(
+            name,
+            "token_type",
+            Some(kinds),
+            "invalid_tokenizer",
+            "`tokenizer.ggml.token_type` has 7 entries",
+        );
         let none = Value::Array(Array::String(Vec::new()));
         assert_refused(name, "tokens", Some(none), "invalid_tokenizer", "0 tokens");
     }
     for name in ["tiny-spm-llama", "tiny-unigram"] {
         let scores = Value::Array(Array::F32(vec![0.0; 3]));
-        assert_refused(name, "scores", Some(scores), "invalid_tokenizer", "`tokenizer.ggml.scores` has 3 entries");
+        assert_refused(
+            name,
+            "scores",
+            Some(scores),
+            "invalid_tokenizer",
+            "`tokenizer.ggml.scores` has 3 entries",
+        );
     }
 }
 
@@ -77,7 +89,10 @@ fn a_vocabulary_that_cannot_spell_everything_is_refused() {
     metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
     assert!(Tokenizer::from_metadata(&metadata).is_ok(), "the unknown token stands in");
     metadata.set("tokenizer.ggml.unknown_token_id", Value::U32(1 << 20));
-    assert!(Tokenizer::from_metadata(&metadata).is_ok(), "an id outside counts as none, and the kind has a default");
+    assert!(
+        Tokenizer::from_metadata(&metadata).is_ok(),
+        "an id outside counts as none, and the kind has a default"
+    );
 }
 
 #[test]

@@ -18,6 +18,9 @@ const NAME: &str = "chat_template";
 /// used becomes memory.
 const STACK: usize = 256 << 20;
 
+/// The name of threads with so much stack.
+const THREAD: &str = "chat-template";
+
 /// Checks a template's length and syntax and returns the form that [`render`] takes.
 pub fn prepare(template: &str) -> Result<String, TemplateError> {
     if template.len() > MAX_TEMPLATE {
@@ -54,13 +57,17 @@ pub fn render(
     })
 }
 
-/// Runs `work` on a thread of its own and waits for it.
+/// Runs `work` on a thread of its own and waits for it; on a thread by that name, which whoever renders much can keep, at
+/// once.
 fn on_large_stack<T: Send>(
     work: impl FnOnce() -> Result<T, TemplateError> + Send,
 ) -> Result<T, TemplateError> {
+    if std::thread::current().name() == Some(THREAD) {
+        return work();
+    }
     let failed = |cause: &str| TemplateError::Render { line: 0, cause: cause.into() };
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("chat-template".into()).stack_size(STACK);
+        let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK);
         let thread = thread.spawn_scoped(scope, work).map_err(|error| failed(&error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(failed("the template engine panicked")))
     })

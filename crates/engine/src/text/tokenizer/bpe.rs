@@ -70,9 +70,14 @@ impl Merges {
     ) -> Self {
         let size = (lines.len().max(4) * 2).next_power_of_two();
         let mut merges = Self { slots: vec![Merge { pair: 0, rank: FREE, merged: 0 }; size], mask: size - 1 };
-        // Half a million lines are half a second of look-ups for one thread.
+        // Half a million lines are half a second of look-ups for one thread; a few thousand are not worth one.
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
         let share = lines.len().div_ceil(threads).max(10_000);
+        if lines.len() <= share {
+            let all = Merge::read_all(lines, 0, pieces, index, decode);
+            all.into_iter().for_each(|merge| merges.insert(merge));
+            return merges;
+        }
         std::thread::scope(|scope| {
             let read =
                 |(i, lines)| scope.spawn(move || Merge::read_all(lines, i * share, pieces, index, decode));

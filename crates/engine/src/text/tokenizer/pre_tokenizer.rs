@@ -3,6 +3,9 @@
 //! `tokenizer.ggml.pre` names the patterns. A name that
 //! isn't listed is an error: another pattern would give the model tokens it never saw in training.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokenizers::utils::SysRegex;
 
 use super::TokenizerError;
@@ -69,7 +72,7 @@ pub fn rules(name: &str) -> Option<Rules> {
 
 /// The compiled patterns of one vocabulary.
 pub struct PreTokenizer {
-    patterns: Vec<SysRegex>,
+    patterns: Vec<Arc<SysRegex>>,
 }
 
 impl std::fmt::Debug for PreTokenizer {
@@ -80,11 +83,8 @@ impl std::fmt::Debug for PreTokenizer {
 
 impl PreTokenizer {
     /// Compiles patterns.
-    pub fn new(patterns: &[&str]) -> Result<Self, TokenizerError> {
-        let compile = |pattern: &&str| {
-            SysRegex::new(pattern).map_err(|error| TokenizerError::Pattern(error.to_string()))
-        };
-        Ok(Self { patterns: patterns.iter().map(compile).collect::<Result<_, _>>()? })
+    pub fn new(patterns: &[&'static str]) -> Result<Self, TokenizerError> {
+        Ok(Self { patterns: patterns.iter().map(|pattern| compiled(pattern)).collect::<Result<_, _>>()? })
     }
 
     /// Calls `word` for each word of `text`, in order; together they are the text.
@@ -93,7 +93,21 @@ impl PreTokenizer {
     }
 }
 
-fn split_by<'t>(patterns: &[SysRegex], text: &'t str, word: &mut dyn FnMut(&'t str)) {
+/// A compiled pattern. Each is compiled once: with the classes of Unicode in it that takes milliseconds.
+fn compiled(pattern: &'static str) -> Result<Arc<SysRegex>, TokenizerError> {
+    static COMPILED: Mutex<Option<HashMap<&'static str, Arc<SysRegex>>>> = Mutex::new(None);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let compiled = compiled.get_or_insert_default();
+    if let Some(known) = compiled.get(pattern) {
+        return Ok(known.clone());
+    }
+    let regex = SysRegex::new(pattern).map_err(|error| TokenizerError::Pattern(error.to_string()))?;
+    let regex = Arc::new(regex);
+    compiled.insert(pattern, regex.clone());
+    Ok(regex)
+}
+
+fn split_by<'t>(patterns: &[Arc<SysRegex>], text: &'t str, word: &mut dyn FnMut(&'t str)) {
     if text.is_empty() {
         return;
     }
