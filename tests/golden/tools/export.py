@@ -12,8 +12,8 @@ def use_converter(directory: str) -> None:
     sys.path[:0] = [directory, str(Path(directory) / "gguf-py")]
 
 
-def export(checkpoint: Path, out: Path, vocabulary: Path | None, projector: bool = False, patch=None) -> None:
-    """Writes `out` as F32. `projector`: the image half of a model. `patch(cls)` may alter the converter's class."""
+def export(checkpoint: Path, out: Path, vocabulary: Path | None, projector: bool = False, dense: bool = False) -> None:
+    """Writes `out` as F32. `projector`: the image half of a model. `dense`: with the layers behind an embedder's pooling."""
     import gguf
     from conversion import ModelBase, ModelType, get_model_architecture, get_model_class
 
@@ -23,20 +23,22 @@ def export(checkpoint: Path, out: Path, vocabulary: Path | None, projector: bool
     # Heads that predict several tokens are left out.
     members = {"model_arch": base.model_arch, "no_mtp": True}
     if vocabulary is not None:
-        members["set_vocab"] = lambda self: copy_vocabulary(vocabulary, self.gguf_writer)
+        members["set_vocab"] = lambda self: set_vocabulary(self, vocabulary)
     cls = type(base.__name__, (base,), members)
-    if patch is not None:
-        patch(cls)
-    cls(checkpoint, gguf.LlamaFileType.ALL_F32, out, eager=True, model_name=out.stem).write()
+    cls(checkpoint, gguf.LlamaFileType.ALL_F32, out, eager=True, model_name=out.stem,
+        sentence_transformers_dense_modules=dense).write()
 
 
-def copy_vocabulary(source: Path, writer) -> None:
+def set_vocabulary(converted, source: Path) -> None:
+    """What the converter's own `set_vocab` writes, from another file."""
     import gguf
 
     for key, field in gguf.GGUFReader(source).fields.items():
         if key.startswith("tokenizer."):
             element = field.types[1] if len(field.types) > 1 else None
-            writer.add_key_value(key, field.contents(), field.types[0], element)
+            converted.gguf_writer.add_key_value(key, field.contents(), field.types[0], element)
+    if (types := converted.hparams.get("type_vocab_size")) is not None:
+        converted.gguf_writer.add_token_type_count(types)
 
 
 def vocabulary_ids(source: Path) -> tuple[list[int], int | None]:
