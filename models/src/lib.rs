@@ -24,19 +24,23 @@ mod weights;
 
 mod gemma3;
 mod gemma4;
+mod gptoss;
 mod llama;
 mod qwen2;
 mod qwen3;
+mod qwen35;
+mod qwen35moe;
 mod qwen3moe;
 
 pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerKvShape, ModelConfig, first_seen};
+pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
 pub use hyper::Hyper;
 pub use kv_cache::KvCache;
+pub use lantern_kernels::is_slow;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
 pub use packed::PackedCopies;
 pub use placement::{Placement, PlacementWish};

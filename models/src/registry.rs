@@ -6,7 +6,7 @@ use lantern_gguf::GgufFile;
 
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
+use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe, qwen35, qwen35moe};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -23,9 +23,12 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 const FAMILIES: &[(&str, Family)] = &[
     ("gemma3", gemma3::FAMILY),
     ("gemma4", gemma4::FAMILY),
+    ("gpt-oss", gptoss::FAMILY),
     ("llama", llama::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen3", qwen3::FAMILY),
+    ("qwen35", qwen35::FAMILY),
+    ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
 ];
 
@@ -37,7 +40,6 @@ pub fn architectures() -> &'static [&'static str] {
 
 /// A file's model, described without loading its weights.
 pub fn config(file: &GgufFile) -> Result<ModelConfig, ModelError> {
-    file.require_whole()?;
     (family(file)?.config)(&Hyper::new(file)?)
 }
 
@@ -109,7 +111,6 @@ fn load_from<T>(
     copy: Option<PackedFile>,
     then: impl FnOnce(&Weights) -> T,
 ) -> Result<(Box<dyn CausalLm>, T), ModelError> {
-    file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
     let weights = Weights::new(file, split)?.with_copy(copy);

@@ -167,6 +167,21 @@ fn experts_that_cannot_be_right_are_refused() {
 }
 
 #[test]
+fn experts_need_their_biases_and_heads_their_sinks() {
+    let name = "gptoss-MXFP4.gguf";
+    load_changed(name, |_, _| ()).unwrap();
+    let missing = load_changed(name, |writer, _| writer.remove_tensor("blk.1.attn_sinks.weight"));
+    assert_refused(missing, "missing_tensor", "blk.1.attn_sinks.weight");
+    let bias = "blk.0.ffn_up_exps.bias";
+    let misshapen = load_changed(name, |writer, _| writer.tensor(bias, &[32, 3], 0, vec![0; 384]));
+    assert_refused(misshapen, "wrong_tensor_shape", bias);
+    let none = load_changed(name, |writer, architecture| {
+        writer.metadata.remove(&format!("{architecture}.attention.sliding_window"));
+    });
+    assert_refused(none, "missing_metadata_key", "attention.sliding_window");
+}
+
+#[test]
 fn layers_of_their_own_kinds_are_checked_one_by_one() {
     // Six layers, of which the last three look at the keys and values of earlier ones.
     let name = "gemma4_e2b-Q8_0.gguf";
@@ -235,5 +250,5 @@ fn tensor_types_are_refused_by_name() {
 #[test]
 fn one_piece_of_a_split_model_is_refused() {
     let piece = load_changed(FILES[0], |writer, _| writer.metadata.set("split.count", Value::U16(2)));
-    assert_refused(piece, "sharded_not_supported", "2 pieces");
+    assert_refused(piece, "bad_shard", "2 pieces");
 }

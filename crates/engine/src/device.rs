@@ -5,7 +5,7 @@ use std::fmt;
 
 use lantern_gguf::GgufFile;
 use lantern_models::devices::{self, DeviceInfo};
-use lantern_models::{Compute, LayerKvShape, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
+use lantern_models::{Compute, LayerCache, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
 
 use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
@@ -168,7 +168,7 @@ impl DevicePart {
         let kv_of =
             |layers| KvDemand::of_layers(layout, layers, kv_type, options.max_sequences, options.step_tokens);
         let kv = kv_of(0..config.n_layers);
-        let tokens = |layer: &LayerKvShape| kv.least_tokens(layer.window, context);
+        let tokens = |layer: &LayerCache| kv.least_tokens(layer.reach(), context);
         let bytes = ModelBytes::of(file, config, kv_type, tokens);
         let scratch_bytes = ModelBytes::scratch(config, options.step_tokens, context) + DRIVER_BYTES;
         // The rest is left to whoever draws on the screen.

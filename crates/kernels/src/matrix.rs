@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, Range};
 
+use lantern_gguf::blocks::affine;
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
@@ -71,7 +72,7 @@ impl QMatrix {
     /// kernel or the bytes do not fill the matrices exactly.
     pub fn new(ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<Self, KernelError> {
         let plain = matches!(ty, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
-        if !plain && packing(ty).is_none() {
+        if !plain && affine(ty).is_none() {
             return Err(KernelError::UnsupportedType { ty });
         }
         let rows = shape.count.checked_mul(shape.rows);
@@ -151,9 +152,9 @@ impl QMatrix {
         self.ty
     }
 
-    /// Whether the weights are quantised and were not packed.
+    /// Whether the weights are of a type with tiles and were not packed.
     pub(crate) fn wants_packing(&self) -> bool {
-        self.ty.is_quantised() && matches!(self.weights, Storage::Rows(_))
+        packing(self.ty).is_some() && matches!(self.weights, Storage::Rows(_))
     }
 
     /// Bytes of one tile: sixteen rows.
@@ -172,6 +173,15 @@ impl QMatrix {
         match &self.weights {
             Storage::Rows(_) => None,
             Storage::Tiles(_, tiles) => Some(&tiles[i * len..(i + 1) * len]),
+        }
+    }
+
+    /// The bytes of matrix `i` as in the file; nothing when the weights are packed.
+    pub(crate) fn plain_rows(&self, i: usize) -> &[u8] {
+        let len = self.shape.rows * self.row_bytes;
+        match &self.weights {
+            Storage::Rows(bytes) => &bytes[i * len..(i + 1) * len],
+            Storage::Tiles(..) => &[],
         }
     }
 
@@ -216,6 +226,12 @@ fn pack_and_release(
     }
 }
 
+/// Whether products with weights of type `ty` are slow: there is no kernel that reads its blocks, so they are unpacked
+/// one by one, again for every step.
+pub fn is_slow(ty: GgmlType) -> bool {
+    ty.is_quantised() && packing(ty).is_none()
+}
+
 /// Writes the values of the rows `ids` to `out`, `[ids.len(), cols]`.
 pub fn embed(w: &QMatrix, ids: &[u32], out: &mut [f32]) -> Result<(), KernelError> {
     check_len("the embedding's output", out.len(), ids.len().checked_mul(w.cols()))?;
@@ -247,7 +263,7 @@ mod tests {
         assert_eq!(q8(2, 64, 135).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(2, 65, 136).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(usize::MAX, 64, 136).unwrap_err().code(), "bad_tensor");
-        let odd = matrix(GgmlType::IQ1S, 1, 256, vec![0; 50]);
+        let odd = matrix(GgmlType::Q8K, 1, 256, vec![0; 292]);
         assert_eq!(odd.unwrap_err().code(), "unsupported_tensor_type");
     }
 
