@@ -164,7 +164,10 @@ impl<'a> Hyper<'a> {
 
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
-        let key = "attention.layer_norm_rms_epsilon";
+        // A file has one of them, for the kind of norms that it has.
+        let of_layers = "attention.layer_norm_epsilon";
+        let is_of_layers = self.file.metadata().get(&self.key(of_layers)).is_some();
+        let key = if is_of_layers { of_layers } else { "attention.layer_norm_rms_epsilon" };
         let eps = self.opt_f32(key)?.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
         if eps < 0.0 {
             return Err(self.bad(key, format!("it is {eps}")));

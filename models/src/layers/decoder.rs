@@ -2,7 +2,9 @@
 //! and a head.
 
 use super::{Block, Embedding, Head, Rope};
+use crate::embedder::Encoder;
 use crate::hyper::Sizes;
+use crate::rows::Rows;
 use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Weights};
 
 /// A stack of blocks.
@@ -33,6 +35,29 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// What the blocks make of the rows that are wanted.
+    fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        batch.check(&self.config, kv)?;
+        let rope = self.rope.at(&batch.positions)?;
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        for block in &self.blocks {
+            block.forward(&mut x, Some(&rope), batch, kv)?;
+        }
+        Ok(x)
+    }
+}
+
+impl Encoder for Decoder {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn encode(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        self.head.normed(self.states(batch, kv)?)
+    }
+}
+
 impl CausalLm for Decoder {
     fn config(&self) -> &ModelConfig {
         &self.config
@@ -44,12 +69,6 @@ impl CausalLm for Decoder {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            block.forward(&mut x, Some(&rope), batch, kv)?;
-        }
-        self.head.forward(x, logits)
+        self.head.forward(self.states(batch, kv)?, logits)
     }
 }
