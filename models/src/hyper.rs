@@ -162,6 +162,17 @@ impl<'a> Hyper<'a> {
         Ok((blocks, blocks - next))
     }
 
+    /// Which of `n_layers` layers have a window, for families that say so by a list, or by every how manieth has none; that
+    /// is every `default`th where the file does not say.
+    pub(crate) fn windowed_layers(&self, n_layers: usize, default: usize) -> Result<Vec<bool>, ModelError> {
+        const PATTERN: &str = "attention.sliding_window_pattern";
+        if matches!(self.file.metadata().get(&self.key(PATTERN)), Some(Value::Array(_))) {
+            return self.layer_flags(PATTERN, n_layers);
+        }
+        let every = self.opt_size(PATTERN, MAX_LAYERS)?.unwrap_or(default);
+        Ok((1..=n_layers).map(|n| !n.is_multiple_of(every)).collect())
+    }
+
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
         // A file has one of them, for the kind of norms that it has.

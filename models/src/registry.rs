@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
-use crate::embedder::{Embedder, EmbedderFamily};
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{bert, gemma_embedding};
-use crate::{gemma3, gemma4, gptoss, llama, qwen2, qwen3, qwen3moe, qwen35, qwen35moe};
+use crate::{
+    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2, olmoe, phi3,
+    qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -23,52 +24,34 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
 const FAMILIES: &[(&str, Family)] = &[
+    ("ernie4_5", ernie4_5::FAMILY),
+    ("ernie4_5-moe", ernie4_5::FAMILY),
+    ("gemma2", gemma2::FAMILY),
     ("gemma3", gemma3::FAMILY),
     ("gemma4", gemma4::FAMILY),
+    ("glm4", glm4::FAMILY),
+    ("glm4moe", glm4moe::FAMILY),
     ("gpt-oss", gptoss::FAMILY),
+    ("granite", granite::FAMILY),
+    ("granitemoe", granite::FAMILY),
     ("llama", llama::FAMILY),
+    ("mistral3", mistral3::FAMILY),
+    ("olmo2", olmo2::FAMILY),
+    ("olmoe", olmoe::FAMILY),
+    ("phi3", phi3::FAMILY),
     ("qwen2", qwen2::FAMILY),
+    ("qwen2moe", qwen2moe::FAMILY),
     ("qwen3", qwen3::FAMILY),
     ("qwen35", qwen35::FAMILY),
     ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
+    ("smollm3", smollm3::FAMILY),
 ];
 
 /// The supported architectures.
 pub fn architectures() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| FAMILIES.iter().map(|(name, _)| *name).collect());
     &NAMES
-}
-
-/// Architectures of models that turn texts into vectors, in alphabetical order. Some also generate text, and a file says
-/// which it is for.
-const EMBEDDERS: &[(&str, EmbedderFamily)] = &[
-    ("bert", bert::BERT),
-    ("gemma-embedding", gemma_embedding::EMBEDDER),
-    ("nomic-bert", bert::NOMIC_BERT),
-    ("qwen3", qwen3::EMBEDDER),
-];
-
-/// Whether a file's model turns texts into vectors: it says what stands for all of a text's tokens.
-pub fn is_embedder(file: &GgufFile) -> bool {
-    file.architecture().is_ok_and(|name| file.metadata().get(&format!("{name}.pooling_type")).is_some())
-}
-
-/// Loads a file's model that turns texts into vectors.
-pub fn load_embedder(file: &GgufFile, split: impl Into<Split>) -> Result<Embedder, ModelError> {
-    let architecture = file.architecture()?;
-    let family = EMBEDDERS.iter().find(|(name, _)| *name == architecture);
-    let Some((_, load)) = family else {
-        return Err(ModelError::NotAnEmbedder {
-            found: architecture.to_owned(),
-            supported: EMBEDDERS.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        });
-    };
-    let weights = Weights::new(file, split)?;
-    let embedder = load(&Hyper::new(file)?, &weights)?;
-    weights.finish()?;
-    weights.split().synchronize()?;
-    Ok(embedder)
 }
 
 /// A file's model, described without loading its weights.

@@ -132,7 +132,17 @@ fn keys_that_nobody_reads_are_named() {
             "attention.clamp_kqv",
         );
     }
-    assert_refused(with_key(FILES[0], "expert_count", Value::U32(8)), "bad_hyper_parameter", "expert_count");
+    let alone = with_key(FILES[0], "expert_count", Value::U32(8));
+    assert_refused(alone, "missing_metadata_key", "expert_used_count");
+    assert_refused(
+        with_key(FILES[0], "expert_used_count", Value::U32(2)),
+        "bad_hyper_parameter",
+        "used_count",
+    );
+    for scaling in ["longrope", "dynamic"] {
+        let scaling_type = with_key(FILES[0], "rope.scaling.type", Value::String(scaling.into()));
+        assert_refused(scaling_type, "bad_hyper_parameter", scaling);
+    }
     assert_refused(
         with_key(FILES[1], "rope.scaling.type", Value::String("longrope".into())),
         "bad_hyper_parameter",

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{Compute, Device, Embedder, ModelError, registry};
+use lantern_models::{Compute, Device, Embedder, ModelError, embedders};
 use serde::Deserialize;
 
 /// One line of the list.
@@ -20,8 +20,8 @@ impl Case {
     fn load(&self, compute: Compute) -> Embedder {
         let file =
             GgufFile::open(&golden(&self.file)).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        assert!(registry::is_embedder(&file), "{} says how it pools", self.name);
-        registry::load_embedder(&file, compute).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        assert!(embedders::is_embedder(&file), "{} says how it pools", self.name);
+        embedders::load(&file, compute).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     fn texts(&self) -> Vec<&[u32]> {
@@ -120,12 +120,12 @@ fn what_cannot_pass_is_refused() {
 fn models_that_generate_are_no_embedders() {
     let open = |name: &str| GgufFile::open(&golden(name)).expect("a golden file");
     let llama = open("models/llama_tied-F32.gguf");
-    assert!(!registry::is_embedder(&llama));
-    let Err(error) = registry::load_embedder(&llama, Compute::kernels(1)) else {
+    assert!(!embedders::is_embedder(&llama));
+    let Err(error) = embedders::load(&llama, Compute::kernels(1)) else {
         panic!("llama has no rule that makes one vector of many")
     };
     assert!(matches!(&error, ModelError::NotAnEmbedder { found, .. } if found == "llama"), "{error}");
-    let Err(error) = registry::load_embedder(&open("models/qwen3-F32.gguf"), Compute::kernels(1)) else {
+    let Err(error) = embedders::load(&open("models/qwen3-F32.gguf"), Compute::kernels(1)) else {
         panic!("a Qwen3 for chats says nothing of pooling")
     };
     assert!(error.to_string().contains("qwen3.pooling_type"), "{error}");

@@ -88,7 +88,10 @@ pub(crate) fn place(
     found: Result<Found, String>,
 ) -> Result<Placed, EngineError> {
     let host = || Compute::kernels(options.resolved_threads());
-    let alone = |plan, reason| Placed { plan, split: host().into(), device: DeviceUse::None { reason } };
+    let alone = |plan: MemoryPlan, reason| {
+        let split = Split::from(host()).for_context(plan.context_length);
+        Placed { plan, split, device: DeviceUse::None { reason } }
+    };
     let (plan, part) = plan(file, config, options, found.as_ref().map_err(String::clone))?;
     let (found, part) = match (found, part) {
         (Ok(found), Ok(part)) => (found, part),
@@ -96,7 +99,7 @@ pub(crate) fn place(
     };
     match (found.open)(&found.info) {
         Ok(device) => {
-            let split = Split::new(host(), device, part.placement)?;
+            let split = Split::new(host(), device, part.placement)?.for_context(plan.context_length);
             Ok(Placed { plan, split, device: DeviceUse::Part { device: name(&found.info), part } })
         }
         Err(reason) => {

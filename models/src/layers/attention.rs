@@ -11,7 +11,7 @@ use super::projections::{Projected, Projections};
 use super::{Activation, Linear, QueryScale, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
+use crate::{ForwardBatch, Hyper, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,21 @@ impl AttentionParams {
     /// For sequences that pass whole, in one batch. Every token sees so many behind it.
     pub(crate) fn in_one_pass(self, ahead: u32) -> Self {
         AttentionParams { ahead, in_one_pass: true, ..self }
+    }
+
+    /// As [`Self::new`] for each layer, where some have the file's window: see [`Hyper::windowed_layers`].
+    pub(crate) fn with_windows(
+        hyper: &Hyper,
+        sizes: &Sizes,
+        default_pattern: usize,
+    ) -> Result<Vec<Self>, ModelError> {
+        let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
+        let windowed = hyper.windowed_layers(sizes.n_layers, default_pattern)?;
+        let layer = |windowed: bool| AttentionParams {
+            window: windowed.then_some(window),
+            ..AttentionParams::new(sizes)
+        };
+        Ok(windowed.into_iter().map(layer).collect())
     }
 
     /// What the layer keeps in the cache.

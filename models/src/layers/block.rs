@@ -14,8 +14,7 @@ pub(crate) struct Block {
     network_norm: Option<RmsNorm>,
     network: Network,
     post_network_norm: Option<RmsNorm>,
-    /// Whether positions are told by a rotary embedding, or not at all.
-    turns: bool,
+    rope: BlockRope,
     /// Factor of what is added.
     residual_scale: Option<f32>,
     is_last: bool,
@@ -31,6 +30,17 @@ pub(crate) enum Mixer {
 pub(crate) enum Network {
     Mlp(GatedMlp),
     Experts(Experts),
+}
+
+/// How a block is told positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockRope {
+    /// By the model's rotary embedding.
+    Usual,
+    /// By the one for layers with a window.
+    Local,
+    /// Not at all.
+    None,
 }
 
 /// The names of a block's norms.
@@ -114,15 +124,20 @@ impl Block {
             network_norm: norm(names.network)?,
             network,
             post_network_norm: norm(names.post_network)?,
-            turns: true,
+            rope: BlockRope::Usual,
             residual_scale: None,
             is_last: layer + 1 == sizes.n_layers,
         })
     }
 
-    /// Without a rotary embedding, unless `turns`.
-    pub(crate) fn turning(self, turns: bool) -> Self {
-        Block { turns, ..self }
+    /// Tells it positions in another way.
+    pub(crate) fn with_rope(self, rope: BlockRope) -> Self {
+        Block { rope, ..self }
+    }
+
+    /// How it is told positions.
+    pub(crate) fn rope(&self) -> BlockRope {
+        self.rope
     }
 
     /// Multiplies what attention and network add by `factor`.
@@ -140,7 +155,6 @@ impl Block {
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
         x.move_to(&self.compute)?;
-        let rope = rope.filter(|_| self.turns);
         let attended = with_norm(&self.attention_norm, x, |x| match &self.mixer {
             Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
             Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),

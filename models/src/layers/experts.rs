@@ -32,14 +32,28 @@ pub(crate) struct ExpertParams {
 impl ExpertParams {
     /// Reads the keys that all families with experts share.
     pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        Self::read_of_width(hyper, hyper.size("expert_feed_forward_length", MAX_WIDTH)?)
+    }
+
+    /// As [`Self::read`], for families whose experts are as wide as other models' networks.
+    pub(crate) fn read_of_width(hyper: &Hyper, inner: usize) -> Result<Self, ModelError> {
         let count = hyper.size("expert_count", MAX_EXPERTS)?;
         Ok(ExpertParams {
             count,
             used: hyper.size("expert_used_count", count)?,
-            inner: hyper.size("expert_feed_forward_length", MAX_WIDTH)?,
+            inner,
             routing: Routing::SOFTMAX_OF_CHOSEN,
             shared: None,
         })
+    }
+
+    /// The width of the expert that every row passes, for families that say how many usual ones it is as wide as.
+    pub(crate) fn read_shared(&self, hyper: &Hyper) -> Result<Option<usize>, ModelError> {
+        let count = hyper.opt_u32("expert_shared_count")?.unwrap_or(0) as usize;
+        if count > MAX_EXPERTS {
+            return Err(hyper.bad("expert_shared_count", format!("it is {count}")));
+        }
+        Ok(Some(count * self.inner).filter(|&width| width > 0))
     }
 }
 

@@ -26,7 +26,7 @@ mod shared_expert;
 
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
-pub(crate) use block::{Block, BlockNorms, Mixer, Network};
+pub(crate) use block::{Block, BlockNorms, BlockRope, Mixer, Network};
 pub(crate) use decoder::Decoder;
 pub(crate) use delta_net::{DeltaNet, DeltaNetParams};
 pub(crate) use dispatch::Dispatch;
@@ -42,4 +42,4 @@ pub(crate) use per_layer::{PerLayerGate, PerLayerInputs};
 pub(crate) use query_scale::QueryScale;
 pub(crate) use rope::{Rope, RopePairs, RopeTable};
 pub(crate) use rope_params::{RopeParams, RopeScaling};
-pub(crate) use routing::{ExpertGroups, Routing, Scores};
+pub(crate) use routing::Routing;

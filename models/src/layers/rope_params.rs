@@ -1,6 +1,6 @@
 //! What files say about their rotary embeddings, and the ways in which models stretch them.
 
-use crate::{Hyper, ModelError};
+use crate::{Hyper, ModelError, Weights};
 
 /// What a file says about its rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,17 @@ pub(crate) enum RopeScaling {
     Linear { factor: f32 },
     /// By wavelength (Peng et al., 2023).
     Yarn(Yarn),
+    /// Each pair by a factor of its own, from one of two lists in the file (Ding et al., 2024).
+    Long(LongRope),
+}
+
+/// What a file with two lists of factors says beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LongRope {
+    /// Contexts up to this have the short factors, longer ones the long factors.
+    pub(crate) original_context: usize,
+    /// Factor of cosines and sines.
+    pub(crate) magnitude: f32,
 }
 
 /// YaRN's parameters.
@@ -48,6 +59,25 @@ impl RopeParams {
         })
     }
 
+    /// As [`Self::read`], for families whose longer-trained models have two lists of factors.
+    pub(crate) fn read_long(hyper: &Hyper, head_dim: usize, default_base: f32) -> Result<Self, ModelError> {
+        const TYPE: &str = "rope.scaling.type";
+        if let Some(other) = hyper.opt_str(TYPE)?.filter(|ty| !matches!(ty.as_str(), "none" | "longrope")) {
+            return Err(hyper.bad(TYPE, format!("{other:?} is not supported by this architecture")));
+        }
+        let trained = hyper.size("context_length", usize::MAX)?;
+        let original = hyper.opt_size("rope.scaling.original_context_length", usize::MAX)?;
+        let long = LongRope {
+            original_context: original.unwrap_or(trained),
+            magnitude: hyper.opt_positive("rope.scaling.attn_factor")?.unwrap_or(1.0),
+        };
+        Ok(RopeParams {
+            dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
+            base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
+            scaling: RopeScaling::Long(long),
+        })
+    }
+
     /// Reads how much of a head is turned; all of it where the file does not say.
     pub(crate) fn read_dims(hyper: &Hyper, key: &str, head_dim: usize) -> Result<usize, ModelError> {
         let dims = hyper.opt_size(key, head_dim)?.unwrap_or(head_dim);
@@ -70,6 +100,21 @@ impl RopeScaling {
             Some("yarn") => Ok(RopeScaling::Yarn(Yarn::read(hyper, factor)?)),
             Some(other) => Err(hyper.bad(TYPE, format!("{other:?} is not supported by this architecture"))),
         }
+    }
+}
+
+impl LongRope {
+    /// Takes `rope_factors_short` and `rope_factors_long` if the file has them, and gives those for sequences of up to
+    /// `context` tokens. One model has one list: a token's key must not depend on how long its sequence becomes.
+    pub(crate) fn divisors(
+        &self,
+        weights: &Weights,
+        pairs: usize,
+        context: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        let short = weights.opt_vector("rope_factors_short.weight", pairs)?;
+        let long = weights.opt_vector("rope_factors_long.weight", pairs)?;
+        Ok(if context > self.original_context { long } else { short })
     }
 }
 

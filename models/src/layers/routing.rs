@@ -42,6 +42,12 @@ impl Routing {
     pub(crate) const SOFTMAX_OF_CHOSEN: Routing =
         Routing { scores: Scores::Softmax, normalised: true, scale: 1.0, groups: None };
 
+    /// Shares of all experts, which the chosen ones keep.
+    pub(crate) const SOFTMAX_OF_ALL: Routing = Routing { normalised: false, ..Routing::SOFTMAX_OF_CHOSEN };
+
+    /// Sigmoids, those of the chosen ones made to sum to 1.
+    pub(crate) const SIGMOID: Routing = Routing { scores: Scores::Sigmoid, ..Routing::SOFTMAX_OF_CHOSEN };
+
     /// Reads the keys of families that say how they choose; `default` where they do not. A group is judged by its two
     /// best experts (DeepSeek-AI, 2024).
     pub(crate) fn read(hyper: &Hyper, experts: usize, default: Routing) -> Result<Self, ModelError> {
@@ -188,7 +194,7 @@ mod tests {
         let (experts, weights) = chosen(&of_chosen, &LOGITS, 2, None);
         assert_eq!(experts, [0, 2]);
         assert_near(&weights, &[0.625, 0.375]);
-        let of_all = Routing { normalised: false, scale: 2.0, ..of_chosen };
+        let of_all = Routing { scale: 2.0, ..Routing::SOFTMAX_OF_ALL };
         assert_near(&chosen(&of_all, &LOGITS, 2, None).1, &[1.0, 0.6]);
         let (_, far_apart) = chosen(&of_chosen, &[1000.0, -1000.0], 2, None);
         assert_eq!(far_apart, [1.0, 0.0], "a distance beyond all bounds");
@@ -200,8 +206,8 @@ mod tests {
         let (experts, weights) = chosen(&of_chosen, &LOGITS, 2, Some(&[-0.5, 0.0, 0.0, 0.3]));
         assert_eq!(experts, [3, 2], "0.0, 0.1, 0.3 and 0.4 are compared");
         assert_near(&weights, &[0.25, 0.75]);
-        let sigmoid = Routing { scores: Scores::Sigmoid, ..of_chosen };
-        let (experts, weights) = chosen(&sigmoid, &[0.0, 3f32.ln(), -3f32.ln()], 2, Some(&[0.0, 0.0, 9.0]));
+        let (experts, weights) =
+            chosen(&Routing::SIGMOID, &[0.0, 3f32.ln(), -3f32.ln()], 2, Some(&[0.0, 0.0, 9.0]));
         assert_eq!(experts, [2, 1], "0.5, 0.75 and 9.25 are compared");
         assert_near(&weights, &[0.25, 0.75]);
     }
@@ -209,7 +215,7 @@ mod tests {
     #[test]
     fn only_the_best_groups_are_looked_into() {
         let groups = |used, judged_by| Some(ExpertGroups { count: 3, used, judged_by });
-        let sigmoid = Routing { scores: Scores::Sigmoid, normalised: false, ..Routing::SOFTMAX_OF_CHOSEN };
+        let sigmoid = Routing { normalised: false, ..Routing::SIGMOID };
         let logits = [9.0, -9.0, 1.0, 2.0, -9.0, -9.0];
         let with = |groups| chosen(&Routing { groups, ..sigmoid }, &logits, 2, None).0;
         assert_eq!(with(None), [0, 3]);

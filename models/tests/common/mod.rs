@@ -17,7 +17,7 @@ pub fn golden(name: &str) -> GgufFile {
 /// The logits after each of [`TOKENS`] tokens, always the same ones.
 pub fn logits(model: &dyn CausalLm) -> Vec<Vec<f32>> {
     let layout = &model.config().kv_layout;
-    let blocks = vec![2; layout.windows().len()];
+    let blocks = vec![2; layout.groups().len()];
     let mut kv = KvCache::new(layout, &blocks, 16, KvType::F32, &Device::Cpu).expect("a small cache");
     let tokens: Vec<u32> = (0..TOKENS as u32).map(|i| 17 * i % 512).collect();
     let mut batch = ForwardBatch::default();
