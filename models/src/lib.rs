@@ -22,6 +22,7 @@ mod rows;
 mod split;
 mod weights;
 
+mod deepseek2;
 mod ernie4_5;
 mod gemma2;
 mod gemma3;

@@ -7,8 +7,8 @@ use lantern_gguf::GgufFile;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
-    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2, olmoe, phi3,
-    qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+    deepseek2, ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2,
+    olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
 };
 
 /// How a family reads a file.
@@ -24,6 +24,7 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
 const FAMILIES: &[(&str, Family)] = &[
+    ("deepseek2", deepseek2::FAMILY),
     ("ernie4_5", ernie4_5::FAMILY),
     ("ernie4_5-moe", ernie4_5::FAMILY),
     ("gemma2", gemma2::FAMILY),

@@ -48,8 +48,8 @@ impl Routing {
     /// Sigmoids, those of the chosen ones made to sum to 1.
     pub(crate) const SIGMOID: Routing = Routing { scores: Scores::Sigmoid, ..Routing::SOFTMAX_OF_CHOSEN };
 
-    /// Reads the keys of families that say how they choose; `default` where they do not. A group is judged by its two
-    /// best experts (DeepSeek-AI, 2024).
+    /// Reads the keys of families that say how they choose; `default` where they do not. A group is judged by its best
+    /// expert where scores are a softmax (DeepSeek V2), by its two best where they are sigmoids (DeepSeek V3).
     pub(crate) fn read(hyper: &Hyper, experts: usize, default: Routing) -> Result<Self, ModelError> {
         const FUNCTION: &str = "expert_gating_func";
         let scores = match hyper.opt_u32(FUNCTION)? {
@@ -70,7 +70,7 @@ impl Routing {
             return Err(hyper.bad("expert_group_count", reason));
         }
         let used = hyper.opt_size("expert_group_used_count", count)?.unwrap_or(count);
-        let judged_by = 2.min(experts / count);
+        let judged_by = if scores == Scores::Softmax { 1 } else { 2.min(experts / count) };
         Ok(Routing {
             scores,
             normalised: hyper.opt_bool("expert_weights_norm")?.unwrap_or(default.normalised),
