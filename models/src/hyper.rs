@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use lantern_gguf::{GgufError, GgufFile, Metadata, Value};
 
+use crate::layers::NormKind;
 use crate::{KvLayout, ModelConfig, ModelError};
 
 /// Keys that say nothing about the computation.
@@ -41,6 +42,7 @@ pub(crate) struct Sizes {
     pub(crate) n_kv_heads: usize,
     pub(crate) head_dim: usize,
     pub(crate) norm_eps: f64,
+    pub(crate) norm_kind: NormKind,
     pub(crate) vocab: usize,
 }
 
@@ -175,7 +177,10 @@ impl<'a> Hyper<'a> {
 
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
-        let key = "attention.layer_norm_rms_epsilon";
+        // A file has one of them, for the kind of norms that it has.
+        let of_layers = "attention.layer_norm_epsilon";
+        let is_of_layers = self.file.metadata().get(&self.key(of_layers)).is_some();
+        let key = if is_of_layers { of_layers } else { "attention.layer_norm_rms_epsilon" };
         let eps = self.opt_f32(key)?.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
         if eps < 0.0 {
             return Err(self.bad(key, format!("it is {eps}")));
@@ -239,6 +244,7 @@ impl<'a> Hyper<'a> {
             feed_forward,
             vocab: self.vocab_size()?,
             norm_eps: self.norm_eps()?,
+            norm_kind: NormKind::Rms,
             hidden,
             n_heads,
             n_kv_heads,

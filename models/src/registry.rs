@@ -8,7 +8,7 @@ use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
     deepseek2, ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2,
-    olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+    olmoe, phi3, phimoe, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
 };
 
 /// How a family reads a file.
@@ -40,6 +40,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("olmo2", olmo2::FAMILY),
     ("olmoe", olmoe::FAMILY),
     ("phi3", phi3::FAMILY),
+    ("phimoe", phimoe::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen2moe", qwen2moe::FAMILY),
     ("qwen3", qwen3::FAMILY),

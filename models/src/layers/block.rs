@@ -1,6 +1,6 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, Norm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
@@ -8,12 +8,12 @@ use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 /// Attention, or what stands in its place, and a network, each between the norms it has and added to what it was given.
 pub(crate) struct Block {
     compute: Compute,
-    attention_norm: Option<RmsNorm>,
+    attention_norm: Option<Norm>,
     mixer: Mixer,
-    post_attention_norm: Option<RmsNorm>,
-    network_norm: Option<RmsNorm>,
+    post_attention_norm: Option<Norm>,
+    network_norm: Option<Norm>,
     network: Network,
-    post_network_norm: Option<RmsNorm>,
+    post_network_norm: Option<Norm>,
     rope: BlockRope,
     /// Factor of what is added.
     residual_scale: Option<f32>,
@@ -113,8 +113,7 @@ impl Block {
         network: Network,
     ) -> Result<Self, ModelError> {
         let norm = |name: Option<&str>| {
-            let norm = |name| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
-            name.map(norm).transpose()
+            name.map(|name| weights.norm(&format!("blk.{layer}.{name}"), sizes)).transpose()
         };
         Ok(Block {
             compute: weights.split().block(layer).clone(),
@@ -172,7 +171,7 @@ impl Block {
     }
 
     /// Adds what a part of the block made, behind its norm.
-    fn add(&self, x: &mut Rows, made: Rows, norm: &Option<RmsNorm>) -> Result<(), ModelError> {
+    fn add(&self, x: &mut Rows, made: Rows, norm: &Option<Norm>) -> Result<(), ModelError> {
         let mut made = match norm {
             Some(norm) => norm.forward(&made)?,
             None => made,
@@ -186,7 +185,7 @@ impl Block {
 
 /// What a part of the block makes of rows behind their norm.
 fn with_norm(
-    norm: &Option<RmsNorm>,
+    norm: &Option<Norm>,
     x: &Rows,
     part: impl FnOnce(&Rows) -> Result<Rows, ModelError>,
 ) -> Result<Rows, ModelError> {

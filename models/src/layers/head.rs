@@ -1,13 +1,14 @@
 //! From hidden states to logits.
 
-use super::{Linear, RmsNorm};
+use super::{Linear, Norm};
+use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ModelError, Weights};
 
 /// Final norm and output layer.
 pub(crate) struct Head {
     compute: Compute,
-    norm: RmsNorm,
+    norm: Norm,
     output: Linear,
     scale: Option<f32>,
     softcap: Option<f32>,
@@ -16,9 +17,19 @@ pub(crate) struct Head {
 impl Head {
     /// Takes `output_norm` and `output`, or the embedding's matrix where the file has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
+        let norm = weights.rms_norm("output_norm", hidden, eps)?;
+        Self::with_norm(weights, hidden, vocab, Norm::Rms(norm))
+    }
+
+    /// As [`Self::load`], with the kind of norm that the family has.
+    pub(crate) fn of_sizes(weights: &Weights, sizes: &Sizes) -> Result<Self, ModelError> {
+        Self::with_norm(weights, sizes.hidden, sizes.vocab, weights.norm("output_norm", sizes)?)
+    }
+
+    fn with_norm(weights: &Weights, hidden: usize, vocab: usize, norm: Norm) -> Result<Self, ModelError> {
         Ok(Head {
             compute: weights.split().head().clone(),
-            norm: weights.rms_norm("output_norm", hidden, eps)?,
+            norm,
             output: weights.output(vocab, hidden)?,
             scale: None,
             softcap: None,
@@ -35,13 +46,18 @@ impl Head {
         Head { softcap, ..self }
     }
 
+    /// Rows behind the final norm.
+    pub(crate) fn normed(&self, x: Rows) -> Result<Rows, ModelError> {
+        self.norm.forward(&x.on(&self.compute)?)
+    }
+
     /// Replaces `logits` by those of `x`, `[rows, vocab]`.
     pub(crate) fn forward(&self, x: Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
         if x.is_empty() {
             logits.clear();
             return Ok(());
         }
-        let normed = self.norm.forward(&x.on(&self.compute)?)?;
+        let normed = self.normed(x)?;
         self.output.forward_to(&normed, logits)?;
         if let Some(factor) = self.scale {
             match &normed {

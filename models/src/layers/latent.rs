@@ -40,6 +40,8 @@ impl LatentParams {
             head_dim: self.turned + self.latent,
             scale,
             window: None,
+            ahead: 0,
+            in_one_pass: false,
             softcap: None,
             query_scale: None,
         }

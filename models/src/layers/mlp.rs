@@ -120,6 +120,7 @@ pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Resul
     Ok(match activation {
         Activation::Silu => (gate.silu()? * up)?,
         Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::Gelu => (gate.gelu_erf()? * up)?,
         Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
         Activation::ClampedSwiglu => {
             let gate = gate.minimum(f64::from(SWIGLU_LIMIT))?;
