@@ -15,15 +15,16 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Takes `output_norm` and `output`, or the embedding's matrix where the file has no `output`.
+    /// Takes `output_norm`, which LFM2's files call `token_embd_norm`, and `output`, or the embedding's matrix where the file
+    /// has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
-        let norm = weights.rms_norm("output_norm", hidden, eps)?;
+        let norm = weights.rms_norm(norm_name(weights), hidden, eps)?;
         Self::with_norm(weights, hidden, vocab, Norm::Rms(norm))
     }
 
     /// As [`Self::load`], with the kind of norm that the family has.
     pub(crate) fn of_sizes(weights: &Weights, sizes: &Sizes) -> Result<Self, ModelError> {
-        Self::with_norm(weights, sizes.hidden, sizes.vocab, weights.norm("output_norm", sizes)?)
+        Self::with_norm(weights, sizes.hidden, sizes.vocab, weights.norm(norm_name(weights), sizes)?)
     }
 
     fn with_norm(weights: &Weights, hidden: usize, vocab: usize, norm: Norm) -> Result<Self, ModelError> {
@@ -73,4 +74,8 @@ impl Head {
         }
         Ok(())
     }
+}
+
+fn norm_name(weights: &Weights) -> &'static str {
+    if weights.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" }
 }
