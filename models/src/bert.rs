@@ -6,8 +6,8 @@
 use crate::embedder::{Embedder, EmbedderFamily, Encoder, Pooling};
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Embedding, GatedMlp, LayerNorm, Linear, Rope, RopePairs,
-    RopeParams, RopeTable,
+    Activation, Attention, AttentionParams, Embedding, GatedMlp, LayerNorm, Rope, RopePairs, RopeParams,
+    RopeTable,
 };
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
@@ -47,13 +47,8 @@ struct Block {
     compute: Compute,
     attention: Attention,
     attention_norm: LayerNorm,
-    network: Network,
+    network: GatedMlp,
     network_norm: LayerNorm,
-}
-
-enum Network {
-    Plain { up: Linear, down: Linear },
-    Gated(GatedMlp),
 }
 
 impl Bert {
@@ -64,7 +59,9 @@ impl Bert {
         attention: AttentionParams,
         rope: Option<RopeParams>,
     ) -> Result<Self, ModelError> {
-        let (hidden, is_gated) = (sizes.hidden, rope.is_some());
+        let hidden = sizes.hidden;
+        // Rotary embeddings and gates came together.
+        let activation = if rope.is_some() { Activation::Silu } else { Activation::Gelu };
         let positions = match &rope {
             None => Some(weights.table("position_embd", config.context_length, hidden)?),
             Some(_) => None,
@@ -74,7 +71,7 @@ impl Bert {
             .then(|| weights.table("token_types", weights.vectors_in("token_types"), hidden))
             .transpose()?;
         let blocks = 0..sizes.n_layers;
-        let block = |layer| Block::load(weights, layer, sizes, attention, is_gated);
+        let block = |layer| Block::load(weights, layer, sizes, attention, activation);
         Ok(Bert {
             tokens: weights.table("token_embd", sizes.vocab, hidden)?,
             types,
@@ -116,25 +113,16 @@ impl Block {
         layer: usize,
         sizes: &Sizes,
         attention: AttentionParams,
-        is_gated: bool,
+        activation: Activation,
     ) -> Result<Self, ModelError> {
         let Sizes { hidden, feed_forward, norm_eps, .. } = *sizes;
         let prefix = format!("blk.{layer}");
-        let linear =
-            |name: &str, inputs, outputs| weights.linear(&format!("{prefix}.{name}"), inputs, outputs);
         let norm = |name: &str| weights.layer_norm(&format!("{prefix}.{name}"), hidden, norm_eps);
-        let network = match is_gated {
-            true => Network::Gated(GatedMlp::load(weights, &prefix, hidden, feed_forward, Activation::Silu)?),
-            false => Network::Plain {
-                up: linear("ffn_up", hidden, feed_forward)?,
-                down: linear("ffn_down", feed_forward, hidden)?,
-            },
-        };
         Ok(Block {
             compute: weights.split().block(layer).clone(),
             attention: Attention::load(weights, layer, hidden, attention)?,
             attention_norm: norm("attn_output_norm")?,
-            network,
+            network: GatedMlp::load(weights, &prefix, hidden, feed_forward, activation)?,
             network_norm: norm("layer_output_norm")?,
         })
     }
@@ -151,24 +139,5 @@ impl Block {
         self.attention_norm.apply(x)?;
         x.add(self.network.forward(x)?)?;
         self.network_norm.apply(x)
-    }
-}
-
-impl Network {
-    fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
-        match self {
-            Network::Gated(mlp) => mlp.forward(x),
-            Network::Plain { up, down } => {
-                let mut inner = up.forward(x)?;
-                match &mut inner {
-                    Rows::Host(x) => {
-                        let (pool, x) = x.pool_and_values();
-                        lantern_kernels::activate(pool, Activation::Gelu, x);
-                    }
-                    Rows::Tensor(x) => *x = x.gelu_erf()?,
-                }
-                down.forward(&inner)
-            }
-        }
     }
 }

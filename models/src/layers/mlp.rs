@@ -130,7 +130,7 @@ impl GatedMlp {
 
 /// Whether networks with this activation have gates.
 pub(super) fn has_gates(activation: Activation) -> bool {
-    activation != Activation::ReluSquared
+    !matches!(activation, Activation::Gelu | Activation::ReluSquared)
 }
 
 /// The two halves of rows of `2 * width` numbers, on a device.

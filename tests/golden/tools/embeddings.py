@@ -81,9 +81,9 @@ def vector(embedder: Embedder, model, dense: list[torch.Tensor], ids: list[int])
     return pooled / pooled.norm()
 
 
-def make(embedder: Embedder, out: Path, vocabularies: Path) -> dict:
+def make(embedder: Embedder, out: Path) -> dict:
     case = embedder.case
-    vocabulary = vocabularies / f"tiny-{case.vocabulary}.gguf"
+    vocabulary = generate.TOKENIZERS / f"tiny-{case.vocabulary}.gguf"
     model = generate.build(case)
     rng, width = torch.Generator().manual_seed(case.seed), model.config.hidden_size
     shapes = [(embedder.dense, width), (width, embedder.dense)] if embedder.dense else []
@@ -110,7 +110,6 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--converter", required=True, help="folder with llama.cpp's convert_hf_to_gguf.py")
     arguments.add_argument("--out", required=True, type=Path)
-    arguments.add_argument("--vocabularies", type=Path, default=generate.TOKENIZERS)
     arguments.add_argument("cases", nargs="*", help="all, if none is named")
     options = arguments.parse_args()
     export.use_converter(options.converter)
@@ -119,7 +118,7 @@ def main() -> None:
     manifest = options.out / "embeddings.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else []
     for name in options.cases or list(EMBEDDERS):
-        entry = make(EMBEDDERS[name], options.out, options.vocabularies)
+        entry = make(EMBEDDERS[name], options.out)
         entries = [other for other in entries if other["name"] != name] + [entry]
         manifest.write_text("[\n" + ",\n".join(json.dumps(each) for each in entries) + "\n]\n")
         print(name, entry["bytes"], "bytes")
