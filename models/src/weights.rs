@@ -94,6 +94,30 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
+    /// One linear layer of `count` matrices `<name>.weight` over the same inputs: their outputs stand beside each other.
+    pub(crate) fn stacked_linear(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<Linear, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let compute = self.split.of(&tensor.name);
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs * count, inputs), compute.pool())?;
+        let bytes = self.file.bytes(tensor)?;
+        let linear = Linear::new(matrix, &bytes, None, compute)?;
+        release_uploaded(&bytes, compute);
+        Ok(linear)
+    }
+
+    /// Rows of a matrix whose number no key tells, at most `most`.
+    pub(crate) fn rows_of(&self, name: &str, most: usize) -> Result<usize, ModelError> {
+        let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
+        let tensor = self.file.tensor(name).ok_or_else(missing)?;
+        Ok(tensor.shape.get(1).map_or(1, |&rows| rows.min(most as u64) as usize))
+    }
+
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
     /// them.
     pub(crate) fn experts(

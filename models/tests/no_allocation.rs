@@ -129,6 +129,7 @@ fn a_decode_step_allocates_nothing() {
         "granitehybrid-F32.gguf",
         "nemotron_h_moe-F32.gguf",
         "gptoss-MXFP4.gguf",
+        "gemma3n-F32.gguf",
         "gptoss-MXFP4.gguf",
         "mistral3-F32.gguf",
         "phi3-Q8_0.gguf",
