@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use lantern_gguf::GgufFile;
 use lantern_models::packed::{CopyWriter, Miss, Written};
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
-use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, PackedCopies};
+use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, PackedCopies, embedders};
 use tempfile::TempDir;
 
 const BLOCK: usize = 16;
@@ -95,6 +95,10 @@ fn every_golden_model_answers_the_same_from_its_copy() {
     let mut used = 0;
     for entry in fs::read_dir(golden()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        // What turns texts into vectors is not loaded with copies.
+        if embedders::is_embedder(&GgufFile::open(&golden().join(&name)).unwrap()) {
+            continue;
+        }
         let home = Home::with(&name);
         let plain = home.load_with(None);
         assert!(matches!(plain.copy, PackedCopy::None), "{name}: nobody asked for a copy");
