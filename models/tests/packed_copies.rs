@@ -100,6 +100,10 @@ fn every_golden_model_answers_the_same_from_its_copy() {
             continue;
         }
         let home = Home::with(&name);
+        // Those that turn texts into vectors answer nothing, and are small enough to be packed anew.
+        if embedders::is_embedder(&GgufFile::open(&home.model).unwrap()) {
+            continue;
+        }
         let plain = home.load_with(None);
         assert!(matches!(plain.copy, PackedCopy::None), "{name}: nobody asked for a copy");
         match home.load().copy {
