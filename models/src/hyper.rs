@@ -13,6 +13,13 @@ use crate::{KvLayout, ModelConfig, ModelError};
 /// Keys that say nothing about the computation.
 const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
 
+/// A file's hyper-parameters that are known to say nothing about the computation, and that no family reads.
+pub fn ignored_keys(file: &GgufFile) -> Vec<String> {
+    let Ok(architecture) = file.architecture() else { return Vec::new() };
+    let keys = WITHOUT_EFFECT.iter().map(|key| format!("{architecture}.{key}"));
+    keys.filter(|key| file.metadata().get(key).is_some()).collect()
+}
+
 /// Sizes beyond these are damage, not models. They keep later arithmetic far from overflow.
 pub(crate) const MAX_LAYERS: usize = 1024;
 pub(crate) const MAX_WIDTH: usize = 1 << 20;

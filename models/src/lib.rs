@@ -52,7 +52,7 @@ pub use compute::{Compute, LoadOptions};
 pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
-pub use hyper::Hyper;
+pub use hyper::{Hyper, ignored_keys};
 pub use kv_cache::KvCache;
 pub use lantern_kernels::is_slow;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lantern_app::{App, AppOptions};
-use lantern_engine::EngineInfo;
+use lantern_engine::{EngineInfo, TemplateSource};
 use lantern_hub::{HubError, ModelLibrary};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
@@ -71,6 +71,16 @@ pub fn note_slow_types(info: &EngineInfo) {
         let types = info.slow_types.join(", ");
         output::note(format!("note: {types} have no fast kernel yet, so this model answers slowly."));
     }
+}
+
+/// Says that a model's chat template is not the one in its file.
+pub fn note_template(info: &EngineInfo) {
+    let Some(fault) = &info.template_fault else { return };
+    output::note(match info.template {
+        Some(TemplateSource::Replaced(name)) => format!("note: {fault}; Lantern's “{name}” is used instead."),
+        Some(_) => format!("note: {fault}; it would be for conversations with tools."),
+        None => format!("note: {fault}; this model can continue text, but not chat."),
+    });
 }
 
 /// The application over the data directory. Remarks of its start go to standard error.

@@ -363,7 +363,7 @@ async fn a_repository_lists_its_files_and_one_is_chosen() {
 #[tokio::test]
 async fn all_pieces_of_a_split_model_are_one_download() {
     let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let shards = vec![content(900), content(SIZE), content(70_000)];
+    let shards = [content(900), content(SIZE), content(70_000)];
     let whole: u64 = shards.iter().map(|shard| shard.len() as u64).sum();
     let files = shards.iter().enumerate().map(|(i, bytes)| (shard(i, 3), bytes.clone())).collect();
     server.change(|state| state.files = files);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lantern_convert::{HfFolder, Source, SourceTensor};
 use lantern_gguf::GgufFile;
-use lantern_protocol::{ErrorInfo, LibraryModel};
+use lantern_protocol::{ErrorInfo, LibraryModel, RecommendedSampling};
 
 use super::scan::Found;
 use super::shards::{ModelStamp, shard_name};
-use crate::HubError;
+use crate::{HubError, recommended_sampling};
 
 /// Headers by path, each valid for one size and time of change.
 #[derive(Default)]
@@ -25,6 +25,7 @@ struct Header {
     context_length: Option<u32>,
     parameters: Option<u64>,
     has_chat_template: bool,
+    recommended: Option<RecommendedSampling>,
     error: Option<ErrorInfo>,
 }
 
@@ -47,6 +48,7 @@ impl Headers {
             context_length: header.context_length,
             parameters: header.parameters,
             has_chat_template: header.has_chat_template,
+            recommended: header.recommended,
             error: header.error,
         }
     }
@@ -97,6 +99,7 @@ fn failed(error: HubError) -> Header {
         context_length: None,
         parameters: None,
         has_chat_template: false,
+        recommended: None,
         error: Some(error.info()),
     }
 }
@@ -114,6 +117,7 @@ fn read(file: &GgufFile) -> Header {
             file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
         ),
         has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
+        recommended: recommended_sampling(metadata),
         error: None,
         architecture,
     }
@@ -131,6 +135,7 @@ fn read_folder(folder: &HfFolder) -> Header {
         context_length: context.and_then(|key| metadata.opt_u32(&key).ok().flatten()),
         parameters: Some(tensors.iter().map(values).fold(0, u64::saturating_add)),
         has_chat_template: metadata.get("tokenizer.chat_template").is_some(),
+        recommended: recommended_sampling(metadata),
         error: None,
         architecture,
     }
