@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
+use crate::embedders;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
@@ -146,6 +147,9 @@ fn load_from<T>(
 
 fn family(file: &GgufFile) -> Result<&'static Family, ModelError> {
     let architecture = file.architecture()?;
+    if embedders::is_embedder(file) {
+        return Err(ModelError::OnlyEmbeds { found: architecture.to_owned() });
+    }
     match FAMILIES.iter().find(|(name, _)| *name == architecture) {
         Some((_, family)) => Ok(family),
         None => Err(ModelError::UnknownArchitecture {

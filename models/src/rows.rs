@@ -93,6 +93,14 @@ impl Rows {
         Ok(())
     }
 
+    /// All their numbers, in memory.
+    pub(crate) fn into_values(self) -> Result<Vec<f32>, ModelError> {
+        match self {
+            Rows::Host(x) => Ok(x.to_vec()),
+            Rows::Tensor(x) => Ok(x.flatten_all()?.to_vec1()?),
+        }
+    }
+
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         match self {

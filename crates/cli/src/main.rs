@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, doctor, import, inspect, list, logits, perplexity, pull, quantize, rm, run,
-    serve, template, tokenize,
+    bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, pull, quantize, rm,
+    run, serve, template, tokenize,
 };
 use error::CliError;
 
@@ -62,6 +62,8 @@ enum Command {
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
     Logits(logits::Args),
+    /// Turn texts into vectors
+    Embed(embed::Args),
     /// Show the tokens that a text becomes, and the text they become again
     Tokenize(tokenize::Args),
     /// Show the text that a chat template makes of a conversation
@@ -99,6 +101,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
         Command::Perplexity(args) => perplexity::run(args),

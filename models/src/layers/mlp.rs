@@ -162,7 +162,7 @@ fn only_large_of_tensor(x: &Tensor, deviations: f32) -> Result<Tensor, ModelErro
 
 /// Whether networks with this activation have gates.
 pub(super) fn has_gates(activation: Activation) -> bool {
-    activation != Activation::ReluSquared
+    !matches!(activation, Activation::Gelu | Activation::ReluSquared)
 }
 
 /// The two halves of rows of `2 * width` numbers, on a device.
@@ -175,6 +175,7 @@ pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Resul
     Ok(match activation {
         Activation::Silu => (gate.silu()? * up)?,
         Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::Gelu => (gate.gelu_erf()? * up)?,
         Activation::ReluSquared => (gate.relu()?.sqr()? * up)?,
         Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
         Activation::ClampedSwiglu => {

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod catalogue;
 pub mod chat;
 pub mod doctor;
+pub mod embed;
 pub mod import;
 pub mod inspect;
 pub mod list;
