@@ -172,6 +172,17 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A list of numbers, when the key is there.
+    pub(crate) fn opt_floats(&self, key: &str) -> Result<Option<Vec<f32>>, ModelError> {
+        let numbers = self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))?;
+        match numbers {
+            Some(numbers) if numbers.iter().any(|x| !x.is_finite()) => {
+                Err(self.bad(key, format!("it is {numbers:?}")))
+            }
+            numbers => Ok(numbers),
+        }
+    }
+
     /// Takes a key whose value does not change what the family computes.
     pub(crate) fn ignore(&self, key: &str) {
         self.read.borrow_mut().insert(key.to_owned());
@@ -304,7 +315,8 @@ impl<'a> Hyper<'a> {
         Ok(config)
     }
 
-    fn refuse_unread(&self) -> Result<(), ModelError> {
+    /// Refuses the file when it has keys of this architecture that nobody read.
+    pub(crate) fn refuse_unread(&self) -> Result<(), ModelError> {
         let prefix = self.key("");
         let read = self.read.borrow();
         let unread = |key: &&str| {

@@ -54,6 +54,14 @@ impl Rows {
         }
     }
 
+    /// The same again.
+    pub(crate) fn copied(&self) -> Result<Rows, ModelError> {
+        Ok(match self {
+            Rows::Host(x) => Rows::Host(x.columns(0, x.width)),
+            Rows::Tensor(x) => Rows::Tensor(x.clone()),
+        })
+    }
+
     /// Multiplies everything with `factor`.
     pub(crate) fn scale(&mut self, factor: f32) -> Result<(), ModelError> {
         match self {

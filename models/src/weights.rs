@@ -93,6 +93,22 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
+    /// A linear layer over the pixels of patches, which files keep as `[columns, lines, channels, outputs]`.
+    pub(crate) fn patch_linear(
+        &self,
+        name: &str,
+        patch: [usize; 3],
+        outputs: usize,
+    ) -> Result<Linear, ModelError> {
+        let [columns, lines, channels] = patch;
+        let tensor = self.tensor(&format!("{name}.weight"), &[columns, lines, channels, outputs])?;
+        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        let compute = self.split.of(&tensor.name);
+        let inputs = columns * lines * channels;
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
+        Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
+    }
+
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
     /// them.
     pub(crate) fn experts(
