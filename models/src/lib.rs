@@ -29,6 +29,7 @@ mod bert;
 mod ernie4_5;
 mod gemma2;
 mod gemma3;
+mod gemma3n;
 mod gemma4;
 mod gemma_embedding;
 mod glm4;
@@ -57,7 +58,7 @@ pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach}
 pub use embedder::{Embedder, Pooling};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;
-pub use hyper::Hyper;
+pub use hyper::{Hyper, ignored_keys};
 pub use kv_cache::KvCache;
 pub use lantern_kernels::is_slow;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};

@@ -62,6 +62,25 @@ impl Rows {
         })
     }
 
+    /// Adds to each row a share of the one in its place in `other`, which stands in a column of `shares`.
+    pub(crate) fn add_shares(
+        &mut self,
+        other: &Rows,
+        shares: &Rows,
+        column: usize,
+    ) -> Result<(), ModelError> {
+        let part = match (other.copied()?, shares.columns(column, 1)?) {
+            (Rows::Host(mut part), Rows::Host(shares)) => {
+                let (pool, values) = part.pool_and_values();
+                lantern_kernels::scale_rows(pool, values, &shares)?;
+                Rows::Host(part)
+            }
+            (Rows::Tensor(part), Rows::Tensor(shares)) => Rows::Tensor(part.broadcast_mul(&shares)?),
+            _ => return Err(ModelError::BadBatch("rows in memory meet rows on a device".to_owned())),
+        };
+        self.add(part)
+    }
+
     /// Multiplies everything with `factor`.
     pub(crate) fn scale(&mut self, factor: f32) -> Result<(), ModelError> {
         match self {

@@ -109,6 +109,23 @@ impl<'a> Weights<'a> {
         Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
     }
 
+    /// One linear layer of `count` matrices `<name>.weight` over the same inputs: their outputs stand beside each other.
+    pub(crate) fn stacked_linear(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<Linear, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let compute = self.split.of(&tensor.name);
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs * count, inputs), compute.pool())?;
+        let bytes = self.file.bytes(tensor)?;
+        let linear = Linear::new(matrix, &bytes, None, compute)?;
+        release_uploaded(&bytes, compute);
+        Ok(linear)
+    }
+
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
     /// them.
     pub(crate) fn experts(

@@ -2,6 +2,7 @@
 
 mod downloads;
 mod embedder;
+mod folders;
 mod library;
 mod slot;
 
@@ -14,6 +15,7 @@ use lantern_hub::{Hub, HubOptions, ModelLibrary};
 use crate::AppError;
 
 pub use embedder::Texts;
+pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
 /// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.

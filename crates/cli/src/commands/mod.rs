@@ -11,6 +11,7 @@ pub mod list;
 pub mod logits;
 pub mod perplexity;
 pub mod pull;
+pub mod quantize;
 pub mod rm;
 pub mod run;
 pub mod serve;

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn halving_weighs_by_a_triangle() {
-        // Along a row of four grey pixels: 3/8, 3/8 and 1/8 around the first place, whose fourth share lies outside.
+        // Of four shares around each place one lies outside, and the other three are made to sum to 1.
         let pixels: Vec<u8> = [70, 140, 210, 0].iter().flat_map(|&grey| [grey; 3]).collect();
         let halved = bilinear(&pixels, [4, 1], [2, 1]);
         assert_eq!(halved[..3], [120; 3], "(3 * 70 + 3 * 140 + 210) / 7");
