@@ -7,10 +7,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use lantern_convert::{FileType, is_model_folder};
 use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
+use super::folders::file_of_folder;
 use crate::{App, AppError, lock};
 
 /// A model in memory. It stays there at least as long as this handle, so hold it while a stream of it is read.
@@ -198,16 +200,20 @@ impl App {
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
         let options = key.options(self.0.models.layers, packed);
-        let (id, path) = (model.id.clone(), key.path.clone());
-        let result = tokio::task::spawn_blocking(move || {
+        let (id, path, home) = (model.id.clone(), key.path.clone(), self.0.home.clone());
+        let result = tokio::task::spawn_blocking(move || -> Result<Engine, AppError> {
             // First out, then in: two models at once may not fit.
             drop(old);
-            Engine::load(&path, options)
+            let path = match is_model_folder(&path) {
+                true => file_of_folder(&home, &path, FileType::Keep)?,
+                false => path,
+            };
+            Ok(Engine::load(&path, options)?)
         })
         .await;
         let result = match result {
             Ok(Ok(engine)) => Ok(LoadedModel { id, engine: Arc::new(engine) }),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => Err(error),
             Err(panic) => Err(AppError::internal(panic)),
         };
         let state = slot.enter(key, &model, &result);
