@@ -22,6 +22,7 @@ mod placement;
 pub mod registry;
 mod rows;
 mod split;
+pub mod vision;
 mod weights;
 
 mod bert;
