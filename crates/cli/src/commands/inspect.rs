@@ -123,7 +123,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     // A model that cannot be used is worth looking into as well, so its error is no reason to stop here.
     let path = match lantern_app::model_folder(&args.model) {
         Some(_) => place::model_path(&args.model)?,
-        None => PathBuf::from(place::library()?.find(&args.model)?.path),
+        None => place::file_of(&place::library()?.find(&args.model)?)?,
     };
     let report = inspect(&path, &args)?;
     if args.json { output::json(&report) } else { print(&report) }
