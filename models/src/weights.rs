@@ -9,7 +9,8 @@ use std::sync::Arc;
 use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
-use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, RmsNorm};
+use crate::hyper::Sizes;
+use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, Norm, NormKind, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
 use crate::{Compute, ModelError, Split};
 
@@ -93,6 +94,22 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
+    /// A linear layer over the pixels of patches, which files keep as `[columns, lines, channels, outputs]`.
+    pub(crate) fn patch_linear(
+        &self,
+        name: &str,
+        patch: [usize; 3],
+        outputs: usize,
+    ) -> Result<Linear, ModelError> {
+        let [columns, lines, channels] = patch;
+        let tensor = self.tensor(&format!("{name}.weight"), &[columns, lines, channels, outputs])?;
+        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        let compute = self.split.of(&tensor.name);
+        let inputs = columns * lines * channels;
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
+        Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
+    }
+
     /// One linear layer of `count` matrices `<name>.weight` over the same inputs: their outputs stand beside each other.
     pub(crate) fn stacked_linear(
         &self,
@@ -108,13 +125,6 @@ impl<'a> Weights<'a> {
         let linear = Linear::new(matrix, &bytes, None, compute)?;
         release_uploaded(&bytes, compute);
         Ok(linear)
-    }
-
-    /// Rows of a matrix whose number no key tells, at most `most`.
-    pub(crate) fn rows_of(&self, name: &str, most: usize) -> Result<usize, ModelError> {
-        let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
-        let tensor = self.file.tensor(name).ok_or_else(missing)?;
-        Ok(tensor.shape.get(1).map_or(1, |&rows| rows.min(most as u64) as usize))
     }
 
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
@@ -141,6 +151,14 @@ impl<'a> Weights<'a> {
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
         RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.split.of(name).device())
+    }
+
+    /// A norm over whole rows, of the kind that the family has.
+    pub(crate) fn norm(&self, name: &str, sizes: &Sizes) -> Result<Norm, ModelError> {
+        Ok(match sizes.norm_kind {
+            NormKind::Rms => Norm::Rms(self.rms_norm(name, sizes.hidden, sizes.norm_eps)?),
+            NormKind::Layer => Norm::Layer(self.layer_norm(name, sizes.hidden, sizes.norm_eps)?),
+        })
     }
 
     /// Layer normalisation over rows of `width`, by `<name>.weight` and `<name>.bias`.

@@ -122,10 +122,11 @@ impl App {
         Ok(self.model_state().await)
     }
 
-    /// Takes the model out of memory; answers still being written keep it there until they end.
+    /// Takes the model out of memory, and the one that makes vectors; answers still being written keep it there until they
+    /// end.
     pub async fn unload_model(&self) -> Result<(), AppError> {
         let _turn = self.0.models.slot.turn.lock().await;
-        let old = self.0.models.slot.leave(ModelState::Unloaded);
+        let old = (self.0.models.slot.leave(ModelState::Unloaded), self.0.models.embedder.leave().await);
         // Frees gigabytes and waits for the engine's thread: not on a runtime thread.
         let freed = tokio::task::spawn_blocking(move || drop(old)).await;
         self.emit(AppEvent::ModelChanged { model: ModelState::Unloaded });
