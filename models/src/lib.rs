@@ -18,6 +18,7 @@ mod model_bytes;
 pub mod packed;
 mod placement;
 pub mod registry;
+mod resident;
 mod rows;
 mod split;
 mod weights;
