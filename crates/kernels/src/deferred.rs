@@ -134,8 +134,7 @@ mod tests {
         let bytes: Vec<u8> = (0..4 * 20 * 68).map(|i| (i * i % 61) as u8).collect();
         let new = || QMatrix::new(GgmlType::Q8_0, shape, bytes.clone().into()).unwrap();
         let arena = Arena::new(1 << 20).unwrap();
-        let (packed, deferred) =
-            (new().pack(&arena, &pool).unwrap(), new().pack_when_used(&arena).unwrap());
+        let (packed, deferred) = (new().pack(&arena, &pool).unwrap(), new().pack_when_used(&arena).unwrap());
         let x: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
         let product = |weights: &QMatrix, expert| {
             let mut out = vec![f32::NAN; 20];
