@@ -2,10 +2,10 @@
 
 pub use lantern_kernels::AttentionSeq as BatchSeq;
 
-use crate::{KvCache, ModelConfig, ModelError, first_seen};
+use crate::{KvCache, ModelConfig, ModelError, Reach};
 
-/// Stands in a block table for a block that a sequence has let go.
-pub const GONE: u32 = u32::MAX;
+/// Stands in a block table for a block that a sequence has let go, or where it keeps no state.
+pub const GONE: u32 = lantern_kernels::NO_BLOCK;
 
 /// Rows of tokens, those of one sequence beside each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct ForwardBatch {
     pub positions: Vec<u32>,
     /// The sequences; together they cover all rows in order.
     pub seqs: Vec<BatchSeq>,
-    /// Where each group of layers keeps keys and values, in the order of [`crate::KvLayout::windows`].
+    /// Where each group of layers keeps keys and values, in the order of [`crate::KvLayout::groups`].
     pub groups: Vec<GroupBlocks>,
     /// Rows whose logits are wanted.
     pub logit_rows: Vec<u32>,
@@ -25,7 +25,7 @@ pub struct ForwardBatch {
 /// Where one group of layers keeps the keys and values of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupBlocks {
-    /// Where each row's key and value go: `block * block_size + offset`.
+    /// Where each row's key and value go: `block * block_size + offset`. Layers with a state do not look at them.
     pub slots: Vec<u32>,
     /// The blocks of all sequences; [`BatchSeq::first_block`] says where each one's begin, for all groups alike. What
     /// no row of a sequence sees may be [`GONE`].
@@ -150,8 +150,8 @@ impl ForwardBatch {
             let (given, groups) = (self.groups.len(), kv.groups().len());
             return fail(format!("blocks for {given} groups of layers, the cache has {groups}"));
         }
-        kv.groups().enumerate().try_for_each(|(group, (window, n_blocks))| {
-            self.check_group(group, window, n_blocks, kv.block_size())
+        kv.groups().enumerate().try_for_each(|(group, (reach, n_blocks))| {
+            self.check_group(group, reach, n_blocks, kv.block_size())
         })
     }
 
@@ -159,7 +159,7 @@ impl ForwardBatch {
     fn check_group(
         &self,
         group: usize,
-        window: Option<u32>,
+        reach: Reach,
         n_blocks: usize,
         block_size: usize,
     ) -> Result<(), ModelError> {
@@ -169,7 +169,9 @@ impl ForwardBatch {
             return fail(format!("{} tokens, {} slots", self.rows(), slots.len()));
         }
         let n_slots = n_blocks * block_size;
-        if let Some(&slot) = slots.iter().find(|&&slot| slot as usize >= n_slots) {
+        if reach != Reach::State
+            && let Some(&slot) = slots.iter().find(|&&slot| slot as usize >= n_slots)
+        {
             return fail(format!("slot {slot} of {n_slots}"));
         }
         for seq in &self.seqs {
@@ -182,9 +184,16 @@ impl ForwardBatch {
                     block_tables.len()
                 ));
             }
-            let seen = first_seen(window, seq.context - seq.rows) / block_size;
-            if let Some(&block) = blocks[seen..].iter().find(|&&block| block as usize >= n_blocks) {
-                return fail(format!("block {block} of {n_blocks}"));
+            let start = seq.context - seq.rows;
+            let seen = reach.first_seen(start) / block_size;
+            let is_read = |index: usize| index == seen && start > 0;
+            let needed = |index: usize| reach != Reach::State || is_read(index) || index + 1 == blocks.len();
+            let is_missing = |index: usize| {
+                let block = blocks[index];
+                block as usize >= n_blocks && (block != GONE || needed(index))
+            };
+            if let Some(index) = (seen..blocks.len()).find(|&index| is_missing(index)) {
+                return fail(format!("block {} of {n_blocks}", blocks[index]));
             }
         }
         Ok(())
@@ -196,7 +205,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::{KvLayout, KvType, LayerKvShape};
+    use crate::{KvLayout, KvType, LayerCache, LayerKvShape};
 
     #[test]
     fn wanted_rows_become_sequences_that_see_what_they_saw() {
@@ -222,7 +231,7 @@ mod tests {
 
     #[test]
     fn only_what_no_row_sees_may_be_gone() {
-        let layer = |window| LayerKvShape { n_kv_heads: 1, head_dim: 32, window };
+        let layer = |window| LayerCache::Attention(LayerKvShape { n_kv_heads: 1, head_dim: 32, window });
         let config = ModelConfig {
             architecture: String::new(),
             name: None,
@@ -256,5 +265,32 @@ mod tests {
         batch.push(&[1, 2], 40, [&[2, 0, 1][..]], 16);
         let error = batch.check(&config, &kv).unwrap_err().to_string();
         assert!(error.contains("blocks for 1 groups of layers, the cache has 2"), "{error}");
+    }
+
+    #[test]
+    fn states_are_needed_before_the_first_row_and_behind_the_last() {
+        let config = ModelConfig {
+            architecture: String::new(),
+            name: None,
+            vocab_size: 50,
+            context_length: 100,
+            n_layers: 1,
+            hidden_size: 32,
+            n_heads: 1,
+            kv_layout: KvLayout { layers: vec![LayerCache::State(7)] },
+            n_parameters: 0,
+        };
+        let kv = KvCache::new(&config.kv_layout, &[3], 16, KvType::F16, &Device::Cpu).unwrap();
+        let attempt = |start, table: &[u32]| {
+            let mut batch = ForwardBatch::default();
+            batch.push(&[1; 30], start, [table], 16);
+            batch.check(&config, &kv).is_ok()
+        };
+        assert!(attempt(0, &[GONE, 1]), "nothing is read at the beginning");
+        assert!(attempt(20, &[GONE, 2, GONE, 1]));
+        assert!(attempt(32, &[GONE, 2, GONE, 1]), "the state before stands in the block before");
+        assert!(!attempt(32, &[GONE, GONE, 2, 1]));
+        assert!(!attempt(20, &[GONE, 2, 1, GONE]));
+        assert!(!attempt(20, &[GONE, 2, 3, 1]), "a block that does not exist");
     }
 }

@@ -25,11 +25,33 @@ pub struct ModelConfig {
     pub n_parameters: u64,
 }
 
-/// The key-value cache's shape, layer by layer.
+/// The cache's shape, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KvLayout {
-    /// One entry per layer that keeps keys and values; they are the first blocks of the model.
-    pub layers: Vec<LayerKvShape>,
+    /// One entry per layer that keeps something; they are the first blocks of the model.
+    pub layers: Vec<LayerCache>,
+}
+
+/// What one layer keeps of the tokens before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LayerCache {
+    /// Keys and values of each.
+    Attention(LayerKvShape),
+    /// A state that each of them changed, of so many 32-bit floats.
+    State(usize),
+}
+
+/// How far back a layer looks. Layers of a model that look equally far back are a *group*: they need the same blocks, and
+/// keep them under the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// To the beginning.
+    All,
+    /// So many tokens, the token itself included.
+    Window(u32),
+    /// To the state behind the token before. A block holds the state behind the last token that was computed in it, so
+    /// most blocks of a sequence may be [`crate::GONE`]; one that was kept is a point from which to go on.
+    State,
 }
 
 /// Keys and values of one layer.
@@ -65,36 +87,83 @@ impl LayerKvShape {
     }
 }
 
+impl LayerCache {
+    /// How far back the layer looks.
+    pub fn reach(&self) -> Reach {
+        match self {
+            LayerCache::Attention(LayerKvShape { window: None, .. }) => Reach::All,
+            LayerCache::Attention(LayerKvShape { window: Some(window), .. }) => Reach::Window(*window),
+            LayerCache::State(_) => Reach::State,
+        }
+    }
+
+    /// Keys and values, in a layer of attention.
+    pub fn attention(&self) -> Option<&LayerKvShape> {
+        match self {
+            LayerCache::Attention(shape) => Some(shape),
+            LayerCache::State(_) => None,
+        }
+    }
+
+    /// Bytes of a block of `block_size` tokens.
+    pub fn block_bytes(&self, kv_type: KvType, block_size: usize) -> usize {
+        match self {
+            LayerCache::Attention(shape) => 2 * kv_type.row_bytes(shape.width()) * block_size,
+            LayerCache::State(numbers) => numbers * size_of::<f32>(),
+        }
+    }
+}
+
+impl Reach {
+    /// Of the window, or without one.
+    pub fn of_window(window: Option<u32>) -> Self {
+        window.map_or(Reach::All, Reach::Window)
+    }
+
+    /// The first position of which a token at `position` sees something.
+    pub fn first_seen(self, position: usize) -> usize {
+        match self {
+            Reach::All => 0,
+            Reach::Window(window) => (position + 1).saturating_sub(window as usize),
+            Reach::State => position.saturating_sub(1),
+        }
+    }
+}
+
 impl KvLayout {
-    /// The windows of its layers, each once, the widest first. Layers with the same window are a *group*: they need the
-    /// same tokens, and keep them in blocks of the same numbers. Groups are numbered in this order.
-    pub fn windows(&self) -> Vec<Option<u32>> {
-        let mut windows: Vec<_> = self.layers.iter().map(|layer| layer.window).collect();
-        windows.sort_by_key(|&window| (window.is_some(), Reverse(window)));
-        windows.dedup();
-        windows
+    /// How far back its layers look, each distance once, the furthest first: its groups, which are numbered in this order.
+    pub fn groups(&self) -> Vec<Reach> {
+        let mut groups: Vec<_> = self.layers.iter().map(LayerCache::reach).collect();
+        groups.sort_by_key(|reach| match reach {
+            Reach::All => (0, Reverse(0)),
+            Reach::Window(window) => (1, Reverse(*window)),
+            Reach::State => (2, Reverse(0)),
+        });
+        groups.dedup();
+        groups
     }
 
-    /// Bytes that one token takes in all layers, keys and values together.
+    /// Bytes that one token takes in all layers, keys and values together; states do not grow with tokens.
     pub fn bytes_per_token(&self, kv_type: KvType) -> usize {
-        self.windows().iter().map(|window| self.group_bytes_per_token(*window, kv_type)).sum()
+        let attention = self.layers.iter().filter(|layer| layer.attention().is_some());
+        attention.map(|layer| layer.block_bytes(kv_type, 1)).sum()
     }
 
-    /// Bytes that one token takes in the layers with this window.
-    pub fn group_bytes_per_token(&self, window: Option<u32>, kv_type: KvType) -> usize {
-        let group = self.layers.iter().filter(|layer| layer.window == window);
-        group.map(|layer| 2 * kv_type.row_bytes(layer.width())).sum()
+    /// Bytes of the states of one sequence, in all layers that have one.
+    pub fn state_bytes(&self) -> usize {
+        self.group_block_bytes(Reach::State, KvType::F32, 1)
+    }
+
+    /// Bytes of a block of `block_size` tokens in all layers of a group.
+    pub fn group_block_bytes(&self, group: Reach, kv_type: KvType, block_size: usize) -> usize {
+        let layers = self.layers.iter().filter(|layer| layer.reach() == group);
+        layers.map(|layer| layer.block_bytes(kv_type, block_size)).sum()
     }
 
     /// Whether all its heads can be kept like this.
     pub fn fits(&self, kv_type: KvType) -> bool {
-        self.layers.iter().all(|layer| kv_type.fits(layer.head_dim))
+        self.layers.iter().filter_map(LayerCache::attention).all(|shape| kv_type.fits(shape.head_dim))
     }
-}
-
-/// The first position that a token at `position` sees.
-pub fn first_seen(window: Option<u32>, position: usize) -> usize {
-    window.map_or(0, |window| (position + 1).saturating_sub(window as usize))
 }
 
 impl KvType {

@@ -101,6 +101,7 @@ impl LayerParams {
                     scale: 1.0,
                     window: is_local[i].then_some(window),
                     softcap: None,
+                    query_scale: None,
                 },
                 feed_forward: feed_forward[i],
                 cache: cache.ok_or_else(|| {

@@ -30,8 +30,12 @@ pub struct Hyper<'a> {
 /// The sizes that every decoder-only transformer has.
 #[derive(Debug, Clone)]
 pub(crate) struct Sizes {
+    /// Blocks that a token passes.
     pub(crate) n_layers: usize,
+    /// Blocks in the file: behind the others may be some that predict further tokens.
+    pub(crate) n_blocks: usize,
     pub(crate) hidden: usize,
+    /// Width of the network; 0 where there are only experts.
     pub(crate) feed_forward: usize,
     pub(crate) n_heads: usize,
     pub(crate) n_kv_heads: usize,
@@ -77,6 +81,10 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    pub(crate) fn opt_bool(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        self.typed(key, Metadata::opt_bool)
+    }
+
     pub(crate) fn opt_str(&self, key: &str) -> Result<Option<String>, ModelError> {
         self.typed(key, |metadata, key| Ok(metadata.opt_str(key)?.map(str::to_owned)))
     }
@@ -120,12 +128,49 @@ impl<'a> Hyper<'a> {
 
     /// A truth value for each of `n_layers` layers.
     pub(crate) fn layer_flags(&self, key: &str, n_layers: usize) -> Result<Vec<bool>, ModelError> {
-        let flags = self.typed(key, Metadata::opt_bools)?;
-        let flags = flags.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
-        if flags.len() != n_layers {
-            return Err(self.bad(key, format!("it has {} entries for {n_layers} layers", flags.len())));
+        let flags = self.opt_layer_flags(key, n_layers)?;
+        Ok(flags.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?)
+    }
+
+    /// Like [`Self::layer_flags`], when the key is there.
+    pub(crate) fn opt_layer_flags(
+        &self,
+        key: &str,
+        n_layers: usize,
+    ) -> Result<Option<Vec<bool>>, ModelError> {
+        match self.typed(key, Metadata::opt_bools)? {
+            Some(flags) if flags.len() != n_layers => {
+                Err(self.bad(key, format!("it has {} entries for {n_layers} layers", flags.len())))
+            }
+            flags => Ok(flags),
         }
-        Ok(flags)
+    }
+
+    /// Takes a key whose value does not change what the family computes.
+    pub(crate) fn ignore(&self, key: &str) {
+        self.read.borrow_mut().insert(key.to_owned());
+    }
+
+    /// Blocks in the file, and those of them that a token passes: the last ones may predict further tokens.
+    fn blocks(&self) -> Result<(usize, usize), ModelError> {
+        const NEXT: &str = "nextn_predict_layers";
+        let (blocks, next) =
+            (self.size("block_count", MAX_LAYERS)?, self.opt_u32(NEXT)?.unwrap_or(0) as usize);
+        if next >= blocks {
+            return Err(self.bad(NEXT, format!("it is {next} of {blocks} blocks")));
+        }
+        Ok((blocks, blocks - next))
+    }
+
+    /// Which of `n_layers` layers have a window, for families that say so by a list, or by every how manieth has none; that
+    /// is every `default`th where the file does not say.
+    pub(crate) fn windowed_layers(&self, n_layers: usize, default: usize) -> Result<Vec<bool>, ModelError> {
+        const PATTERN: &str = "attention.sliding_window_pattern";
+        if matches!(self.file.metadata().get(&self.key(PATTERN)), Some(Value::Array(_))) {
+            return self.layer_flags(PATTERN, n_layers);
+        }
+        let every = self.opt_size(PATTERN, MAX_LAYERS)?.unwrap_or(default);
+        Ok((1..=n_layers).map(|n| !n.is_multiple_of(every)).collect())
     }
 
     /// The small number in the square roots of norms.
@@ -173,9 +218,18 @@ impl<'a> Hyper<'a> {
             let reason = format!("values of {value_length} beside keys of {head_dim} are not supported");
             return Err(self.bad("attention.value_length", reason));
         }
+        let (n_blocks, n_layers) = self.blocks()?;
+        // Whether a family knows experts at all is for it to say, so this does not count as reading the key.
+        let has_experts = self.file.metadata().opt_u32(&self.key("expert_count"))?.unwrap_or(0) > 0;
+        let feed_forward = match self.opt_size("feed_forward_length", MAX_WIDTH)? {
+            None if has_experts => 0,
+            None => self.size("feed_forward_length", MAX_WIDTH)?,
+            Some(width) => width,
+        };
         Ok(Sizes {
-            n_layers: self.size("block_count", MAX_LAYERS)?,
-            feed_forward: self.size("feed_forward_length", MAX_WIDTH)?,
+            n_layers,
+            n_blocks,
+            feed_forward,
             vocab: self.vocab_size()?,
             norm_eps: self.norm_eps()?,
             hidden,
@@ -208,7 +262,7 @@ impl<'a> Hyper<'a> {
             name: self.file.metadata().opt_str("general.name")?.map(str::to_owned),
             vocab_size: self.vocab_size()?,
             context_length: self.size("context_length", MAX_CONTEXT)?,
-            n_layers: self.size("block_count", MAX_LAYERS)?,
+            n_layers: self.blocks()?.1,
             hidden_size: self.size("embedding_length", MAX_WIDTH)?,
             n_heads: self.size("attention.head_count", MAX_HEADS)?,
             kv_layout,

@@ -1,14 +1,14 @@
-//! Keys and values of all tokens, in blocks. Which block belongs to whom is the engine's business.
+//! Keys and values of all tokens, or the states that they left, in blocks. Which block belongs to whom is the engine's business.
 
 use candle_core::{DType, Device, Tensor};
 use half::slice::HalfBitsSliceExt;
-use lantern_kernels::{KvDims, KvSide, KvSlice, KvSliceMut, load_kv, store_kv};
+use lantern_kernels::{KvDims, KvSide, KvSlice, KvSliceMut, States, load_kv, store_kv};
 
-use crate::{KvLayout, KvType, LayerKvShape, ModelError, Split};
+use crate::{ForwardBatch, KvLayout, KvType, LayerCache, LayerKvShape, ModelError, Reach, Split};
 
 /// The arena of keys and values of all layers, in the order of the kernels (see `lantern_kernels::store_kv`), or in
-/// tensors `[n_blocks * block_size, n_kv_heads, head_dim]`. Each group of layers (see [`KvLayout::windows`]) has a
-/// number of blocks of its own.
+/// tensors `[n_blocks * block_size, n_kv_heads, head_dim]`. Each group of layers (see [`KvLayout::groups`]) has a
+/// number of blocks of its own. States are always in host memory.
 ///
 /// On a CPU its memory is reserved at once and taken page by page as blocks are first written.
 pub struct KvCache {
@@ -24,14 +24,22 @@ pub struct KvCache {
 /// Layers that look equally far back.
 #[derive(Debug, Clone, Copy)]
 struct Group {
-    window: Option<u32>,
+    reach: Reach,
     n_blocks: usize,
 }
 
-/// One layer's keys and values.
+/// What one layer keeps.
 enum LayerKv {
-    Host { k: HostKv, v: HostKv },
-    Tensors { k: Tensor, v: Tensor },
+    Host {
+        k: HostKv,
+        v: HostKv,
+    },
+    Tensors {
+        k: Tensor,
+        v: Tensor,
+    },
+    /// `[n_blocks, numbers of a state]`.
+    State(Vec<f32>),
 }
 
 /// Keys or values in host memory.
@@ -98,20 +106,29 @@ impl KvCache {
         kv_type: KvType,
         make: impl Fn(usize, &LayerKvShape, usize) -> Result<LayerKv, ModelError>,
     ) -> Result<Self, ModelError> {
-        let windows = layout.windows();
-        if windows.len() != n_blocks.len() {
-            let (given, groups) = (n_blocks.len(), windows.len());
+        let groups = layout.groups();
+        if groups.len() != n_blocks.len() {
+            let (given, groups) = (n_blocks.len(), groups.len());
             return Err(ModelError::BadBatch(format!(
                 "{given} numbers of blocks for {groups} groups of layers"
             )));
         }
         let too_large =
             || ModelError::BadBatch(format!("a cache of {n_blocks:?} blocks of {block_size} tokens"));
-        let group_of = |shape: &LayerKvShape| windows.iter().take_while(|w| **w != shape.window).count();
-        let layer = |(layer, shape): (usize, &LayerKvShape)| {
+        let group_of =
+            |layer: &LayerCache| groups.iter().take_while(|group| **group != layer.reach()).count();
+        let layer = |(layer, kept): (usize, &LayerCache)| {
             // Slots are numbered with 32 bits.
-            let slots = n_blocks[group_of(shape)].checked_mul(block_size);
+            let n_blocks = n_blocks[group_of(kept)];
+            let slots = n_blocks.checked_mul(block_size);
             let slots = slots.filter(|&n| n > 0 && n <= u32::MAX as usize).ok_or_else(too_large)?;
+            let shape = match kept {
+                LayerCache::Attention(shape) => shape,
+                LayerCache::State(numbers) => {
+                    let all = n_blocks.checked_mul(*numbers).filter(|&n| n <= isize::MAX as usize / 4);
+                    return Ok(LayerKv::State(vec![0.0; all.ok_or_else(too_large)?]));
+                }
+            };
             if !kv_type.fits(shape.head_dim) {
                 let reason = format!("its heads have {} numbers, not a multiple of 32", shape.head_dim);
                 return Err(ModelError::UnsupportedKvType { kv_type: kv_type.name(), reason });
@@ -120,11 +137,14 @@ impl KvCache {
             values.ok_or_else(too_large)?;
             make(layer, shape, slots)
         };
-        let groups = windows.iter().zip(n_blocks).map(|(&window, &n_blocks)| Group { window, n_blocks });
         Ok(KvCache {
             layers: layout.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
             group_of: layout.layers.iter().map(group_of).collect(),
-            groups: groups.collect(),
+            groups: groups
+                .iter()
+                .zip(n_blocks)
+                .map(|(&reach, &n_blocks)| Group { reach, n_blocks })
+                .collect(),
             layout: layout.clone(),
             kv_type,
             block_size,
@@ -141,9 +161,9 @@ impl KvCache {
         self.kv_type
     }
 
-    /// Windows and numbers of blocks of its groups of layers.
-    pub fn groups(&self) -> impl ExactSizeIterator<Item = (Option<u32>, usize)> {
-        self.groups.iter().map(|group| (group.window, group.n_blocks))
+    /// How far its groups of layers look back, and their numbers of blocks.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = (Reach, usize)> {
+        self.groups.iter().map(|group| (group.reach, group.n_blocks))
     }
 
     /// The group of a layer.
@@ -158,8 +178,8 @@ impl KvCache {
 
     /// Bytes of the whole arena.
     pub fn bytes(&self) -> usize {
-        let bytes = |(window, n_blocks)| {
-            self.layout.group_bytes_per_token(window, self.kv_type) * n_blocks * self.block_size
+        let bytes = |(reach, n_blocks)| {
+            self.layout.group_block_bytes(reach, self.kv_type, self.block_size) * n_blocks
         };
         self.groups().map(bytes).sum()
     }
@@ -172,27 +192,46 @@ impl KvCache {
         k: &[f32],
         v: &[f32],
     ) -> Result<(), ModelError> {
-        let dims = self.dims(layer);
+        let dims = self.dims(layer)?;
         match &mut self.layers[layer] {
             LayerKv::Host { k: keys, v: values } => {
                 store_kv(&dims, KvSide::Keys, &mut keys.slice_mut(), slots, k)?;
                 store_kv(&dims, KvSide::Values, &mut values.slice_mut(), slots, v)?;
                 Ok(())
             }
-            LayerKv::Tensors { .. } => Err(not_in_host_memory()),
+            _ => Err(not_in_host_memory()),
         }
     }
 
-    fn dims(&self, layer: usize) -> KvDims {
-        let LayerKvShape { n_kv_heads, head_dim, .. } = self.layout.layers[layer];
-        KvDims { n_kv_heads, head_dim, block_size: self.block_size }
+    fn shape(&self, layer: usize) -> Result<LayerKvShape, ModelError> {
+        self.layout.layers[layer].attention().copied().ok_or_else(no_keys_and_values)
+    }
+
+    fn dims(&self, layer: usize) -> Result<KvDims, ModelError> {
+        let LayerKvShape { n_kv_heads, head_dim, .. } = self.shape(layer)?;
+        Ok(KvDims { n_kv_heads, head_dim, block_size: self.block_size })
+    }
+
+    /// The states of a layer, for the sequences of a batch.
+    pub(crate) fn states<'a>(
+        &'a mut self,
+        layer: usize,
+        batch: &'a ForwardBatch,
+    ) -> Result<States<'a>, ModelError> {
+        let block_tables = &batch.groups[self.group_of[layer]].block_tables;
+        match (&mut self.layers[layer], self.layout.layers[layer]) {
+            (LayerKv::State(numbers), LayerCache::State(stride)) => {
+                Ok(States { numbers, stride, seqs: &batch.seqs, block_tables, block_size: self.block_size })
+            }
+            _ => Err(ModelError::BadBatch("a layer of attention has no state".to_owned())),
+        }
     }
 
     /// All keys and all values of a layer in host memory.
     pub(crate) fn slices(&self, layer: usize) -> Result<(KvSlice<'_>, KvSlice<'_>), ModelError> {
         match &self.layers[layer] {
             LayerKv::Host { k, v } => Ok((k.slice(), v.slice())),
-            LayerKv::Tensors { .. } => Err(not_in_host_memory()),
+            _ => Err(not_in_host_memory()),
         }
     }
 
@@ -225,12 +264,12 @@ impl KvCache {
         slots: &[u32],
         device: &Device,
     ) -> Result<(Tensor, Tensor), ModelError> {
-        let shape = self.layout.layers[layer];
+        let shape = self.shape(layer)?;
         let LayerKv::Tensors { k, v } = &self.layers[layer] else {
             let (k, v) = self.slices(layer)?;
             let tensor = |side, from| {
                 let mut rows = Vec::with_capacity(slots.len() * shape.width());
-                load_kv(&self.dims(layer), side, from, slots, &mut rows)?;
+                load_kv(&self.dims(layer)?, side, from, slots, &mut rows)?;
                 let size = (slots.len(), shape.n_kv_heads, shape.head_dim);
                 Ok::<_, ModelError>(Tensor::from_vec(rows, size, device)?)
             };
@@ -300,6 +339,10 @@ impl HostKv {
     }
 }
 
+fn no_keys_and_values() -> ModelError {
+    ModelError::BadBatch("a layer with a state has no keys and values".to_owned())
+}
+
 fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
 }
@@ -309,7 +352,11 @@ mod tests {
     use super::*;
 
     fn layout(head_dim: usize) -> KvLayout {
-        KvLayout { layers: vec![LayerKvShape { n_kv_heads: 2, head_dim, window: None }; 3] }
+        KvLayout { layers: vec![layer(head_dim, None); 3] }
+    }
+
+    fn layer(head_dim: usize, window: Option<u32>) -> LayerCache {
+        LayerCache::Attention(LayerKvShape { n_kv_heads: 2, head_dim, window })
     }
 
     #[test]
@@ -346,9 +393,10 @@ mod tests {
     #[test]
     fn layers_have_the_blocks_of_their_window() {
         let mut mixed = layout(32);
-        mixed.layers[0].window = Some(48);
-        mixed.layers[2].window = Some(100);
-        assert_eq!(mixed.windows(), [None, Some(100), Some(48)], "the widest first");
+        mixed.layers[0] = layer(32, Some(48));
+        mixed.layers[2] = layer(32, Some(100));
+        let groups = [Reach::All, Reach::Window(100), Reach::Window(48)];
+        assert_eq!(mixed.groups(), groups, "the furthest first");
         let cache = |n_blocks: &[usize]| KvCache::new(&mixed, n_blocks, 16, KvType::F16, &Device::Cpu);
         let mut kv = cache(&[5, 4, 2]).unwrap();
         assert_eq!([0, 1, 2].map(|layer| kv.group_of(layer)), [2, 0, 1]);
@@ -366,6 +414,24 @@ mod tests {
         }
         assert!(cache(&[5, 4]).is_err() && cache(&[5, 4, 2, 1]).is_err(), "one number for each group");
         assert!(cache(&[5, 0, 2]).is_err(), "no group is without blocks");
+    }
+
+    #[test]
+    fn states_take_a_number_of_blocks_whatever_their_tokens() {
+        let mut hybrid = layout(32);
+        hybrid.layers[1] = LayerCache::State(500);
+        assert_eq!(hybrid.groups(), [Reach::All, Reach::State]);
+        let mut kv = KvCache::new(&hybrid, &[5, 3], 16, KvType::F16, &Device::Cpu).unwrap();
+        assert_eq!(kv.bytes(), 5 * 16 * 2 * 2 * 64 * 2 + 3 * 500 * 4);
+        assert_eq!((hybrid.state_bytes(), hybrid.bytes_per_token(KvType::F16)), (2000, 2 * 2 * 64 * 2));
+        let mut batch = ForwardBatch::default();
+        batch.push(&[1, 2], 0, [&[4][..], &[2]], 16);
+        let states = kv.states(1, &batch).unwrap();
+        assert_eq!((states.stride, states.numbers.len(), states.block_tables), (500, 1500, &[2][..]));
+        assert!(
+            kv.states(0, &batch).is_err() && kv.slices(1).is_err() && kv.write(1, &[0], &[], &[]).is_err()
+        );
+        assert!(hybrid.fits(KvType::Q8_0), "what is kept as floats has no say in it");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use lantern_gguf::{GgmlType, GgufFile, TensorInfo};
 
 use crate::layers::{DEVICE_ROWS, SCORES, candle_type};
 use crate::placement::{Part, Placement, Site};
-use crate::{KvLayout, KvType, LayerKvShape, ModelConfig};
+use crate::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach};
 
 /// Weights of one part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl ModelBytes {
         file: &GgufFile,
         config: &ModelConfig,
         kv_type: KvType,
-        tokens: impl Fn(&LayerKvShape) -> usize,
+        tokens: impl Fn(&LayerCache) -> usize,
     ) -> Self {
         let mut bytes = ModelBytes {
             blocks: vec![BlockBytes::default(); config.n_layers],
@@ -53,7 +53,9 @@ impl ModelBytes {
             ..ModelBytes::default()
         };
         for (block, layer) in bytes.blocks.iter_mut().zip(&config.kv_layout.layers) {
-            block.kv = (2 * kv_type.row_bytes(layer.width()) * tokens(layer)) as u64;
+            // States are kept on the host.
+            let attention = layer.attention().is_some();
+            block.kv = if attention { (layer.block_bytes(kv_type, 1) * tokens(layer)) as u64 } else { 0 };
         }
         for tensor in file.tensors().values() {
             let weights = WeightBytes::of(tensor);
@@ -107,7 +109,14 @@ impl ModelBytes {
     /// vectors per token covers the widest layers seen), the scores of attention four times on their way to weights, one
     /// layer's keys and values as floats and once more in the order of products, and logits of some rows.
     pub fn scratch(config: &ModelConfig, step_tokens: usize, context: usize) -> u64 {
-        let widest = config.kv_layout.layers.iter().map(|layer| layer.width()).max().unwrap_or(0);
+        let widest = config
+            .kv_layout
+            .layers
+            .iter()
+            .filter_map(LayerCache::attention)
+            .map(LayerKvShape::width)
+            .max()
+            .unwrap_or(0);
         let activations = step_tokens * config.hidden_size * 16;
         let gathered = 4 * context * widest;
         let logits = DEVICE_ROWS * config.vocab_size;
@@ -153,6 +162,6 @@ fn first_shared_cache(layout: &KvLayout, n_layers: usize) -> Option<usize> {
     if layout.layers.len() >= n_layers {
         return None;
     }
-    let last = |windowed: bool| layout.layers.iter().rposition(|layer| layer.window.is_some() == windowed);
+    let last = |all: bool| layout.layers.iter().rposition(|layer| (layer.reach() == Reach::All) == all);
     last(true).into_iter().chain(last(false)).min()
 }

@@ -6,7 +6,10 @@ use lantern_gguf::GgufFile;
 
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
-use crate::{gemma3, gemma4, llama, qwen2, qwen3, qwen3moe};
+use crate::{
+    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2, olmoe, phi3,
+    qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+};
 
 /// How a family reads a file.
 pub(crate) struct Family {
@@ -21,12 +24,28 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
 const FAMILIES: &[(&str, Family)] = &[
+    ("ernie4_5", ernie4_5::FAMILY),
+    ("ernie4_5-moe", ernie4_5::FAMILY),
+    ("gemma2", gemma2::FAMILY),
     ("gemma3", gemma3::FAMILY),
     ("gemma4", gemma4::FAMILY),
+    ("glm4", glm4::FAMILY),
+    ("glm4moe", glm4moe::FAMILY),
+    ("gpt-oss", gptoss::FAMILY),
+    ("granite", granite::FAMILY),
+    ("granitemoe", granite::FAMILY),
     ("llama", llama::FAMILY),
+    ("mistral3", mistral3::FAMILY),
+    ("olmo2", olmo2::FAMILY),
+    ("olmoe", olmoe::FAMILY),
+    ("phi3", phi3::FAMILY),
     ("qwen2", qwen2::FAMILY),
+    ("qwen2moe", qwen2moe::FAMILY),
     ("qwen3", qwen3::FAMILY),
+    ("qwen35", qwen35::FAMILY),
+    ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
+    ("smollm3", smollm3::FAMILY),
 ];
 
 /// The supported architectures.
@@ -37,7 +56,6 @@ pub fn architectures() -> &'static [&'static str] {
 
 /// A file's model, described without loading its weights.
 pub fn config(file: &GgufFile) -> Result<ModelConfig, ModelError> {
-    file.require_whole()?;
     (family(file)?.config)(&Hyper::new(file)?)
 }
 
@@ -114,7 +132,6 @@ fn load_from<'a, T>(
     prepared: impl FnOnce(Weights<'a>) -> Weights<'a>,
     then: impl FnOnce(&Weights) -> T,
 ) -> Result<(Box<dyn CausalLm>, T), ModelError> {
-    file.require_whole()?;
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
     let weights = prepared(Weights::new(file, split)?);

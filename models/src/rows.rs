@@ -78,13 +78,7 @@ impl Rows {
     /// Columns `first..first + width` of all rows.
     pub(crate) fn columns(&self, first: usize, width: usize) -> Result<Rows, ModelError> {
         match self {
-            Rows::Host(x) => {
-                let mut wanted = x.room(width);
-                for (row, place) in x.chunks_exact(x.width).zip(wanted.chunks_exact_mut(width)) {
-                    place.copy_from_slice(&row[first..first + width]);
-                }
-                Ok(Rows::Host(wanted))
-            }
+            Rows::Host(x) => Ok(Rows::Host(x.columns(first, width))),
             Rows::Tensor(x) => Ok(Rows::Tensor(x.narrow(1, first, width)?.contiguous()?)),
         }
     }
@@ -131,6 +125,15 @@ impl HostRows {
     /// Room for another number of rows and another width; the values are anything.
     pub(crate) fn room_for(&self, rows: usize, width: usize) -> Self {
         HostRows::new(&self.workspace, rows, width)
+    }
+
+    /// Columns `first..first + width` of all rows.
+    pub(crate) fn columns(&self, first: usize, width: usize) -> Self {
+        let mut wanted = self.room(width);
+        for (row, place) in self.chunks_exact(self.width).zip(wanted.chunks_exact_mut(width)) {
+            place.copy_from_slice(&row[first..first + width]);
+        }
+        wanted
     }
 
     /// The threads that compute with them.

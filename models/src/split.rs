@@ -13,12 +13,14 @@ pub struct Split {
     /// Everything, or what is not on the device.
     host: Compute,
     device: Option<(Compute, Placement)>,
+    /// Tokens that a sequence may have.
+    context: Option<usize>,
 }
 
 impl From<Compute> for Split {
     /// The whole model in one way.
     fn from(compute: Compute) -> Self {
-        Split { host: compute, device: None }
+        Split { host: compute, device: None, context: None }
     }
 }
 
@@ -29,7 +31,18 @@ impl Split {
         if !host.has_kernels() || device.has_kernels() {
             return Err(ModelError::BadBatch("a split is of kernels and a device".to_owned()));
         }
-        Ok(Split { host, device: Some((device, placement)) })
+        Ok(Split { host, device: Some((device, placement)), context: None })
+    }
+
+    /// For sequences of up to so many tokens, instead of as many as the model was trained for: some models turn their heads
+    /// otherwise where contexts are short.
+    pub fn for_context(self, tokens: usize) -> Self {
+        Split { context: Some(tokens), ..self }
+    }
+
+    /// Tokens that a sequence may have, if it was said.
+    pub(crate) fn context(&self) -> Option<usize> {
+        self.context
     }
 
     /// Where a tensor is used.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -104,7 +105,8 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
-    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`.
+    /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
+    /// them.
     pub(crate) fn experts(
         &self,
         name: &str,
@@ -113,11 +115,13 @@ impl<'a> Weights<'a> {
         count: usize,
     ) -> Result<ExpertMatrices, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let bias = format!("{name}.bias");
+        let bias = if self.has(&bias) { Some(self.values(&bias, &[outputs, count])?) } else { None };
         let compute = self.split.of(&tensor.name);
         let shape = MatrixShape { count, rows: outputs, cols: inputs };
         let matrix = self.matrix(tensor, shape, compute.pool())?;
         let bytes = self.file.bytes(tensor)?;
-        let experts = ExpertMatrices::new(matrix, &bytes, compute)?;
+        let experts = ExpertMatrices::new(matrix, &bytes, bias, compute)?;
         release_uploaded(&bytes, compute);
         Ok(experts)
     }
@@ -156,10 +160,27 @@ impl<'a> Weights<'a> {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
+    /// Takes the tensors of blocks that plain generation does without.
+    pub(crate) fn ignore_blocks(&self, blocks: Range<usize>) {
+        for block in blocks {
+            let prefix = format!("blk.{block}.");
+            self.file
+                .tensors()
+                .keys()
+                .filter(|name| name.starts_with(&prefix))
+                .for_each(|name| self.ignore(name));
+        }
+    }
+
     /// A vector of `len` numbers.
     pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let tensor = self.tensor(name, &[len])?;
-        let mut values = vec![0.0; len];
+        self.values(name, &[len])
+    }
+
+    /// All numbers of a tensor of this shape (contiguous dimension first), in the order of the file.
+    pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let tensor = self.tensor(name, shape)?;
+        let mut values = vec![0.0; shape.iter().product()];
         dequantize(tensor.ty()?, &self.file.bytes(tensor)?, &mut values)?;
         Ok(values)
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lantern_gguf::GgufFile;
-use lantern_models::{Compute, Device, ForwardBatch, KvCache, KvType, registry};
+use lantern_models::{Compute, Device, ForwardBatch, KvCache, KvType, Reach, registry};
 
 struct Counting;
 
@@ -49,17 +49,17 @@ const CONTEXT: usize = 1024;
 /// Steps in a row that must allocate nothing: they cross several blocks of the cache and chunks of attention.
 const QUIET_STEPS: usize = 100;
 
-/// Blocks of each sequence where layers have a window, which is 16 in the golden models: used in turn.
+/// Blocks of each sequence where layers have a window, which is 16 in the golden models, or a state: used in turn.
 const WINDOW_BLOCKS: usize = 2;
 
 /// The tables of `count` sequences, each with one for every group of layers.
-fn tables(windows: &[Option<u32>], count: usize) -> Vec<Vec<Vec<u32>>> {
-    let block = |window: Option<u32>, i: usize, block: usize| match window {
-        None => (block * count + i) as u32,
-        Some(_) => (block % WINDOW_BLOCKS * count + i) as u32,
+fn tables(groups: &[Reach], count: usize) -> Vec<Vec<Vec<u32>>> {
+    let block = |reach: Reach, i: usize, block: usize| match reach {
+        Reach::All => (block * count + i) as u32,
+        _ => (block % WINDOW_BLOCKS * count + i) as u32,
     };
-    let table = |i, window| (0..CONTEXT / BLOCK).map(|index| block(window, i, index)).collect();
-    (0..count).map(|i| windows.iter().map(|&window| table(i, window)).collect()).collect()
+    let table = |i, reach| (0..CONTEXT / BLOCK).map(|index| block(reach, i, index)).collect();
+    (0..count).map(|i| groups.iter().map(|&reach| table(i, reach)).collect()).collect()
 }
 
 /// The next token of sequences that are `position` tokens long.
@@ -82,11 +82,11 @@ fn decode(name: &str, kv_type: KvType, threads: usize, count: usize) {
     if !layout.fits(kv_type) {
         return;
     }
-    let windows = layout.windows();
-    let blocks = |window: &Option<u32>| count * window.map_or(CONTEXT / BLOCK, |_| WINDOW_BLOCKS);
-    let blocks: Vec<usize> = windows.iter().map(blocks).collect();
+    let groups = layout.groups();
+    let blocks = |reach: &Reach| count * if *reach == Reach::All { CONTEXT / BLOCK } else { WINDOW_BLOCKS };
+    let blocks: Vec<usize> = groups.iter().map(blocks).collect();
     let mut kv = KvCache::new(layout, &blocks, BLOCK, kv_type, &Device::Cpu).expect("a small cache");
-    let tables = tables(&windows, count);
+    let tables = tables(&groups, count);
     let (mut batch, mut logits) = (ForwardBatch::default(), Vec::new());
     // The engine's lists grow with the context; they are not what is asked here.
     fill(&mut batch, &tables, CONTEXT - 1);
@@ -123,6 +123,7 @@ fn a_decode_step_allocates_nothing() {
         "qwen3moe-MXFP4_MOE.gguf",
         "gemma4_moe-Q4_0.gguf",
         "gemma4_e2b-Q8_0.gguf",
+        "gptoss-MXFP4.gguf",
     ] {
         for threads in [1, 2] {
             for count in [1, 3] {

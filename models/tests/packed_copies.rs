@@ -79,7 +79,7 @@ impl Home {
 /// Logits after a few tokens, as bits.
 fn logits(model: &dyn CausalLm) -> Vec<u32> {
     let layout = &model.config().kv_layout;
-    let groups = layout.windows().len();
+    let groups = layout.groups().len();
     let mut kv = KvCache::new(layout, &vec![1; groups], BLOCK, KvType::F16, &Device::Cpu).unwrap();
     let tokens: Vec<u32> = (0..9).map(|i| i * 37 % 500).collect();
     let mut batch = ForwardBatch::default();

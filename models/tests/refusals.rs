@@ -132,7 +132,17 @@ fn keys_that_nobody_reads_are_named() {
             "attention.clamp_kqv",
         );
     }
-    assert_refused(with_key(FILES[0], "expert_count", Value::U32(8)), "bad_hyper_parameter", "expert_count");
+    let alone = with_key(FILES[0], "expert_count", Value::U32(8));
+    assert_refused(alone, "missing_metadata_key", "expert_used_count");
+    assert_refused(
+        with_key(FILES[0], "expert_used_count", Value::U32(2)),
+        "bad_hyper_parameter",
+        "used_count",
+    );
+    for scaling in ["longrope", "dynamic"] {
+        let scaling_type = with_key(FILES[0], "rope.scaling.type", Value::String(scaling.into()));
+        assert_refused(scaling_type, "bad_hyper_parameter", scaling);
+    }
     assert_refused(
         with_key(FILES[1], "rope.scaling.type", Value::String("longrope".into())),
         "bad_hyper_parameter",
@@ -164,6 +174,21 @@ fn experts_that_cannot_be_right_are_refused() {
     let none = |name| with_key(name, "expert_count", Value::U32(0));
     assert_refused(none("qwen3moe-Q8_0.gguf"), "bad_hyper_parameter", "expert_count");
     assert_refused(none("gemma4_moe-Q4_0.gguf"), "unknown_hyper_parameter", "expert_used_count");
+}
+
+#[test]
+fn experts_need_their_biases_and_heads_their_sinks() {
+    let name = "gptoss-MXFP4.gguf";
+    load_changed(name, |_, _| ()).unwrap();
+    let missing = load_changed(name, |writer, _| writer.remove_tensor("blk.1.attn_sinks.weight"));
+    assert_refused(missing, "missing_tensor", "blk.1.attn_sinks.weight");
+    let bias = "blk.0.ffn_up_exps.bias";
+    let misshapen = load_changed(name, |writer, _| writer.tensor(bias, &[32, 3], 0, vec![0; 384]));
+    assert_refused(misshapen, "wrong_tensor_shape", bias);
+    let none = load_changed(name, |writer, architecture| {
+        writer.metadata.remove(&format!("{architecture}.attention.sliding_window"));
+    });
+    assert_refused(none, "missing_metadata_key", "attention.sliding_window");
 }
 
 #[test]
@@ -235,5 +260,5 @@ fn tensor_types_are_refused_by_name() {
 #[test]
 fn one_piece_of_a_split_model_is_refused() {
     let piece = load_changed(FILES[0], |writer, _| writer.metadata.set("split.count", Value::U16(2)));
-    assert_refused(piece, "sharded_not_supported", "2 pieces");
+    assert_refused(piece, "bad_shard", "2 pieces");
 }

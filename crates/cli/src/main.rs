@@ -8,6 +8,7 @@ mod commands;
 mod device_args;
 mod error;
 mod interrupt;
+mod jsonl;
 mod output;
 mod place;
 
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     bench, catalogue, chat, doctor, import, inspect, list, logits, perplexity, pull, rm, run, serve,
+    template, tokenize,
 };
 use error::CliError;
 
@@ -59,6 +61,10 @@ enum Command {
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
     Logits(logits::Args),
+    /// Show the tokens that a text becomes, and the text they become again
+    Tokenize(tokenize::Args),
+    /// Show the text that a chat template makes of a conversation
+    Template(template::Args),
     /// Measure how well a model predicts a text, and what smaller caches cost
     Perplexity(perplexity::Args),
     /// Check this computer and Lantern's data, and say how to mend what is wrong
@@ -90,6 +96,8 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
+        Command::Tokenize(args) => tokenize::run(args),
+        Command::Template(args) => template::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lantern_app::{App, AppOptions};
+use lantern_engine::EngineInfo;
 use lantern_hub::{HubError, ModelLibrary};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
@@ -42,6 +43,14 @@ fn with_pull_hint(error: HubError, name: &str) -> CliError {
             ..error.info()
         }),
         error => error.into(),
+    }
+}
+
+/// Says for which of a model's types there is no fast kernel.
+pub fn note_slow_types(info: &EngineInfo) {
+    if !info.slow_types.is_empty() {
+        let types = info.slow_types.join(", ");
+        output::note(format!("note: {types} have no fast kernel yet, so this model answers slowly."));
     }
 }
 

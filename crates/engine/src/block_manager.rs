@@ -8,12 +8,15 @@
 //!
 //! Where all layers have windows, tokens further back than those are known by the hash of their chain alone.
 //!
+//! Layers with a state have a block where one is kept: behind the last token of each step, and behind the last block that
+//! the step filled. What is published there is a snapshot behind which a prompt with the same beginning can go on.
+//!
 //! This module knows neither the tensors behind the blocks nor priorities.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use lantern_models::{GONE, first_seen};
+use lantern_models::{GONE, Reach};
 
 pub(crate) use crate::block_pool::BlockHash;
 use crate::block_pool::{BlockPool, Link};
@@ -35,8 +38,7 @@ pub(crate) struct Admission {
 
 /// Layers that look equally far back.
 struct Group {
-    /// Tokens that a token sees, itself included; `None` for all before it.
-    window: Option<u32>,
+    reach: Reach,
     pool: BlockPool,
 }
 
@@ -60,6 +62,7 @@ impl BlockTable {
         &self.blocks
     }
 
+    /// Those that were not let go; [`GONE`] in place of states that were never kept.
     fn held(&self) -> &[u32] {
         &self.blocks[self.gone..]
     }
@@ -68,18 +71,26 @@ impl BlockTable {
 impl Group {
     /// The first block of which a token at `position` sees something.
     fn first_block(&self, position: usize, block_size: usize) -> usize {
-        first_seen(self.window, position) / block_size
+        self.reach.first_seen(position) / block_size
     }
 
     fn keeps_all(&self) -> bool {
-        self.window.is_none()
+        self.reach == Reach::All
     }
 }
 
+/// States that are kept for others although nobody holds them: each is as large as thousands of tokens' keys and values.
+pub(crate) const KEPT_STATES: usize = 8;
+
+fn most_idle(reach: Reach) -> usize {
+    if reach == Reach::State { KEPT_STATES } else { usize::MAX }
+}
+
 impl BlockManager {
-    /// Blank blocks of `block_size` tokens; `groups` are the windows and numbers of blocks of the groups of layers.
-    pub(crate) fn new(groups: impl IntoIterator<Item = (Option<u32>, usize)>, block_size: usize) -> Self {
-        let group = |(window, count)| Group { window, pool: BlockPool::new(count) };
+    /// Blank blocks of `block_size` tokens; `groups` say how far back each group of layers looks and how many blocks it
+    /// has.
+    pub(crate) fn new(groups: impl IntoIterator<Item = (Reach, usize)>, block_size: usize) -> Self {
+        let group = |(reach, count)| Group { reach, pool: BlockPool::new(count, most_idle(reach)) };
         Self { block_size, groups: groups.into_iter().map(group).collect(), hasher: RandomState::new() }
     }
 
@@ -142,10 +153,16 @@ impl BlockManager {
     /// Takes blocks until the tables have room for `tokens` positions. False when a group has none left; what was taken
     /// until then is in the tables.
     pub(crate) fn extend(&mut self, tables: &mut [BlockTable], tokens: usize) -> bool {
-        let needed = tokens.div_ceil(self.block_size);
+        let (needed, full) = (tokens.div_ceil(self.block_size), tokens / self.block_size);
         self.groups.iter_mut().zip(tables).all(|(group, table)| {
-            let missing = needed.saturating_sub(table.blocks.len());
-            table.blocks.extend((0..missing).map_while(|_| group.pool.allocate()));
+            // A state is kept behind the last token, and behind the last full block, where others may go on.
+            let is_kept = |index| group.reach != Reach::State || index + 1 == needed || index + 1 == full;
+            let missing = table.blocks.len()..needed;
+            let blocks = missing.map_while(|index| match is_kept(index) {
+                true => group.pool.allocate(),
+                false => Some(GONE),
+            });
+            table.blocks.extend(blocks);
             table.blocks.len() >= needed
         })
     }
@@ -162,8 +179,9 @@ impl BlockManager {
     ) -> Option<BlockHash> {
         debug_assert_eq!(tokens.len(), self.block_size);
         let link = Link { hash: self.hash(parent, tokens), parent, tokens };
-        let mut groups = self.groups.iter_mut().zip(tables);
-        groups.all(|(group, table)| group.pool.publish(&link, table.blocks[index])).then_some(link.hash)
+        let groups = self.groups.iter_mut().zip(tables).map(|(group, table)| (group, table.blocks[index]));
+        let mut kept = groups.filter(|(_, block)| *block != GONE);
+        kept.all(|(group, block)| group.pool.publish(&link, block)).then_some(link.hash)
     }
 
     /// Lets go of what a token at position `next` sees nothing of. The earliest block ages first, because what lies
@@ -171,7 +189,8 @@ impl BlockManager {
     pub(crate) fn let_go(&mut self, tables: &mut [BlockTable], next: usize) {
         for (group, table) in self.groups.iter_mut().zip(tables) {
             let first = group.first_block(next, self.block_size).min(table.blocks.len());
-            for block in table.blocks.iter_mut().take(first).skip(table.gone) {
+            for block in table.blocks.iter_mut().take(first).skip(table.gone).filter(|block| **block != GONE)
+            {
                 group.pool.release(&[*block]);
                 *block = GONE;
             }

@@ -7,12 +7,12 @@ const SIZE: usize = 4;
 
 /// One group of layers that see everything.
 fn whole(blocks: usize) -> BlockManager {
-    BlockManager::new([(None, blocks)], SIZE)
+    BlockManager::new([(Reach::All, blocks)], SIZE)
 }
 
 /// Beside it one whose layers see 6 tokens: their own block and those of the 5 before it.
 fn mixed(blocks: usize, window_blocks: usize) -> BlockManager {
-    BlockManager::new([(None, blocks), (Some(6), window_blocks)], SIZE)
+    BlockManager::new([(Reach::All, blocks), (Reach::Window(6), window_blocks)], SIZE)
 }
 
 fn tokens(start: u32, len: u32) -> Vec<u32> {
@@ -171,7 +171,7 @@ fn either_group_can_lose_a_prefix_alone() {
 
 #[test]
 fn layers_with_windows_alone_need_no_beginning() {
-    let mut manager = BlockManager::new([(Some(6), 4)], SIZE);
+    let mut manager = BlockManager::new([(Reach::Window(6), 4)], SIZE);
     let long = tokens(0, 50);
     assert_eq!(run(&mut manager, &long), 0);
     assert_eq!(run(&mut manager, &long), 48, "the last four blocks are enough");
@@ -195,6 +195,69 @@ fn sequences_as_many_as_the_plan_allows_never_want_for_blocks() {
             assert!(manager.extend(tables, *computed + share), "round {round}: no block for {share} more");
         }
         for ((tables, computed), share) in states.iter_mut().zip(shares) {
+            *computed += share;
+            manager.let_go(tables, *computed);
+        }
+    }
+}
+
+/// Layers that see everything, and layers with a state.
+fn hybrid(blocks: usize, states: usize) -> BlockManager {
+    BlockManager::new([(Reach::All, blocks), (Reach::State, states)], SIZE)
+}
+
+#[test]
+fn a_step_keeps_the_states_behind_its_end_and_its_last_full_block() {
+    let mut manager = hybrid(32, 8);
+    let Admission { mut tables, .. } = manager.admit(&tokens(0, 30), 0).expect("all is free");
+    assert!(manager.extend(&mut tables, 14));
+    let [GONE, GONE, full, last] = tables[1].blocks()[..] else { panic!("{:?}", tables[1].blocks()) };
+    assert!(full != GONE && last != GONE && full != last);
+    manager.let_go(&mut tables, 14);
+    assert_eq!(tables[1].blocks(), [GONE, GONE, GONE, last], "the next token sees the state before it alone");
+    assert!(manager.extend(&mut tables, 15));
+    assert_eq!(tables[1].blocks().len(), 4, "the last block has room for it");
+    assert!(manager.extend(&mut tables, 16 + 1));
+    assert!(tables[1].blocks()[4] != GONE);
+    manager.release(&mut tables);
+    assert_eq!(manager.available(), manager.total());
+}
+
+#[test]
+fn a_prompt_goes_on_behind_the_last_state_that_was_kept() {
+    let mut manager = hybrid(64, 16);
+    let long = tokens(0, 40);
+    let mut computed = compute(&mut manager, &long[..30], 30);
+    manager.release(&mut computed.tables);
+    // One step of 30 tokens leaves a state behind 28 of them.
+    assert_eq!(manager.longest_prefix(&long).len(), 7);
+    assert_eq!(manager.longest_prefix(&long[..28]).len(), 0, "there is none before");
+    let mut branch = long[..29].to_vec();
+    branch.extend(tokens(500, 10));
+    assert_eq!(run(&mut manager, &branch), 28);
+    // Token by token there is one behind every block, of which the last eight are kept.
+    run(&mut manager, &tokens(1000, 60));
+    assert_eq!(manager.groups[1].pool.idle(), KEPT_STATES);
+    assert_eq!(manager.longest_prefix(&tokens(1000, 61)).len(), 15);
+    assert_eq!(manager.longest_prefix(&long).len(), 0, "the older ones made way");
+    assert_eq!(manager.groups[0].pool.idle(), 7 + 2 + 15, "keys and values are all there");
+}
+
+#[test]
+fn as_many_sequences_as_were_planned_for_never_want_for_states() {
+    let sequences = 3;
+    let mut manager = hybrid(1000, sequences * 3);
+    let mut states: Vec<_> = (0..sequences)
+        .map(|i| (manager.admit(&tokens(1000 * i as u32, 300), 0).expect("room for all").tables, 0))
+        .collect();
+    for share in (0..100).map(|round| round * 5 % 23 + 1) {
+        for (tables, computed) in &mut states {
+            assert!(
+                manager.extend(tables, *computed + share),
+                "no state for {share} tokens behind {computed}"
+            );
+        }
+        for (tables, computed) in &mut states {
             *computed += share;
             manager.let_go(tables, *computed);
         }

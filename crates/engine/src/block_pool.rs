@@ -9,6 +9,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use lantern_models::GONE;
+
 /// Names the tokens of a block together with everything that stands before it.
 pub(crate) type BlockHash = u64;
 
@@ -42,18 +44,21 @@ pub(crate) struct BlockPool {
     blank: Vec<u32>,
     /// Held by nobody, published: `(released, block)`, so the first is the least recently used.
     idle: BTreeSet<(u64, u32)>,
+    /// So many of those at most.
+    most_idle: usize,
     published: HashMap<BlockHash, u32>,
     clock: u64,
 }
 
 impl BlockPool {
-    /// `count` blank blocks.
-    pub(crate) fn new(count: usize) -> Self {
+    /// `count` blank blocks, of which `most_idle` may keep their content when nobody holds them.
+    pub(crate) fn new(count: usize, most_idle: usize) -> Self {
         let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
         Self {
             blocks: (0..count).map(|_| Block::default()).collect(),
             blank: (0..count).rev().collect(),
             idle: BTreeSet::new(),
+            most_idle,
             published: HashMap::new(),
             clock: 0,
         }
@@ -116,9 +121,10 @@ impl BlockPool {
         block.holders += 1;
     }
 
-    /// Lets go of a sequence's blocks. Later blocks age first: a prefix is useless without its beginning.
+    /// Lets go of a sequence's blocks, where there are any. Later blocks age first: a prefix is useless without its
+    /// beginning.
     pub(crate) fn release(&mut self, blocks: &[u32]) {
-        for &number in blocks.iter().rev() {
+        for &number in blocks.iter().rev().filter(|number| **number != GONE) {
             self.clock += 1;
             let block = &mut self.blocks[number as usize];
             debug_assert!(block.holders > 0, "block {number} released twice");
@@ -130,6 +136,12 @@ impl BlockPool {
             match block.content {
                 Some(_) => drop(self.idle.insert((self.clock, number))),
                 None => self.blank.push(number),
+            }
+            if self.idle.len() > self.most_idle
+                && let Some((_, oldest)) = self.idle.pop_first()
+            {
+                self.forget(oldest);
+                self.blank.push(oldest);
             }
         }
     }
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn equal_hashes_with_other_tokens_are_a_miss() {
-        let mut pool = BlockPool::new(4);
+        let mut pool = BlockPool::new(4, usize::MAX);
         let block = pool.allocate().expect("free blocks");
         assert!(pool.publish(&link(7, None, &[1, 2]), block));
         assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(block));
@@ -163,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_copy_computed_at_the_same_time_stays_private() {
-        let mut pool = BlockPool::new(4);
+        let mut pool = BlockPool::new(4, usize::MAX);
         let [one, two] = [(); 2].map(|()| pool.allocate().expect("free blocks"));
         for block in [one, two] {
             assert!(pool.publish(&link(7, None, &[1, 2]), block), "the same tokens are no conflict");
@@ -176,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_tail_is_emptied_first() {
-        let mut pool = BlockPool::new(4);
+        let mut pool = BlockPool::new(4, usize::MAX);
         let blocks: Vec<u32> = (0..4).map(|_| pool.allocate().expect("free blocks")).collect();
         for (&block, hash) in blocks.iter().zip(0..) {
             assert!(pool.publish(&link(hash, None, &[hash as u32]), block));

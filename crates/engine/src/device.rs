@@ -5,7 +5,7 @@ use std::fmt;
 
 use lantern_gguf::GgufFile;
 use lantern_models::devices::{self, DeviceInfo};
-use lantern_models::{Compute, LayerKvShape, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
+use lantern_models::{Compute, LayerCache, ModelBytes, ModelConfig, Placement, PlacementWish, Split};
 
 use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
@@ -88,7 +88,10 @@ pub(crate) fn place(
     found: Result<Found, String>,
 ) -> Result<Placed, EngineError> {
     let host = || Compute::kernels(options.resolved_threads());
-    let alone = |plan, reason| Placed { plan, split: host().into(), device: DeviceUse::None { reason } };
+    let alone = |plan: MemoryPlan, reason| {
+        let split = Split::from(host()).for_context(plan.context_length);
+        Placed { plan, split, device: DeviceUse::None { reason } }
+    };
     let (plan, part) = plan(file, config, options, found.as_ref().map_err(String::clone))?;
     let (found, part) = match (found, part) {
         (Ok(found), Ok(part)) => (found, part),
@@ -96,7 +99,7 @@ pub(crate) fn place(
     };
     match (found.open)(&found.info) {
         Ok(device) => {
-            let split = Split::new(host(), device, part.placement)?;
+            let split = Split::new(host(), device, part.placement)?.for_context(plan.context_length);
             Ok(Placed { plan, split, device: DeviceUse::Part { device: name(&found.info), part } })
         }
         Err(reason) => {
@@ -168,7 +171,7 @@ impl DevicePart {
         let kv_of =
             |layers| KvDemand::of_layers(layout, layers, kv_type, options.max_sequences, options.step_tokens);
         let kv = kv_of(0..config.n_layers);
-        let tokens = |layer: &LayerKvShape| kv.least_tokens(layer.window, context);
+        let tokens = |layer: &LayerCache| kv.least_tokens(layer.reach(), context);
         let bytes = ModelBytes::of(file, config, kv_type, tokens);
         let scratch_bytes = ModelBytes::scratch(config, options.step_tokens, context) + DRIVER_BYTES;
         // The rest is left to whoever draws on the screen.

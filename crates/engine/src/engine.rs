@@ -69,7 +69,7 @@ impl Engine {
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
-        let groups = plan.windows.iter().copied().zip(plan.n_blocks.iter().copied());
+        let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
@@ -230,7 +230,6 @@ impl Parts {
     ) -> Result<Self, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        file.require_whole()?;
         let config = registry::config(&file)?;
         let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
         tracing::info!(%device, "a model is loaded");
@@ -252,8 +251,15 @@ impl Parts {
             device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
             has_chat_template: template.source() == TemplateSource::File,
+            slow_types: identity::slow_types(&file),
             fingerprint: fingerprint(&file),
         };
+        if !info.slow_types.is_empty() {
+            tracing::warn!(
+                types = info.slow_types.join(", "),
+                "this model computes slowly: these types have no fast kernel"
+            );
+        }
         Ok(Self { model, copy, split, tokenizer, template, info, plan })
     }
 }

@@ -1,4 +1,6 @@
-//! What a file says about itself: its quantisation in the words people use.
+//! What a file says about itself: its quantisation in the words people use, and which of its types are slow here.
+
+use std::collections::BTreeSet;
 
 use lantern_gguf::GgufFile;
 
@@ -20,10 +22,25 @@ const FILE_TYPES: &[(u32, &str)] = &[
     (16, "Q5_K_S"),
     (17, "Q5_K_M"),
     (18, "Q6_K"),
+    (19, "IQ2_XXS"),
+    (20, "IQ2_XS"),
+    (21, "Q2_K_S"),
+    (22, "IQ3_XS"),
+    (23, "IQ3_XXS"),
+    (24, "IQ1_S"),
     (25, "IQ4_NL"),
+    (26, "IQ3_S"),
+    (27, "IQ3_M"),
+    (28, "IQ2_S"),
+    (29, "IQ2_M"),
     (30, "IQ4_XS"),
+    (31, "IQ1_M"),
     (32, "BF16"),
+    (36, "TQ1_0"),
+    (37, "TQ2_0"),
     (38, "MXFP4_MOE"),
+    (39, "NVFP4"),
+    (40, "Q1_0"),
 ];
 
 /// The mix's name as the file gives it, or else the type that most bytes of the weights have.
@@ -38,4 +55,11 @@ pub fn quantisation(file: &GgufFile) -> String {
     }
     let most = bytes_of.into_iter().max_by_key(|(_, bytes)| *bytes);
     most.map_or_else(|| "unknown".into(), |(name, _)| name)
+}
+
+/// The types of matrices in a file that are multiplied right but slowly; empty for most files.
+pub fn slow_types(file: &GgufFile) -> Vec<String> {
+    let matrices = file.tensors().values().filter(|tensor| tensor.shape.len() > 1);
+    let slow = matrices.filter_map(|tensor| tensor.ty().ok()).filter(|ty| lantern_models::is_slow(*ty));
+    slow.map(|ty| ty.name().to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -1,21 +1,25 @@
 //! How many blocks of the KV cache each group of layers gets.
 //!
 //! Layers that see everything need a block for every position of the context. Layers with a window need, for each
-//! sequence that may run, as many as its window touches, and those of one step's tokens. What goes beyond a single
-//! sequence lets others run beside it and keeps prefixes for reuse.
+//! sequence that may run, as many as its window touches, and those of one step's tokens. Layers with a state need the one
+//! before a step and those that the step leaves. What goes beyond a single sequence lets others run beside it and keeps
+//! prefixes for reuse.
 //!
 //! This module counts blocks and bytes; what there is to spend is decided by the memory plan.
 
 use std::ops::Range;
 
-use lantern_models::{KvLayout, KvType};
+use lantern_models::{KvLayout, KvType, Reach};
 
+use crate::block_manager::KEPT_STATES;
 use crate::memory::BLOCK_SIZE;
 
 /// The cache may hold this many full contexts when memory allows: several sequences, and prefixes to reuse.
 const POOL_CONTEXTS: usize = 4;
 /// It may hold this many windows for each sequence that may run: its own, and those before prefixes to reuse.
 const POOL_WINDOWS: usize = 2;
+/// States that a sequence holds during a step: the one before it, and those behind its last token and its last full block.
+const STEP_STATES: usize = 3;
 
 /// What decides about the size of a cache, or of the part of one that some of the layers have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,20 +32,22 @@ pub(crate) struct KvDemand {
 /// Layers that look equally far back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KvGroup {
-    /// Tokens that a token sees, itself included; `None` for all before it.
-    pub(crate) window: Option<u32>,
-    pub(crate) bytes_per_token: u64,
+    pub(crate) reach: Reach,
+    pub(crate) block_bytes: u64,
 }
 
 /// Blocks that a sequence of `context` tokens needs in each group of layers when it has the cache for itself and `rows`
 /// positions are written at a time.
 pub(crate) fn lone_blocks(layout: &KvLayout, context: usize, rows: usize) -> Vec<usize> {
     let all = context.div_ceil(BLOCK_SIZE);
-    let blocks = |window: Option<u32>| match window {
-        Some(window) => blocks_touched((window as usize).saturating_sub(1).saturating_add(rows)).min(all),
-        None => all,
+    let blocks = |reach| match reach {
+        Reach::Window(window) => {
+            blocks_touched((window as usize).saturating_sub(1).saturating_add(rows)).min(all)
+        }
+        Reach::State => 1,
+        Reach::All => all,
     };
-    layout.windows().into_iter().map(blocks).collect()
+    layout.groups().into_iter().map(blocks).collect()
 }
 
 /// Blocks that so many positions beside each other lie in, at most.
@@ -54,7 +60,11 @@ impl KvGroup {
     /// single full context, which they share.
     fn blocks(&self, context: usize, sequences: usize, step_tokens: usize) -> usize {
         let all = context.div_ceil(BLOCK_SIZE);
-        let Some(window) = self.window else { return all };
+        let window = match self.reach {
+            Reach::All => return all,
+            Reach::State => return STEP_STATES * sequences,
+            Reach::Window(window) => window,
+        };
         // Between steps a sequence holds what its next token sees; each one's share of a step begins another block.
         let held = blocks_touched((window as usize).saturating_sub(1)) + 1;
         (sequences * held + step_tokens.div_ceil(BLOCK_SIZE)).min(sequences * all)
@@ -72,23 +82,23 @@ impl KvDemand {
     ) -> Self {
         let some = layout.layers.iter().take(layers.end).skip(layers.start).copied().collect();
         let some = KvLayout { layers: some };
-        let bytes = |window| some.group_bytes_per_token(window, kv_type) as u64;
-        let group = |window| KvGroup { window, bytes_per_token: bytes(window) };
-        let groups = layout.windows().into_iter().map(group).collect();
+        let bytes = |reach| some.group_block_bytes(reach, kv_type, BLOCK_SIZE) as u64;
+        let group = |reach| KvGroup { reach, block_bytes: bytes(reach) };
+        let groups = layout.groups().into_iter().map(group).collect();
         Self { groups, max_sequences, step_tokens }
     }
 
-    /// Tokens that the layers with a window have room for when one sequence of `context` tokens is all there is.
-    pub(crate) fn least_tokens(&self, window: Option<u32>, context: usize) -> usize {
+    /// Tokens that the layers of a group have room for when one sequence of `context` tokens is all there is.
+    pub(crate) fn least_tokens(&self, reach: Reach, context: usize) -> usize {
         let mut groups = self.groups.iter().zip(self.blocks(context, 1));
-        let blocks = groups.find(|(group, _)| group.window == window).map(|(_, blocks)| blocks);
+        let blocks = groups.find(|(group, _)| group.reach == reach).map(|(_, blocks)| blocks);
         blocks.map_or(context, |blocks| blocks * BLOCK_SIZE)
     }
 
     /// Bytes of a cache with so many blocks in each group.
     pub(crate) fn bytes(&self, n_blocks: &[usize]) -> u64 {
         let groups = self.groups.iter().zip(n_blocks);
-        groups.map(|(group, &blocks)| (blocks * BLOCK_SIZE) as u64 * group.bytes_per_token).sum()
+        groups.map(|(group, &blocks)| blocks as u64 * group.block_bytes).sum()
     }
 
     /// Bytes of the cache when one sequence of full length is all it has room for.
@@ -102,9 +112,9 @@ impl KvDemand {
         contexts.find(|&context| self.least_bytes(context) <= bytes).unwrap_or(0)
     }
 
-    /// How far back each group of layers keeps tokens; `None` for everything.
-    pub(crate) fn windows(&self, context: usize) -> Vec<Option<u32>> {
-        self.groups_at(context).map(|group| group.window).collect()
+    /// How far back each group of layers keeps tokens.
+    pub(crate) fn reaches(&self, context: usize) -> Vec<Reach> {
+        self.groups_at(context).map(|group| group.reach).collect()
     }
 
     /// Blocks of each group. Beyond one sequence of full length the pool is a convenience: it takes at most `room`
@@ -112,11 +122,12 @@ impl KvDemand {
     pub(crate) fn pool(&self, context: usize, room: u64) -> Vec<usize> {
         let least = self.blocks(context, 1);
         let contexts = POOL_CONTEXTS * context.div_ceil(BLOCK_SIZE);
-        let most = self.groups_at(context).map(|group| match group.window {
-            None => contexts,
-            Some(_) => {
+        let most = self.groups_at(context).map(|group| match group.reach {
+            Reach::All => contexts,
+            Reach::Window(_) => {
                 group.blocks(context, POOL_WINDOWS * self.max_sequences, self.step_tokens).min(contexts)
             }
+            Reach::State => STEP_STATES * self.max_sequences + KEPT_STATES,
         });
         let most: Vec<_> = most.collect();
         let wish = self.bytes(&most) - self.bytes(&least);
@@ -146,9 +157,9 @@ impl KvDemand {
         let contexts = POOL_CONTEXTS * context.div_ceil(BLOCK_SIZE);
         let is_short =
             move |group: &KvGroup| group.blocks(context, self.max_sequences, self.step_tokens) >= contexts;
-        self.groups.iter().map(move |group| match is_short(group) {
-            true => KvGroup { window: None, ..*group },
-            false => *group,
+        self.groups.iter().map(move |group| match group.reach {
+            Reach::Window(_) if is_short(group) => KvGroup { reach: Reach::All, ..*group },
+            _ => *group,
         })
     }
 }

@@ -32,7 +32,7 @@ mod worker;
 pub use device::{DevicePart, DeviceUse};
 pub use engine::Engine;
 pub use error::EngineError;
-pub use identity::quantisation;
+pub use identity::{quantisation, slow_types};
 pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};

@@ -4,7 +4,7 @@
 //! KV cache and the work space of a step. What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
 
-use lantern_models::ModelConfig;
+use lantern_models::{ModelConfig, Reach};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::device::DevicePart;
@@ -26,10 +26,10 @@ pub struct MemoryPlan {
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when the cache had to shrink.
     pub wanted_context: usize,
-    /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::windows`]).
+    /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::groups`]).
     pub(crate) n_blocks: Vec<usize>,
-    /// How far back each of them keeps tokens; `None` for everything, as where a context is hardly longer than a window.
-    pub(crate) windows: Vec<Option<u32>>,
+    /// How far back each of them keeps tokens: to the beginning also where a context is hardly longer than a window.
+    pub(crate) reaches: Vec<Reach>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
     /// The weights: the whole file, less what a device holds in memory of its own.
@@ -140,7 +140,7 @@ impl Demand {
             context_length,
             wanted_context: self.wanted_context,
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
-            windows: self.kv.windows(context_length),
+            reaches: self.kv.reaches(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
@@ -220,6 +220,11 @@ mod tests {
     use super::*;
     use crate::kv_demand::KvGroup;
 
+    /// Layers of attention that take so many bytes for a token.
+    fn group(window: Option<u32>, bytes_per_token: u64) -> KvGroup {
+        KvGroup { reach: Reach::of_window(window), block_bytes: BLOCK_SIZE as u64 * bytes_per_token }
+    }
+
     const MB: u64 = 1 << 20;
 
     fn kv(groups: Vec<KvGroup>) -> KvDemand {
@@ -230,7 +235,7 @@ mod tests {
         Demand {
             weights: 100 * MB,
             scratch: 50 * MB,
-            kv: kv(vec![KvGroup { window: None, bytes_per_token: 16 << 10 }]),
+            kv: kv(vec![group(None, 16 << 10)]),
             wanted_context: 8192,
             available: 4096 * MB,
             kv_limit: None,
@@ -240,7 +245,6 @@ mod tests {
 
     /// Three quarters of the layers have a window of 512.
     fn sliding() -> Demand {
-        let group = |window, bytes_per_token| KvGroup { window, bytes_per_token };
         Demand { kv: kv(vec![group(None, 4 << 10), group(Some(512), 12 << 10)]), ..demand() }
     }
 
@@ -264,12 +268,25 @@ mod tests {
     fn a_context_hardly_longer_than_a_window_is_kept_whole() {
         let of = |wanted_context| {
             let plan = Demand { wanted_context, ..sliding() }.plan().expect("fits");
-            (plan.windows, plan.n_blocks)
+            (plan.reaches, plan.n_blocks)
         };
         // Eight windows and a step are 160 blocks; four contexts of 1024 tokens are 128, of 2048 tokens 256.
-        assert_eq!(of(1024), (vec![None, None], vec![128, 128]));
-        assert_eq!(of(2048), (vec![None, Some(512)], vec![256, 256]));
-        assert_eq!(of(4096), (vec![None, Some(512)], vec![512, 304]));
+        assert_eq!(of(1024), (vec![Reach::All, Reach::All], vec![128, 128]));
+        assert_eq!(of(2048), (vec![Reach::All, Reach::Window(512)], vec![256, 256]));
+        assert_eq!(of(4096), (vec![Reach::All, Reach::Window(512)], vec![512, 304]));
+    }
+
+    #[test]
+    fn states_are_kept_for_every_sequence_and_a_few_prefixes() {
+        let state = KvGroup { reach: Reach::State, block_bytes: 20 * MB };
+        let hybrid = Demand { kv: kv(vec![group(None, 4 << 10), state]), ..demand() };
+        let plan = hybrid.plan().expect("fits");
+        assert_eq!((plan.n_blocks, plan.max_sequences), (vec![4 * 256, 3 * 8 + 8], 8));
+        assert_eq!(plan.kv_bytes, 128 * MB + 32 * 20 * MB);
+        // 32 MB for a context, 60 for one sequence's states, and half of 80 in both groups alike.
+        let plan = Demand { available: 150 * MB + 172 * MB, ..hybrid }.plan().expect("fits");
+        assert_eq!((plan.context_length, plan.max_sequences), (8192, 1));
+        assert!((3..6).contains(&plan.n_blocks[1]), "{:?}", plan.n_blocks);
     }
 
     #[test]

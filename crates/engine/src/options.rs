@@ -118,6 +118,8 @@ pub struct EngineInfo {
     pub device: DeviceUse,
     /// Whether the file brings a chat template of its own.
     pub has_chat_template: bool,
+    /// Types of weights for which there is no fast kernel: answers are right, but come slowly.
+    pub slow_types: Vec<String>,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.
     pub fingerprint: String,
 }

@@ -106,7 +106,6 @@ impl Perplexity {
     /// Loads a model. Refuses windows that it was not trained for, and what does not fit into memory.
     pub fn load(path: &Path, options: PerplexityOptions) -> Result<Self, EngineError> {
         let file = GgufFile::open(path)?;
-        file.require_whole()?;
         let config = registry::config(&file)?;
         let engine = EngineOptions {
             threads: options.threads,

@@ -1,11 +1,13 @@
 //! The scheduler alone: no model, a "sampled" token is just a number.
 
+use lantern_models::Reach;
+
 use super::*;
 
 const ANY: usize = usize::MAX;
 
 fn scheduler(blocks: usize, max_sequences: usize, step_tokens: usize) -> Scheduler {
-    Scheduler::new(Limits { max_sequences, step_tokens }, BlockManager::new([(None, blocks)], 4))
+    Scheduler::new(Limits { max_sequences, step_tokens }, BlockManager::new([(Reach::All, blocks)], 4))
 }
 
 fn prompt(start: u32, len: u32) -> Vec<u32> {
@@ -180,7 +182,7 @@ fn a_lone_sequence_may_fill_the_whole_pool() {
 #[test]
 fn a_long_prompt_is_read_through_few_blocks_of_a_window() {
     // Beside the blocks for everything five for a window of 6: two that it touches, one to begin, two of a step.
-    let blocks = BlockManager::new([(None, 40), (Some(6), 5)], 4);
+    let blocks = BlockManager::new([(Reach::All, 40), (Reach::Window(6), 5)], 4);
     let mut s = Scheduler::new(Limits { max_sequences: 1, step_tokens: 8 }, blocks);
     submit(&mut s, 0, Priority::Chat, prompt(0, 90));
     let mut read = 0;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lantern_models::GONE;
+use lantern_models::{GONE, Reach};
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn sliding_engine(options: EngineOptions, blocks: Option<[usize; 2]>) -> Engine 
 fn watched_engine(options: EngineOptions, blocks: Option<[usize; 2]>, most: &Arc<AtomicUsize>) -> Engine {
     let path = golden("models/gemma3-Q8_0.gguf");
     let mut parts = Parts::load(&path, &options).expect("the golden model loads");
-    assert_eq!(parts.model.config().kv_layout.windows(), [None, Some(16)]);
+    assert_eq!(parts.model.config().kv_layout.groups(), [Reach::All, Reach::Window(16)]);
     parts.plan.n_blocks = blocks.map_or(parts.plan.n_blocks, Vec::from);
     parts.model = Box::new(Watched { model: parts.model, most: most.clone() });
     Engine::start(parts, &options).expect("the engine starts")
@@ -163,7 +163,7 @@ fn preempted_answers_find_their_windows_again() {
     // Room for one of three where layers see everything.
     let options = EngineOptions { context_length: Some(128), ..options() };
     let mut parts = Parts::load(&golden("models/gemma3-Q8_0.gguf"), &options).expect("loads");
-    (parts.plan.n_blocks, parts.plan.windows) = (vec![4, 12], vec![None, Some(16)]);
+    (parts.plan.n_blocks, parts.plan.reaches) = (vec![4, 12], vec![Reach::All, Reach::Window(16)]);
     parts.model = Box::new(Slow { model: parts.model });
     let engine = Engine::start(parts, &options).expect("the engine starts");
     let prompts = [prompt(46, 20), prompt(47, 20), prompt(48, 20)];

@@ -83,11 +83,23 @@ pub enum GgufError {
         /// The type's id in the file.
         id: u32,
     },
-    /// One piece of a model that is split over several files.
-    #[error("this file is one of {count} pieces of a split model, and split models are not supported yet")]
-    Sharded {
+    /// One piece of a model that is split over several files is not beside the others.
+    #[error("piece {number} of {count} of this model is missing: {} is not there", path.display())]
+    MissingShard {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Which piece, from 1.
+        number: u64,
         /// Number of pieces.
         count: u64,
+    },
+    /// One piece of a model that is split over several files does not belong to the others.
+    #[error("{} is not a piece of this model: {reason}", path.display())]
+    BadShard {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// Byte and value counts that do not belong together.
     #[error("{bytes} bytes of {ty} do not hold {values} values")]
@@ -121,7 +133,8 @@ impl GgufError {
             GgufError::MissingKey { .. } => "missing_metadata_key",
             GgufError::WrongType { .. } => "wrong_metadata_type",
             GgufError::UnknownTensorType { .. } => "unknown_tensor_type",
-            GgufError::Sharded { .. } => "sharded_not_supported",
+            GgufError::MissingShard { .. } => "missing_shard",
+            GgufError::BadShard { .. } => "bad_shard",
             GgufError::NoDequantisation { .. } => "unsupported_tensor_type",
         }
     }
@@ -145,7 +158,10 @@ impl GgufError {
             GgufError::UnknownTensorType { .. } | GgufError::NoDequantisation { .. } => {
                 "Choose another quantisation of this model, such as Q4_K_M or Q8_0, or update Lantern."
             }
-            GgufError::Sharded { .. } => "Choose a quantisation that comes as a single file.",
+            GgufError::MissingShard { .. } => "Download the missing file, and put it beside the others.",
+            GgufError::BadShard { .. } => {
+                "Download all pieces of the model again from one place, and keep their names as they are."
+            }
         }
         .to_owned()
     }

@@ -1,9 +1,10 @@
-//! A GGUF file, mapped into memory and checked as a whole when it is opened. The weights themselves are not touched.
+//! A GGUF model, mapped into memory and checked as a whole when it is opened. The weights themselves are not touched.
 
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::shards::{self, Shard};
 use crate::tensor::bad;
 use crate::{FileMap, FileStamp, GgufError, Metadata, TensorBytes, TensorInfo, reader::Reader};
 
@@ -14,34 +15,55 @@ const MAX_TENSORS: u64 = 1 << 20;
 /// Name length, dimensions, type and offset: the least a line of the tensor table takes.
 const LEAST_TENSOR_BYTES: usize = 8 + 4 + 4 + 8;
 
-/// An open GGUF file.
+/// An open GGUF file, or all files of a model that is split over several.
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
-    map: FileMap,
+    /// The files, in order; one for most models.
+    shards: Vec<Shard>,
     version: u32,
     metadata: Metadata,
     tensors: IndexMap<String, TensorInfo>,
-    /// Where the data section starts, from the start of the file.
-    data_start: usize,
 }
 
 impl GgufFile {
     /// Maps a file and reads its header. Every tensor of a known type lies inside the file afterwards.
+    ///
+    /// One piece of a split model opens the whole model; see [`ShardName`](crate::ShardName).
     pub fn open(path: &Path) -> Result<Self, GgufError> {
         let map = FileMap::open(path)?;
         let header = Header::read(&map)?;
-        Ok(GgufFile {
-            path: path.to_owned(),
-            map,
-            version: header.version,
-            metadata: header.metadata,
-            tensors: header.tensors,
-            data_start: header.data_start,
-        })
+        if shards::split_count(&header.metadata)? == 1 {
+            return Self::of(path.to_owned(), vec![(map, header)]);
+        }
+        let (first, all) = shards::open_all(path, map, header)?;
+        Self::of(first, all)
     }
 
-    /// The path it was opened with.
+    /// A model of these files, at least one.
+    fn of(path: PathBuf, all: Vec<(FileMap, Header)>) -> Result<Self, GgufError> {
+        let mut file = GgufFile {
+            path,
+            shards: Vec::with_capacity(all.len()),
+            version: 0,
+            metadata: Metadata::default(),
+            tensors: IndexMap::new(),
+        };
+        for (shard, (map, header)) in all.into_iter().enumerate() {
+            for (name, tensor) in header.tensors {
+                if file.tensors.insert(name.clone(), TensorInfo { shard, ..tensor }).is_some() {
+                    return Err(bad(&name, "two pieces of the model have it".to_owned()));
+                }
+            }
+            if shard == 0 {
+                (file.version, file.metadata) = (header.version, header.metadata);
+            }
+            file.shards.push(Shard { map, data_start: header.data_start });
+        }
+        Ok(file)
+    }
+
+    /// The path it was opened with; of a split model the first piece's.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -71,37 +93,31 @@ impl GgufFile {
         tensor.ty()?;
         let outside = || bad(&tensor.name, "it does not belong to this file".to_owned());
         let len = tensor.byte_len().and_then(|len| usize::try_from(len).ok()).ok_or_else(outside)?;
+        let shard = self.shards.get(tensor.shard).ok_or_else(outside)?;
         let start =
-            usize::try_from(tensor.offset).ok().and_then(|offset| self.data_start.checked_add(offset));
-        self.map.bytes(start.ok_or_else(outside)?, len).ok_or_else(outside)
+            usize::try_from(tensor.offset).ok().and_then(|offset| shard.data_start.checked_add(offset));
+        shard.map.bytes(start.ok_or_else(outside)?, len).ok_or_else(outside)
     }
 
-    /// Length of the file in bytes.
+    /// Length of the file, or of all files together, in bytes.
     pub fn file_len(&self) -> u64 {
-        self.map.len() as u64
+        self.shards.iter().map(|shard| shard.map.len() as u64).sum()
     }
 
-    /// What the system said about the file as it was opened.
+    /// Number of files the model is split over; 1 for most.
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// What the system said about the file as it was opened; about several, what changes when one of them does.
     pub fn stamp(&self) -> FileStamp {
-        self.map.stamp()
+        let stamps = self.shards.iter().map(|shard| shard.map.stamp());
+        stamps.reduce(FileStamp::and).unwrap_or(FileStamp { len: 0, modified: 0, changed: 0, number: 0 })
     }
 
     /// The architecture's name, `general.architecture`.
     pub fn architecture(&self) -> Result<&str, GgufError> {
         self.metadata.str("general.architecture")
-    }
-
-    /// Number of files the model is split over; 1 for a whole model.
-    pub fn split_count(&self) -> Result<u64, GgufError> {
-        Ok(self.metadata.opt_u64("split.count")?.unwrap_or(1).max(1))
-    }
-
-    /// Refuses one piece of a split model.
-    pub fn require_whole(&self) -> Result<(), GgufError> {
-        match self.split_count()? {
-            1 => Ok(()),
-            count => Err(GgufError::Sharded { count }),
-        }
     }
 }
 

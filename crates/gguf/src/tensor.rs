@@ -20,7 +20,9 @@ pub struct TensorInfo {
     pub shape: Vec<u64>,
     /// The type's id in the file.
     pub type_id: u32,
-    /// Offset from the start of the file's data section, in bytes.
+    /// Which of the model's files has the bytes.
+    pub(crate) shard: usize,
+    /// Offset from the start of that file's data section, in bytes.
     pub(crate) offset: u64,
 }
 
@@ -32,7 +34,8 @@ impl TensorInfo {
             return Err(bad(&name, format!("{dimensions} dimensions, the limit is {MAX_DIMENSIONS}")));
         }
         let shape = (0..dimensions).map(|_| reader.u64(&name)).collect::<Result<Vec<u64>, _>>()?;
-        let info = TensorInfo { type_id: reader.u32(&name)?, offset: reader.u64(&name)?, name, shape };
+        let (type_id, offset) = (reader.u32(&name)?, reader.u64(&name)?);
+        let info = TensorInfo { name, shape, type_id, shard: 0, offset };
         info.check_size()?;
         Ok(info)
     }

@@ -226,17 +226,6 @@ fn metadata_is_typed() {
 }
 
 #[test]
-fn a_piece_of_a_split_model_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("piece.gguf");
-    let mut writer = tiny();
-    writer.metadata.set("split.count", Value::U16(3));
-    std::fs::write(&path, writer.finish()).unwrap();
-    let file = GgufFile::open(&path).unwrap();
-    assert_eq!(file.require_whole(), Err(GgufError::Sharded { count: 3 }));
-}
-
-#[test]
 fn a_copied_file_has_the_same_tensors() {
     let original = GgufFile::open(&golden("qwen2-Q4_0.gguf")).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -116,6 +116,8 @@ ggml_types! {
     NVFP4 = 40, "NVFP4", 64 values in 36 bytes;
     /// 1 bit with one scale for 128 values.
     Q1_0 = 41, "Q1_0", 128 values in 18 bytes;
+    /// 2 bits with one scale for 64 values.
+    Q2_0 = 42, "Q2_0", 64 values in 18 bytes;
 }
 
 impl GgmlType {

@@ -30,8 +30,10 @@ impl GgufWriter {
     /// A copy of an open file, to be changed before it is written. Unknown tensor types cannot be copied.
     pub fn copy_of(file: &GgufFile) -> Result<Self, GgufError> {
         let mut writer = GgufWriter { metadata: file.metadata().clone(), tensors: Vec::new() };
-        // Tensors are laid out anew, with the default alignment.
-        writer.metadata.remove("general.alignment");
+        // Tensors are laid out anew, with the default alignment, in one file.
+        for key in ["general.alignment", "split.no", "split.count", "split.tensors.count"] {
+            writer.metadata.remove(key);
+        }
         for tensor in file.tensors().values() {
             let bytes = file.bytes(tensor)?.to_vec();
             writer.tensor(&tensor.name, &tensor.shape, tensor.type_id, bytes);

@@ -38,4 +38,15 @@ golden! {
     iq4_nl: IQ4NL, "iq4_nl";
     iq4_xs: IQ4XS, "iq4_xs";
     mxfp4: MXFP4, "mxfp4";
+    nvfp4: NVFP4, "nvfp4";
+    iq1_s: IQ1S, "iq1_s";
+    iq1_m: IQ1M, "iq1_m";
+    iq2_xxs: IQ2XXS, "iq2_xxs";
+    iq2_xs: IQ2XS, "iq2_xs";
+    iq2_s: IQ2S, "iq2_s";
+    iq3_xxs: IQ3XXS, "iq3_xxs";
+    iq3_s: IQ3S, "iq3_s";
+    tq1_0: TQ1_0, "tq1_0";
+    tq2_0: TQ2_0, "tq2_0";
+    q1_0: Q1_0, "q1_0";
 }

@@ -65,6 +65,17 @@ impl Download {
 pub(crate) struct Progress {
     sender: Arc<watch::Sender<DownloadProgress>>,
     rate: Arc<Mutex<Rate>>,
+    /// What a file that is one of several counts in the whole.
+    place: Place,
+}
+
+/// Where a file is in a download of several.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    /// Bytes of the files before it.
+    pub(crate) before: u64,
+    /// Bytes of all files; `None` while that is the file's own size.
+    pub(crate) whole: Option<u64>,
 }
 
 impl Progress {
@@ -78,7 +89,12 @@ impl Progress {
             bytes_per_second: 0.0,
             error: None,
         });
-        (Self { sender: Arc::new(sender), rate: Arc::default() }, receiver)
+        (Self { sender: Arc::new(sender), rate: Arc::default(), place: Place::default() }, receiver)
+    }
+
+    /// The progress of one file of several.
+    pub(crate) fn at(&self, place: Place) -> Self {
+        Self { place, ..self.clone() }
     }
 
     /// A new state; the rate starts anew, and an error of the state before is forgotten.
@@ -97,11 +113,12 @@ impl Progress {
     }
 
     pub(crate) fn total(&self, total: Option<u64>) {
-        self.sender.send_modify(|p| p.total_bytes = total);
+        self.sender.send_modify(|p| p.total_bytes = self.place.whole.or(total));
     }
 
     /// Bytes on disk now.
     pub(crate) fn received(&self, bytes: u64) {
+        let bytes = self.place.before + bytes;
         let rate = self.rate().push(Instant::now(), bytes);
         self.sender.send_modify(|p| {
             p.received_bytes = bytes;

@@ -1,12 +1,13 @@
 //! The Hub: what a repository holds, and fetching it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFError};
+use lantern_gguf::ShardName;
 use lantern_protocol::{DownloadProgress, DownloadRequest, DownloadState};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, redirect};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
 use crate::catalogue::{find_in_catalogue, pinned_hash};
-use crate::download::{Download, Outcome, Progress};
+use crate::download::{Download, Outcome, Place, Progress};
 use crate::http::{self, Failure, Http, chain};
 use crate::transfer::Transfer;
 use crate::{FilePath, HubError, HubOptions, RepoId, Revision};
@@ -173,7 +174,8 @@ impl Hub {
         }
     }
 
-    /// Fetches a file, or joins the download of it that is running. Returns at once.
+    /// Fetches a file, or joins the download of it that is running. Returns at once. Of a split model, all pieces are
+    /// fetched whichever is named, and the first one's path is the outcome.
     /// Files of the catalogue must have the hash that is written there.
     pub fn download(&self, request: DownloadRequest) -> Result<Download, HubError> {
         let repo = RepoId::parse(&request.repo)?;
@@ -206,8 +208,36 @@ impl Hub {
             progress,
             cancel,
         };
-        tokio::spawn(drive(transfer, self.0.slots.clone(), before, outcome_sender));
+        tokio::spawn(drive(self.clone(), transfer, before, outcome_sender));
         Ok(download)
+    }
+
+    /// Fetches all pieces of a split model, of one commit, and gives the first one's path.
+    async fn fetch_pieces(&self, transfer: &Transfer, pieces: Vec<FilePath>) -> Result<PathBuf, HubError> {
+        let files = self.files(transfer.repo.as_str(), Some(transfer.revision.as_str())).await?;
+        let size = |piece: &FilePath| {
+            let listed = files.iter().find(|file| file.path == piece.as_str());
+            listed.map(|file| file.size).ok_or_else(|| HubError::NoSuchFile {
+                repo: transfer.repo.as_str().into(),
+                wanted: piece.as_str().into(),
+                candidates: files
+                    .iter()
+                    .map(|file| file.path.clone())
+                    .filter(|path| is_model(path))
+                    .collect(),
+            })
+        };
+        let sizes = pieces.iter().map(size).collect::<Result<Vec<u64>, _>>()?;
+        let mut place = Place { before: 0, whole: Some(sizes.iter().sum()) };
+        let (mut first, mut revision) = (None, transfer.revision.clone());
+        for (file, size) in pieces.into_iter().zip(sizes) {
+            let progress = transfer.progress.at(place);
+            let (path, commit) = Transfer { file, progress, revision, ..transfer.clone() }.run().await?;
+            first.get_or_insert(path);
+            revision = Revision::parse(commit.as_str())?;
+            place.before += size;
+        }
+        first.ok_or_else(|| HubError::Internal("a model of no pieces".into()))
     }
 
     /// The latest state of every download since the start, the newest of each file.
@@ -233,8 +263,8 @@ fn api_tries(options: &HubOptions) -> u32 {
 
 /// Waits for its turn, runs, and records the end.
 async fn drive(
+    hub: Hub,
     transfer: Transfer,
-    slots: Arc<Semaphore>,
     before: Option<watch::Receiver<Outcome>>,
     outcome: watch::Sender<Outcome>,
 ) {
@@ -242,8 +272,11 @@ async fn drive(
         if let Some(mut before) = before {
             let _ = before.wait_for(Option::is_some).await;
         }
-        let _slot = slots.acquire().await;
-        transfer.run().await
+        let _slot = hub.0.slots.acquire().await;
+        match pieces(&transfer.file)? {
+            None => Ok(transfer.run().await?.0),
+            Some(pieces) => hub.fetch_pieces(&transfer, pieces).await,
+        }
     };
     let result = tokio::select! {
         biased;
@@ -283,11 +316,18 @@ pub(crate) fn is_model(path: &str) -> bool {
 
 /// `…-00002-of-00003.gguf`.
 fn is_later_shard(name: &str) -> bool {
-    let Some((rest, _)) = name.rsplit_once("-of-") else { return false };
-    rest.len() > 6
-        && rest.as_bytes()[rest.len() - 6] == b'-'
-        && rest[rest.len() - 5..].bytes().all(|b| b.is_ascii_digit())
-        && !rest.ends_with("00001")
+    ShardName::parse(name).is_some_and(|name| name.number() > 1)
+}
+
+/// All pieces of the split model that a file belongs to; `None` for a file that is a whole model.
+fn pieces(file: &FilePath) -> Result<Option<Vec<FilePath>>, HubError> {
+    let (folder, name) = match file.as_str().rsplit_once('/') {
+        Some((folder, name)) => (format!("{folder}/"), name),
+        None => (String::new(), file.as_str()),
+    };
+    let Some(name) = ShardName::parse(name).filter(|name| name.count() > 1) else { return Ok(None) };
+    let piece = |number| FilePath::parse(&format!("{folder}{}", name.sibling(number)));
+    (1..=name.count()).map(piece).collect::<Result<_, _>>().map(Some)
 }
 
 /// The file with the wanted quantisation, or without a wish the one most people take.

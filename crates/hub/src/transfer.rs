@@ -20,12 +20,13 @@ use crate::download::Progress;
 use crate::http::{Failure, Http, Patience, broken, chain, malformed};
 use crate::part::{Journal, Part};
 use crate::remote::{RemoteMeta, header};
-use crate::{FilePath, FreeSpace, HubError, RepoId, RetryPolicy, Revision};
+use crate::{Commit, FilePath, FreeSpace, HubError, RepoId, RetryPolicy, Revision};
 
 /// Room that stays free when a file has been fetched whole.
 const MARGIN: u64 = 16 << 20;
 
-/// Everything one download needs.
+/// Everything the download of one file needs.
+#[derive(Clone)]
 pub(crate) struct Transfer {
     pub(crate) http: Arc<Http>,
     pub(crate) cache: Cache,
@@ -41,8 +42,8 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Runs to the end and gives the path in `snapshots`.
-    pub(crate) async fn run(&self) -> Result<PathBuf, HubError> {
+    /// Runs to the end and gives the path in `snapshots`, and the commit that it is of.
+    pub(crate) async fn run(&self) -> Result<(PathBuf, Commit), HubError> {
         self.progress.state(DownloadState::Running);
         let meta = self.metadata().await?;
         self.progress.total(meta.size);
@@ -68,7 +69,8 @@ impl Transfer {
             let blob = blob.clone();
             blocking(move || part.finish(&blob)).await?;
         }
-        self.cache.publish(&self.repo, &self.revision, &self.file, &meta)
+        let path = self.cache.publish(&self.repo, &self.revision, &self.file, &meta)?;
+        Ok((path, meta.commit))
     }
 
     async fn metadata(&self) -> Result<RemoteMeta, HubError> {

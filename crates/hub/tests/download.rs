@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use fake_hub::{Act, COMMIT, FILE, FakeHub, REPO, content};
+use fake_hub::{Act, COMMIT, FILE, FakeHub, REPO, content, shard};
 use lantern_hub::{Download, FreeSpace, Hub, HubError, HubOptions, RetryPolicy};
 use lantern_protocol::{DownloadRequest, DownloadState};
 
@@ -358,6 +358,36 @@ async fn a_repository_lists_its_files_and_one_is_chosen() {
     assert!(error.to_string().contains(FILE), "{error}");
     assert_eq!(hub.files("owner/absent", None).await.unwrap_err().code(), "hub_not_found");
     assert_eq!(hub.resolve("smollm2").await.unwrap().file, lantern_hub::STARTER.file);
+}
+
+#[tokio::test]
+async fn all_pieces_of_a_split_model_are_one_download() {
+    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let shards = vec![content(900), content(SIZE), content(70_000)];
+    let whole: u64 = shards.iter().map(|shard| shard.len() as u64).sum();
+    server.change(|state| state.shards = shards.clone());
+    // In the second piece the connection breaks.
+    server.next([Act::CutAfter(usize::MAX), Act::CutAfter(200_000)]);
+    let hub = place.hub(&server);
+    assert_eq!(hub.resolve(&format!("{REPO}:q6_k")).await.unwrap().file, shard(0, 3));
+    let request = DownloadRequest { file: shard(1, 3), ..request() };
+    let download = hub.download(request.clone()).unwrap();
+    let first = download.wait().await.unwrap();
+    let folder = place.repo().join("snapshots").join(COMMIT);
+    assert_eq!(first, folder.join(shard(0, 3)), "the outcome is the piece that opens the model");
+    for (i, bytes) in shards.iter().enumerate() {
+        assert_eq!(fs::read(folder.join(shard(i, 3))).unwrap(), *bytes, "piece {i}");
+    }
+    let last = download.latest();
+    assert_eq!((last.received_bytes, last.total_bytes), (whole, Some(whole)), "progress is of the whole");
+    let sent = server.sent();
+    hub.download(request).unwrap().wait().await.unwrap();
+    assert_eq!(server.sent(), sent, "pieces that are there were fetched again");
+
+    server.change(|state| drop(state.shards.pop()));
+    let missing = DownloadRequest { file: shard(0, 3), ..self::request() };
+    let error = place.hub(&server).download(missing).unwrap().wait().await.unwrap_err();
+    assert_eq!(error.code(), "no_such_file");
 }
 
 #[tokio::test]

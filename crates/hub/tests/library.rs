@@ -191,6 +191,61 @@ fn a_copy_is_whole_or_absent_and_made_once() {
     assert_eq!(left.len(), 2, "{left:?}");
 }
 
+/// Piece `no` (from 0) of a model of three.
+fn piece(no: u16) -> Vec<u8> {
+    let mut writer = GgufWriter::new();
+    if no == 0 {
+        writer.metadata.set("general.architecture", Value::String("llama".into()));
+    }
+    writer.metadata.set("split.no", Value::U16(no));
+    writer.metadata.set("split.count", Value::U16(3));
+    writer.tensor(&format!("t{no}"), &[4], GgmlType::F32.id(), vec![no as u8; 16]);
+    writer.finish()
+}
+
+fn name_of_piece(stem: &str, no: u16) -> String {
+    format!("{stem}-{:05}-of-00003.gguf", no + 1)
+}
+
+#[test]
+fn a_split_model_is_one_model() {
+    let place = Place::new();
+    let all: u64 = (0..3).map(|no| piece(no).len() as u64).sum();
+    for no in [0, 2] {
+        place.cached("o/r", 'a', &name_of_piece("big", no), &piece(no));
+    }
+    let library = place.library();
+    let [model] = library.list().try_into().expect("one model");
+    assert_eq!((model.id.as_str(), model.error.unwrap().code.as_str()), ("big", "missing_shard"));
+    place.cached("o/r", 'a', &name_of_piece("big", 1), &piece(1));
+    let [model] = library.list().try_into().expect("one model");
+    assert_eq!((model.error, model.size_bytes, model.parameters), (None, all, Some(12)));
+    let removed = library.remove("big").unwrap();
+    assert_eq!((removed.freed_bytes, removed.kept), (all, false));
+    assert_eq!(place.blobs("o/r"), 0);
+}
+
+#[test]
+fn a_split_model_is_imported_by_any_of_its_pieces() {
+    let place = Place::new();
+    let paths: Vec<_> =
+        (0..3).map(|no| place.file(&format!("d/{}", name_of_piece("m", no)), &piece(no))).collect();
+    let library = place.library();
+    let kept = library.import(&paths[2], ImportMode::InPlace).unwrap();
+    assert_eq!((kept.id.as_str(), kept.path.as_str()), ("m", paths[0].to_str().unwrap()));
+    let copied = library.import(&paths[1], ImportMode::Copy).unwrap();
+    assert_eq!(library.import(&paths[0], ImportMode::Copy).unwrap().path, copied.path, "copied once");
+    for no in 0..3 {
+        assert_eq!(fs::read(place.home().join("models").join(name_of_piece("m", no))).unwrap(), piece(no));
+    }
+    fs::remove_file(&paths[1]).unwrap();
+    assert_eq!(library.import(&paths[0], ImportMode::InPlace).unwrap_err().code(), "missing_shard");
+    let copy = library.list().into_iter().find(|model| model.source == ModelSource::Imported).unwrap();
+    library.remove(&copy.id).unwrap();
+    assert_eq!(fs::read_dir(place.home().join("models")).unwrap().count(), 0);
+    assert!(paths[0].exists() && paths[2].exists());
+}
+
 #[test]
 fn what_is_no_gguf_is_refused_in_the_formats_words() {
     let place = Place::new();

@@ -14,20 +14,31 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Add, Gate, GateHalves, Norm, Scale, Softcap, Turn, WeightedSum};
+use passes::{Activated, Add, Gate, GateHalves, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum};
 pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
 const WORTH_A_THREAD: usize = 16 * 1024;
 
-/// What is done to the gate of a gated network.
+/// What the gate of a gated network lets through. Two activations of the gate that what passes is multiplied with, and a
+/// rule that changes both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `x / (1 + e^-x)`.
     Silu,
     /// GELU in its tanh form: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     GeluTanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// gpt-oss: `g / (1 + e^-αg) · (u + 1)` of a gate `g` that is not above [`SWIGLU_LIMIT`] and what it multiplies, `u`,
+    /// within plus and minus that; α is [`SWIGLU_ALPHA`].
+    ClampedSwiglu,
 }
+
+/// How steep gpt-oss's gate is. Its files have no key for it.
+pub const SWIGLU_ALPHA: f32 = 1.702;
+/// Where gpt-oss clamps both sides of its gate. Its files have no key for it.
+pub const SWIGLU_LIMIT: f32 = 7.0;
 
 /// Which two numbers of a head a rotary embedding turns together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +80,31 @@ pub fn scale(pool: &Pool, x: &mut [f32], factor: f32) {
     in_parts(pool, x, 1, |_, x| run(isa, Scale { x, factor }));
 }
 
+/// Multiplies each row with its own factor; all rows are as wide as the number of factors makes them.
+pub fn scale_rows(pool: &Pool, x: &mut [f32], factors: &[f32]) -> Result<(), KernelError> {
+    check_rows("the rows to scale", x.len(), factors.len())?;
+    let width = x.len().checked_div(factors.len()).unwrap_or(0);
+    let isa = isa();
+    in_parts(pool, x, width, |first, x| {
+        let rows = first / width.max(1)..(first + x.len()) / width.max(1);
+        run(isa, ScaleRows { x, width, factors: &factors[rows] });
+    });
+    Ok(())
+}
+
 /// `x = cap · tanh(x / cap)`.
 pub fn softcap(pool: &Pool, x: &mut [f32], cap: f32) {
     let isa = isa();
     in_parts(pool, x, 1, |_, x| run(isa, Softcap { x, cap }));
 }
 
-/// `gate = activation(gate) · up`.
+/// `x = activation(x)`: what a gate lets through of 1.
+pub fn activate(pool: &Pool, activation: Activation, x: &mut [f32]) {
+    let isa = isa();
+    in_parts(pool, x, 1, |_, x| run(isa, Activated { activation, x }));
+}
+
+/// `gate = activation(gate) · up`, or what else the activation says.
 pub fn gate(pool: &Pool, activation: Activation, gate: &mut [f32], up: &[f32]) -> Result<(), KernelError> {
     check_len("what a gate multiplies", up.len(), Some(gate.len()))?;
     let isa = isa();

@@ -24,6 +24,7 @@ mod matrix;
 mod packed;
 mod pool;
 mod quantize;
+mod recurrent;
 mod share;
 
 pub use arena::Arena;
@@ -31,12 +32,13 @@ pub use attention::{
     AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
 };
 pub use elementwise::{
-    Activation, RopePairs, Rotation, add, gate, gate_halves, rms_norm, rms_norm_in_place, rope, scale,
-    softcap, weighted_sum,
+    Activation, RopePairs, Rotation, SWIGLU_ALPHA, SWIGLU_LIMIT, activate, add, gate, gate_halves, rms_norm,
+    rms_norm_in_place, rope, scale, scale_rows, softcap, weighted_sum,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};
-pub use matrix::{MatrixShape, QMatrix, embed};
+pub use matrix::{MatrixShape, QMatrix, embed, is_slow};
 pub use packed::PACKING_VERSION;
 pub use pool::Pool;
+pub use recurrent::{DeltaInputs, DeltaShape, NO_BLOCK, ShortConv, States, delta_rule, short_conv};

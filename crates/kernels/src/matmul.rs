@@ -9,7 +9,7 @@ use std::mem::take;
 use std::ops::Range;
 
 use crate::KernelError;
-use crate::dot::{Columns, DIRECT, Kernel, PANEL, Panel, TileBlocks, kernel};
+use crate::dot::{Columns, DIRECT, DirectFn, Kernel, PANEL, Panel, TileBlocks, TileKernel, kernel, rows};
 use crate::error::check_len;
 use crate::floats;
 use crate::isa::{Isa, isa};
@@ -252,35 +252,50 @@ impl<'a> Job<'a> {
     fn run(&self, task: usize) {
         let (group, task) = (self.groups[task / self.tasks_per_group()], task % self.tasks_per_group());
         let tiles = task * self.tiles_per_task..self.w.tiles().min((task + 1) * self.tiles_per_task);
-        let Some(weights) = self.w.packed(group.expert as usize) else { return };
+        let weights = match (self.kernel.tiles, self.w.packed(group.expert as usize)) {
+            (Some(kernel), Some(bytes)) => Source::Tiles(kernel, bytes),
+            _ => Source::Rows(self.w.plain_rows(group.expert as usize)),
+        };
         let rows = &self.rows[group.first as usize..][..group.len as usize];
         let work = GroupWork { job: self, weights, rows, first_out: group.first as usize };
-        match self.kernel.direct {
-            Some(direct) if rows.len() <= DIRECT => work.directly(direct, tiles),
+        match weights {
+            Source::Tiles(TileKernel { direct: Some(direct), .. }, bytes) if rows.len() <= DIRECT => {
+                work.directly(direct, bytes, tiles)
+            }
             _ => work.with_panels(tiles),
         }
     }
 }
 
+/// Where one matrix is.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// All its tiles, and what reads them.
+    Tiles(TileKernel, &'a [u8]),
+    /// All its rows, as in the file.
+    Rows(&'a [u8]),
+}
+
 /// Some tiles of one matrix and the rows they meet.
 struct GroupWork<'a> {
     job: &'a Job<'a>,
-    weights: &'a [u8],
+    weights: Source<'a>,
     rows: &'a [u32],
     first_out: usize,
 }
 
 impl GroupWork<'_> {
-    fn tile(&self, tile: usize) -> &[u8] {
+    /// The bytes of a tile; the last sixteen rows of a file may be fewer.
+    fn tile<'b>(&self, all: &'b [u8], tile: usize) -> &'b [u8] {
         let len = self.job.w.tile_bytes();
-        &self.weights[tile * len..(tile + 1) * len]
+        &all[tile * len..all.len().min((tile + 1) * len)]
     }
 
-    fn directly(&self, direct: crate::dot::DirectFn, tiles: Range<usize>) {
+    fn directly(&self, direct: DirectFn, bytes: &[u8], tiles: Range<usize>) {
         let count = self.job.w.cols() / self.job.w.ty().block_size();
         let columns = Columns { all: self.job.acts, start: 0, len: self.job.w.cols() };
         for tile in tiles {
-            let blocks = TileBlocks { first: self.tile(tile).as_ptr(), count };
+            let blocks = TileBlocks { first: self.tile(bytes, tile).as_ptr(), count };
             let mut sums = [[0.0; ROWS]; DIRECT];
             let sums = &mut sums[..self.rows.len()];
             // SAFETY: the tile holds all blocks of its rows, and the kernel was chosen for an instruction set that is
@@ -310,17 +325,30 @@ impl GroupWork<'_> {
     /// Adds a tile's products with all rows to `sums`, panel after panel.
     fn multiply_panels(&self, tile: usize, panel: &mut Panel, sums: &mut [[f32; ROWS]]) {
         let Job { kernel, w, acts, .. } = self.job;
-        let (size, bytes) = (w.ty().block_size(), kernel.packing.tile_block_bytes());
-        let tile = self.tile(tile);
+        let size = w.ty().block_size();
         for start in (0..w.cols()).step_by(PANEL) {
             let len = PANEL.min(w.cols() - start);
-            let blocks = &tile[start / size * bytes..][..len / size * bytes];
-            let blocks = TileBlocks { first: blocks.as_ptr(), count: len / size };
+            self.fill(tile, start / size..(start + len) / size, panel);
             let columns = Columns { all: acts, start, len };
-            // SAFETY: the slice above holds the blocks, and the kernel was chosen for an instruction set that is there.
-            unsafe {
-                (kernel.fill)(&kernel.packing, blocks, panel);
-                (kernel.columns)(kernel.packing.form, panel, columns, self.rows, sums);
+            // SAFETY: the kernel was chosen for an instruction set that is there.
+            unsafe { (kernel.columns)(kernel.form, panel, columns, self.rows, sums) };
+        }
+    }
+
+    /// Fills a panel with the blocks `blocks` of a tile's rows.
+    fn fill(&self, tile: usize, blocks: Range<usize>, panel: &mut Panel) {
+        match self.weights {
+            Source::Tiles(kernel, bytes) => {
+                let (tile, bytes) = (self.tile(bytes, tile), kernel.packing.tile_block_bytes());
+                let of_panel = &tile[blocks.start * bytes..blocks.end * bytes];
+                let blocks = TileBlocks { first: of_panel.as_ptr(), count: blocks.len() };
+                // SAFETY: the slice holds the blocks, and the kernel was chosen for an instruction set that is there.
+                unsafe { (kernel.fill)(&kernel.packing, blocks, panel) }
+            }
+            Source::Rows(bytes) => {
+                let Job { kernel, w, .. } = self.job;
+                let row_bytes = w.tile_bytes() / ROWS;
+                rows::fill(w.ty(), kernel.form, self.tile(bytes, tile), row_bytes, blocks, panel);
             }
         }
     }

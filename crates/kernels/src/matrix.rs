@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use lantern_gguf::blocks::affine;
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
@@ -73,7 +74,7 @@ impl QMatrix {
     /// kernel or the bytes do not fill the matrices exactly.
     pub fn new(ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<Self, KernelError> {
         let plain = matches!(ty, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
-        if !plain && packing(ty).is_none() {
+        if !plain && affine(ty).is_none() {
             return Err(KernelError::UnsupportedType { ty });
         }
         let rows = shape.count.checked_mul(shape.rows);
@@ -175,9 +176,9 @@ impl QMatrix {
         self.ty
     }
 
-    /// Whether the weights are quantised and were not packed.
+    /// Whether the weights are of a type with tiles and were not packed.
     pub(crate) fn wants_packing(&self) -> bool {
-        self.ty.is_quantised() && matches!(self.weights, Storage::Rows(_))
+        packing(self.ty).is_some() && matches!(self.weights, Storage::Rows(_))
     }
 
     /// Makes sure that these of the matrices are packed, if they are to be when they are used.
@@ -212,14 +213,20 @@ impl QMatrix {
         }
     }
 
-    /// The bytes of a row of matrix `i` as in the file; nothing when the weights are packed.
-    pub(crate) fn plain_row(&self, i: usize, row: usize) -> &[u8] {
+    /// The bytes of matrix `i` as in the file; nothing when the weights are packed.
+    pub(crate) fn plain_rows(&self, i: usize) -> &[u8] {
+        let len = self.shape.rows * self.row_bytes;
         let bytes: &[u8] = match &self.weights {
             Storage::Rows(bytes) => bytes,
             Storage::Deferred(deferred) => deferred.bytes(),
             Storage::Tiles(..) => return &[],
         };
-        &bytes[(i * self.shape.rows + row) * self.row_bytes..][..self.row_bytes]
+        &bytes[i * len..(i + 1) * len]
+    }
+
+    /// The bytes of a row of matrix `i` as in the file; nothing when the weights are packed.
+    pub(crate) fn plain_row(&self, i: usize, row: usize) -> &[u8] {
+        self.plain_rows(i).get(row * self.row_bytes..(row + 1) * self.row_bytes).unwrap_or_default()
     }
 
     /// Writes the values of a row of the first matrix to `out`, which has room for exactly that.
@@ -233,6 +240,12 @@ impl QMatrix {
         }
         Ok(())
     }
+}
+
+/// Whether products with weights of type `ty` are slow: there is no kernel that reads its blocks, so they are unpacked
+/// one by one, again for every step.
+pub fn is_slow(ty: GgmlType) -> bool {
+    ty.is_quantised() && packing(ty).is_none()
 }
 
 /// Writes the values of the rows `ids` to `out`, `[ids.len(), cols]`.
@@ -266,7 +279,7 @@ mod tests {
         assert_eq!(q8(2, 64, 135).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(2, 65, 136).unwrap_err().code(), "bad_tensor");
         assert_eq!(q8(usize::MAX, 64, 136).unwrap_err().code(), "bad_tensor");
-        let odd = matrix(GgmlType::IQ1S, 1, 256, vec![0; 50]);
+        let odd = matrix(GgmlType::Q8K, 1, 256, vec![0; 292]);
         assert_eq!(odd.unwrap_err().code(), "unsupported_tensor_type");
     }
 

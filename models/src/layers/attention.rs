@@ -1,13 +1,17 @@
 //! Grouped-query attention over the paged key-value cache.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
-use super::{Linear, RmsNorm, RopeTable};
+use super::mlp::gated;
+use super::projections::{Projected, Projections};
+use super::{Activation, Linear, QueryScale, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, KvCache, LayerKvShape, ModelError, Weights};
+use crate::{ForwardBatch, Hyper, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +25,8 @@ pub(crate) struct AttentionParams {
     pub(crate) window: Option<u32>,
     /// Squeezes scores into `±cap`.
     pub(crate) softcap: Option<f32>,
+    /// Makes queries grow with their position.
+    pub(crate) query_scale: Option<QueryScale>,
 }
 
 impl AttentionParams {
@@ -33,12 +39,29 @@ impl AttentionParams {
             scale: 1.0 / (sizes.head_dim as f32).sqrt(),
             window: None,
             softcap: None,
+            query_scale: None,
         }
     }
 
+    /// As [`Self::new`] for each layer, where some have the file's window: see [`Hyper::windowed_layers`].
+    pub(crate) fn with_windows(
+        hyper: &Hyper,
+        sizes: &Sizes,
+        default_pattern: usize,
+    ) -> Result<Vec<Self>, ModelError> {
+        let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
+        let windowed = hyper.windowed_layers(sizes.n_layers, default_pattern)?;
+        let layer = |windowed: bool| AttentionParams {
+            window: windowed.then_some(window),
+            ..AttentionParams::new(sizes)
+        };
+        Ok(windowed.into_iter().map(layer).collect())
+    }
+
     /// What the layer keeps in the cache.
-    pub(crate) fn kv_shape(&self) -> LayerKvShape {
-        LayerKvShape { n_kv_heads: self.n_kv_heads, head_dim: self.head_dim, window: self.window }
+    pub(crate) fn kv_shape(&self) -> LayerCache {
+        let AttentionParams { n_kv_heads, head_dim, window, .. } = *self;
+        LayerCache::Attention(LayerKvShape { n_kv_heads, head_dim, window })
     }
 }
 
@@ -53,11 +76,13 @@ pub(crate) enum Values {
 
 /// The attention part of a block, from projections to output.
 pub(crate) struct Attention {
-    q: Linear,
-    /// Norm over each head of the queries.
+    projections: Projections,
+    /// Norms over each head, or over all heads of a row together.
     q_norm: Option<RmsNorm>,
-    /// `None` in a layer that looks at the keys and values of another.
-    own: Option<KeysValues>,
+    k_norm: Option<RmsNorm>,
+    v_norm: Option<RmsNorm>,
+    /// One more score for each query head, in memory and on the block's device.
+    sinks: Option<(Arc<[f32]>, Tensor)>,
     output: Linear,
     params: AttentionParams,
     layer: usize,
@@ -65,25 +90,16 @@ pub(crate) struct Attention {
     cache: usize,
 }
 
-/// How a layer makes its keys and values.
-struct KeysValues {
-    k: Linear,
-    /// `None` for [`Values::FromKeys`].
-    v: Option<Linear>,
-    /// Norms over each head.
-    k_norm: Option<RmsNorm>,
-    v_norm: Option<RmsNorm>,
-}
-
 impl Attention {
-    /// Takes `attn_q`, `attn_k`, `attn_v` and `attn_output` of block `layer`, with the biases it has.
+    /// Takes `attn_q`, `attn_k`, `attn_v` (or `attn_qkv`) and `attn_output` of block `layer`, with the biases it has.
     pub(crate) fn load(
         weights: &Weights,
         layer: usize,
         hidden: usize,
         params: AttentionParams,
     ) -> Result<Self, ModelError> {
-        Self::load_with(weights, layer, hidden, params, Values::Projected)
+        let projections = Projections::load(weights, layer, hidden, &params)?;
+        Self::with_projections(weights, layer, hidden, params, projections, layer)
     }
 
     /// As [`Self::load`]; takes no `attn_v` where values come from the keys.
@@ -94,15 +110,25 @@ impl Attention {
         params: AttentionParams,
         values: Values,
     ) -> Result<Self, ModelError> {
-        let width = params.n_kv_heads * params.head_dim;
-        let linear = |name: &str| weights.linear(&format!("blk.{layer}.{name}"), hidden, width);
-        let k = linear("attn_k")?;
-        let v = match values {
-            Values::Projected => Some(linear("attn_v")?),
-            Values::FromKeys => None,
+        if values == Values::Projected {
+            return Self::load(weights, layer, hidden, params);
+        }
+        let linear = |name: &str, heads| {
+            weights.linear(&format!("blk.{layer}.{name}"), hidden, heads * params.head_dim)
         };
-        let own = Some(KeysValues { k, v, k_norm: None, v_norm: None });
-        Ok(Attention { own, ..Self::load_reader(weights, layer, hidden, params, layer)? })
+        let both = [linear("attn_q", params.n_heads)?, linear("attn_k", params.n_kv_heads)?];
+        Self::with_projections(weights, layer, hidden, params, Projections::ValuesFromKeys(both), layer)
+    }
+
+    /// As [`Self::load`]; `attn_q` gives each head's query and then a gate of the same size for what the head gives.
+    pub(crate) fn load_gated(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+    ) -> Result<Self, ModelError> {
+        let projections = Projections::load_gated(weights, layer, hidden, &params)?;
+        Self::with_projections(weights, layer, hidden, params, projections, layer)
     }
 
     /// Attention over the keys and values that another layer wrote: layer `cache` of the cache. Takes `attn_q` and
@@ -116,28 +142,71 @@ impl Attention {
     ) -> Result<Self, ModelError> {
         let width = params.n_heads * params.head_dim;
         let q = weights.linear(&format!("blk.{layer}.attn_q"), hidden, width)?;
+        Self::with_projections(weights, layer, hidden, params, Projections::QueriesAlone(q), cache)
+    }
+
+    fn with_projections(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+        projections: Projections,
+        cache: usize,
+    ) -> Result<Self, ModelError> {
+        let width = params.n_heads * params.head_dim;
         let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
-        Ok(Attention { q, q_norm: None, own: None, output, params, layer, cache })
+        let [q_norm, k_norm, v_norm] = [None, None, None];
+        Ok(Attention { projections, q_norm, k_norm, v_norm, sinks: None, output, params, layer, cache })
     }
 
     /// Adds `attn_q_norm` and `attn_k_norm`, over each head, before the rotary embedding.
-    pub(crate) fn with_head_norms(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
-        let norm =
-            |name: &str| weights.rms_norm(&format!("blk.{}.{name}", self.layer), self.params.head_dim, eps);
-        self.q_norm = Some(norm("attn_q_norm")?);
-        if let Some(own) = &mut self.own {
-            own.k_norm = Some(norm("attn_k_norm")?);
+    pub(crate) fn with_head_norms(self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
+        let head_dim = self.params.head_dim;
+        self.with_norms_over(weights, head_dim, head_dim, eps)
+    }
+
+    /// Adds `attn_q_norm` and `attn_k_norm`, over all heads of a row together, before the rotary embedding.
+    pub(crate) fn with_row_norms(self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
+        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
+        self.with_norms_over(weights, n_heads * head_dim, n_kv_heads * head_dim, eps)
+    }
+
+    fn with_norms_over(
+        mut self,
+        weights: &Weights,
+        queries: usize,
+        keys: usize,
+        eps: f64,
+    ) -> Result<Self, ModelError> {
+        let norm = |name: &str, width| weights.rms_norm(&format!("blk.{}.{name}", self.layer), width, eps);
+        self.q_norm = Some(norm("attn_q_norm", queries)?);
+        if self.has_keys() {
+            self.k_norm = Some(norm("attn_k_norm", keys)?);
         }
         Ok(self)
     }
 
     /// Adds a norm without weights over each head of the values.
     pub(crate) fn with_value_norm(mut self, weights: &Weights, eps: f64) -> Result<Self, ModelError> {
-        if let Some(own) = &mut self.own {
+        if self.has_keys() {
             let ones = vec![1.0; self.params.head_dim];
-            own.v_norm = Some(RmsNorm::new(ones, eps, weights.split().block(self.layer).device())?);
+            self.v_norm = Some(RmsNorm::new(ones, eps, weights.split().block(self.layer).device())?);
         }
         Ok(self)
+    }
+
+    /// Adds `attn_sinks`: one more score for each query head, which takes its share of the weights and has no value.
+    pub(crate) fn with_sinks(mut self, weights: &Weights) -> Result<Self, ModelError> {
+        let name = format!("blk.{}.attn_sinks.weight", self.layer);
+        let sinks = weights.vector(&name, self.params.n_heads)?;
+        let tensor = Tensor::new(sinks.as_slice(), weights.split().of(&name).device())?;
+        self.sinks = Some((sinks.into(), tensor));
+        Ok(self)
+    }
+
+    /// Whether the layer has keys and values of its own.
+    fn has_keys(&self) -> bool {
+        !matches!(self.projections, Projections::QueriesAlone(_))
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`; keys and values of the rows are in the cache afterwards. Without a
@@ -162,30 +231,29 @@ impl Attention {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<HostRows, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap } = self.params;
+        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap, .. } = self.params;
         let blocks = &batch.groups[kv.group_of(self.cache)];
-        let mut q = match &self.own {
-            None => self.q.forward_host(x)?,
-            Some(own) => {
-                let [q, mut k, mut v] = own.project_host(&self.q, x)?;
-                if let Some(norm) = &own.k_norm {
-                    norm.heads_in_place(&mut k)?;
-                }
-                if let Some(norm) = &own.v_norm {
-                    norm.heads_in_place(&mut v)?;
-                }
-                if let Some(rope) = rope {
-                    rope.turn(&mut k, n_kv_heads, head_dim)?;
-                }
-                kv.write(self.cache, &blocks.slots, &k, &v)?;
-                q
+        let Projected { queries: mut q, gate, own } = self.projections.forward_host(x)?;
+        if let Some((mut k, mut v)) = own {
+            if let Some(norm) = &self.k_norm {
+                norm.parts_in_place(&mut k)?;
             }
-        };
+            if let Some(norm) = &self.v_norm {
+                norm.parts_in_place(&mut v)?;
+            }
+            if let Some(rope) = rope {
+                rope.turn(&mut k, n_kv_heads, head_dim)?;
+            }
+            kv.write(self.cache, &blocks.slots, &k, &v)?;
+        }
         if let Some(norm) = &self.q_norm {
-            norm.heads_in_place(&mut q)?;
+            norm.parts_in_place(&mut q)?;
         }
         if let Some(rope) = rope {
             rope.turn(&mut q, n_heads, head_dim)?;
+        }
+        if let Some(scale) = &self.params.query_scale {
+            scale.apply_host(&mut q, &batch.positions)?;
         }
         let shape = AttentionShape {
             n_heads,
@@ -195,12 +263,16 @@ impl Attention {
             scale,
             window,
             softcap,
-            sinks: None,
+            sinks: self.sinks.as_ref().map(|(sinks, _)| Arc::clone(sinks)),
         };
         let (keys, values) = kv.slices(self.cache)?;
         let (seqs, tables) = (&batch.seqs, &blocks.block_tables);
         let mut out = x.room(q.width());
         lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        if let Some(mut gate) = gate {
+            lantern_kernels::gate(x.pool(), Activation::Sigmoid, &mut gate, &out)?;
+            out = gate;
+        }
         self.output.forward_host(&out)
     }
 
@@ -214,23 +286,25 @@ impl Attention {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let rows = batch.rows();
         let group = kv.group_of(self.cache);
-        let heads = |layer: &Linear, heads: usize, norm: Option<&RmsNorm>| {
-            let heads = layer.forward_tensor(x)?.reshape((rows, heads, head_dim))?;
-            match norm {
-                Some(norm) => norm.forward_tensor(&heads),
-                None => Ok(heads),
-            }
+        let heads = |x: &Tensor, norm: Option<&RmsNorm>, heads: usize| {
+            let x = norm.map(|norm| norm.parts_of_tensor(x)).transpose()?.unwrap_or_else(|| x.clone());
+            Ok::<_, ModelError>(x.reshape((rows, heads, head_dim))?)
         };
         let turned = |heads: Tensor| match rope {
             Some(rope) => rope.turn_tensor(&heads),
             None => Ok(heads),
         };
-        let q = turned(heads(&self.q, n_heads, self.q_norm.as_ref())?)?;
-        if let Some(own) = &self.own {
-            let k = turned(heads(&own.k, n_kv_heads, own.k_norm.as_ref())?)?;
-            let v = heads(own.v.as_ref().unwrap_or(&own.k), n_kv_heads, own.v_norm.as_ref())?;
+        let Projected { queries, gate, own } = self.projections.forward_tensor(x)?;
+        let mut q = turned(heads(&queries, self.q_norm.as_ref(), n_heads)?)?;
+        if let Some(scale) = &self.params.query_scale {
+            q = scale.apply_tensor(&q, &batch.positions)?;
+        }
+        if let Some((k, v)) = own {
+            let k = turned(heads(&k, self.k_norm.as_ref(), n_kv_heads)?)?;
+            let v = heads(&v, self.v_norm.as_ref(), n_kv_heads)?;
             kv.write_tensors(self.cache, &batch.groups[group].slots, &k, &v)?;
         }
+        let sinks = self.sinks.as_ref().map(|(_, sinks)| sinks);
         let mut outs = Vec::with_capacity(batch.seqs.len());
         for seq in &batch.seqs {
             let blocks = batch.blocks(group, seq, kv.block_size());
@@ -238,24 +312,12 @@ impl Attention {
             let (keys, values) = kv.gather(self.cache, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
             let seq = SeqTensors { queries, keys, values };
-            outs.push(attention_tensors::attend(&self.params, &seq)?);
+            outs.push(attention_tensors::attend(&self.params, sinks, &seq)?);
         }
-        let out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
+        let mut out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
+        if let Some(gate) = gate {
+            out = gated(Activation::Sigmoid, &gate, &out)?;
+        }
         self.output.forward_tensor(&out)
-    }
-}
-
-impl KeysValues {
-    /// Queries, keys and values, before any norm.
-    fn project_host(&self, q: &Linear, x: &HostRows) -> Result<[HostRows; 3], ModelError> {
-        match &self.v {
-            Some(v) => Linear::forward_each([q, &self.k, v], x),
-            None => {
-                let [q, k] = Linear::forward_each([q, &self.k], x)?;
-                let mut v = k.room(k.width());
-                v.copy_from_slice(&k);
-                Ok([q, k, v])
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{D, Device, Tensor};
 
 use super::AttentionParams;
-use crate::{BatchSeq, ModelError, first_seen};
+use crate::{BatchSeq, ModelError, Reach};
 
 /// Scores that are made at once, 64 MiB of them: a long prompt over a long context passes in several parts of its rows.
 pub(crate) const SCORES: usize = 1 << 24;
@@ -21,23 +21,32 @@ pub(crate) struct SeqTensors {
 /// The slots of the tokens that a sequence's rows see, in order; `blocks` are those of the sequence.
 pub(crate) fn slots(blocks: &[u32], seq: &BatchSeq, window: Option<u32>, block_size: usize) -> Vec<u32> {
     let slot = |i: usize| blocks[i / block_size] * block_size as u32 + (i % block_size) as u32;
-    (first_seen(window, seq.context - seq.rows)..seq.context).map(slot).collect()
+    (Reach::of_window(window).first_seen(seq.context - seq.rows)..seq.context).map(slot).collect()
 }
 
-/// `[rows, n_heads, head_dim]`.
-pub(crate) fn attend(params: &AttentionParams, seq: &SeqTensors) -> Result<Tensor, ModelError> {
+/// `[rows, n_heads, head_dim]`. `sinks`, `[n_heads]`, are one more score for each head, whose value is nothing.
+pub(crate) fn attend(
+    params: &AttentionParams,
+    sinks: Option<&Tensor>,
+    seq: &SeqTensors,
+) -> Result<Tensor, ModelError> {
     let seen = seq.keys.dim(0)?;
-    attend_in_parts(params, seq, (SCORES / (params.n_heads * seen)).max(1))
+    attend_in_parts(params, sinks, seq, (SCORES / (params.n_heads * seen)).max(1))
 }
 
 /// As [`attend`], with so many rows at once.
-fn attend_in_parts(params: &AttentionParams, seq: &SeqTensors, at_once: usize) -> Result<Tensor, ModelError> {
+fn attend_in_parts(
+    params: &AttentionParams,
+    sinks: Option<&Tensor>,
+    seq: &SeqTensors,
+    at_once: usize,
+) -> Result<Tensor, ModelError> {
     let (rows, seen) = (seq.queries.dim(0)?, seq.keys.dim(0)?);
     let keys = seq.keys.transpose(0, 1)?.contiguous()?;
     let values = seq.values.transpose(0, 1)?.contiguous()?;
     let part = |first: usize| {
         let queries = seq.queries.narrow(0, first, at_once.min(rows - first))?;
-        attend_rows(params, &queries, seen - rows + first, &keys, &values)
+        attend_rows(params, sinks, &queries, seen - rows + first, &keys, &values)
     };
     let parts = (0..rows).step_by(at_once).map(part).collect::<Result<Vec<_>, ModelError>>()?;
     Ok(Tensor::cat(&parts, 0)?)
@@ -46,6 +55,7 @@ fn attend_in_parts(params: &AttentionParams, seq: &SeqTensors, at_once: usize) -
 /// Rows from token `first` on, over keys and values `[n_kv_heads, seen, head_dim]`.
 fn attend_rows(
     params: &AttentionParams,
+    sinks: Option<&Tensor>,
     queries: &Tensor,
     first: usize,
     keys: &Tensor,
@@ -62,7 +72,14 @@ fn attend_rows(
     }
     let mask = mask(first..first + rows, seen, params.window, scores.device())?;
     let scores = scores.reshape((n_heads, rows, seen))?.broadcast_add(&mask)?;
-    let weights = softmax(&scores)?.reshape((n_kv_heads, group * rows, seen))?;
+    let weights = match sinks {
+        None => softmax(&scores)?,
+        Some(sinks) => {
+            let sinks = sinks.reshape((n_heads, 1, 1))?.expand((n_heads, rows, 1))?;
+            softmax(&Tensor::cat(&[&scores, &sinks], 2)?)?.narrow(2, 0, seen)?.contiguous()?
+        }
+    };
+    let weights = weights.reshape((n_kv_heads, group * rows, seen))?;
     let out = weights.matmul(values)?.reshape((n_heads, rows, head_dim))?;
     Ok(out.transpose(0, 1)?.contiguous()?)
 }
@@ -104,6 +121,7 @@ mod tests {
             scale: 0.35,
             window: Some(6),
             softcap: Some(20.0),
+            query_scale: None,
         };
         let numbers = |rows: usize, heads: usize, factor: f32| {
             let values: Vec<f32> = (0..rows * heads * 8).map(|i| (i as f32 * factor).sin()).collect();
@@ -114,8 +132,14 @@ mod tests {
             keys: numbers(17, 2, 1.1),
             values: numbers(17, 2, 0.3),
         };
+        let sinks = Tensor::new(&[0.5f32, -1.0, 2.0, 0.0], &Device::Cpu).unwrap();
         let attended = |at_once| -> Vec<f32> {
-            attend_in_parts(&params, &seq, at_once).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+            attend_in_parts(&params, Some(&sinks), &seq, at_once)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap()
         };
         let whole = attended(10);
         assert!(whole.iter().any(|x| x.abs() > 0.1));

@@ -1,24 +1,81 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, Experts, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 
-/// Attention and a network, each behind a norm and added to what it was given.
+/// Attention, or what stands in its place, and a network, each between the norms it has and added to what it was given.
 pub(crate) struct Block {
     compute: Compute,
-    attention_norm: RmsNorm,
-    attention: Attention,
-    network_norm: RmsNorm,
+    attention_norm: Option<RmsNorm>,
+    mixer: Mixer,
+    post_attention_norm: Option<RmsNorm>,
+    network_norm: Option<RmsNorm>,
     network: Network,
+    post_network_norm: Option<RmsNorm>,
+    rope: BlockRope,
+    /// Factor of what is added.
+    residual_scale: Option<f32>,
     is_last: bool,
 }
 
-/// What follows attention.
+/// What brings in what is known of other tokens.
+pub(crate) enum Mixer {
+    Attention(Attention),
+    DeltaNet(DeltaNet),
+}
+
+/// What follows it.
 pub(crate) enum Network {
     Mlp(GatedMlp),
     Experts(Experts),
+}
+
+/// How a block is told positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockRope {
+    /// By the model's rotary embedding.
+    Usual,
+    /// By the one for layers with a window.
+    Local,
+    /// Not at all.
+    None,
+}
+
+/// The names of a block's norms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockNorms {
+    pub(crate) attention: Option<&'static str>,
+    pub(crate) post_attention: Option<&'static str>,
+    pub(crate) network: Option<&'static str>,
+    pub(crate) post_network: Option<&'static str>,
+}
+
+impl BlockNorms {
+    /// Norms before attention and network: what most families have.
+    pub(crate) const BEFORE: BlockNorms = BlockNorms {
+        attention: Some("attn_norm"),
+        post_attention: None,
+        network: Some("ffn_norm"),
+        post_network: None,
+    };
+    /// The same, where the second is named after what stands before it.
+    pub(crate) const BETWEEN: BlockNorms =
+        BlockNorms { network: Some("post_attention_norm"), ..BlockNorms::BEFORE };
+    /// Norms after them.
+    pub(crate) const AFTER: BlockNorms = BlockNorms {
+        attention: None,
+        post_attention: Some("post_attention_norm"),
+        network: None,
+        post_network: Some("post_ffw_norm"),
+    };
+    /// Norms before and after.
+    pub(crate) const AROUND: BlockNorms = BlockNorms {
+        attention: BlockNorms::BEFORE.attention,
+        network: BlockNorms::BEFORE.network,
+        ..BlockNorms::AFTER
+    };
 }
 
 impl Block {
@@ -43,16 +100,49 @@ impl Block {
         attention: Attention,
         network: Network,
     ) -> Result<Self, ModelError> {
-        let norm =
-            |name: &str| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
+        Block::with_norms(weights, layer, sizes, BlockNorms::BEFORE, attention, network)
+    }
+
+    /// Takes the norms of these names of block `layer`.
+    pub(crate) fn with_norms(
+        weights: &Weights,
+        layer: usize,
+        sizes: &Sizes,
+        names: BlockNorms,
+        mixer: impl Into<Mixer>,
+        network: Network,
+    ) -> Result<Self, ModelError> {
+        let norm = |name: Option<&str>| {
+            let norm = |name| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
+            name.map(norm).transpose()
+        };
         Ok(Block {
             compute: weights.split().block(layer).clone(),
-            attention_norm: norm("attn_norm")?,
-            attention,
-            network_norm: norm("ffn_norm")?,
+            attention_norm: norm(names.attention)?,
+            mixer: mixer.into(),
+            post_attention_norm: norm(names.post_attention)?,
+            network_norm: norm(names.network)?,
             network,
+            post_network_norm: norm(names.post_network)?,
+            rope: BlockRope::Usual,
+            residual_scale: None,
             is_last: layer + 1 == sizes.n_layers,
         })
+    }
+
+    /// Tells it positions in another way.
+    pub(crate) fn with_rope(self, rope: BlockRope) -> Self {
+        Block { rope, ..self }
+    }
+
+    /// How it is told positions.
+    pub(crate) fn rope(&self) -> BlockRope {
+        self.rope
+    }
+
+    /// Multiplies what attention and network add by `factor`.
+    pub(crate) fn with_residual_scale(self, factor: Option<f32>) -> Self {
+        Block { residual_scale: factor, ..self }
     }
 
     /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards. The last block
@@ -65,8 +155,11 @@ impl Block {
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
         x.move_to(&self.compute)?;
-        let attended = self.attention.forward(&self.attention_norm.forward(x)?, rope, batch, kv)?;
-        x.add(attended)?;
+        let attended = with_norm(&self.attention_norm, x, |x| match &self.mixer {
+            Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
+            Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),
+        })?;
+        self.add(x, attended, &self.post_attention_norm)?;
         if self.is_last {
             // Nothing looks at the other rows any more.
             *x = x.select(&batch.logit_rows)?;
@@ -74,10 +167,52 @@ impl Block {
                 return Ok(());
             }
         }
-        let normed = self.network_norm.forward(x)?;
-        x.add(match &self.network {
-            Network::Mlp(mlp) => mlp.forward(&normed)?,
-            Network::Experts(experts) => experts.forward(&normed, &normed)?,
-        })
+        let fed = with_norm(&self.network_norm, x, |x| self.network.forward(x))?;
+        self.add(x, fed, &self.post_network_norm)
+    }
+
+    /// Adds what a part of the block made, behind its norm.
+    fn add(&self, x: &mut Rows, made: Rows, norm: &Option<RmsNorm>) -> Result<(), ModelError> {
+        let mut made = match norm {
+            Some(norm) => norm.forward(&made)?,
+            None => made,
+        };
+        if let Some(factor) = self.residual_scale {
+            made.scale(factor)?;
+        }
+        x.add(made)
+    }
+}
+
+/// What a part of the block makes of rows behind their norm.
+fn with_norm(
+    norm: &Option<RmsNorm>,
+    x: &Rows,
+    part: impl FnOnce(&Rows) -> Result<Rows, ModelError>,
+) -> Result<Rows, ModelError> {
+    match norm {
+        Some(norm) => part(&norm.forward(x)?),
+        None => part(x),
+    }
+}
+
+impl Network {
+    fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match self {
+            Network::Mlp(mlp) => mlp.forward(x),
+            Network::Experts(experts) => experts.forward(x, x),
+        }
+    }
+}
+
+impl From<Attention> for Mixer {
+    fn from(attention: Attention) -> Self {
+        Mixer::Attention(attention)
+    }
+}
+
+impl From<DeltaNet> for Mixer {
+    fn from(delta_net: DeltaNet) -> Self {
+        Mixer::DeltaNet(delta_net)
     }
 }

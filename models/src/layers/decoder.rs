@@ -1,7 +1,7 @@
 //! The plain model that many families are: embedding, the same kind of block over and over with one rotary embedding,
-//! and a head.
+//! or one more for layers with a window, and a head.
 
-use super::{Block, Embedding, Head, Rope};
+use super::{Block, BlockRope, Embedding, Head, Rope};
 use crate::hyper::Sizes;
 use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Weights};
 
@@ -10,6 +10,7 @@ pub(crate) struct Decoder {
     config: ModelConfig,
     embedding: Embedding,
     rope: Rope,
+    local_rope: Option<Rope>,
     blocks: Vec<Block>,
     head: Head,
 }
@@ -26,10 +27,26 @@ impl Decoder {
         Ok(Decoder {
             embedding: weights.embedding(sizes.vocab, sizes.hidden)?,
             rope,
+            local_rope: None,
             blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
             head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
             config,
         })
+    }
+
+    /// Adds the rotary embedding of blocks that ask for [`BlockRope::Local`].
+    pub(crate) fn with_local_rope(self, rope: Rope) -> Self {
+        Decoder { local_rope: Some(rope), ..self }
+    }
+
+    /// Multiplies every token's embedding by `factor`.
+    pub(crate) fn with_embedding_scale(self, factor: f32) -> Self {
+        Decoder { embedding: self.embedding.scaled(factor), ..self }
+    }
+
+    /// Changes what becomes of logits.
+    pub(crate) fn with_head(self, change: impl FnOnce(Head) -> Head) -> Self {
+        Decoder { head: change(self.head), ..self }
     }
 }
 
@@ -46,9 +63,15 @@ impl CausalLm for Decoder {
     ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
         let rope = self.rope.at(&batch.positions)?;
+        let local_rope = self.local_rope.as_ref().map(|rope| rope.at(&batch.positions)).transpose()?;
         let mut x = self.embedding.forward(&batch.tokens)?;
         for block in &self.blocks {
-            block.forward(&mut x, Some(&rope), batch, kv)?;
+            let rope = match block.rope() {
+                BlockRope::Usual => Some(&rope),
+                BlockRope::Local => local_rope.as_ref(),
+                BlockRope::None => None,
+            };
+            block.forward(&mut x, rope, batch, kv)?;
         }
         self.head.forward(x, logits)
     }

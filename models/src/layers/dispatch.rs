@@ -1,4 +1,4 @@
-//! Which rows go to which expert: the choice of a router, sorted by expert.
+//! Which rows go to which expert: the choice of a router, sorted by expert. How it is made is said in `routing`.
 
 use lantern_kernels::ExpertRows;
 
@@ -8,7 +8,7 @@ pub(crate) struct Dispatch {
     /// Experts for each row.
     used: usize,
     /// `[rows, used]`: the experts of each row, the best first.
-    experts: Vec<u32>,
+    pub(super) experts: Vec<u32>,
     /// `[rows, used]`: what each of them counts.
     pub(crate) weights: Vec<f32>,
     /// `[rows, used]`: the place of each in the list that is sorted by expert.
@@ -21,33 +21,17 @@ pub(crate) struct Dispatch {
     next: Vec<u32>,
     /// Numbers from 0: what is at each place, once it was put there.
     in_order: Vec<u32>,
+    /// Scores of a row as they are compared, and members of a group, while choosing.
+    pub(super) compared: Vec<f32>,
+    pub(super) best: Vec<u32>,
 }
 
 impl Dispatch {
-    /// Chooses the `used` experts with the largest `logits[rows, experts]`, of equal ones the first, and weighs them by
-    /// their softmax: the exponentials of the chosen ones, divided by their sum. (A softmax over all experts whose
-    /// chosen part is made to sum to 1 is the same.) Each expert's weights are multiplied by its scale.
-    pub(crate) fn choose(&mut self, logits: &[f32], experts: usize, used: usize, scales: Option<&[f32]>) {
+    /// Forgets the last batch; rows of the next one have `used` experts each.
+    pub(super) fn clear(&mut self, used: usize) {
         self.used = used;
         self.experts.clear();
         self.weights.clear();
-        for logits in logits.chunks_exact(experts) {
-            let first = self.experts.len();
-            push_largest(&mut self.experts, logits, used);
-            let chosen = &self.experts[first..];
-            let exponential = |&expert: &u32| (logits[expert as usize] - logits[chosen[0] as usize]).exp();
-            self.weights.extend(chosen.iter().map(exponential));
-            let weights = &mut self.weights[first..];
-            let sum: f32 = weights.iter().sum();
-            weights.iter_mut().for_each(|weight| *weight /= sum);
-            if let Some(scales) = scales {
-                weights
-                    .iter_mut()
-                    .zip(chosen)
-                    .for_each(|(weight, &expert)| *weight *= scales[expert as usize]);
-            }
-        }
-        self.sort(experts);
     }
 
     /// How many rows are sent somewhere, each as often as it has experts.
@@ -72,7 +56,7 @@ impl Dispatch {
     }
 
     /// Sorts the choices by expert and, for each expert, by row.
-    fn sort(&mut self, experts: usize) {
+    pub(super) fn sort(&mut self, experts: usize) {
         let Dispatch { used, experts: chosen, places, rows, groups, next, in_order, .. } = self;
         next.clear();
         next.resize(experts, 0);
@@ -100,7 +84,7 @@ impl Dispatch {
 }
 
 /// Appends the indices of the `count` largest values, the largest first; of equal ones the first.
-fn push_largest(indices: &mut Vec<u32>, values: &[f32], count: usize) {
+pub(super) fn push_largest(indices: &mut Vec<u32>, values: &[f32], count: usize) {
     let first = indices.len();
     for (i, &value) in values.iter().enumerate() {
         let best = &indices[first..];
@@ -139,31 +123,20 @@ mod tests {
     #[test]
     fn choices_are_sorted_by_expert_and_then_by_row() {
         let mut dispatch = Dispatch::default();
-        let logits = [0.0, 9.0, 8.0, 0.0, /**/ 9.0, 8.0, 0.0, 0.0, /**/ 0.0, 0.0, 9.0, 8.0];
         // The second time finds what the first has left.
         for _ in 0..2 {
-            dispatch.choose(&logits, 4, 2, None);
+            dispatch.clear(2);
+            dispatch.experts.extend([1, 2, 0, 1, 2, 3]);
+            dispatch.sort(4);
             assert_eq!(dispatch.rows, [1, 0, 1, 0, 2, 2]);
             assert_eq!(dispatch.places, [1, 3, 0, 2, 4, 5]);
             let groups: Vec<_> = dispatch.groups.iter().map(|g| (g.expert, g.first, g.len)).collect();
             assert_eq!(groups, [(0, 0, 1), (1, 1, 2), (2, 3, 2), (3, 5, 1)]);
             assert_eq!(dispatch.in_order(), [0, 1, 2, 3, 4, 5]);
         }
-        dispatch.choose(&logits[4..8], 4, 1, None);
+        dispatch.clear(1);
+        dispatch.experts.push(0);
+        dispatch.sort(4);
         assert_eq!((&*dispatch.rows, &*dispatch.places, dispatch.groups.len()), (&[0][..], &[0][..], 1));
-    }
-
-    #[test]
-    fn weights_sum_to_one_before_they_are_scaled() {
-        let mut dispatch = Dispatch::default();
-        let logits = [3f32.ln(), 0.0, 1000.0, 1f32.ln(), 3f32.ln(), -1000.0];
-        dispatch.choose(&logits, 3, 2, None);
-        assert_eq!(dispatch.experts, [2, 0, 1, 0]);
-        assert_eq!(dispatch.weights[..2], [1.0, 0.0], "a distance beyond all bounds");
-        assert!((dispatch.weights[2] - 0.75).abs() < 1e-6 && (dispatch.weights[3] - 0.25).abs() < 1e-6);
-        assert_eq!(dispatch.weights_of(&dispatch.groups[0]), [0.0, dispatch.weights[3]]);
-        dispatch.choose(&logits, 3, 2, Some(&[2.0, 10.0, 0.5]));
-        assert!((dispatch.weights[2] - 7.5).abs() < 1e-5 && (dispatch.weights[3] - 0.5).abs() < 1e-6);
-        assert_eq!(dispatch.weights[0], 0.5);
     }
 }

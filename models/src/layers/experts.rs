@@ -1,21 +1,20 @@
 //! Networks of which each row passes a few: a router chooses them, and its weights add up what they give (Shazeer et
-//! al., 2017).
+//! al., 2017). One more may be there that every row passes (DeepSeek-AI, 2024).
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
-use candle_core::quantized::QMatMul;
-use candle_core::{Module, Tensor};
-use lantern_kernels::{ExpertRows, Product, QMatrix};
+use candle_core::Tensor;
+use lantern_kernels::{ExpertRows, Product};
 
-use super::linear::on_device;
-use super::mlp::{Activation, activate};
-use super::{Dispatch, Linear};
+use super::mlp::{Activation, gated, halves};
+use super::router::Router;
+use super::shared_expert::SharedExpert;
+use super::{Dispatch, ExpertMatrices, Routing};
 use crate::hyper::{MAX_EXPERTS, MAX_WIDTH};
 use crate::rows::{HostRows, Rows};
 use crate::{Compute, Hyper, ModelError, Weights};
 
-/// The sizes of a layer of experts.
+/// What a file says about a layer of experts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ExpertParams {
     /// How many experts there are.
@@ -24,30 +23,49 @@ pub(crate) struct ExpertParams {
     pub(crate) used: usize,
     /// Width of one of them.
     pub(crate) inner: usize,
+    /// How they are chosen and weighed.
+    pub(crate) routing: Routing,
+    /// Width of the expert that every row passes.
+    pub(crate) shared: Option<usize>,
 }
 
 impl ExpertParams {
     /// Reads the keys that all families with experts share.
     pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        Self::read_of_width(hyper, hyper.size("expert_feed_forward_length", MAX_WIDTH)?)
+    }
+
+    /// As [`Self::read`], for families whose experts are as wide as other models' networks.
+    pub(crate) fn read_of_width(hyper: &Hyper, inner: usize) -> Result<Self, ModelError> {
         let count = hyper.size("expert_count", MAX_EXPERTS)?;
         Ok(ExpertParams {
             count,
             used: hyper.size("expert_used_count", count)?,
-            inner: hyper.size("expert_feed_forward_length", MAX_WIDTH)?,
+            inner,
+            routing: Routing::SOFTMAX_OF_CHOSEN,
+            shared: None,
         })
+    }
+
+    /// The width of the expert that every row passes, for families that say how many usual ones it is as wide as.
+    pub(crate) fn read_shared(&self, hyper: &Hyper) -> Result<Option<usize>, ModelError> {
+        let count = hyper.opt_u32("expert_shared_count")?.unwrap_or(0) as usize;
+        if count > MAX_EXPERTS {
+            return Err(hyper.bad("expert_shared_count", format!("it is {count}")));
+        }
+        Ok(Some(count * self.inner).filter(|&width| width > 0))
     }
 }
 
 /// Experts and the router that chooses among them.
 pub(crate) struct Experts {
-    /// Of the experts; the router computes where the block does.
+    /// Of the experts; the router and the shared expert compute where the block does.
     compute: Compute,
-    router: Linear,
+    router: Router,
     gate: Gate,
     down: ExpertMatrices,
-    /// Factors of what the experts give.
-    scales: Option<Vec<f32>>,
-    params: ExpertParams,
+    shared: Option<SharedExpert>,
+    inner: usize,
     activation: Activation,
 }
 
@@ -63,7 +81,7 @@ enum Gate {
 
 impl Experts {
     /// Takes `ffn_gate_inp` (the router), `ffn_down_exps`, and `ffn_gate_up_exps` or `ffn_gate_exps` and `ffn_up_exps`
-    /// of the block named `prefix`.
+    /// of the block named `prefix`; and what a [`SharedExpert`] takes if there is one.
     pub(crate) fn load(
         weights: &Weights,
         prefix: &str,
@@ -82,19 +100,28 @@ impl Experts {
                 up: experts("ffn_up_exps", hidden, inner)?,
             },
         };
+        let shared = |width| SharedExpert::load(weights, prefix, hidden, width, activation);
         Ok(Experts {
             compute: weights.split().of(&format!("{prefix}.ffn_down_exps.weight")).clone(),
-            router: weights.linear(&format!("{prefix}.ffn_gate_inp"), hidden, count)?,
+            router: Router::load(weights, prefix, hidden, params)?,
             gate,
             down: experts("ffn_down_exps", inner, hidden)?,
-            scales: weights.opt_vector(&format!("{prefix}.ffn_down_exps.scale"), count)?,
-            params,
+            shared: params.shared.map(shared).transpose()?,
+            inner,
             activation,
         })
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`. The router looks at `routed_by`, which most families make `x` itself.
     pub(crate) fn forward(&self, routed_by: &Rows, x: &Rows) -> Result<Rows, ModelError> {
+        let mut out = self.forward_chosen(routed_by, x)?;
+        if let Some(shared) = &self.shared {
+            out.add(shared.forward(x)?)?;
+        }
+        Ok(out)
+    }
+
+    fn forward_chosen(&self, routed_by: &Rows, x: &Rows) -> Result<Rows, ModelError> {
         thread_local! {
             static KEPT: RefCell<Dispatch> = RefCell::default();
         }
@@ -115,24 +142,13 @@ impl Experts {
         out
     }
 
-    fn choose(&self, logits: &[f32], dispatch: &mut Dispatch) {
-        dispatch.choose(logits, self.params.count, self.params.used, self.scales.as_deref());
-    }
-
-    /// The choice of a router that computes on a device.
-    fn choose_on_device(&self, routed_by: &Tensor, dispatch: &mut Dispatch) -> Result<(), ModelError> {
-        let logits: Vec<f32> = self.router.forward_tensor(routed_by)?.flatten_all()?.to_vec1()?;
-        self.choose(&logits, dispatch);
-        Ok(())
-    }
-
     fn forward_host(
         &self,
         routed_by: &HostRows,
         x: &HostRows,
         dispatch: &mut Dispatch,
     ) -> Result<HostRows, ModelError> {
-        self.choose(&self.router.forward_host(routed_by)?, dispatch);
+        self.router.choose_host(routed_by, dispatch)?;
         self.pass_host(x, dispatch)
     }
 
@@ -143,7 +159,7 @@ impl Experts {
         x: &Tensor,
         dispatch: &mut Dispatch,
     ) -> Result<Tensor, ModelError> {
-        self.choose_on_device(routed_by, dispatch)?;
+        self.router.choose_on_device(routed_by, dispatch)?;
         let Rows::Host(x_host) = Rows::Tensor(x.clone()).on(&self.compute)? else {
             return Err(ModelError::BadBatch("experts in memory were given rows on a device".to_owned()));
         };
@@ -159,6 +175,7 @@ impl Experts {
         let product = Product { weights: &self.down.matrix, out: &mut given };
         let (in_order, groups) = (dispatch.in_order(), &dispatch.groups);
         lantern_kernels::matmul_experts(x.pool(), &inner, sent, in_order, groups, &mut [product])?;
+        self.down.add_bias(x.pool(), groups, &mut given)?;
         let mut out = x.room(x.width());
         let (weights, places) = (&dispatch.weights, &dispatch.places);
         lantern_kernels::weighted_sum(x.pool(), &given, x.width(), weights, places, &mut out)?;
@@ -168,7 +185,7 @@ impl Experts {
     /// What the gates let through, sorted by expert.
     fn gated_host(&self, x: &HostRows, dispatch: &Dispatch) -> Result<HostRows, ModelError> {
         let Dispatch { rows, groups, .. } = dispatch;
-        let (pool, width) = (x.pool(), self.params.inner);
+        let (pool, width) = (x.pool(), self.inner);
         let mut inner = x.room_for(rows.len(), width);
         match &self.gate {
             Gate::Separate { gate, up } => {
@@ -178,13 +195,16 @@ impl Experts {
                     Product { weights: &up.matrix, out: &mut up_rows },
                 ];
                 lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut products)?;
+                gate.add_bias(pool, groups, &mut inner)?;
+                up.add_bias(pool, groups, &mut up_rows)?;
                 lantern_kernels::gate(pool, self.activation, &mut inner, &up_rows)?;
             }
             Gate::Fused(both) => {
-                let mut halves = x.room_for(rows.len(), 2 * width);
-                let product = Product { weights: &both.matrix, out: &mut halves };
+                let mut both_rows = x.room_for(rows.len(), 2 * width);
+                let product = Product { weights: &both.matrix, out: &mut both_rows };
                 lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut [product])?;
-                lantern_kernels::gate_halves(pool, self.activation, &halves, width, &mut inner)?;
+                both.add_bias(pool, groups, &mut both_rows)?;
+                lantern_kernels::gate_halves(pool, self.activation, &both_rows, width, &mut inner)?;
             }
         }
         Ok(inner)
@@ -196,7 +216,7 @@ impl Experts {
         x: &Tensor,
         dispatch: &mut Dispatch,
     ) -> Result<Tensor, ModelError> {
-        self.choose_on_device(routed_by, dispatch)?;
+        self.router.choose_on_device(routed_by, dispatch)?;
         let mut out = x.zeros_like()?;
         for group in &dispatch.groups {
             let rows = &dispatch.rows[group.first as usize..][..group.len as usize];
@@ -213,42 +233,9 @@ impl Experts {
     fn gated_tensor(&self, x: &Tensor, group: &ExpertRows) -> Result<Tensor, ModelError> {
         let (gate, up) = match &self.gate {
             Gate::Separate { gate, up } => (gate.forward_tensor(group, x)?, up.forward_tensor(group, x)?),
-            Gate::Fused(both) => {
-                let (halves, width) = (both.forward_tensor(group, x)?, self.params.inner);
-                (halves.narrow(1, 0, width)?, halves.narrow(1, width, width)?)
-            }
+            Gate::Fused(both) => halves(&both.forward_tensor(group, x)?, self.inner)?,
         };
-        Ok((activate(self.activation, &gate)? * up)?)
-    }
-}
-
-/// One matrix of each expert.
-pub(crate) struct ExpertMatrices {
-    matrix: Arc<QMatrix>,
-    /// Those on a device, for candle.
-    tensors: Vec<QMatMul>,
-}
-
-impl ExpertMatrices {
-    /// `bytes` are those that the matrices were made of.
-    pub(crate) fn new(matrix: Arc<QMatrix>, bytes: &[u8], compute: &Compute) -> Result<Self, ModelError> {
-        let each = bytes.len() / matrix.shape().count;
-        let tensors = match compute.has_kernels() {
-            true => Vec::new(),
-            false => {
-                let one = |bytes| on_device(&matrix, bytes, compute.device());
-                bytes.chunks_exact(each.max(1)).map(one).collect::<Result<_, _>>()?
-            }
-        };
-        Ok(ExpertMatrices { matrix, tensors })
-    }
-
-    /// The product with the matrix of a group's expert, on a device.
-    fn forward_tensor(&self, group: &ExpertRows, x: &Tensor) -> Result<Tensor, ModelError> {
-        match self.tensors.get(group.expert as usize) {
-            Some(matrix) => Ok(matrix.forward(&x.contiguous()?)?),
-            None => Err(ModelError::BadBatch("matrices for kernels were given a tensor".to_owned())),
-        }
+        gated(self.activation, &gate, &up)
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) struct Head {
     compute: Compute,
     norm: RmsNorm,
     output: Linear,
+    scale: Option<f32>,
     softcap: Option<f32>,
 }
 
@@ -19,8 +20,14 @@ impl Head {
             compute: weights.split().head().clone(),
             norm: weights.rms_norm("output_norm", hidden, eps)?,
             output: weights.output(vocab, hidden)?,
+            scale: None,
             softcap: None,
         })
+    }
+
+    /// Multiplies logits by `factor`.
+    pub(crate) fn with_scale(self, factor: f32) -> Self {
+        Head { scale: Some(factor), ..self }
     }
 
     /// Squeezes logits into `±cap`: `cap * tanh(logit / cap)`.
@@ -36,6 +43,12 @@ impl Head {
         }
         let normed = self.norm.forward(&x.on(&self.compute)?)?;
         self.output.forward_to(&normed, logits)?;
+        if let Some(factor) = self.scale {
+            match &normed {
+                Rows::Host(x) => lantern_kernels::scale(x.pool(), logits, factor),
+                Rows::Tensor(_) => logits.iter_mut().for_each(|x| *x *= factor),
+            }
+        }
         if let Some(cap) = self.softcap {
             match &normed {
                 Rows::Host(x) => lantern_kernels::softcap(x.pool(), logits, cap),

@@ -2,17 +2,28 @@
 
 use candle_core::Tensor;
 pub(crate) use lantern_kernels::Activation;
+use lantern_kernels::{SWIGLU_ALPHA, SWIGLU_LIMIT};
 
 use super::Linear;
-use crate::rows::Rows;
+use crate::rows::{HostRows, Rows};
 use crate::{ModelError, Weights};
 
 /// A gated feed-forward network.
 pub(crate) struct GatedMlp {
-    gate: Linear,
-    up: Linear,
+    gate: Gate,
     down: Linear,
+    inner: usize,
     activation: Activation,
+}
+
+/// A gate and what it multiplies.
+enum Gate {
+    Separate {
+        gate: Linear,
+        up: Linear,
+    },
+    /// The outputs are those of the gate and then the others.
+    Fused(Linear),
 }
 
 impl GatedMlp {
@@ -24,35 +35,97 @@ impl GatedMlp {
         inner: usize,
         activation: Activation,
     ) -> Result<Self, ModelError> {
-        Ok(GatedMlp {
-            gate: weights.linear(&format!("{prefix}.ffn_gate"), hidden, inner)?,
-            up: weights.linear(&format!("{prefix}.ffn_up"), hidden, inner)?,
-            down: weights.linear(&format!("{prefix}.ffn_down"), inner, hidden)?,
-            activation,
-        })
+        Self::load_named(weights, prefix, "", hidden, inner, activation)
+    }
+
+    /// Takes `ffn_gate_shexp`, `ffn_up_shexp` and `ffn_down_shexp`: the expert that every row passes.
+    pub(crate) fn load_shared_expert(
+        weights: &Weights,
+        prefix: &str,
+        hidden: usize,
+        inner: usize,
+        activation: Activation,
+    ) -> Result<Self, ModelError> {
+        Self::load_named(weights, prefix, "_shexp", hidden, inner, activation)
+    }
+
+    /// Takes `ffn_down`, and `ffn_up` whose outputs are those of the gate and then the others.
+    pub(crate) fn load_fused(
+        weights: &Weights,
+        prefix: &str,
+        hidden: usize,
+        inner: usize,
+        activation: Activation,
+    ) -> Result<Self, ModelError> {
+        let gate = Gate::Fused(weights.linear(&format!("{prefix}.ffn_up"), hidden, 2 * inner)?);
+        let down = weights.linear(&format!("{prefix}.ffn_down"), inner, hidden)?;
+        Ok(GatedMlp { gate, down, inner, activation })
+    }
+
+    fn load_named(
+        weights: &Weights,
+        prefix: &str,
+        kind: &str,
+        hidden: usize,
+        inner: usize,
+        activation: Activation,
+    ) -> Result<Self, ModelError> {
+        let linear =
+            |name: &str, inputs, outputs| weights.linear(&format!("{prefix}.{name}{kind}"), inputs, outputs);
+        let gate =
+            Gate::Separate { gate: linear("ffn_gate", hidden, inner)?, up: linear("ffn_up", hidden, inner)? };
+        Ok(GatedMlp { gate, down: linear("ffn_down", inner, hidden)?, inner, activation })
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`.
     pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
         match x {
-            Rows::Host(x) => {
-                let [mut gate, up] = Linear::forward_each([&self.gate, &self.up], x)?;
-                lantern_kernels::gate(x.pool(), self.activation, &mut gate, &up)?;
-                Ok(Rows::Host(self.down.forward_host(&gate)?))
-            }
-            Rows::Tensor(x) => {
-                let gate = activate(self.activation, &self.gate.forward_tensor(x)?)?;
-                let inner = (gate * self.up.forward_tensor(x)?)?;
-                Ok(Rows::Tensor(self.down.forward_tensor(&inner)?))
-            }
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x)?)),
         }
+    }
+
+    fn forward_host(&self, x: &HostRows) -> Result<HostRows, ModelError> {
+        let inner = match &self.gate {
+            Gate::Separate { gate, up } => {
+                let [mut gate, up] = Linear::forward_each([gate, up], x)?;
+                lantern_kernels::gate(x.pool(), self.activation, &mut gate, &up)?;
+                gate
+            }
+            Gate::Fused(both) => {
+                let (halves, mut inner) = (both.forward_host(x)?, x.room(self.inner));
+                lantern_kernels::gate_halves(x.pool(), self.activation, &halves, self.inner, &mut inner)?;
+                inner
+            }
+        };
+        self.down.forward_host(&inner)
+    }
+
+    fn forward_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let (gate, up) = match &self.gate {
+            Gate::Separate { gate, up } => (gate.forward_tensor(x)?, up.forward_tensor(x)?),
+            Gate::Fused(both) => halves(&both.forward_tensor(x)?, self.inner)?,
+        };
+        self.down.forward_tensor(&gated(self.activation, &gate, &up)?)
     }
 }
 
-/// The activation, on a device.
-pub(super) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, ModelError> {
+/// The two halves of rows of `2 * width` numbers, on a device.
+pub(super) fn halves(x: &Tensor, width: usize) -> Result<(Tensor, Tensor), ModelError> {
+    Ok((x.narrow(1, 0, width)?, x.narrow(1, width, width)?))
+}
+
+/// What the gate lets through of `up`, on a device.
+pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Result<Tensor, ModelError> {
     Ok(match activation {
-        Activation::Silu => x.silu()?,
-        Activation::GeluTanh => x.gelu()?,
+        Activation::Silu => (gate.silu()? * up)?,
+        Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
+        Activation::ClampedSwiglu => {
+            let gate = gate.minimum(f64::from(SWIGLU_LIMIT))?;
+            let up = up.clamp(-SWIGLU_LIMIT, SWIGLU_LIMIT)?;
+            let slope = ((&gate * -f64::from(SWIGLU_ALPHA))?.exp()? + 1.0)?;
+            ((gate / slope)? * (up + 1.0)?)?
+        }
     })
 }

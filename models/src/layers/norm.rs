@@ -26,17 +26,19 @@ impl RmsNorm {
                 lantern_kernels::rms_norm(x.pool(), x, &self.weight, self.eps as f32, &mut out)?;
                 Ok(Rows::Host(out))
             }
-            Rows::Tensor(x) => {
-                let parts = x.reshape(((), self.weight.len()))?;
-                Ok(Rows::Tensor(self.forward_tensor(&parts)?.reshape(x.shape())?))
-            }
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.parts_of_tensor(x)?)),
         }
     }
 
-    /// Normalises every head of rows in place, when the weight is as wide as a head.
-    pub(crate) fn heads_in_place(&self, x: &mut HostRows) -> Result<(), ModelError> {
+    /// Normalises each row in place, or each part of a row that is as wide as the weight: a head, for example.
+    pub(crate) fn parts_in_place(&self, x: &mut HostRows) -> Result<(), ModelError> {
         let (pool, x) = x.pool_and_values();
         Ok(lantern_kernels::rms_norm_in_place(pool, x, &self.weight, self.eps as f32)?)
+    }
+
+    /// Normalises each part of a tensor's rows that is as wide as the weight.
+    pub(crate) fn parts_of_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.forward_tensor(&x.reshape(((), self.weight.len()))?)?.reshape(x.shape())?)
     }
 
     /// Normalises the last dimension.

@@ -2,7 +2,7 @@
 //!
 //! The table is most of such a model's file. It stays there, and only the vectors of a batch's tokens are read.
 
-use super::mlp::activate;
+use super::mlp::gated;
 use super::{Activation, Embedding, Linear, RmsNorm};
 use crate::rows::Rows;
 use crate::{Compute, ModelError, Weights};
@@ -79,16 +79,16 @@ impl PerLayerGate {
     /// What is added to `x`, for the `inputs` of all blocks.
     pub(crate) fn forward(&self, x: &Rows, inputs: &Rows) -> Result<Rows, ModelError> {
         let input = inputs.columns(self.layer * self.width, self.width)?.on(&self.compute)?;
-        let gated = match (self.gate.forward(x)?, input) {
+        let passed = match (self.gate.forward(x)?, input) {
             (Rows::Host(mut gate), Rows::Host(input)) => {
                 lantern_kernels::gate(input.pool(), Activation::GeluTanh, &mut gate, &input)?;
                 Rows::Host(gate)
             }
             (Rows::Tensor(gate), Rows::Tensor(input)) => {
-                Rows::Tensor((activate(Activation::GeluTanh, &gate)? * input)?)
+                Rows::Tensor(gated(Activation::GeluTanh, &gate, &input)?)
             }
             _ => return Err(ModelError::BadBatch("rows in memory meet rows on a device".to_owned())),
         };
-        self.norm.forward(&self.projection.forward(&gated)?)
+        self.norm.forward(&self.projection.forward(&passed)?)
     }
 }

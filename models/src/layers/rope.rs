@@ -6,7 +6,7 @@ use lantern_kernels::Rotation;
 
 use super::{RopeParams, RopeScaling};
 use crate::rows::{HostRows, Rows};
-use crate::{Compute, ModelError, Split};
+use crate::{Compute, ModelError, Split, Weights};
 
 /// A rotary embedding, ready to be evaluated at positions.
 pub(crate) struct Rope {
@@ -35,7 +35,7 @@ struct Turns {
 
 impl Rope {
     /// `divisors`, one per pair, further divide the frequencies: the file's `rope_freqs`, which is how llama 3's
-    /// scaling is stored.
+    /// scaling is stored, or what [`super::LongRope`] chose.
     pub(crate) fn new(
         params: &RopeParams,
         divisors: Option<&[f32]>,
@@ -46,13 +46,14 @@ impl Rope {
             let plain = (params.base as f64).powf(-2.0 * i as f64 / params.dims as f64) as f32;
             let plain = plain / divisors.map_or(1.0, |divisors| divisors[i]);
             match &params.scaling {
-                RopeScaling::None => plain,
+                RopeScaling::None | RopeScaling::Long(_) => plain,
                 RopeScaling::Linear { factor } => plain / factor,
                 RopeScaling::Yarn(yarn) => yarn.stretch(i, plain, params.dims, params.base),
             }
         };
         let magnitude = match &params.scaling {
-            RopeScaling::Yarn(yarn) => yarn.magnitude(),
+            RopeScaling::Yarn(yarn) => yarn.magnitude,
+            RopeScaling::Long(long) => long.magnitude,
             _ => 1.0,
         };
         Rope {
@@ -61,6 +62,21 @@ impl Rope {
             pairs,
             split: split.clone(),
         }
+    }
+
+    /// As [`Self::new`], for a model trained for so many tokens: takes the factors of [`RopeScaling::Long`] from the file.
+    pub(crate) fn load_long(
+        params: &RopeParams,
+        trained: usize,
+        pairs: RopePairs,
+        weights: &Weights,
+    ) -> Result<Self, ModelError> {
+        let context = weights.split().context().unwrap_or(trained);
+        let divisors = match &params.scaling {
+            RopeScaling::Long(long) => long.divisors(weights, params.dims / 2, context)?,
+            _ => None,
+        };
+        Ok(Self::new(params, divisors.as_deref(), pairs, weights.split()))
     }
 
     /// The turns of these positions.
@@ -163,7 +179,8 @@ mod tests {
             beta_fast: 32.0,
             beta_slow: 1.0,
             ext_factor: 1.0,
-            attn_factor: 1.0,
+            magnitude: 1.0,
+            whole_pairs: true,
         }
     }
 
@@ -184,7 +201,6 @@ mod tests {
         for (a, b) in plain.iter().zip(&stretched) {
             assert!(*b <= *a && *b >= a / 4.0 * 0.999_999);
         }
-        assert!((yarn(4.0).magnitude() - 1.138_629_4).abs() < 1e-6);
         for (a, b) in plain.iter().zip(frequencies(RopeScaling::Yarn(yarn(1.0)))) {
             assert!((b / a - 1.0).abs() < 1e-6, "a factor of 1 changes nothing");
         }

@@ -1,6 +1,6 @@
 //! What files say about their rotary embeddings, and the ways in which models stretch them.
 
-use crate::{Hyper, ModelError};
+use crate::{Hyper, ModelError, Weights};
 
 /// What a file says about its rotary embedding.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,17 @@ pub(crate) enum RopeScaling {
     Linear { factor: f32 },
     /// By wavelength (Peng et al., 2023).
     Yarn(Yarn),
+    /// Each pair by a factor of its own, from one of two lists in the file (Ding et al., 2024).
+    Long(LongRope),
+}
+
+/// What a file with two lists of factors says beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LongRope {
+    /// Contexts up to this have the short factors, longer ones the long factors.
+    pub(crate) original_context: usize,
+    /// Factor of cosines and sines.
+    pub(crate) magnitude: f32,
 }
 
 /// YaRN's parameters.
@@ -32,7 +43,10 @@ pub(crate) struct Yarn {
     pub(crate) beta_fast: f32,
     pub(crate) beta_slow: f32,
     pub(crate) ext_factor: f32,
-    pub(crate) attn_factor: f32,
+    /// Factor of cosines and sines.
+    pub(crate) magnitude: f32,
+    /// Whether the first and the last pair of the transition are rounded outwards to whole pairs.
+    pub(crate) whole_pairs: bool,
 }
 
 impl RopeParams {
@@ -42,6 +56,25 @@ impl RopeParams {
             dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
             base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
             scaling: RopeScaling::read(hyper)?,
+        })
+    }
+
+    /// As [`Self::read`], for families whose longer-trained models have two lists of factors.
+    pub(crate) fn read_long(hyper: &Hyper, head_dim: usize, default_base: f32) -> Result<Self, ModelError> {
+        const TYPE: &str = "rope.scaling.type";
+        if let Some(other) = hyper.opt_str(TYPE)?.filter(|ty| !matches!(ty.as_str(), "none" | "longrope")) {
+            return Err(hyper.bad(TYPE, format!("{other:?} is not supported by this architecture")));
+        }
+        let trained = hyper.size("context_length", usize::MAX)?;
+        let original = hyper.opt_size("rope.scaling.original_context_length", usize::MAX)?;
+        let long = LongRope {
+            original_context: original.unwrap_or(trained),
+            magnitude: hyper.opt_positive("rope.scaling.attn_factor")?.unwrap_or(1.0),
+        };
+        Ok(RopeParams {
+            dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
+            base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
+            scaling: RopeScaling::Long(long),
         })
     }
 
@@ -70,18 +103,40 @@ impl RopeScaling {
     }
 }
 
+impl LongRope {
+    /// Takes `rope_factors_short` and `rope_factors_long` if the file has them, and gives those for sequences of up to
+    /// `context` tokens. One model has one list: a token's key must not depend on how long its sequence becomes.
+    pub(crate) fn divisors(
+        &self,
+        weights: &Weights,
+        pairs: usize,
+        context: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        let short = weights.opt_vector("rope_factors_short.weight", pairs)?;
+        let long = weights.opt_vector("rope_factors_long.weight", pairs)?;
+        Ok(if context > self.original_context { long } else { short })
+    }
+}
+
 impl Yarn {
     fn read(hyper: &Hyper, factor: f32) -> Result<Self, ModelError> {
         let trained = hyper.size("context_length", usize::MAX)?;
         let original = hyper.opt_size("rope.scaling.original_context_length", usize::MAX)?;
         let number = |key: &str, default: f32| Ok::<_, ModelError>(hyper.opt_f32(key)?.unwrap_or(default));
+        let ext_factor = number("rope.scaling.yarn_ext_factor", 1.0)?;
+        // Models that scale their scores elsewhere undo a part of the usual magnitude, or all of it.
+        let undone = magnitude(factor, number("rope.scaling.yarn_log_multiplier", 0.0)?);
+        let usual = if ext_factor == 0.0 { 1.0 } else { magnitude(factor, 1.0) / undone };
+        // A magnitude of their own takes the place of the usual one.
+        let own = hyper.opt_f32("rope.scaling.yarn_attn_factor")?;
         Ok(Yarn {
             factor,
             original_context: original.unwrap_or(trained),
             beta_fast: number("rope.scaling.yarn_beta_fast", 32.0)?,
             beta_slow: number("rope.scaling.yarn_beta_slow", 1.0)?,
-            ext_factor: number("rope.scaling.yarn_ext_factor", 1.0)?,
-            attn_factor: number("rope.scaling.yarn_attn_factor", number("rope.scaling.attn_factor", 1.0)?)?,
+            ext_factor,
+            magnitude: own.unwrap_or(usual) * number("rope.scaling.attn_factor", 1.0)?,
+            whole_pairs: true,
         })
     }
 
@@ -92,17 +147,18 @@ impl Yarn {
             let turns = self.original_context as f32 / (beta * std::f32::consts::TAU);
             dims as f32 * turns.ln() / (2.0 * base.ln())
         };
-        let low = pair_of(self.beta_fast).floor().max(0.0);
-        let high = pair_of(self.beta_slow).ceil().min(dims as f32 - 1.0);
+        let (mut low, mut high) = (pair_of(self.beta_fast), pair_of(self.beta_slow));
+        if self.whole_pairs {
+            (low, high) = (low.floor(), high.ceil());
+        }
+        let (low, high) = (low.max(0.0), high.min(dims as f32 - 1.0));
         let ramp = ((i as f32 - low) / (high - low).max(0.001)).clamp(0.0, 1.0);
         let keep = (1.0 - ramp) * self.ext_factor;
         frequency / self.factor * (1.0 - keep) + frequency * keep
     }
+}
 
-    pub(super) fn magnitude(&self) -> f32 {
-        if self.ext_factor == 0.0 || self.factor <= 1.0 {
-            return self.attn_factor;
-        }
-        self.attn_factor * (1.0 + 0.1 * self.factor.ln())
-    }
+/// How much larger scores become where frequencies are stretched by `factor`.
+fn magnitude(factor: f32, multiplier: f32) -> f32 {
+    if factor <= 1.0 { 1.0 } else { 1.0 + 0.1 * multiplier * factor.ln() }
 }

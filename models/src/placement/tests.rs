@@ -3,7 +3,7 @@
 use lantern_gguf::GgmlType;
 
 use super::*;
-use crate::{BlockBytes, KvLayout, KvType, LayerKvShape, ModelConfig, WeightBytes};
+use crate::{BlockBytes, KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, WeightBytes};
 
 const CONTEXT: usize = 8192;
 
@@ -66,7 +66,7 @@ impl Shape {
     fn room(&self, gib: u64) -> u64 {
         let layer = |layer| {
             let (n_kv_heads, head_dim, _) = (self.kv)(layer);
-            LayerKvShape { n_kv_heads, head_dim, window: None }
+            LayerCache::Attention(LayerKvShape { n_kv_heads, head_dim, window: None })
         };
         let config = ModelConfig {
             architecture: "any".to_owned(),

@@ -7,12 +7,10 @@ use super::*;
 
 /// Splits of a model: none, one, half and all of its blocks on the device, with their experts and without.
 fn splits(case: &Case) -> Vec<Placement> {
-    let file = case.open();
-    let n = registry::config(&file).expect("the golden model is supported").n_layers;
-    let has_experts = file.tensors().keys().any(|name| name.contains("_exps."));
+    let n = registry::config(&case.open()).expect("the golden model is supported").n_layers;
     let layers = [0, 1, n / 2, n];
     let mut all: Vec<Placement> = layers.iter().map(|&layers| Placement::last(n, layers)).collect();
-    if has_experts {
+    if case.has_experts() {
         let some = Placement { device_expert_layers: 1, ..Placement::last(n, n) };
         let none = layers[1..]
             .iter()
@@ -69,7 +67,7 @@ fn the_ends_give_the_bits_of_models_that_are_not_split() {
 
 #[test]
 fn only_the_wanted_rows_of_a_split_model_have_logits() {
-    for name in ["llama_tied", "qwen3moe", "gemma3", "gemma4_moe", "gemma4_e2b"] {
+    for name in ["llama_tied", "qwen3moe", "gemma3", "gemma4_moe", "gemma4_e2b", "gptoss"] {
         let case = case(name, "F32");
         for placement in splits(&case) {
             let split = split(placement);

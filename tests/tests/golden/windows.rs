@@ -1,12 +1,13 @@
 //! Layers with a window, in a cache that has no room for more than that, give the bits of one that keeps everything.
 //! The golden models have windows of 16 tokens, and 72 tokens of prompt and answer.
 
-use lantern_models::{GONE, first_seen};
+use lantern_models::GONE;
 
 use super::*;
 
 fn cases_with_windows() -> Vec<Case> {
-    cases().into_iter().filter(|case| case.name.starts_with("gemma")).collect()
+    let has_window = |case: &Case| case.name.starts_with("gemma") || case.name.starts_with("gptoss");
+    cases().into_iter().filter(has_window).collect()
 }
 
 /// A sequence with a few blocks for its windows, which it takes in turn.
@@ -21,17 +22,17 @@ impl Sliding {
     /// Adds the next `tokens` to a batch, wanting the logits of all of them. What the first of them does not see is
     /// named gone, and its block already belongs to a later position.
     fn push(&mut self, model: &dyn CausalLm, batch: &mut ForwardBatch, tokens: &[u32]) {
-        let table = |window: Option<u32>| -> Vec<u32> {
-            let block = |index: usize| match window {
-                None => self.whole[index],
-                Some(_) if index < first_seen(window, self.fed) / BLOCK => GONE,
-                Some(_) => self.window[index % self.window.len()],
+        let table = |reach: Reach| -> Vec<u32> {
+            let block = |index: usize| match reach {
+                Reach::All => self.whole[index],
+                _ if index < reach.first_seen(self.fed) / BLOCK => GONE,
+                _ => self.window[index % self.window.len()],
             };
             (0..(self.fed + tokens.len()).div_ceil(BLOCK)).map(block).collect()
         };
         let mut seq = Sequence {
             fed: self.fed,
-            tables: model.config().kv_layout.windows().into_iter().map(table).collect(),
+            tables: model.config().kv_layout.groups().into_iter().map(table).collect(),
         };
         push(batch, &mut seq, tokens);
         self.fed = seq.fed;
@@ -41,8 +42,8 @@ impl Sliding {
 /// A cache with 24 blocks for layers that see everything, and so many for those with a window.
 fn small_cache(model: &dyn CausalLm, window_blocks: usize, kv_type: KvType) -> KvCache {
     let layout = &model.config().kv_layout;
-    let blocks = |window: Option<u32>| window.map_or(24, |_| window_blocks);
-    let blocks: Vec<usize> = layout.windows().into_iter().map(blocks).collect();
+    let blocks = |reach| if reach == Reach::All { 24 } else { window_blocks };
+    let blocks: Vec<usize> = layout.groups().into_iter().map(blocks).collect();
     assert_eq!(blocks, [24, window_blocks], "layers of both kinds");
     KvCache::new(layout, &blocks, BLOCK, kv_type, &Device::Cpu).expect("a small cache")
 }

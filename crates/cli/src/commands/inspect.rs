@@ -34,6 +34,8 @@ pub struct Args {
 struct Report {
     path: PathBuf,
     file_bytes: u64,
+    /// Files the model is split over.
+    files: usize,
     gguf_version: u32,
     architecture: Option<String>,
     name: Option<String>,
@@ -55,6 +57,8 @@ struct Report {
 #[derive(Serialize)]
 struct TypeShare {
     r#type: String,
+    /// Right, but without a fast kernel.
+    slow: bool,
     tensors: usize,
     bytes: u64,
     values: u64,
@@ -132,6 +136,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
     Ok(Report {
         path: path.to_owned(),
         file_bytes: file.file_len(),
+        files: file.shard_count(),
         gguf_version: file.version(),
         architecture: file.architecture().ok().map(str::to_owned),
         name: text("general.name"),
@@ -183,10 +188,12 @@ fn describe(config: &ModelConfig) -> Shape {
 
 /// Most bytes first.
 fn types(file: &GgufFile) -> Vec<TypeShare> {
+    let slow_types = lantern_engine::slow_types(file);
     let mut shares: BTreeMap<String, TypeShare> = BTreeMap::new();
     for tensor in file.tensors().values() {
         let name = tensor.type_name();
-        let empty = TypeShare { r#type: name.clone(), tensors: 0, bytes: 0, values: 0 };
+        let slow = slow_types.contains(&name);
+        let empty = TypeShare { r#type: name.clone(), slow, tensors: 0, bytes: 0, values: 0 };
         let share = shares.entry(name).or_insert(empty);
         share.tensors += 1;
         share.bytes += tensor.byte_len().unwrap_or(0);
@@ -222,8 +229,9 @@ fn print(report: &Report) -> Result<(), CliError> {
         row(
             "file",
             format!(
-                "{} ({}, GGUF version {})",
+                "{}{} ({}, GGUF version {})",
                 report.path.display(),
+                if report.files > 1 { format!(" and {} more", report.files - 1) } else { String::new() },
                 human_bytes(report.file_bytes),
                 report.gguf_version
             ),
@@ -238,10 +246,11 @@ fn print(report: &Report) -> Result<(), CliError> {
         rows.push(row(
             "",
             format!(
-                "{}: {} tensors, {}, {percent:.1} %",
+                "{}: {} tensors, {}, {percent:.1} %{}",
                 share.r#type,
                 share.tensors,
-                human_bytes(share.bytes)
+                human_bytes(share.bytes),
+                if share.slow { ", slow: no fast kernel yet" } else { "" }
             ),
         ));
     }

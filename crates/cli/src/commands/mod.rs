@@ -13,6 +13,8 @@ pub mod pull;
 pub mod rm;
 pub mod run;
 pub mod serve;
+pub mod template;
+pub mod tokenize;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lantern_engine::KvType;

@@ -31,6 +31,28 @@ pub fn mxfp4(block: &[u8], to: &mut Unpacked) {
     look_up(&E2M1, &block[1..17], &mut to.q);
 }
 
+/// Four scales as unsigned E4M3, then for each 16 values 8 bytes of halves.
+pub fn nvfp4(block: &[u8], to: &mut Unpacked) {
+    for g in 0..4 {
+        to.scales[g] = half_of_ue4m3(block[g]);
+        for (i, &byte) in block[4 + 8 * g..12 + 8 * g].iter().enumerate() {
+            to.q[16 * g + i] = E2M1[usize::from(byte & 15)];
+            to.q[16 * g + 8 + i] = E2M1[usize::from(byte >> 4)];
+        }
+    }
+}
+
+/// Half of an unsigned E4M3 float, for the same reason as below. The one pattern that stands for no number gives 0, and the
+/// bit that would be a sign says nothing.
+fn half_of_ue4m3(bits: u8) -> f32 {
+    let (exponent, fraction) = (bits >> 3 & 15, f32::from(bits & 7));
+    match (bits, exponent) {
+        (0x7f, _) => 0.0,
+        (_, 0) => fraction / 1024.0,
+        _ => (1.0 + fraction / 8.0) * f32::from_bits((u32::from(exponent) + 119) << 23),
+    }
+}
+
 /// Half of 2^(e − 127): half, because the table holds doubled values.
 fn half_of_e8m0(e: u8) -> f32 {
     let bits = if e < 2 { 0x0020_0000 << e } else { (u32::from(e) - 1) << 23 };

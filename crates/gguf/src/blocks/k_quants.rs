@@ -84,7 +84,7 @@ fn halves_of_64(packed: &[u8], q: &mut [u8; 256]) {
 }
 
 /// Each 32 bytes hold 128 values: first all lowest bit pairs, then the next ones.
-fn two_bits(packed: &[u8], q: &mut [u8; 256]) {
+pub(super) fn two_bits(packed: &[u8], q: &mut [u8; 256]) {
     for (bytes, values) in packed.chunks_exact(32).zip(q.chunks_exact_mut(128)) {
         for (i, value) in values.iter_mut().enumerate() {
             *value = bytes[i % 32] >> (2 * (i / 32)) & 3;

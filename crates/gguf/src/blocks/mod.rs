@@ -5,8 +5,11 @@
 //! [`dequantize`] and the kernels build on it. Block layouts follow ggml's `ggml-common.h`.
 
 mod codebook;
+mod grids;
+mod iq;
 mod k_quants;
 mod simple;
+mod ternary;
 
 use half::{bf16, f16};
 
@@ -40,6 +43,12 @@ pub const fn affine(ty: GgmlType) -> Option<Affine> {
         GgmlType::Q6K => (16, 6, 32, false),
         GgmlType::IQ4NL | GgmlType::IQ4XS => (32, 8, 128, false),
         GgmlType::MXFP4 => (32, 5, 16, false),
+        GgmlType::NVFP4 => (16, 5, 16, false),
+        GgmlType::IQ2XXS | GgmlType::IQ3XXS => (32, 8, 128, false),
+        GgmlType::IQ2XS | GgmlType::IQ2S => (16, 8, 128, false),
+        GgmlType::IQ3S | GgmlType::IQ1S => (32, 5, 16, false),
+        GgmlType::IQ1M => (16, 5, 16, false),
+        GgmlType::TQ1_0 | GgmlType::TQ2_0 | GgmlType::Q1_0 | GgmlType::Q2_0 => (32, 2, 1, false),
         _ => return None,
     };
     Some(Affine { group, bits, offset, has_min })
@@ -111,6 +120,18 @@ pub fn unpack(ty: GgmlType, block: &[u8], to: &mut Unpacked) {
         GgmlType::IQ4NL => codebook::iq4_nl(block, to),
         GgmlType::IQ4XS => codebook::iq4_xs(block, to),
         GgmlType::MXFP4 => codebook::mxfp4(block, to),
+        GgmlType::NVFP4 => codebook::nvfp4(block, to),
+        GgmlType::IQ2XXS => iq::iq2_xxs(block, to),
+        GgmlType::IQ2XS => iq::iq2_xs(block, to),
+        GgmlType::IQ2S => iq::iq2_s(block, to),
+        GgmlType::IQ3XXS => iq::iq3_xxs(block, to),
+        GgmlType::IQ3S => iq::iq3_s(block, to),
+        GgmlType::IQ1S => iq::iq1_s(block, to),
+        GgmlType::IQ1M => iq::iq1_m(block, to),
+        GgmlType::TQ1_0 => ternary::tq1_0(block, to),
+        GgmlType::TQ2_0 => ternary::tq2_0(block, to),
+        GgmlType::Q1_0 => ternary::q1_0(block, to),
+        GgmlType::Q2_0 => ternary::q2_0(block, to),
         other => unreachable!("{other} has no affine form; callers ask `affine` first"),
     }
 }
@@ -174,7 +195,7 @@ mod tests {
 
     #[test]
     fn types_without_values_are_named() {
-        for ty in [GgmlType::IQ2XXS, GgmlType::IQ1S, GgmlType::TQ1_0, GgmlType::Q8K, GgmlType::NVFP4] {
+        for ty in [GgmlType::Q8K, GgmlType::Q8_1, GgmlType::I8] {
             let bytes = vec![0; ty.block_bytes()];
             let error = dequantize(ty, &bytes, &mut vec![0.0; ty.block_size()]).unwrap_err();
             assert_eq!(error, GgufError::NoDequantisation { ty });

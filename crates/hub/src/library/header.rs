@@ -1,24 +1,21 @@
 //! What a file's header says, remembered as long as the file does not change.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use lantern_gguf::{GgufError, GgufFile};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
 use super::scan::Found;
+use super::shards::{ModelStamp, shard_name};
 use crate::HubError;
 
 /// Headers by path, each valid for one size and time of change.
 #[derive(Default)]
 pub(crate) struct Headers {
-    known: Mutex<HashMap<PathBuf, (Stamp, Header)>>,
+    known: Mutex<HashMap<PathBuf, (ModelStamp, Header)>>,
 }
-
-type Stamp = (u64, Option<SystemTime>);
 
 #[derive(Clone)]
 struct Header {
@@ -33,15 +30,14 @@ struct Header {
 impl Headers {
     /// The model of a file; a file that cannot be read is a model with an error.
     pub(crate) fn model(&self, found: &Found) -> LibraryModel {
-        let meta = fs::metadata(&found.path);
-        let stamp = meta.map(|meta| (meta.len(), meta.modified().ok())).unwrap_or((0, None));
+        let stamp = ModelStamp::of(&found.path);
         let header = self.header(&found.path, stamp);
         LibraryModel {
             id: stem(&found.path),
             path: found.path.to_string_lossy().into_owned(),
             source: found.source,
             repo: found.repo.clone(),
-            size_bytes: stamp.0,
+            size_bytes: stamp.size,
             architecture: header.architecture,
             quantisation: header.quantisation,
             context_length: header.context_length,
@@ -51,7 +47,7 @@ impl Headers {
         }
     }
 
-    fn header(&self, path: &Path, stamp: Stamp) -> Header {
+    fn header(&self, path: &Path, stamp: ModelStamp) -> Header {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, header)) = known().get(path).filter(|(at, _)| *at == stamp) {
             return header.clone();
@@ -65,8 +61,11 @@ impl Headers {
     }
 }
 
-/// The file's name without `.gguf`.
+/// The file's name without `.gguf`; of a split model without the number of the piece too.
 pub(crate) fn stem(path: &Path) -> String {
+    if let Some(name) = shard_name(path) {
+        return name.prefix().to_owned();
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let end = name.len().saturating_sub(5);
     if name.is_char_boundary(end) && name[end..].eq_ignore_ascii_case(".gguf") {
@@ -94,7 +93,6 @@ fn read(file: &GgufFile) -> Header {
     let context = architecture
         .as_ref()
         .and_then(|name| metadata.opt_u32(&format!("{name}.context_length")).ok().flatten());
-    let whole = file.require_whole().err();
     Header {
         quantisation: commonest_type(file),
         context_length: context,
@@ -102,8 +100,7 @@ fn read(file: &GgufFile) -> Header {
             file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
         ),
         has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
-        error: whole
-            .map(|error| HubError::Gguf { path: file.path().to_owned(), source: Arc::new(error) }.info()),
+        error: None,
         architecture,
     }
 }

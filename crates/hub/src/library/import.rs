@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use lantern_gguf::GgufFile;
 use lantern_protocol::LibraryModel;
 
+use super::shards::{files_of, shard_name};
 use super::{ModelLibrary, header};
 use crate::cache::make_parent;
 use crate::part::with_suffix;
@@ -23,11 +24,12 @@ pub enum ImportMode {
 }
 
 impl ModelLibrary {
-    /// Adds a GGUF file. Anything else is refused in the words of the format's reader.
+    /// Adds a GGUF file, or a split model by any of its pieces. Anything else is refused in the words of the format's reader.
     pub fn import(&self, path: &Path, mode: ImportMode) -> Result<LibraryModel, HubError> {
         let path = std::path::absolute(path).map_err(HubError::io("find", path))?;
-        let file = GgufFile::open(&path).and_then(|file| file.require_whole());
-        file.map_err(|source| HubError::Gguf { path: path.clone(), source: Arc::new(source) })?;
+        let file = GgufFile::open(&path)
+            .map_err(|source| HubError::Gguf { path: path.clone(), source: Arc::new(source) })?;
+        let path = file.path().to_owned();
         let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match mode {
             ImportMode::InPlace => {
@@ -43,23 +45,51 @@ impl ModelLibrary {
         Ok(known.unwrap_or_else(|| self.describe_path(&kept)))
     }
 
-    /// A second import of the same content gives the first copy.
+    /// A second import of the same content gives the first copy. Gives the first file's path.
     fn copy_in(&self, path: &Path) -> Result<PathBuf, HubError> {
         let stem = header::stem(path);
         for number in 1.. {
-            let name = if number == 1 { format!("{stem}.gguf") } else { format!("{stem}-{number}.gguf") };
-            let target = self.models_dir().join(name);
-            if !target.exists() {
+            let stem = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
+            let pairs: Vec<(PathBuf, PathBuf)> = files_of(path)
+                .into_iter()
+                .map(|file| {
+                    let target = self.models_dir().join(copy_name(&stem, &file));
+                    (file, target)
+                })
+                .collect();
+            let target = pairs[0].1.clone();
+            if !pairs.iter().any(|(_, target)| target.exists()) {
                 make_parent(&target)?;
-                copy_or_link(path, &target)?;
+                // The first piece comes last, because by it the model is listed.
+                pairs.iter().rev().try_for_each(|(file, target)| copy_or_link(file, target))?;
                 return Ok(target);
             }
-            if same(path, &target) || same_content(path, &target).map_err(HubError::io("compare", path))? {
+            if all_same(&pairs)? {
                 return Ok(target);
             }
         }
         Err(HubError::Internal("no free name for the copy".into()))
     }
+}
+
+/// The name of a file's copy: `stem` in place of its own.
+fn copy_name(stem: &str, file: &Path) -> String {
+    match shard_name(file) {
+        Some(name) => format!("{stem}-{:05}-of-{:05}.gguf", name.number(), name.count()),
+        None => format!("{stem}.gguf"),
+    }
+}
+
+/// Whether each second file is there and has the content of the first.
+fn all_same(pairs: &[(PathBuf, PathBuf)]) -> Result<bool, HubError> {
+    for (file, copy) in pairs {
+        let equal = copy.exists()
+            && (same(file, copy) || same_content(file, copy).map_err(HubError::io("compare", file))?);
+        if !equal {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn same(a: &Path, b: &Path) -> bool {

@@ -9,6 +9,7 @@ mod import;
 mod index;
 mod remove;
 mod scan;
+mod shards;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use lantern_protocol::{LibraryModel, ModelSource};
+use lantern_protocol::ModelSource;
 
 use super::ModelLibrary;
+use super::shards::files_of;
 use crate::HubError;
 
 /// What a removal did.
@@ -30,20 +31,34 @@ impl ModelLibrary {
                 Ok(Removed { freed_bytes: 0, kept: path.exists() })
             }
             ModelSource::Imported => {
-                fs::remove_file(&path).map_err(HubError::io("delete", &path))?;
+                for file in files_of(&path).iter().filter(|file| file.exists()) {
+                    fs::remove_file(file).map_err(HubError::io("delete", file))?;
+                }
                 Ok(Removed { freed_bytes: model.size_bytes, kept: false })
             }
-            ModelSource::HubCache => remove_cached(&path, &model),
+            ModelSource::HubCache => remove_cached_files(&path),
         }
     }
 }
 
-/// The same content may have links under several commits; all of this model's go, and the blob when none is left.
-fn remove_cached(path: &Path, model: &LibraryModel) -> Result<Removed, HubError> {
+/// All files of a cached model; it is kept if one of them is.
+fn remove_cached_files(path: &Path) -> Result<Removed, HubError> {
+    let mut all = Removed { freed_bytes: 0, kept: false };
+    for file in files_of(path).iter().filter(|file| file.exists()) {
+        let removed = remove_cached(file)?;
+        all.freed_bytes += removed.freed_bytes;
+        all.kept |= removed.kept;
+    }
+    Ok(all)
+}
+
+/// The same content may have links under several commits; all of this file's go, and the blob when none is left.
+fn remove_cached(path: &Path) -> Result<Removed, HubError> {
     let Some(layout) = Layout::of(path) else {
         return Err(HubError::Internal(format!("{} is not in a cache's layout", path.display())));
     };
     let blob = path.canonicalize().map_err(HubError::io("find", path))?;
+    let size = fs::metadata(&blob).map_err(HubError::io("read", &blob))?.len();
     for commit in layout.commits() {
         let link = commit.join(&layout.file);
         if link.canonicalize().is_ok_and(|target| target == blob) || link == path {
@@ -58,7 +73,7 @@ fn remove_cached(path: &Path, model: &LibraryModel) -> Result<Removed, HubError>
         fs::remove_file(&blob).map_err(HubError::io("delete", &blob))?;
     }
     let kept = blob.exists();
-    Ok(Removed { freed_bytes: if kept { 0 } else { model.size_bytes }, kept })
+    Ok(Removed { freed_bytes: if kept { 0 } else { size }, kept })
 }
 
 /// `…/snapshots/<commit>/<file>` taken apart.

@@ -49,6 +49,8 @@ pub struct Seen {
 
 pub struct Behaviour {
     pub content: Vec<u8>,
+    /// A split model beside it: the pieces of [`shard`].
+    pub shards: Vec<Vec<u8>>,
     /// Taken one by one by the content network; when empty it serves well.
     pub acts: VecDeque<Act>,
     /// What the Hub answers to the next requests instead, if anything.
@@ -74,6 +76,7 @@ impl FakeHub {
         let state = Arc::new(Mutex::new(Behaviour {
             etag: hex(&content),
             content,
+            shards: Vec::new(),
             acts: VecDeque::new(),
             hub_acts: VecDeque::new(),
             commit: COMMIT.into(),
@@ -113,6 +116,11 @@ impl FakeHub {
     pub fn seen(&self, server: &str) -> Vec<Seen> {
         self.state.lock().unwrap().seen.iter().filter(|seen| seen.server == server).cloned().collect()
     }
+}
+
+/// The name of piece `i`, from 0.
+pub fn shard(i: usize, count: usize) -> String {
+    format!("split/big-Q6_K-{:05}-of-{count:05}.gguf", i + 1)
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -158,18 +166,21 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
     }
     let path = request.uri().path();
     if path == format!("/api/models/{REPO}/tree/main") {
-        let size = state.content.len();
-        let file = |path: &str| {
+        let file = |path: &str, content: &[u8]| {
+            let (size, hash) = (content.len(), hex(content));
             format!(
-                r#"{{"type":"file","oid":"1","size":{size},"path":"{path}","lfs":{{"sha256":"{}","size":{size},"pointerSize":134}}}}"#,
-                hex(&state.content)
+                r#"{{"type":"file","oid":"1","size":{size},"path":"{path}","lfs":{{"sha256":"{hash}","size":{size},"pointerSize":134}}}}"#
             )
         };
-        let list = format!(
-            r#"[{{"type":"directory","oid":"2","path":"sub"}},{{"type":"file","oid":"3","size":7,"path":"README.md"}},{},{}]"#,
-            file(FILE),
-            file("model-Q8_0.gguf")
-        );
+        let mut files = vec![
+            r#"{"type":"directory","oid":"2","path":"sub"}"#.to_owned(),
+            r#"{"type":"file","oid":"3","size":7,"path":"README.md"}"#.to_owned(),
+            file(FILE, &state.content),
+            file("model-Q8_0.gguf", &state.content),
+        ];
+        let count = state.shards.len();
+        files.extend(state.shards.iter().enumerate().map(|(i, bytes)| file(&shard(i, count), bytes)));
+        let list = format!("[{}]", files.join(","));
         return ([("content-type", "application/json")], list).into_response();
     }
     let starter = lantern_hub::STARTER;
@@ -177,6 +188,20 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
         path == format!("/{REPO}/resolve/{revision}/{FILE}")
             || path == format!("/{}/resolve/{revision}/{}", starter.repo, starter.file)
     };
+    let cdn = state.cdn.unwrap();
+    let of_shard = |i: &usize| {
+        let file = shard(*i, state.shards.len());
+        ["main", &state.commit].iter().any(|revision| path == format!("/{REPO}/resolve/{revision}/{file}"))
+    };
+    if let Some(i) = (0..state.shards.len()).find(of_shard) {
+        let headers = [
+            ("x-repo-commit", state.commit.clone()),
+            ("x-linked-etag", format!("\"{}\"", hex(&state.shards[i]))),
+            ("x-linked-size", state.shards[i].len().to_string()),
+            ("location", format!("http://{cdn}/shard/{i}")),
+        ];
+        return (StatusCode::FOUND, headers, "moved").into_response();
+    }
     if !known("main") && !known(&state.commit) {
         return (StatusCode::NOT_FOUND, [("x-error-code", "EntryNotFound")]).into_response();
     }
@@ -184,7 +209,7 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
         ("x-repo-commit", state.commit.clone()),
         ("x-linked-etag", format!("\"{}\"", state.etag)),
         ("x-linked-size", state.content.len().to_string()),
-        ("location", format!("http://{}/blob?signature=abc", state.cdn.unwrap())),
+        ("location", format!("http://{cdn}/blob?signature=abc")),
     ];
     (StatusCode::FOUND, headers, "moved").into_response()
 }
@@ -208,12 +233,14 @@ async fn cdn(State(shared): State<Arc<Mutex<Behaviour>>>, request: Request) -> R
         return refusal(status, retry_after);
     }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let total = state.content.len();
+    let shard = request.uri().path().strip_prefix("/shard/").and_then(|i| i.parse::<usize>().ok());
+    let content = shard.map_or(&state.content, |i| &state.shards[i]).clone();
+    let total = content.len();
     let wanted = header("range")
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let fresh = header("if-range").is_none_or(|tag| tag == state.cdn_etag);
     let start = wanted.filter(|_| fresh && !matches!(act, Some(Act::IgnoreRange | Act::TooMany)));
-    let mut body = state.content[start.unwrap_or(0)..].to_vec();
+    let mut body = content[start.unwrap_or(0)..].to_vec();
     if matches!(act, Some(Act::WrongBytes)) {
         body.iter_mut().for_each(|byte| *byte = !*byte);
     }

@@ -8,7 +8,7 @@ macro_rules! kernels {
         use lantern_gguf::blocks::Affine;
 
         use crate::dot::layouts::{self, Layout};
-        use crate::dot::{Columns, Kernel, Panel, ROWS, TileBlocks, direct, panel};
+        use crate::dot::{Columns, Kernel, Panel, ROWS, TileBlocks, TileKernel, direct, panel};
         use crate::packed::Packing;
 
         /// The kernels of a type.
@@ -32,13 +32,9 @@ macro_rules! kernels {
         }
 
         fn of<L: Layout>() -> Kernel {
-            Kernel {
-                packing: L::PACKING,
-                fill: fill::<L>,
-                columns,
-                direct: Some(multiply::<L>),
-                registers: None,
-            }
+            let direct = Some(multiply::<L> as crate::dot::DirectFn);
+            let tiles = TileKernel { packing: L::PACKING, fill: fill::<L>, direct };
+            Kernel { form: L::PACKING.form, tiles: Some(tiles), columns, registers: None }
         }
 
         /// # Safety

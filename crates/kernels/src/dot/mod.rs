@@ -28,6 +28,7 @@ mod kernels;
 mod layouts;
 mod panel;
 mod portable;
+pub mod rows;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -38,7 +39,7 @@ pub use x86::amx::available as amx_available;
 use std::marker::PhantomData;
 
 use lantern_gguf::GgmlType;
-use lantern_gguf::blocks::Affine;
+use lantern_gguf::blocks::{Affine, Unpacked, affine};
 
 use crate::isa::Isa;
 use crate::packed::{Packing, ROWS, packing};
@@ -62,6 +63,18 @@ pub struct Panel {
 }
 
 impl Panel {
+    /// Puts block `b` of row `row` in its place.
+    fn put(&mut self, b: usize, row: usize, ty: GgmlType, form: Affine, block: &Unpacked) {
+        let size = ty.block_size();
+        for (i, four) in block.q[..size].chunks_exact(4).enumerate() {
+            self.q[(b * size / 4 + i) * 4 * ROWS + 4 * row..][..4].copy_from_slice(four);
+        }
+        for g in 0..size / form.group {
+            self.scales[b * size / form.group + g][row] = block.scales[g];
+            self.mins[b * size / form.group + g][row] = block.mins[g];
+        }
+    }
+
     /// An empty panel.
     pub fn new() -> Box<Self> {
         Box::new(Panel {
@@ -163,16 +176,25 @@ impl Drop for SetUp {
 /// `columns` the thread must be [set up](Kernel::set_up).
 #[derive(Clone, Copy)]
 pub struct Kernel {
+    /// What the integers of a panel stand for.
+    pub form: Affine,
+    /// What reads tiles; `None` for types that are not packed, whose panels are filled by [`rows::fill`].
+    pub tiles: Option<TileKernel>,
+    /// Adds a panel's products with some columns of the rows `rows` to their sums.
+    pub columns: ColumnsFn,
+    /// What a thread sets up before `columns`, with [`Kernel::set_up`].
+    pub registers: Option<Registers>,
+}
+
+/// The kernels of one weight type that read its tiles; as [`Kernel`].
+#[derive(Clone, Copy)]
+pub struct TileKernel {
     /// How the weights are packed.
     pub packing: Packing,
     /// Fills a panel with a tile's blocks.
     pub fill: unsafe fn(&Packing, TileBlocks, &mut Panel),
-    /// Adds a panel's products with some columns of the rows `rows` to their sums.
-    pub columns: ColumnsFn,
     /// Adds a tile's products with up to [`DIRECT`] rows to their sums; `None` where panels do as well.
     pub direct: Option<DirectFn>,
-    /// What a thread sets up before `columns`, with [`Kernel::set_up`].
-    pub registers: Option<Registers>,
 }
 
 impl Kernel {
@@ -190,11 +212,20 @@ impl Kernel {
     }
 }
 
-/// The kernel for weights of type `ty` on `isa`; `None` for types that are not packed.
+/// The kernel for weights of type `ty` on `isa`; `None` for types that are not quantised.
 ///
 /// `isa` must be one of [`Isa::available`].
 pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
-    let packing = packing(ty)?;
+    if let Some(packing) = packing(ty) {
+        return of_tiles(isa, packing);
+    }
+    let form = affine(ty)?;
+    // Panels look alike whatever filled them, so they are multiplied as those of another type with such groups are.
+    let like = if form.group == 16 { GgmlType::Q6K } else { GgmlType::Q8_0 };
+    Some(Kernel { form, tiles: None, ..of_tiles(isa, packing(like)?)? })
+}
+
+fn of_tiles(isa: Isa, packing: Packing) -> Option<Kernel> {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::avx2::kernel(packing),
@@ -211,10 +242,9 @@ pub fn kernel(isa: Isa, ty: GgmlType) -> Option<Kernel> {
         #[cfg(target_arch = "aarch64")]
         Isa::I8mm => arm::i8mm::kernel(packing),
         _ => Some(Kernel {
-            packing,
-            fill: portable::fill,
+            form: packing.form,
+            tiles: Some(TileKernel { packing, fill: portable::fill, direct: None }),
             columns: portable::columns,
-            direct: None,
             registers: None,
         }),
     }

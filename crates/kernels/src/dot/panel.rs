@@ -65,6 +65,7 @@ pub unsafe fn columns<S: Simd>(
             (0..=4, 16, true) => all::<S, 4, 16, true>(form, panel, x, rows, sums),
             (0..=6, 16, false) => all::<S, 6, 16, false>(form, panel, x, rows, sums),
             (8, 32, false) => all::<S, 8, 32, false>(form, panel, x, rows, sums),
+            (8, 16, false) => all::<S, 8, 16, false>(form, panel, x, rows, sums),
             _ => unreachable!("no block type has the form {form:?}"),
         }
     }

@@ -10,8 +10,8 @@ use crate::packed::{Packing, Tile};
 /// # Safety
 /// `blocks` must lead to blocks of a tile of this packing.
 pub unsafe fn fill(packing: &Packing, blocks: TileBlocks, panel: &mut Panel) {
-    let (size, group, bytes) = (packing.ty.block_size(), packing.form.group, packing.tile_block_bytes());
-    assert!(blocks.count * size <= PANEL, "more columns than a panel has");
+    let bytes = packing.tile_block_bytes();
+    assert!(blocks.count * packing.ty.block_size() <= PANEL, "more columns than a panel has");
     // SAFETY: the caller vouches for `count` blocks.
     let all = unsafe { std::slice::from_raw_parts(blocks.first, blocks.count * bytes) };
     let mut unpacked = Unpacked::new();
@@ -19,13 +19,7 @@ pub unsafe fn fill(packing: &Packing, blocks: TileBlocks, panel: &mut Panel) {
         let tile = Tile::new(packing, block);
         for row in 0..ROWS {
             tile.row(row, &mut unpacked);
-            for (i, four) in unpacked.q[..size].chunks_exact(4).enumerate() {
-                panel.q[(b * size / 4 + i) * 4 * ROWS + 4 * row..][..4].copy_from_slice(four);
-            }
-            for g in 0..size / group {
-                panel.scales[b * size / group + g][row] = unpacked.scales[g];
-                panel.mins[b * size / group + g][row] = unpacked.mins[g];
-            }
+            panel.put(b, row, packing.ty, packing.form, &unpacked);
         }
     }
 }

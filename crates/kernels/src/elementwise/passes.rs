@@ -1,6 +1,6 @@
 //! The passes over slices, written once against [`Lanes`]. Lengths were checked by the caller.
 
-use super::{Activation, RopePairs};
+use super::{Activation, RopePairs, SWIGLU_ALPHA, SWIGLU_LIMIT};
 use crate::exp::{exp, tanh};
 use crate::isa::Isa;
 use crate::lanes::{Lanes, Plain, Vector};
@@ -58,6 +58,22 @@ impl Pass for Scale<'_> {
     }
 }
 
+/// Multiplies each row with its own number.
+pub struct ScaleRows<'a> {
+    pub x: &'a mut [f32],
+    pub width: usize,
+    pub factors: &'a [f32],
+}
+
+impl Pass for ScaleRows<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for (row, factor) in self.x.chunks_exact_mut(self.width.max(1)).zip(self.factors) {
+            row.iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+}
+
 /// Squeezes numbers into `±cap`.
 pub struct Softcap<'a> {
     pub x: &'a mut [f32],
@@ -96,6 +112,29 @@ impl Pass for Gate<'_> {
             match self.activation {
                 Activation::Silu => each_gate::<L, Silu>(self.gate, self.up),
                 Activation::GeluTanh => each_gate::<L, GeluTanh>(self.gate, self.up),
+                Activation::Sigmoid => each_gate::<L, Sigmoid>(self.gate, self.up),
+                Activation::ClampedSwiglu => each_gate::<L, ClampedSwiglu>(self.gate, self.up),
+            }
+        }
+    }
+}
+
+/// Replaces numbers by their activations.
+pub struct Activated<'a> {
+    pub activation: Activation,
+    pub x: &'a mut [f32],
+}
+
+impl Pass for Activated<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.activation {
+                Activation::Silu => each::<L, Silu>(self.x),
+                Activation::GeluTanh => each::<L, GeluTanh>(self.x),
+                Activation::Sigmoid => each::<L, Sigmoid>(self.x),
+                Activation::ClampedSwiglu => each::<L, ClampedSwiglu>(self.x),
             }
         }
     }
@@ -147,47 +186,87 @@ impl Pass for WeightedSum<'_> {
     }
 }
 
-/// An activation. A type rather than a closure, because a closure would not be compiled for the instruction set.
-trait Activate {
+/// A gate. A type rather than a closure, because a closure would not be compiled for the instruction set.
+trait Gating {
+    /// What the gate lets through of `up`.
+    ///
     /// # Safety
     /// Here and below: the instruction set of `L` must be there.
-    unsafe fn activate<L: Lanes>(x: L) -> L;
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L;
 }
 
 struct Silu;
 struct GeluTanh;
+struct Sigmoid;
+struct ClampedSwiglu;
 
-impl Activate for Silu {
+impl Gating for Silu {
     #[inline(always)]
-    unsafe fn activate<L: Lanes>(x: L) -> L {
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
         // SAFETY: the caller's promise.
-        unsafe { x.div(L::splat(1.0).add(exp(L::splat(0.0).sub(x)))) }
+        unsafe { gate.div(L::splat(1.0).add(exp(L::splat(0.0).sub(gate)))).mul(up) }
     }
 }
 
-impl Activate for GeluTanh {
+impl Gating for GeluTanh {
     /// By way of `1 + tanh(u) = 2 / (1 + e^-2u)`.
     #[inline(always)]
-    unsafe fn activate<L: Lanes>(x: L) -> L {
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
         const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_2;
         // SAFETY: the caller's promise.
         unsafe {
-            let inner = x.mul(x).mul(x).mul_add(L::splat(0.044_715), x);
-            x.div(L::splat(1.0).add(exp(inner.mul(L::splat(-TWICE_SQRT_2_OVER_PI)))))
+            let inner = gate.mul(gate).mul(gate).mul_add(L::splat(0.044_715), gate);
+            gate.div(L::splat(1.0).add(exp(inner.mul(L::splat(-TWICE_SQRT_2_OVER_PI))))).mul(up)
         }
+    }
+}
+
+impl Gating for ClampedSwiglu {
+    #[inline(always)]
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let limit = L::splat(SWIGLU_LIMIT);
+            let gate = gate.bound(L::splat(f32::NEG_INFINITY), limit);
+            let up = up.bound(L::splat(-SWIGLU_LIMIT), limit).add(L::splat(1.0));
+            gate.div(L::splat(1.0).add(exp(gate.mul(L::splat(-SWIGLU_ALPHA))))).mul(up)
+        }
+    }
+}
+
+impl Gating for Sigmoid {
+    #[inline(always)]
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe { up.div(L::splat(1.0).add(exp(L::splat(0.0).sub(gate)))) }
     }
 }
 
 #[inline(always)]
-unsafe fn each_gate<L: Lanes, A: Activate>(gate: &mut [f32], up: &[f32]) {
+unsafe fn each<L: Lanes, G: Gating>(x: &mut [f32]) {
+    let (eights, rest) = x.as_chunks_mut::<8>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let one = L::splat(1.0);
+        for x in eights {
+            G::pass(L::load(x), one).store(x);
+        }
+        let mut last = padded(rest);
+        G::pass(L::load(&last), one).store(&mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+#[inline(always)]
+unsafe fn each_gate<L: Lanes, G: Gating>(gate: &mut [f32], up: &[f32]) {
     let ((gates, gate_rest), (ups, up_rest)) = (gate.as_chunks_mut::<8>(), up.as_chunks::<8>());
     // SAFETY: the caller's promise.
     unsafe {
         for (gate, up) in gates.iter_mut().zip(ups) {
-            A::activate(L::load(gate)).mul(L::load(up)).store(gate);
+            G::pass(L::load(gate), L::load(up)).store(gate);
         }
         let mut last = padded(gate_rest);
-        A::activate(L::load(&last)).mul(L::load(&padded(up_rest))).store(&mut last);
+        G::pass(L::load(&last), L::load(&padded(up_rest))).store(&mut last);
         gate_rest.copy_from_slice(&last[..gate_rest.len()]);
     }
 }

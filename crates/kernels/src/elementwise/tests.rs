@@ -28,23 +28,33 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Silu, Activation::GeluTanh, Activation::Sigmoid, Activation::ClampedSwiglu];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
 
 #[test]
 fn gates_follow_their_definitions() {
     for len in LENGTHS {
         let (gate, up) = (numbers(len, 1).iter().map(|x| x * 8.0).collect::<Vec<_>>(), numbers(len, 2));
-        for activation in [Activation::Silu, Activation::GeluTanh] {
-            let exact = |x: f64| match activation {
-                Activation::Silu => x / (1.0 + (-x).exp()),
+        let up: Vec<f32> = up.iter().map(|x| x * 5.0).collect();
+        for activation in ACTIVATIONS {
+            let exact = |x: f64, u: f64| match activation {
+                Activation::Silu => x / (1.0 + (-x).exp()) * u,
+                Activation::Sigmoid => u / (1.0 + (-x).exp()),
                 Activation::GeluTanh => {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
-                    0.5 * x * (1.0 + inner.tanh())
+                    0.5 * x * (1.0 + inner.tanh()) * u
+                }
+                Activation::ClampedSwiglu => {
+                    let (x, u) = (x.min(7.0), u.clamp(-7.0, 7.0));
+                    x / (1.0 + (-1.702 * x).exp()) * (u + 1.0)
                 }
             };
             let expected: Vec<f64> =
-                gate.iter().zip(&up).map(|(g, u)| exact(f64::from(*g)) * f64::from(*u)).collect();
+                gate.iter().zip(&up).map(|(g, u)| exact(f64::from(*g), f64::from(*u))).collect();
             check(&gate, &expected, 2e-6, |isa, gate| run(isa, Gate { activation, gate, up: &up }));
+            let alone: Vec<f64> = gate.iter().map(|x| exact(f64::from(*x), 1.0)).collect();
+            check(&gate, &alone, 2e-6, |isa, x| run(isa, Activated { activation, x }));
         }
     }
 }
@@ -56,7 +66,7 @@ fn halves_of_rows_are_gated_as_gates_in_rows_of_their_own() {
         let of_half = |half: usize| -> Vec<f32> {
             x.chunks_exact(width).skip(half).step_by(2).flatten().copied().collect()
         };
-        for activation in [Activation::Silu, Activation::GeluTanh] {
+        for activation in ACTIVATIONS {
             for isa in Isa::available() {
                 let (mut gate, up, mut out) = (of_half(0), of_half(1), vec![7.0; 3 * width]);
                 run(isa, Gate { activation, gate: &mut gate, up: &up });
@@ -113,6 +123,8 @@ fn caps_sums_and_factors_follow_their_definitions() {
         check(&x, &capped, 2e-6, |isa, x| run(isa, Softcap { x, cap: 1.5 }));
         check(&x, &each(&|i| f64::from(x[i] + y[i % len])), 0.0, |isa, x| run(isa, Add { x, y: &y }));
         check(&x, &each(&|i| f64::from(x[i] * 0.3)), 0.0, |isa, x| run(isa, Scale { x, factor: 0.3 }));
+        let by_row = each(&|i| f64::from(x[i] * [0.3, -2.0][i / len]));
+        check(&x, &by_row, 0.0, |isa, x| run(isa, ScaleRows { x, width: len, factors: &[0.3, -2.0] }));
     }
 }
 
@@ -168,6 +180,8 @@ fn parts_and_threads_change_no_bit() {
         weighted_sum(pool, &from, 91, &y[..places.len()], &places, &mut out).unwrap();
         let from: Vec<f32> = out.iter().flat_map(|&x| [x; 2]).collect();
         gate_halves(pool, Activation::Silu, &from, 7, &mut out).unwrap();
+        let factors: Vec<f32> = y.iter().step_by(width).copied().collect();
+        scale_rows(pool, &mut out, &factors).unwrap();
         out
     };
     let whole = all(&alone, &x, &y);
@@ -185,6 +199,8 @@ fn lengths_that_do_not_fit_are_refused() {
     assert!(gate(&pool, Activation::Silu, &mut x, &[0.0; 5]).is_err());
     assert!(rms_norm(&pool, &[0.0; 5], &[0.0; 3], 0.0, &mut x).is_err());
     assert!(rms_norm_in_place(&pool, &mut x, &[0.0; 4], 0.0).is_err());
+    assert!(scale_rows(&pool, &mut x, &[2.0; 3]).is_ok());
+    assert!(scale_rows(&pool, &mut x, &[2.0; 4]).is_err() && scale_rows(&pool, &mut x, &[]).is_err());
     assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 3, &mut x).is_ok());
     assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 4, &mut x).is_err());
     assert!(gate_halves(&pool, Activation::Silu, &[0.0; 11], 3, &mut x).is_err());
@@ -202,5 +218,6 @@ fn lengths_that_do_not_fit_are_refused() {
     let empty: &mut [f32] = &mut [];
     assert!(weighted_sum(&pool, &[], 0, &[], &[], empty).is_ok());
     assert!(gate_halves(&pool, Activation::Silu, &[], 0, empty).is_ok());
+    assert!(scale_rows(&pool, empty, &[]).is_ok());
     assert!(add(&pool, empty, &[]).is_ok() && rms_norm_in_place(&pool, empty, &[], 0.0).is_ok());
 }

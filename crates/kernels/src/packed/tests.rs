@@ -5,13 +5,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::dot::tests::{Fill, blocks, quantised_types};
+use crate::dot::tests::{Fill, blocks, packed_types};
 use crate::isa::Isa;
 use crate::pool::Pool;
 
 #[test]
-fn every_quantised_type_is_packed_in_its_own_size() {
-    for ty in quantised_types() {
+fn every_packed_type_keeps_its_size() {
+    for ty in packed_types() {
         let packing = packing(ty).unwrap_or_else(|| panic!("{ty} has no tiles"));
         let planes = packing.planes.bytes() * ty.block_size() / PART;
         assert_eq!(packing.header_bytes() + planes, packing.tile_block_bytes(), "{ty}");
@@ -23,7 +23,7 @@ fn every_quantised_type_is_packed_in_its_own_size() {
 fn every_row_comes_back() {
     let mut rng = StdRng::seed_from_u64(11);
     let (pool, cols) = (Pool::new(2), 768);
-    for ty in quantised_types() {
+    for ty in packed_types() {
         for (rows, fill) in [(37, Fill::Random), (3, Fill::Ends)] {
             let packing = packing(ty).unwrap();
             let row_bytes = ty.row_bytes(cols).unwrap();

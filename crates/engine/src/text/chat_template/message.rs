@@ -34,18 +34,16 @@ impl ChatMessage {
         Self { role: role.into(), content: content.into(), ..Self::default() }
     }
 
-    /// The mapping that templates read. Reasoning goes by both names in use; a tool call's arguments become an
-    /// object, as templates expect, where the API's JSON string holds one.
+    /// The mapping that templates read.
     pub(crate) fn to_json(&self) -> Json {
         let mut map = Map::new();
         map.insert("role".into(), self.role.as_str().into());
         map.insert("content".into(), self.parts.clone().unwrap_or_else(|| self.content.as_str().into()));
         if let Some(reasoning) = &self.reasoning {
             map.insert("reasoning_content".into(), reasoning.as_str().into());
-            map.insert("thinking".into(), reasoning.as_str().into());
         }
         if let Some(calls) = &self.tool_calls {
-            map.insert("tool_calls".into(), with_parsed_arguments(calls.clone()));
+            map.insert("tool_calls".into(), calls.clone());
         }
         if let Some(name) = &self.name {
             map.insert("name".into(), name.as_str().into());
@@ -53,11 +51,26 @@ impl ChatMessage {
         if let Some(id) = &self.tool_call_id {
             map.insert("tool_call_id".into(), id.as_str().into());
         }
-        Json::Object(map)
+        as_templates_expect(Json::Object(map))
     }
 }
 
-fn with_parsed_arguments(mut calls: Json) -> Json {
+/// A message in the API's form as templates expect it: reasoning goes by both names in use, and a tool call's arguments
+/// are an object where the API's JSON string holds one.
+pub(crate) fn as_templates_expect(mut message: Json) -> Json {
+    let Some(map) = message.as_object_mut() else { return message };
+    if let Some(reasoning) = map.get("reasoning_content").cloned()
+        && !map.contains_key("thinking")
+    {
+        map.insert("thinking".into(), reasoning);
+    }
+    if let Some(calls) = map.get_mut("tool_calls") {
+        parse_arguments(calls);
+    }
+    message
+}
+
+fn parse_arguments(calls: &mut Json) {
     for call in calls.as_array_mut().into_iter().flatten() {
         let arguments = match call.get_mut("function") {
             Some(function) => function.get_mut("arguments"),
@@ -69,7 +82,6 @@ fn with_parsed_arguments(mut calls: Json) -> Json {
             *arguments = parsed;
         }
     }
-    calls
 }
 
 #[cfg(test)]

@@ -113,6 +113,19 @@ impl ChatTemplate {
         messages: &[ChatMessage],
         options: &TemplateOptions,
     ) -> Result<String, TemplateError> {
+        self.render_values(messages.iter().map(ChatMessage::to_json).collect(), options)
+    }
+
+    /// As [`Self::render`], from messages in the API's form, with whatever fields they have.
+    pub fn render_json(
+        &self,
+        messages: Vec<Json>,
+        options: &TemplateOptions,
+    ) -> Result<String, TemplateError> {
+        self.render_values(messages.into_iter().map(message::as_templates_expect).collect(), options)
+    }
+
+    fn render_values(&self, messages: Vec<Json>, options: &TemplateOptions) -> Result<String, TemplateError> {
         let template = match &self.tool_template {
             Some(template) if options.tools.is_some() => template,
             _ => &self.template,
@@ -121,7 +134,6 @@ impl ChatTemplate {
         for (name, token) in [("bos_token", &self.bos), ("eos_token", &self.eos)] {
             variables.insert(name.into(), Json::from(token.as_str()));
         }
-        let messages = messages.iter().map(ChatMessage::to_json).collect();
         variables.insert("messages".into(), Json::Array(messages));
         variables.insert("tools".into(), options.tools.clone().unwrap_or(Json::Null));
         variables.insert("documents".into(), Json::Null);

@@ -41,15 +41,6 @@ impl Tokenizer {
     }
 
     fn encode_into(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        let folded;
-        let text = match self.model {
-            Model::Bytes { .. } => text,
-            _ if text.contains(META_SPACE) => {
-                folded = text.replace(META_SPACE, " ");
-                &folded
-            }
-            _ => text,
-        };
         let mut fragments = Vec::new();
         self.added.split(text, parse_special, |fragment| fragments.push(fragment));
         let mut work = Work::default();
@@ -74,6 +65,15 @@ impl Tokenizer {
         work: &mut Work,
         out: &mut Vec<u32>,
     ) -> Result<(), TokenizerError> {
+        let folded;
+        let text = match self.model {
+            // Pieces have their spaces written as such, so a text that spells one out is brought to the same.
+            Model::Chars { .. } | Model::Scores { .. } if text.contains(META_SPACE) => {
+                folded = text.replace(META_SPACE, " ");
+                &folded
+            }
+            _ => text,
+        };
         match &self.model {
             Model::Bytes { pre, merges, bytes, whole_words, nfc } => {
                 let normalized;
@@ -84,21 +84,17 @@ impl Tokenizer {
                 } else {
                     text
                 };
-                let mut missing = None;
                 pre.split(text, |word| {
                     if *whole_words && let Some(id) = self.index.find(&self.pieces, word.as_bytes()) {
                         return out.push(id);
                     }
                     work.ids.clear();
-                    for &byte in word.as_bytes() {
-                        match bytes[usize::from(byte)].or(self.special.unknown) {
-                            Some(id) => work.ids.push(id),
-                            None => missing = Some(byte),
-                        }
-                    }
+                    // A few vocabularies lack a control character, and their own tokenizers leave it out.
+                    let id = |&byte: &u8| bytes[usize::from(byte)].or(self.special.unknown);
+                    work.ids.extend(word.as_bytes().iter().filter_map(id));
                     merges.apply(work, out);
                 });
-                missing.map_or(Ok(()), |byte| Err(TokenizerError::MissingByte(byte)))
+                Ok(())
             }
             Model::Chars { pre, merges, bytes } => {
                 pre.split(text, |word| {
@@ -134,6 +130,11 @@ impl Tokenizer {
                 }
                 Ok(())
             }
+            Model::Unigram(unigram) => {
+                unigram.encode(text, &self.pieces, &self.index, out);
+                Ok(())
+            }
+            Model::Words(words) => words.encode(text, &self.pieces, &self.index, out),
         }
     }
 

@@ -9,7 +9,7 @@ pub enum TokenizerError {
     #[error("the tokenizer in the model file can't be read: {0}")]
     Metadata(#[from] GgufError),
     /// `tokenizer.ggml.model` names a kind of vocabulary that isn't supported.
-    #[error("tokenizer kind `{0}` is not supported (known: gpt2, llama, gemma4)")]
+    #[error("tokenizer kind `{0}` is not supported (known: gpt2, llama, gemma4, t5, bert)")]
     UnknownModel(String),
     /// `tokenizer.ggml.pre` names a way of splitting words that isn't known; guessing would garble the text.
     #[error("pre-tokenizer `{0}` is not known to this version")]
@@ -24,12 +24,23 @@ pub enum TokenizerError {
         /// The number of tokens.
         expected: usize,
     },
+    /// A key holds what no converter writes.
+    #[error("`{key}` is damaged: {cause}")]
+    Damaged {
+        /// The metadata key.
+        key: &'static str,
+        /// What is wrong, with numbers.
+        cause: String,
+    },
     /// The vocabulary has no tokens, or more than an id can number.
     #[error("the vocabulary has {0} tokens")]
     VocabSize(usize),
     /// The vocabulary can't spell every text: a byte has no token.
     #[error("the vocabulary has no token for byte 0x{0:02X}")]
     MissingByte(u8),
+    /// The vocabulary can't spell every text, and has no token for what it can't.
+    #[error("the vocabulary has no token for unknown text")]
+    NoUnknown,
     /// A word-splitting pattern failed to run.
     #[error("the pre-tokenizer's pattern failed: {0}")]
     Pattern(String),

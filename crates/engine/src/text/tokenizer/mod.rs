@@ -1,30 +1,33 @@
 //! Text to token ids and back, from nothing but the metadata of a GGUF file.
 //!
-//! Three kinds of vocabulary: byte-level BPE (`gpt2`), SentencePiece BPE by score (`llama`: Llama 2, Mistral,
-//! Phi-3, Gemma 1–3) and BPE by rank over characters (`gemma4`). Pieces are kept as the bytes they stand for, so
-//! decoding is concatenation.
+//! Five kinds of vocabulary: byte-level BPE (`gpt2`), SentencePiece BPE by score (`llama`: Llama 2, Mistral, Phi-3,
+//! Gemma 1–3), BPE by rank over characters (`gemma4`), SentencePiece's unigram model (`t5`: T5, XLM-RoBERTa) and
+//! WordPiece (`bert`). Pieces are kept as the bytes they stand for, so decoding is concatenation.
 //!
 //! The model sees exactly the ids that its own tokenizer would have made: what isn't known is an error, not a guess.
 
 mod added;
 mod bpe;
 mod byte_level;
+mod charsmap;
 mod encode;
 mod error;
+mod model;
+mod patterns;
 mod pre_tokenizer;
 mod special;
 mod spm;
+mod unigram;
 mod vocab;
+mod wordpiece;
 
 use lantern_gguf::{GgufFile, Metadata};
 
 pub use error::TokenizerError;
 
 use added::AddedTokens;
-use bpe::Merges;
-use pre_tokenizer::PreTokenizer;
+use model::{Model, Vocabulary};
 use special::SpecialIds;
-use spm::Spm;
 use vocab::{Index, Pieces, TokenKind};
 
 /// SentencePiece writes a space as this character.
@@ -39,17 +42,6 @@ pub struct Tokenizer {
     added: AddedTokens,
     special: SpecialIds,
     model: Model,
-}
-
-/// How text between added tokens becomes ids.
-#[derive(Debug)]
-enum Model {
-    /// Byte-level BPE.
-    Bytes { pre: PreTokenizer, merges: Merges, bytes: Box<[Option<u32>; 256]>, whole_words: bool, nfc: bool },
-    /// BPE by rank over characters; runs of newlines are words of their own.
-    Chars { pre: PreTokenizer, merges: Merges, bytes: Box<[u32; 256]> },
-    /// SentencePiece BPE by score.
-    Scores { spm: Spm, space_prefix: bool, strip_after_special: bool },
 }
 
 impl Tokenizer {
@@ -68,7 +60,7 @@ impl Tokenizer {
         let model = meta.str("tokenizer.ggml.model")?;
         let decode: fn(&str, &mut Vec<u8>) -> bool = match model {
             "gpt2" => byte_level::decode,
-            "llama" | "gemma4" => decode_meta_space,
+            "llama" | "gemma4" | "t5" | "bert" => decode_meta_space,
             other => return Err(TokenizerError::UnknownModel(other.into())),
         };
         let special = SpecialIds::read(meta, tokens, &mut kinds)?;
@@ -77,7 +69,8 @@ impl Tokenizer {
         let mut pieces = Pieces::with_capacity(tokens.len(), total);
         let mut index = Index::with_capacity(tokens.len());
         for (id, (text, kind)) in tokens.iter().zip(&kinds).enumerate() {
-            let mut reachable = matches!(kind, TokenKind::Normal | TokenKind::UserDefined);
+            let mut reachable = matches!(kind, TokenKind::Normal | TokenKind::UserDefined)
+                || model == "t5" && *kind == TokenKind::Unused;
             pieces.push_with(|out| match kind {
                 TokenKind::Control | TokenKind::Unknown => out.extend_from_slice(text.as_bytes()),
                 TokenKind::Byte => match byte_token(text) {
@@ -96,52 +89,16 @@ impl Tokenizer {
             }
         }
         let added = AddedTokens::new(&kinds, |id| std::str::from_utf8(pieces.get(id)).unwrap_or(""));
-        let model = match model {
-            "gpt2" => Self::byte_level(meta, &pieces, &index)?,
-            "gemma4" => Self::char_level(meta, tokens, &kinds, special.unknown, &pieces, &index)?,
-            _ => Self::scores(meta, tokens, &kinds, special.unknown)?,
+        let vocabulary = Vocabulary {
+            meta,
+            tokens,
+            kinds: &kinds,
+            pieces: &pieces,
+            index: &index,
+            unknown: special.unknown,
         };
+        let model = Model::new(model, &vocabulary)?;
         Ok(Self { pieces, kinds, index, added, special, model })
-    }
-
-    fn byte_level(meta: &Metadata, pieces: &Pieces, index: &Index) -> Result<Model, TokenizerError> {
-        let name = meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default");
-        let rules =
-            pre_tokenizer::rules(name).ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.into()))?;
-        let merges = Merges::new(meta.strings("tokenizer.ggml.merges")?, pieces, index, byte_level::decode);
-        let bytes = Box::new(std::array::from_fn(|byte| index.find(pieces, &[byte as u8])));
-        let pre = PreTokenizer::new(rules.patterns)?;
-        Ok(Model::Bytes { pre, merges, bytes, whole_words: rules.whole_words, nfc: rules.nfc })
-    }
-
-    fn char_level(
-        meta: &Metadata,
-        tokens: &[String],
-        kinds: &[TokenKind],
-        unknown: Option<u32>,
-        pieces: &Pieces,
-        index: &Index,
-    ) -> Result<Model, TokenizerError> {
-        let merges = Merges::new(meta.strings("tokenizer.ggml.merges")?, pieces, index, decode_meta_space);
-        let bytes = byte_tokens(tokens, kinds, unknown)?;
-        Ok(Model::Chars { pre: PreTokenizer::new(&[r"[^\n]+|[\n]+"])?, merges, bytes })
-    }
-
-    fn scores(
-        meta: &Metadata,
-        tokens: &[String],
-        kinds: &[TokenKind],
-        unknown: Option<u32>,
-    ) -> Result<Model, TokenizerError> {
-        let scores = meta.f32s("tokenizer.ggml.scores")?;
-        check_len("tokenizer.ggml.scores", scores.len(), tokens.len())?;
-        // Phi-3's own tokenizer drops white space after its added tokens; the format has no field for that.
-        let name = meta.opt_str("general.name")?.unwrap_or_default().to_lowercase();
-        Ok(Model::Scores {
-            spm: Spm { scores: scores.to_vec(), bytes: byte_tokens(tokens, kinds, unknown)? },
-            space_prefix: meta.opt_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true),
-            strip_after_special: name.contains("phi-3") || name.contains("phi3"),
-        })
     }
 
     /// The exact bytes a token stands for; for a control token its spelling. Empty outside the vocabulary.
@@ -149,10 +106,13 @@ impl Tokenizer {
         self.pieces.get(id as usize)
     }
 
-    /// All tokens' bytes in a row as text; what isn't UTF-8 becomes U+FFFD. Control tokens are spelt out.
+    /// The text that these ids are, from its beginning: a space that the encoder put in front is taken off. What isn't
+    /// UTF-8 becomes U+FFFD. Control tokens are spelt out.
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.token_bytes(id)).copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let prefixed = self.prefixes_space_after(None) && ids.first().is_some_and(|&id| !self.is_special(id));
+        let text = bytes.strip_prefix(b" ").filter(|_| prefixed).unwrap_or(&bytes);
+        String::from_utf8_lossy(text).into_owned()
     }
 
     /// The id of the token that is spelt exactly so.
@@ -236,26 +196,4 @@ fn decode_meta_space(text: &str, out: &mut Vec<u8>) -> bool {
 fn byte_token(text: &str) -> Option<u8> {
     let hex = text.strip_prefix("<0x")?.strip_suffix('>')?;
     if hex.len() == 2 { u8::from_str_radix(hex, 16).ok() } else { None }
-}
-
-/// The token of each byte; a byte without one takes the unknown token.
-fn byte_tokens(
-    tokens: &[String],
-    kinds: &[TokenKind],
-    unknown: Option<u32>,
-) -> Result<Box<[u32; 256]>, TokenizerError> {
-    let mut bytes = [None; 256];
-    for (id, text) in tokens.iter().enumerate() {
-        if matches!(kinds[id], TokenKind::Byte | TokenKind::Normal)
-            && text.len() == 6
-            && let Some(byte) = byte_token(text)
-        {
-            bytes[usize::from(byte)] = Some(id as u32);
-        }
-    }
-    let mut out = Box::new([0; 256]);
-    for (byte, id) in bytes.iter().enumerate() {
-        out[byte] = id.or(unknown).ok_or(TokenizerError::MissingByte(byte as u8))?;
-    }
-    Ok(out)
 }

@@ -1,11 +1,12 @@
 //! How each family of byte-level vocabularies cuts text into words before merging.
 //!
-//! The patterns are those of the models' own `tokenizer.json`; `tokenizer.ggml.pre` names them. A name that
+//! `tokenizer.ggml.pre` names the patterns. A name that
 //! isn't listed is an error: another pattern would give the model tokens it never saw in training.
 
 use tokenizers::utils::SysRegex;
 
 use super::TokenizerError;
+use super::patterns::*;
 
 /// What a name in `tokenizer.ggml.pre` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,73 +21,48 @@ pub struct Rules {
     pub nfc: bool,
 }
 
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const DIGIT: &str = r"\p{N}";
-const THREE_DIGITS: &str = r"\p{N}{1,3}";
-const CJK: &str = r"[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+";
-const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
-const DEEPSEEK_WORDS: &str = concat!(
-    r"\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293}\x{295}-",
-    r"\x{2AF}\x{370}-\x{373}\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-",
-    r"\x{3A1}\x{3A3}-\x{3F5}\x{3F7}-\x{481}\x{48A}-\x{52F}\x{531}-\x{556}\x{10A0}-\x{10C5}\x{13A0}-",
-    r"\x{13F5}\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF}\x{1D00}-\x{1D2B}\x{1D6B}-\x{1D77}",
-    r"\x{1D79}-\x{1D9A}\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D}\x{1F20}-\x{1F45}\x{1F48}-\x{1F4D}\x{1F50}-",
-    r"\x{1F57}\x{1F59}\x{1F5B}\x{1F5D}\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{1FBE}",
-    r"\x{1FC2}-\x{1FC4}\x{1FC6}-\x{1FCC}\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB}\x{1FE0}-\x{1FEC}\x{1FF2}-",
-    r"\x{1FF4}\x{1FF6}-\x{1FFC}\x{2102}\x{2107}\x{210A}-\x{2113}\x{2115}\x{2119}-\x{211D}\x{2124}",
-    r"\x{2126}\x{2128}\x{212A}-\x{212D}\x{212F}-\x{2134}\x{2139}\x{213C}-\x{213F}\x{2145}-\x{2149}",
-    r"\x{214E}\x{2183}\x{2184}\x{2C00}-\x{2C7B}\x{2C7E}-\x{2CE4}\x{2CEB}-\x{2CEE}\x{2CF2}\x{2CF3}",
-    r"\x{A640}-\x{A66D}\x{A680}-\x{A69B}\x{A722}-\x{A76F}\x{A771}-\x{A787}\x{A78B}-\x{A78E}\x{AB70}-",
-    r"\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17}\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}",
-    r"\x{104B0}-\x{104D3}\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}",
-    r"\x{1E900}-\x{1E943}]+",
-);
-const FALCON_PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|`]+";
-
 const PLAIN: Rules = Rules { patterns: &[], whole_words: false, adds_bos: false, nfc: false };
 
 /// The rules for a name in `tokenizer.ggml.pre`.
 pub fn rules(name: &str) -> Option<Rules> {
     let with = |patterns| Rules { patterns, ..PLAIN };
+    let whole = |patterns| Rules { whole_words: true, ..with(patterns) };
     Some(match name {
+        "default" => with(&[DEFAULT_PUNCTUATION, GPT2, DIGITS, HUNDREDS]),
         "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "trillion" | "granite-docling" | "exaone4"
-        | "gigachat" | "mellum" | "a.x-4.0" => with(&[GPT2]),
+        | "gigachat" | "mellum" | "a.x-4.0" | "jina-es" | "jina-de" | "jina-v2-es" | "jina-v2-de"
+        | "jina-v1-en" | "jina-v2-code" | "roberta-bpe" | "modern-bert" => with(&[GPT2]),
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b"
         | "mellum2" => with(&[DIGIT, GPT2]),
-        "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2" => {
-            Rules { whole_words: true, adds_bos: true, ..with(&[LLAMA3]) }
-        }
-        "glm4" | "glm5" => Rules { whole_words: true, ..with(&[LLAMA3]) },
+        "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
+        | "jina-v5-nano" => Rules { adds_bos: true, ..whole(&[LLAMA3]) },
+        "glm4" | "glm5" => whole(&[LLAMA3]),
         "smaug-bpe" | "dbrx" | "chatglm-bpe" => with(&[LLAMA3]),
+        "minicpm5" => whole(&[THREE_DIGITS, MINICPM5]),
+        "jais-2" => with(&[JAIS2]),
         "qwen2" => Rules { nfc: true, ..with(&[QWEN2]) },
         "qwen35" => Rules { nfc: true, ..with(&[QWEN35]) },
-        "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "solar-open" | "grok-2" | "megrez" | "kormo" => {
-            with(&[QWEN2])
+        "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "solar-open" | "grok-2" | "megrez" | "kormo"
+        | "f2llmv2" => with(&[QWEN2]),
+        "laguna" => with(&[LINES, QWEN2]),
+        "ufakzeka" => with(&[UFAKZEKA]),
+        "seed-coder" => with(&[SEED]),
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => with(&[BAILING]),
+        "exaone-moe" => with(&[EXAONE_MOE]),
+        "gpt-4o" | "llama4" | "minimax-m2" | "kanana2" | "talkie" => with(&[GPT4O]),
+        "granite-embed-multi-97m" => whole(&[GPT4O]),
+        "tekken" => Rules { adds_bos: true, ..whole(&[TEKKEN]) },
+        "kimi-k2" => with(&[KIMI]),
+        "youtu" => whole(&[YOUTU_CJK, YOUTU]),
+        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" | "hy_v4" => with(&[THREE_DIGITS, CJK, DEEPSEEK3]),
+        "spark2_5" => with(&[THREE_DIGITS, CJK, SPARK, DIGIT]),
+        "deepseek-llm" => {
+            with(&[NEWLINE, DEEPSEEK_WORDS, DEEPSEEK_PUNCTUATION, TRAILING, DEEPSEEK_CJK, DIGITS])
         }
-        "gpt-4o" | "llama4" | "minimax-m2" | "kanana2" => with(&[GPT4O]),
-        "tekken" => Rules { whole_words: true, adds_bos: true, ..with(&[TEKKEN]) },
-        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" => with(&[THREE_DIGITS, CJK, DEEPSEEK3]),
-        "deepseek-llm" => with(&[
-            r"[\r\n]",
-            DEEPSEEK_WORDS,
-            r"\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+",
-            r"\s+$",
-            r"[\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+",
-            r"\p{N}+",
-        ]),
-        "deepseek-coder" => with(&[
-            r"[\r\n]",
-            r"\s?\p{L}+",
-            r"\s?\p{P}+",
-            r"[\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+",
-            DIGIT,
-        ]),
-        "falcon" => with(&[FALCON_PUNCTUATION, GPT2, r"[0-9][0-9][0-9]"]),
+        "deepseek-coder" => with(&[NEWLINE, r"\s?\p{L}+", r"\s?\p{P}+", DEEPSEEK_CJK, DIGIT]),
+        "falcon" => with(&[FALCON_PUNCTUATION, GPT2, HUNDREDS]),
+        "bloom" | "poro-chat" | "gpt3-finnish" => with(&[BLOOM]),
+        "viking" => with(&[BLOOM, DIGIT]),
         _ => return None,
     })
 }
@@ -155,22 +131,40 @@ mod tests {
     fn every_known_pattern_compiles_and_keeps_the_text() {
         let text = "Hé's 12345,\r\n\t 世界  かな x²!\u{1F600} \u{0301}a ";
         for name in [
+            "default",
             "gpt-2",
             "smollm",
             "llama-bpe",
             "glm4",
             "smaug-bpe",
+            "minicpm5",
+            "jais-2",
             "qwen2",
             "qwen35",
             "stablelm2",
+            "laguna",
+            "ufakzeka",
+            "seed-coder",
+            "bailingmoe",
+            "exaone-moe",
             "gpt-4o",
+            "granite-embed-multi-97m",
             "tekken",
+            "kimi-k2",
+            "youtu",
             "deepseek-v3",
+            "spark2_5",
             "deepseek-llm",
             "deepseek-coder",
             "falcon",
+            "bloom",
+            "viking",
         ] {
             assert_eq!(words(name, text).concat(), text, "{name}");
+            let spaces = " ".repeat(50_000) + "\u{3000}x" + &"a\u{301}'".repeat(20_000) + &"7".repeat(20_000);
+            let started = std::time::Instant::now();
+            assert_eq!(words(name, &spaces).concat(), spaces, "{name}");
+            assert!(started.elapsed().as_secs() < 10, "{name} took {:?}", started.elapsed());
         }
     }
 

@@ -70,7 +70,6 @@ impl SpecialIds {
     pub fn read(meta: &Metadata, tokens: &[String], kinds: &mut [TokenKind]) -> Result<Self, TokenizerError> {
         let model = meta.opt_str("tokenizer.ggml.model")?.unwrap_or_default();
         let pre = meta.opt_str("tokenizer.ggml.pre")?.and_then(pre_tokenizer::rules);
-        let spm = model == "llama";
         let in_vocab = |id: u32| {
             let known = (id as usize) < tokens.len();
             if !known {
@@ -88,18 +87,31 @@ impl SpecialIds {
                 .filter(|&id| in_vocab(id))
                 .or(default))
         };
-        let default = |id: u32| Some(id).filter(|&id| spm && (id as usize) < tokens.len());
-        let (bos, eos) = (id("bos", default(1))?, id("eos", default(2))?);
-        let unknown = id("unknown", default(0))?;
+        let default = |id: Option<u32>| id.filter(|&id| (id as usize) < tokens.len());
+        let [bos, eos, unknown] = match model {
+            "llama" => [Some(1), Some(2), Some(0)],
+            "t5" => [None, Some(1), Some(2)],
+            "bert" => [Some(101), Some(102), Some(100)],
+            _ => [None; 3],
+        }
+        .map(default);
+        // BERT's texts begin with a token for their class and end with a separator, under names of their own.
+        let (bos, eos) = match model {
+            "bert" => (id("bos", id("cls", bos)?)?, id("seperator", eos)?),
+            _ => (id("bos", bos)?, id("eos", eos)?),
+        };
+        let unknown = id("unknown", unknown)?;
 
         let add_bos = meta.opt_bool("tokenizer.ggml.add_bos_token")?;
         let add_bos = match model {
             "llama" => add_bos.unwrap_or(true),
+            "bert" => true,
             // Gemma 4 is lost without BOS, and early conversions say it needs none.
             "gemma4" => true,
             _ => add_bos.unwrap_or(pre.is_some_and(|rules| rules.adds_bos)),
         };
-        let add_eos = meta.opt_bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
+        let add_eos = meta.opt_bool("tokenizer.ggml.add_eos_token")?;
+        let add_eos = model == "bert" || add_eos.unwrap_or(model == "t5");
 
         let mut end_of_generation: Vec<u32> =
             [eos, id("eot", None)?, id("eom", None)?].into_iter().flatten().collect();
@@ -113,6 +125,9 @@ impl SpecialIds {
             if ends || text == "</s>" && (kinds[i] == TokenKind::Control || s_is_control) {
                 kinds[i] = TokenKind::Control;
                 end_of_generation.push(i as u32);
+            } else if text == "</s>" && model == "gpt2" {
+                // The reference takes it for a control token in a prompt; in an answer it stays the tag.
+                kinds[i] = TokenKind::Control;
             }
         }
         // In OpenAI's harmony format `<|end|>` ends a message, not the answer.

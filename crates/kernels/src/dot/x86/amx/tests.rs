@@ -2,6 +2,7 @@
 //! written down by hand; and the processor's own instructions, where there are some, against the twin.
 
 use lantern_gguf::GgmlType;
+use lantern_gguf::blocks::affine;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -11,11 +12,10 @@ use super::twin::Twin;
 use super::*;
 use crate::dot::portable;
 use crate::dot::simd::Simd;
-use crate::dot::tests::{Fill, activations, blocks, quantised_types, tile};
+use crate::dot::tests::{Fill, activations, blocks, quantised_types};
 use crate::dot::x86::avx2::Avx2;
-use crate::dot::{PANEL, TileBlocks};
+use crate::dot::{PANEL, rows};
 use crate::isa::Isa;
-use crate::packed::packing;
 use crate::quantize::Activations;
 
 fn here(isa: Isa) -> bool {
@@ -32,15 +32,12 @@ struct Case {
 
 impl Case {
     fn new(ty: GgmlType, m: usize, cols: usize, fill: Fill, rng: &mut StdRng) -> Self {
-        let packing = packing(ty).unwrap();
+        let form = affine(ty).unwrap();
         let bytes = blocks(ty, ROWS * PANEL / ty.block_size(), fill, rng);
-        let tile = tile(ty, &bytes);
         let mut panel = Panel::new();
-        let count = PANEL / ty.block_size();
-        // SAFETY: the tile holds that many blocks.
-        unsafe { portable::fill(&packing, TileBlocks { first: tile.as_ptr(), count }, &mut panel) };
+        rows::fill(ty, form, &bytes, bytes.len() / ROWS, 0..PANEL / ty.block_size(), &mut panel);
         let acts = activations(Isa::Scalar, m, cols, matches!(fill, Fill::Ends), rng);
-        Case { ty, form: packing.form, panel, acts }
+        Case { ty, form, panel, acts }
     }
 
     /// Compares the products with `len` columns from `start` on of the rows `rows`.

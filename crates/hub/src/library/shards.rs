@@ -1,0 +1,41 @@
+//! The files of a model: one, or all pieces of a model that is split.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use lantern_gguf::ShardName;
+
+/// Every file of the model that `path` belongs to, the first first. Pieces that are missing are listed too.
+pub(crate) fn files_of(path: &Path) -> Vec<PathBuf> {
+    match shard_name(path) {
+        Some(name) => (1..=name.count()).map(|number| path.with_file_name(name.sibling(number))).collect(),
+        None => vec![path.to_owned()],
+    }
+}
+
+/// The name of a piece taken apart.
+pub(crate) fn shard_name(path: &Path) -> Option<ShardName> {
+    ShardName::parse(&path.file_name()?.to_string_lossy())
+}
+
+/// What shows that a model's files have changed, as far as the system says without opening them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ModelStamp {
+    /// Bytes of all files together.
+    pub(crate) size: u64,
+    /// How many files are there.
+    there: usize,
+    newest: Option<SystemTime>,
+}
+
+impl ModelStamp {
+    pub(crate) fn of(path: &Path) -> Self {
+        let there = files_of(path).into_iter().filter_map(|file| fs::metadata(file).ok());
+        there.fold(Self::default(), |stamp, about| ModelStamp {
+            size: stamp.size + about.len(),
+            there: stamp.there + 1,
+            newest: stamp.newest.max(about.modified().ok()),
+        })
+    }
+}

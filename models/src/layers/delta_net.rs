@@ -1,0 +1,172 @@
+//! Linear attention by the gated delta rule, behind a short convolution (Yang et al., "Gated Delta Networks", 2024).
+//!
+//! The convolution and the recurrence run on the CPU, wherever the projections around them do.
+
+use candle_core::{D, Tensor};
+use lantern_kernels::{DeltaInputs, DeltaShape, Pool, ShortConv, States};
+
+use super::mlp::gated;
+use super::{Activation, Linear, RmsNorm};
+use crate::hyper::{MAX_HEADS, MAX_WIDTH};
+use crate::rows::{HostRows, Rows};
+use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
+
+/// A kernel of a convolution longer than this is damage.
+const MAX_TAPS: usize = 64;
+
+/// What a file says about its layers of linear attention.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeltaNetParams {
+    shape: DeltaShape,
+    /// Tokens that the convolution sees.
+    taps: usize,
+}
+
+impl DeltaNetParams {
+    /// Reads the keys under `ssm.`.
+    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
+        let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
+        let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
+        let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;
+        let taps = hyper.size("ssm.conv_kernel", MAX_TAPS)?;
+        if !n_value_heads.is_multiple_of(n_key_heads) {
+            let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads of values");
+            return Err(hyper.bad("ssm.group_count", reason));
+        }
+        if !inner.is_multiple_of(8 * n_value_heads) {
+            let reason = format!("{inner} is not a multiple of 8 for each of {n_value_heads} heads");
+            return Err(hyper.bad("ssm.inner_size", reason));
+        }
+        let value_dim = inner / n_value_heads;
+        let shape = DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
+        let first = (taps - 1) * shape.qkv_width();
+        Ok(DeltaNetParams { shape: DeltaShape { first, ..shape }, taps })
+    }
+
+    /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.
+    pub(crate) fn state(&self) -> LayerCache {
+        LayerCache::State(self.shape.first + self.shape.state_len())
+    }
+
+    fn value_width(&self) -> usize {
+        self.shape.n_value_heads * self.shape.value_dim
+    }
+}
+
+/// One layer's linear attention, from projections to output.
+pub(crate) struct DeltaNet {
+    qkv: Linear,
+    gate: Linear,
+    alpha: Linear,
+    beta: Linear,
+    /// `[taps, width of qkv]`.
+    conv: Vec<f32>,
+    /// Rate of forgetting of each head of values: minus the exponential that was trained.
+    rate: Vec<f32>,
+    /// What is added to alpha.
+    time_bias: Vec<f32>,
+    /// Norm over each head of the results.
+    norm: RmsNorm,
+    output: Linear,
+    params: DeltaNetParams,
+    layer: usize,
+}
+
+impl DeltaNet {
+    /// Takes `attn_qkv`, `attn_gate`, `ssm_alpha`, `ssm_beta`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm` and `ssm_out`
+    /// of block `layer`.
+    pub(crate) fn load(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: DeltaNetParams,
+        eps: f64,
+    ) -> Result<Self, ModelError> {
+        let DeltaNetParams { shape, taps } = params;
+        let (wide, heads, values) = (shape.qkv_width(), shape.n_value_heads, params.value_width());
+        let name = |name: &str| format!("blk.{layer}.{name}");
+        let linear = |part: &str, inputs, outputs| weights.linear(&name(part), inputs, outputs);
+        let filters = weights.values(&name("ssm_conv1d.weight"), &[taps, wide])?;
+        let tap = |tap: usize| filters.iter().skip(tap).step_by(taps).copied();
+        Ok(DeltaNet {
+            qkv: linear("attn_qkv", hidden, wide)?,
+            gate: linear("attn_gate", hidden, values)?,
+            alpha: linear("ssm_alpha", hidden, heads)?,
+            beta: linear("ssm_beta", hidden, heads)?,
+            conv: (0..taps).flat_map(tap).collect(),
+            rate: weights.vector(&name("ssm_a"), heads)?,
+            time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
+            norm: weights.rms_norm(&name("ssm_norm"), shape.value_dim, eps)?,
+            output: linear("ssm_out", values, hidden)?,
+            params,
+            layer,
+        })
+    }
+
+    /// `[rows, hidden]` to `[rows, hidden]`; the states behind the rows are in the cache afterwards.
+    pub(crate) fn forward(
+        &self,
+        x: &Rows,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<Rows, ModelError> {
+        let mut states = kv.states(self.layer, batch)?;
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, &mut states)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, &mut states)?)),
+        }
+    }
+
+    fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
+        let layers = [&self.qkv, &self.gate, &self.alpha, &self.beta];
+        let [qkv, mut gate, mut alpha, mut beta] = Linear::forward_each(layers, x)?;
+        let (mut mixed, mut out) = (x.room(qkv.width()), x.room(gate.width()));
+        self.recur(x.pool(), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
+        self.norm.parts_in_place(&mut out)?;
+        lantern_kernels::gate(x.pool(), Activation::Silu, &mut gate, &out)?;
+        self.output.forward_host(&gate)
+    }
+
+    fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
+        let down = |layer: &Linear| Ok::<_, ModelError>(layer.forward_tensor(x)?.flatten_all()?.to_vec1()?);
+        let (qkv, mut alpha, mut beta): (Vec<f32>, Vec<f32>, Vec<f32>) =
+            (down(&self.qkv)?, down(&self.alpha)?, down(&self.beta)?);
+        let (rows, heads) = (x.dim(0)?, self.params.shape.n_value_heads);
+        let (mut mixed, mut out) = (vec![0.0; qkv.len()], vec![0.0; rows * self.params.value_width()]);
+        self.recur(&Pool::new(1), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
+        let out = Tensor::from_vec(out, (rows, heads, self.params.shape.value_dim), x.device())?;
+        let normed = self.norm.forward_tensor(&out)?.flatten(1, D::Minus1)?;
+        let gate = self.gate.forward_tensor(x)?;
+        self.output.forward_tensor(&gated(Activation::Silu, &gate, &normed)?)
+    }
+
+    /// From projections to `out`, by way of `mixed`: what the convolution makes of `qkv`. Alpha and beta become what is
+    /// left of the past and how much is corrected.
+    fn recur(
+        &self,
+        pool: &Pool,
+        states: &mut States<'_>,
+        qkv: &[f32],
+        [alpha, beta]: [&mut [f32]; 2],
+        mixed: &mut [f32],
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let conv = ShortConv { weights: &self.conv, bias: &[], taps: self.params.taps, first: 0 };
+        lantern_kernels::short_conv(pool, &conv, states, qkv, mixed)?;
+        lantern_kernels::activate(pool, Activation::Silu, mixed);
+        lantern_kernels::activate(pool, Activation::Sigmoid, beta);
+        for row in alpha.chunks_exact_mut(self.rate.len()) {
+            for ((alpha, rate), bias) in row.iter_mut().zip(&self.rate).zip(&self.time_bias) {
+                *alpha = (rate * softplus(*alpha + bias)).exp();
+            }
+        }
+        let inputs = DeltaInputs { qkv: mixed, decay: alpha, beta };
+        Ok(lantern_kernels::delta_rule(pool, &self.params.shape, states, &inputs, out)?)
+    }
+}
+
+/// `ln(1 + eˣ)`, which is `x` itself where `eˣ` is past what a float tells from its sum with 1.
+fn softplus(x: f32) -> f32 {
+    if x > 20.0 { x } else { x.exp().ln_1p() }
+}

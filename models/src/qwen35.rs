@@ -1,0 +1,87 @@
+//! Qwen 3.5, text only.
+//!
+//! Three of four blocks have linear attention by the gated delta rule; every fourth has grouped-query attention whose
+//! results pass a gate that comes with the queries. A quarter of each head is turned. The file's last blocks may be ones
+//! that predict further tokens; plain generation does without them.
+
+use crate::hyper::Sizes;
+use crate::layers::{
+    Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, DeltaNetParams, GatedMlp,
+    Mixer, Network, Rope, RopePairs, RopeParams,
+};
+use crate::registry::Family;
+use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
+
+pub(crate) const FAMILY: Family =
+    Family { config: |hyper| Ok(Qwen35Params::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
+
+/// Blocks from one of full attention to the next, where the file does not list them.
+const INTERVAL: usize = 4;
+
+/// What a file says about its model, with experts or without.
+pub(crate) struct Qwen35Params {
+    pub(crate) config: ModelConfig,
+    pub(crate) sizes: Sizes,
+    attention: AttentionParams,
+    delta_net: DeltaNetParams,
+    rope: RopeParams,
+    /// Which blocks have linear attention.
+    is_linear: Vec<bool>,
+}
+
+impl Qwen35Params {
+    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let sizes = hyper.sizes()?;
+        let attention = AttentionParams::new(&sizes);
+        let delta_net = DeltaNetParams::read(hyper)?;
+        let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?;
+        // Which dimensions turn by a picture's rows and columns; in text all of them turn by the position.
+        hyper.ignore("rope.dimension_sections");
+        let interval = hyper.opt_size("full_attention_interval", sizes.n_layers)?.unwrap_or(INTERVAL);
+        let listed = hyper.opt_layer_flags("attention.recurrent_layers", sizes.n_blocks)?;
+        let is_linear: Vec<bool> = (0..sizes.n_layers)
+            .map(|layer| listed.as_ref().map_or((layer + 1) % interval != 0, |listed| listed[layer]))
+            .collect();
+        let kept = |&is_linear: &bool| if is_linear { delta_net.state() } else { attention.kv_shape() };
+        let kv_layout = KvLayout { layers: is_linear.iter().map(kept).collect() };
+        Ok(Qwen35Params { config: hyper.finish(kv_layout)?, sizes, attention, delta_net, rope, is_linear })
+    }
+
+    /// The model, whose networks are made by `network`.
+    pub(crate) fn load(
+        self,
+        weights: &Weights,
+        network: impl Fn(usize) -> Result<Network, ModelError>,
+    ) -> Result<Decoder, ModelError> {
+        let Qwen35Params { config, sizes, attention, delta_net, rope, is_linear } = self;
+        let mixer = |layer: usize| {
+            if is_linear[layer] {
+                return Ok(Mixer::from(DeltaNet::load(
+                    weights,
+                    layer,
+                    sizes.hidden,
+                    delta_net,
+                    sizes.norm_eps,
+                )?));
+            }
+            let attention = Attention::load_gated(weights, layer, sizes.hidden, attention)?;
+            Ok::<_, ModelError>(attention.with_head_norms(weights, sizes.norm_eps)?.into())
+        };
+        let block = |layer| {
+            Block::with_norms(weights, layer, &sizes, BlockNorms::BETWEEN, mixer(layer)?, network(layer)?)
+        };
+        weights.ignore_blocks(sizes.n_layers..sizes.n_blocks);
+        let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
+        Decoder::load(weights, config, &sizes, rope, block)
+    }
+}
+
+/// The model.
+fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
+    let params = Qwen35Params::read(hyper)?;
+    let (hidden, inner) = (params.sizes.hidden, params.sizes.feed_forward);
+    params.load(weights, |layer| {
+        let mlp = GatedMlp::load(weights, &format!("blk.{layer}"), hidden, inner, Activation::Silu)?;
+        Ok(Network::Mlp(mlp))
+    })
+}
