@@ -11,7 +11,7 @@ const BLOCK: usize = 16;
 /// Logits behind some tokens, as bits.
 fn logits(model: &dyn CausalLm, tokens: &[u32]) -> Vec<u32> {
     let layout = &model.config().kv_layout;
-    let groups = layout.windows().len();
+    let groups = layout.groups().len();
     let mut kv = KvCache::new(layout, &vec![1; groups], BLOCK, KvType::F16, &Device::Cpu).unwrap();
     let mut batch = ForwardBatch::default();
     batch.push(tokens, 0, vec![&[0][..]; groups], BLOCK);

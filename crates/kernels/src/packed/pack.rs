@@ -5,7 +5,7 @@ use lantern_gguf::GgmlType;
 use super::integers::integers;
 #[cfg(target_arch = "x86_64")]
 use super::turn::Avx2;
-use super::turn::{Portable, ROWS_TURNED, Turn, Words};
+use super::turn::{Eight, Portable, ROWS_TURNED, Turn};
 use super::{Packing, Planes, ROWS, UNIT};
 use crate::isa::Isa;
 use crate::pool::Pool;
@@ -116,7 +116,7 @@ fn pack_header(packing: &Packing, block: &[u8], r: usize, head: &mut [u8]) {
     }
 }
 
-/// Words of `WIDTH` bytes, each into the place of row `r` among sixteen.
+/// Eight of `WIDTH` bytes, each into the place of row `r` among sixteen.
 #[inline(always)]
 fn pack_words<const WIDTH: usize>(from: &[u8], r: usize, to: &mut [u8]) {
     for (word, rows) in from.as_chunks::<WIDTH>().0.iter().zip(to.chunks_exact_mut(ROWS * WIDTH)) {
@@ -127,8 +127,8 @@ fn pack_words<const WIDTH: usize>(from: &[u8], r: usize, to: &mut [u8]) {
 /// Puts the integers of eight rows, the first or the second of a tile, into the planes of their part: `places[i]` holds
 /// columns 4i to 4i + 3 of each.
 #[inline(always)]
-fn pack_part(planes: Planes, places: &[Words; 8], half: usize, out: &mut [u8]) {
-    let mut put = |unit: usize, words: Words| {
+fn pack_part(planes: Planes, places: &[Eight; 8], half: usize, out: &mut [u8]) {
+    let mut put = |unit: usize, words: Eight| {
         let out = &mut out[unit * UNIT + half * (UNIT / 2)..][..UNIT / 2];
         for (out, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
             *out = word.to_le_bytes();
@@ -166,7 +166,7 @@ fn pack_part(planes: Planes, places: &[Words; 8], half: usize, out: &mut [u8]) {
 
 /// Of the bytes of each place `bits` bits from bit `from` on, which are those of `mask`; the first place's lowest.
 #[inline(always)]
-fn side_by_side(places: &[Words], from: usize, mask: u32, bits: usize) -> Words {
+fn side_by_side(places: &[Eight], from: usize, mask: u32, bits: usize) -> Eight {
     let mut all = [0; 8];
     for (i, words) in places.iter().enumerate() {
         for (all, word) in all.iter_mut().zip(words) {

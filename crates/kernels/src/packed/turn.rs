@@ -4,7 +4,7 @@
 pub const ROWS_TURNED: usize = 8;
 
 /// Eight words: of one row, or of one place in eight rows.
-pub type Words = [u32; 8];
+pub type Eight = [u32; 8];
 
 /// A way of turning rows.
 pub trait Turn {
@@ -12,7 +12,7 @@ pub trait Turn {
     ///
     /// # Safety
     /// The processor must have the instructions that the implementer names.
-    unsafe fn turn(rows: &[Words; ROWS_TURNED]) -> [Words; 8];
+    unsafe fn turn(rows: &[Eight; ROWS_TURNED]) -> [Eight; 8];
 }
 
 /// On any processor.
@@ -20,7 +20,7 @@ pub struct Portable;
 
 impl Turn for Portable {
     #[inline(always)]
-    unsafe fn turn(rows: &[Words; ROWS_TURNED]) -> [Words; 8] {
+    unsafe fn turn(rows: &[Eight; ROWS_TURNED]) -> [Eight; 8] {
         let mut places = [[0; ROWS_TURNED]; 8];
         for (r, row) in rows.iter().enumerate() {
             for (place, &word) in places.iter_mut().zip(row) {
@@ -38,7 +38,7 @@ pub struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Turn for Avx2 {
     #[inline(always)]
-    unsafe fn turn(rows: &[Words; ROWS_TURNED]) -> [Words; 8] {
+    unsafe fn turn(rows: &[Eight; ROWS_TURNED]) -> [Eight; 8] {
         use std::arch::x86_64::*;
         // SAFETY: the caller vouches for the instructions; loads and stores are of whole arrays.
         unsafe {
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn words_change_places() {
-        let rows: [Words; 8] = std::array::from_fn(|r| std::array::from_fn(|i| (10 * r + i) as u32));
-        let expected: [Words; 8] = std::array::from_fn(|i| std::array::from_fn(|r| (10 * r + i) as u32));
+        let rows: [Eight; 8] = std::array::from_fn(|r| std::array::from_fn(|i| (10 * r + i) as u32));
+        let expected: [Eight; 8] = std::array::from_fn(|i| std::array::from_fn(|r| (10 * r + i) as u32));
         // SAFETY: it needs no instructions of its own.
         assert_eq!(unsafe { Portable::turn(&rows) }, expected);
         #[cfg(target_arch = "x86_64")]
