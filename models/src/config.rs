@@ -88,6 +88,9 @@ impl LayerKvShape {
 }
 
 impl LayerCache {
+    /// That of a layer that looks at nothing but the token.
+    pub const NOTHING: LayerCache = LayerCache::State(0);
+
     /// How far back the layer looks.
     pub fn reach(&self) -> Reach {
         match self {

@@ -1,13 +1,13 @@
-//! Granite 3 and 4, dense and with experts.
+//! Granite 3 and 4, dense, with experts, and with Mamba-2 in the place of attention where a block has no heads of keys.
 //!
 //! Blocks like llama's with four factors: of embeddings, of what attention and network add, of attention's scores, and a
 //! divisor of logits. Models with experts may have one that every row passes. Where the file calls its rotary embedding
 //! not tuned, there is none.
 
-use crate::hyper::{MAX_WIDTH, Sizes};
+use crate::hyper::{MAX_HEADS, MAX_WIDTH, Sizes};
 use crate::layers::{
     Activation, Attention, AttentionParams, Block, BlockRope, Decoder, ExpertParams, Experts, GatedMlp,
-    Network, Rope, RopePairs, RopeParams,
+    Mamba2, Mamba2Params, Mixer, Network, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
@@ -19,7 +19,8 @@ pub(crate) const FAMILY: Family =
 struct GraniteParams {
     config: ModelConfig,
     sizes: Sizes,
-    attention: AttentionParams,
+    /// Of each block.
+    mixers: Vec<MixerParams>,
     experts: Option<ExpertParams>,
     rope: RopeParams,
     block_rope: BlockRope,
@@ -28,12 +29,24 @@ struct GraniteParams {
     logit_divisor: f32,
 }
 
+/// What brings in what is known of other tokens.
+enum MixerParams {
+    Attention(AttentionParams),
+    Mamba2(Mamba2Params),
+}
+
 impl GraniteParams {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let usual = AttentionParams::new(&sizes);
         let scale = hyper.opt_positive("attention.scale")?.unwrap_or(usual.scale);
-        let attention = AttentionParams { scale, ..usual };
+        let kv_heads = hyper.layer_numbers("attention.head_count_kv", sizes.n_layers, MAX_HEADS)?;
+        let mamba = if kv_heads.contains(&0) { Some(Mamba2Params::read(hyper)?) } else { None };
+        let mixer = |&n_kv_heads: &usize| match mamba {
+            Some(mamba) if n_kv_heads == 0 => MixerParams::Mamba2(mamba),
+            _ => MixerParams::Attention(AttentionParams { n_kv_heads, scale, ..usual }),
+        };
+        let mixers: Vec<_> = kv_heads.iter().map(mixer).collect();
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
         let turns = hyper.opt_bool("rope.scaling.finetuned")?.unwrap_or(true);
         let experts = match hyper.opt_u32("expert_count")?.unwrap_or(0) {
@@ -43,7 +56,11 @@ impl GraniteParams {
                 ..ExpertParams::read_of_width(hyper, sizes.feed_forward)?
             }),
         };
-        let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
+        let kept = |mixer: &MixerParams| match mixer {
+            MixerParams::Attention(attention) => attention.kv_shape(),
+            MixerParams::Mamba2(mamba) => mamba.state(),
+        };
+        let kv_layout = KvLayout { layers: mixers.iter().map(kept).collect() };
         Ok(GraniteParams {
             embedding_scale: hyper.opt_positive("embedding_scale")?.unwrap_or(1.0),
             residual_scale: hyper.opt_positive("residual_scale")?,
@@ -51,7 +68,7 @@ impl GraniteParams {
             config: hyper.finish(kv_layout)?,
             block_rope: if turns { BlockRope::Usual } else { BlockRope::None },
             sizes,
-            attention,
+            mixers,
             experts,
             rope,
         })
@@ -71,9 +88,16 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
             None => Network::Mlp(GatedMlp::load(weights, prefix, hidden, inner, Activation::Silu)?),
         })
     };
+    let mixer = |layer: usize| match params.mixers[layer] {
+        MixerParams::Attention(attention) => {
+            Attention::load(weights, layer, sizes.hidden, attention).map(Mixer::from)
+        }
+        MixerParams::Mamba2(mamba) => {
+            Mamba2::load(weights, layer, sizes.hidden, mamba, sizes.norm_eps).map(Mixer::from)
+        }
+    };
     let block = |layer| {
-        let attention = Attention::load(weights, layer, sizes.hidden, params.attention)?;
-        let block = Block::new(weights, layer, &sizes, attention, network(&format!("blk.{layer}"))?)?;
+        let block = Block::new(weights, layer, &sizes, mixer(layer)?, network(&format!("blk.{layer}"))?)?;
         Ok(block.with_rope(params.block_rope).with_residual_scale(params.residual_scale))
     };
     let rope = Rope::new(&params.rope, None, RopePairs::Neighbours, weights.split());

@@ -112,18 +112,44 @@ impl<'a> Hyper<'a> {
         n_layers: usize,
         most: usize,
     ) -> Result<Vec<usize>, ModelError> {
-        let listed = matches!(self.file.metadata().get(&self.key(key)), Some(Value::Array(_)));
-        if !listed {
+        let sizes = self.layer_numbers(key, n_layers, most)?;
+        if sizes.contains(&0) {
+            return Err(self.bad(key, format!("it is {sizes:?}; every layer must have some")));
+        }
+        Ok(sizes)
+    }
+
+    /// A number for each of `n_layers` layers, 0 where a layer has nothing of the kind: one for all of them, or a list.
+    pub(crate) fn layer_numbers(
+        &self,
+        key: &str,
+        n_layers: usize,
+        most: usize,
+    ) -> Result<Vec<usize>, ModelError> {
+        if !self.is_list(key) {
             return Ok(vec![self.size(key, most)?; n_layers]);
         }
-        let sizes = self.typed(key, Metadata::opt_i32s)?.unwrap_or_default();
-        let fits = |&size: &i32| usize::try_from(size).ok().filter(|size| (1..=most).contains(size));
-        let fitting: Vec<usize> = sizes.iter().filter_map(fits).collect();
-        if sizes.len() != n_layers || fitting.len() != n_layers {
-            let reason = format!("it is {sizes:?}; {n_layers} sizes of 1 to {most} can be right");
+        let numbers = self.typed(key, Metadata::opt_i32s)?.unwrap_or_default();
+        let fits = |&number: &i32| usize::try_from(number).ok().filter(|number| *number <= most);
+        let fitting: Vec<usize> = numbers.iter().filter_map(fits).collect();
+        if numbers.len() != n_layers || fitting.len() != n_layers {
+            let reason = format!("it is {numbers:?}; {n_layers} numbers up to {most} can be right");
             return Err(self.bad(key, reason));
         }
         Ok(fitting)
+    }
+
+    /// A size, or the largest of a list with one for each layer, when the key is there.
+    fn opt_largest(&self, key: &str, most: usize) -> Result<Option<usize>, ModelError> {
+        if !self.is_list(key) {
+            return self.opt_size(key, most);
+        }
+        let largest = self.layer_numbers(key, self.blocks()?.0, most)?.into_iter().max();
+        Ok(largest.filter(|&size| size > 0))
+    }
+
+    fn is_list(&self, key: &str) -> bool {
+        matches!(self.file.metadata().get(&self.key(key)), Some(Value::Array(_)))
     }
 
     /// A truth value for each of `n_layers` layers.
@@ -166,7 +192,7 @@ impl<'a> Hyper<'a> {
     /// is every `default`th where the file does not say.
     pub(crate) fn windowed_layers(&self, n_layers: usize, default: usize) -> Result<Vec<bool>, ModelError> {
         const PATTERN: &str = "attention.sliding_window_pattern";
-        if matches!(self.file.metadata().get(&self.key(PATTERN)), Some(Value::Array(_))) {
+        if self.is_list(PATTERN) {
             return self.layer_flags(PATTERN, n_layers);
         }
         let every = self.opt_size(PATTERN, MAX_LAYERS)?.unwrap_or(default);
@@ -176,7 +202,12 @@ impl<'a> Hyper<'a> {
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
         let key = "attention.layer_norm_rms_epsilon";
-        let eps = self.opt_f32(key)?.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
+        // Some converters name it after the other kind of norm.
+        let eps = match self.opt_f32(key)? {
+            None => self.opt_f32("attention.layer_norm_epsilon")?,
+            eps => eps,
+        };
+        let eps = eps.ok_or_else(|| GgufError::MissingKey { key: self.key(key) })?;
         if eps < 0.0 {
             return Err(self.bad(key, format!("it is {eps}")));
         }
@@ -196,11 +227,12 @@ impl<'a> Hyper<'a> {
         ModelError::BadHyperParameter { key: self.key(key), reason }
     }
 
-    /// Reads the sizes under the names that all families share, and checks that they fit each other.
+    /// Reads the sizes under the names that all families share, and checks that they fit each other. Where layers differ
+    /// they are the largest.
     pub(crate) fn sizes(&self) -> Result<Sizes, ModelError> {
         let hidden = self.size("embedding_length", MAX_WIDTH)?;
         let n_heads = self.size("attention.head_count", MAX_HEADS)?;
-        let n_kv_heads = self.opt_size("attention.head_count_kv", MAX_HEADS)?.unwrap_or(n_heads);
+        let n_kv_heads = self.opt_largest("attention.head_count_kv", MAX_HEADS)?.unwrap_or(n_heads);
         if !n_heads.is_multiple_of(n_kv_heads) {
             let reason = format!("{n_kv_heads} does not divide the {n_heads} heads of the queries");
             return Err(self.bad("attention.head_count_kv", reason));
@@ -221,7 +253,7 @@ impl<'a> Hyper<'a> {
         let (n_blocks, n_layers) = self.blocks()?;
         // Whether a family knows experts at all is for it to say, so this does not count as reading the key.
         let has_experts = self.file.metadata().opt_u32(&self.key("expert_count"))?.unwrap_or(0) > 0;
-        let feed_forward = match self.opt_size("feed_forward_length", MAX_WIDTH)? {
+        let feed_forward = match self.opt_largest("feed_forward_length", MAX_WIDTH)? {
             None if has_experts => 0,
             None => self.size("feed_forward_length", MAX_WIDTH)?,
             Some(width) => width,

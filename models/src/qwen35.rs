@@ -7,14 +7,18 @@
 use crate::hyper::Sizes;
 use crate::layers::{
     Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, DeltaNetParams, GatedMlp,
-    Mixer, Network, Rope, RopePairs, RopeParams,
+    HeadSharing, Mixer, Network, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 
-pub(crate) const FAMILY: Family =
-    Family { config: |hyper| Ok(Qwen35Params::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
+pub(crate) const FAMILY: Family = Family {
+    config: |hyper| Ok(Qwen35Params::read(hyper, SHARING)?.config),
+    load: |h, w| Ok(Box::new(load(h, w)?)),
+};
 
+/// Its files have the heads of values in the order that makes them every so manieth.
+pub(crate) const SHARING: HeadSharing = HeadSharing::Strided;
 /// Blocks from one of full attention to the next, where the file does not list them.
 const INTERVAL: usize = 4;
 
@@ -30,10 +34,11 @@ pub(crate) struct Qwen35Params {
 }
 
 impl Qwen35Params {
-    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+    /// `sharing` says which heads of linear attention belong together.
+    pub(crate) fn read(hyper: &Hyper, sharing: HeadSharing) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
-        let delta_net = DeltaNetParams::read(hyper)?;
+        let delta_net = DeltaNetParams::read(hyper, sharing)?;
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?;
         // Which dimensions turn by a picture's rows and columns; in text all of them turn by the position.
         hyper.ignore("rope.dimension_sections");
@@ -78,7 +83,7 @@ impl Qwen35Params {
 
 /// The model.
 fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
-    let params = Qwen35Params::read(hyper)?;
+    let params = Qwen35Params::read(hyper, SHARING)?;
     let (hidden, inner) = (params.sizes.hidden, params.sizes.feed_forward);
     params.load(weights, |layer| {
         let mlp = GatedMlp::load(weights, &format!("blk.{layer}"), hidden, inner, Activation::Silu)?;

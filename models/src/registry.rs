@@ -7,8 +7,8 @@ use lantern_gguf::GgufFile;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
-    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, llama, mistral3, olmo2, olmoe, phi3,
-    qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama, mistral3, nemotron_h,
+    olmo2, olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
 };
 
 /// How a family reads a file.
@@ -33,9 +33,14 @@ const FAMILIES: &[(&str, Family)] = &[
     ("glm4moe", glm4moe::FAMILY),
     ("gpt-oss", gptoss::FAMILY),
     ("granite", granite::FAMILY),
+    ("granitehybrid", granite::FAMILY),
     ("granitemoe", granite::FAMILY),
+    ("lfm2", lfm2::FAMILY),
+    ("lfm2moe", lfm2::FAMILY),
     ("llama", llama::FAMILY),
     ("mistral3", mistral3::FAMILY),
+    ("nemotron_h", nemotron_h::FAMILY),
+    ("nemotron_h_moe", nemotron_h::FAMILY),
     ("olmo2", olmo2::FAMILY),
     ("olmoe", olmoe::FAMILY),
     ("phi3", phi3::FAMILY),
@@ -45,6 +50,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("qwen35", qwen35::FAMILY),
     ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
+    ("qwen3next", qwen35moe::NEXT),
     ("smollm3", smollm3::FAMILY),
 ];
 

@@ -123,6 +123,12 @@ fn a_decode_step_allocates_nothing() {
         "qwen3moe-MXFP4_MOE.gguf",
         "gemma4_moe-Q4_0.gguf",
         "gemma4_e2b-Q8_0.gguf",
+        "qwen35_dense-Q8_0.gguf",
+        "qwen35moe-Q8_0.gguf",
+        "lfm2-Q8_0.gguf",
+        "granitehybrid-F32.gguf",
+        "nemotron_h_moe-F32.gguf",
+        "gptoss-MXFP4.gguf",
         "gptoss-MXFP4.gguf",
     ] {
         for threads in [1, 2] {

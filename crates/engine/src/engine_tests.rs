@@ -10,6 +10,8 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams};
 
+#[path = "state_tests.rs"]
+mod states;
 #[path = "window_tests.rs"]
 mod windows;
 
@@ -83,6 +85,20 @@ fn outcome(mut stream: GenerationStream) -> Result<Answer, EngineError> {
 
 fn answer(engine: &Engine, request: GenerateRequest) -> Answer {
     outcome(engine.generate(request).expect("accepted")).expect("finished")
+}
+
+/// Always the likeliest token of those that do not end the answer.
+fn endless(engine: &Engine, prompt: &[u32], max_tokens: usize) -> GenerateRequest {
+    let tokenizer = engine.tokenizer();
+    let never = (0..512).filter(|&id| tokenizer.is_eog(id)).map(|id| (id, f32::NEG_INFINITY)).collect();
+    GenerateRequest {
+        sampling: SamplingParams { logit_bias: never, ..SamplingParams::greedy() },
+        ..greedy(prompt, max_tokens)
+    }
+}
+
+fn say(engine: &Engine, prompt: &[u32], max_tokens: usize) -> Answer {
+    answer(engine, endless(engine, prompt, max_tokens))
 }
 
 fn wait_until(engine: &Engine, what: &str, condition: impl Fn(EngineStats) -> bool) {

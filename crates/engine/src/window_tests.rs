@@ -45,20 +45,6 @@ impl CausalLm for Watched {
     }
 }
 
-/// Always the likeliest token of those that do not end the answer.
-fn endless(engine: &Engine, prompt: &[u32], max_tokens: usize) -> GenerateRequest {
-    let tokenizer = engine.tokenizer();
-    let never = (0..512).filter(|&id| tokenizer.is_eog(id)).map(|id| (id, f32::NEG_INFINITY)).collect();
-    GenerateRequest {
-        sampling: SamplingParams { logit_bias: never, ..SamplingParams::greedy() },
-        ..greedy(prompt, max_tokens)
-    }
-}
-
-fn say(engine: &Engine, prompt: &[u32], max_tokens: usize) -> Answer {
-    answer(engine, endless(engine, prompt, max_tokens))
-}
-
 /// What an engine with room for everything answers that never saw anything else.
 fn cold(prompt: &[u32], max_tokens: usize) -> Vec<u32> {
     let answer = say(&sliding_engine(options(), Some([64, 64])), prompt, max_tokens);

@@ -14,7 +14,9 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
-use passes::{Activated, Add, Gate, GateHalves, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum};
+use passes::{
+    Activated, Add, Gate, GateHalves, Multiply, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum,
+};
 pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
@@ -30,6 +32,8 @@ pub enum Activation {
     GeluTanh,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
+    /// `max(x, 0)²` (So et al., "Primer", 2021).
+    ReluSquared,
     /// gpt-oss: `g / (1 + e^-αg) · (u + 1)` of a gate `g` that is not above [`SWIGLU_LIMIT`] and what it multiplies, `u`,
     /// within plus and minus that; α is [`SWIGLU_ALPHA`].
     ClampedSwiglu,
@@ -70,6 +74,18 @@ pub fn add(pool: &Pool, x: &mut [f32], y: &[f32]) -> Result<(), KernelError> {
         in_parts(pool, x, 1, |first, x| run(isa, Add { y: &y[first..first + x.len()], x }));
     } else {
         in_parts(pool, x, y.len(), |_, x| run(isa, Add { x, y }));
+    }
+    Ok(())
+}
+
+/// `x *= y`, where `y` is as long as `x` or is repeated for each of its rows.
+pub fn multiply(pool: &Pool, x: &mut [f32], y: &[f32]) -> Result<(), KernelError> {
+    check_rows("the first factor", x.len(), y.len())?;
+    let isa = isa();
+    if x.len() == y.len() {
+        in_parts(pool, x, 1, |first, x| run(isa, Multiply { y: &y[first..first + x.len()], x }));
+    } else {
+        in_parts(pool, x, y.len(), |_, x| run(isa, Multiply { x, y }));
     }
     Ok(())
 }

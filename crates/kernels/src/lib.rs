@@ -32,8 +32,8 @@ pub use attention::{
     AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
 };
 pub use elementwise::{
-    Activation, RopePairs, Rotation, SWIGLU_ALPHA, SWIGLU_LIMIT, activate, add, gate, gate_halves, rms_norm,
-    rms_norm_in_place, rope, scale, scale_rows, softcap, weighted_sum,
+    Activation, RopePairs, Rotation, SWIGLU_ALPHA, SWIGLU_LIMIT, activate, add, gate, gate_halves, multiply,
+    rms_norm, rms_norm_in_place, rope, scale, scale_rows, softcap, weighted_sum,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};
@@ -41,4 +41,7 @@ pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_
 pub use matrix::{MatrixShape, QMatrix, embed, is_slow};
 pub use packed::PACKING_VERSION;
 pub use pool::Pool;
-pub use recurrent::{DeltaInputs, DeltaShape, NO_BLOCK, ShortConv, States, delta_rule, short_conv};
+pub use recurrent::{
+    HeadSharing, LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention,
+    short_conv,
+};

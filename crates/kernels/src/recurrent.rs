@@ -7,13 +7,13 @@
 //! depends on how a prompt was cut.
 
 mod conv;
-mod delta;
+mod linear;
 mod runs;
 #[cfg(test)]
 mod tests;
 
 pub use conv::{ShortConv, short_conv};
-pub use delta::{DeltaInputs, DeltaShape, delta_rule};
+pub use linear::{HeadSharing, LinearInputs, LinearRule, LinearShape, linear_attention};
 pub use runs::NO_BLOCK;
 
 use crate::attention::AttentionSeq;

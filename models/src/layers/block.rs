@@ -1,18 +1,19 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, DeltaNet, Experts, GatedMlp, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedConv, GatedMlp, Mamba2, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 
-/// Attention, or what stands in its place, and a network, each between the norms it has and added to what it was given.
+/// Attention, or what stands in its place, and a network, each between the norms it has and added to what it was given;
+/// or one of the two alone.
 pub(crate) struct Block {
     compute: Compute,
     attention_norm: Option<RmsNorm>,
-    mixer: Mixer,
+    mixer: Option<Mixer>,
     post_attention_norm: Option<RmsNorm>,
     network_norm: Option<RmsNorm>,
-    network: Network,
+    network: Option<Network>,
     post_network_norm: Option<RmsNorm>,
     rope: BlockRope,
     /// Factor of what is added.
@@ -24,12 +25,23 @@ pub(crate) struct Block {
 pub(crate) enum Mixer {
     Attention(Attention),
     DeltaNet(DeltaNet),
+    GatedConv(GatedConv),
+    Mamba2(Mamba2),
 }
 
 /// What follows it.
+// There is one for each block, made once: an indirection would save nothing.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Network {
     Mlp(GatedMlp),
     Experts(Experts),
+}
+
+/// What a block has that has only one part.
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Part {
+    Mixer(Mixer),
+    Network(Network),
 }
 
 /// How a block is told positions.
@@ -97,10 +109,10 @@ impl Block {
         weights: &Weights,
         layer: usize,
         sizes: &Sizes,
-        attention: Attention,
+        mixer: impl Into<Mixer>,
         network: Network,
     ) -> Result<Self, ModelError> {
-        Block::with_norms(weights, layer, sizes, BlockNorms::BEFORE, attention, network)
+        Block::with_norms(weights, layer, sizes, BlockNorms::BEFORE, mixer, network)
     }
 
     /// Takes the norms of these names of block `layer`.
@@ -119,10 +131,10 @@ impl Block {
         Ok(Block {
             compute: weights.split().block(layer).clone(),
             attention_norm: norm(names.attention)?,
-            mixer: mixer.into(),
+            mixer: Some(mixer.into()),
             post_attention_norm: norm(names.post_attention)?,
             network_norm: norm(names.network)?,
-            network,
+            network: Some(network),
             post_network_norm: norm(names.post_network)?,
             rope: BlockRope::Usual,
             residual_scale: None,
@@ -140,6 +152,33 @@ impl Block {
         self.rope
     }
 
+    /// Takes `attn_norm` of block `layer`, whatever its only part is.
+    pub(crate) fn of_one_part(
+        weights: &Weights,
+        layer: usize,
+        sizes: &Sizes,
+        part: Part,
+    ) -> Result<Self, ModelError> {
+        let norm = weights.rms_norm(&format!("blk.{layer}.attn_norm"), sizes.hidden, sizes.norm_eps)?;
+        let (mixer, network, norms) = match part {
+            Part::Mixer(mixer) => (Some(mixer), None, [Some(norm), None]),
+            Part::Network(network) => (None, Some(network), [None, Some(norm)]),
+        };
+        let [attention_norm, network_norm] = norms;
+        Ok(Block {
+            compute: weights.split().block(layer).clone(),
+            attention_norm,
+            mixer,
+            post_attention_norm: None,
+            network_norm,
+            network,
+            post_network_norm: None,
+            rope: BlockRope::Usual,
+            residual_scale: None,
+            is_last: layer + 1 == sizes.n_layers,
+        })
+    }
+
     /// Multiplies what attention and network add by `factor`.
     pub(crate) fn with_residual_scale(self, factor: Option<f32>) -> Self {
         Block { residual_scale: factor, ..self }
@@ -155,11 +194,10 @@ impl Block {
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
         x.move_to(&self.compute)?;
-        let attended = with_norm(&self.attention_norm, x, |x| match &self.mixer {
-            Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
-            Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),
-        })?;
-        self.add(x, attended, &self.post_attention_norm)?;
+        if let Some(mixer) = &self.mixer {
+            let mixed = with_norm(&self.attention_norm, x, |x| mixer.forward(x, rope, batch, kv))?;
+            self.add(x, mixed, &self.post_attention_norm)?;
+        }
         if self.is_last {
             // Nothing looks at the other rows any more.
             *x = x.select(&batch.logit_rows)?;
@@ -167,8 +205,11 @@ impl Block {
                 return Ok(());
             }
         }
-        let fed = with_norm(&self.network_norm, x, |x| self.network.forward(x))?;
-        self.add(x, fed, &self.post_network_norm)
+        if let Some(network) = &self.network {
+            let fed = with_norm(&self.network_norm, x, |x| network.forward(x))?;
+            self.add(x, fed, &self.post_network_norm)?;
+        }
+        Ok(())
     }
 
     /// Adds what a part of the block made, behind its norm.
@@ -196,6 +237,23 @@ fn with_norm(
     }
 }
 
+impl Mixer {
+    fn forward(
+        &self,
+        x: &Rows,
+        rope: Option<&RopeTable>,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<Rows, ModelError> {
+        match self {
+            Mixer::Attention(attention) => attention.forward(x, rope, batch, kv),
+            Mixer::DeltaNet(delta_net) => delta_net.forward(x, batch, kv),
+            Mixer::GatedConv(conv) => conv.forward(x, batch, kv),
+            Mixer::Mamba2(mamba) => mamba.forward(x, batch, kv),
+        }
+    }
+}
+
 impl Network {
     fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
         match self {
@@ -208,6 +266,18 @@ impl Network {
 impl From<Attention> for Mixer {
     fn from(attention: Attention) -> Self {
         Mixer::Attention(attention)
+    }
+}
+
+impl From<GatedConv> for Mixer {
+    fn from(conv: GatedConv) -> Self {
+        Mixer::GatedConv(conv)
+    }
+}
+
+impl From<Mamba2> for Mixer {
+    fn from(mamba: Mamba2) -> Self {
+        Mixer::Mamba2(mamba)
     }
 }
 

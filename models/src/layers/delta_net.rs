@@ -3,28 +3,31 @@
 //! The convolution and the recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::{D, Tensor};
-use lantern_kernels::{DeltaInputs, DeltaShape, Pool, ShortConv, States};
+pub(crate) use lantern_kernels::HeadSharing;
+use lantern_kernels::{LinearInputs, LinearRule, LinearShape, Pool, States};
 
+use super::conv::Conv;
 use super::mlp::gated;
+use super::projections::halves_of_heads;
 use super::{Activation, Linear, RmsNorm};
 use crate::hyper::{MAX_HEADS, MAX_WIDTH};
 use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
 
 /// A kernel of a convolution longer than this is damage.
-const MAX_TAPS: usize = 64;
+pub(super) const MAX_TAPS: usize = 64;
 
 /// What a file says about its layers of linear attention.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeltaNetParams {
-    shape: DeltaShape,
+    shape: LinearShape,
     /// Tokens that the convolution sees.
     taps: usize,
 }
 
 impl DeltaNetParams {
     /// Reads the keys under `ssm.`.
-    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+    pub(crate) fn read(hyper: &Hyper, sharing: HeadSharing) -> Result<Self, ModelError> {
         let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
         let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
         let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
@@ -34,14 +37,14 @@ impl DeltaNetParams {
             let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads of values");
             return Err(hyper.bad("ssm.group_count", reason));
         }
-        if !inner.is_multiple_of(8 * n_value_heads) {
-            let reason = format!("{inner} is not a multiple of 8 for each of {n_value_heads} heads");
+        if !inner.is_multiple_of(n_value_heads) {
+            let reason = format!("{n_value_heads} heads do not divide {inner}");
             return Err(hyper.bad("ssm.inner_size", reason));
         }
-        let value_dim = inner / n_value_heads;
-        let shape = DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
-        let first = (taps - 1) * shape.qkv_width();
-        Ok(DeltaNetParams { shape: DeltaShape { first, ..shape }, taps })
+        let (rule, value_dim) = (LinearRule::Delta, inner / n_value_heads);
+        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
+        let first = Conv::state_len(taps, shape.qkv_width());
+        Ok(DeltaNetParams { shape: LinearShape { first, ..shape }, taps })
     }
 
     /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.
@@ -58,10 +61,8 @@ impl DeltaNetParams {
 pub(crate) struct DeltaNet {
     qkv: Linear,
     gate: Linear,
-    alpha: Linear,
-    beta: Linear,
-    /// `[taps, width of qkv]`.
-    conv: Vec<f32>,
+    steps: Steps,
+    conv: Conv,
     /// Rate of forgetting of each head of values: minus the exponential that was trained.
     rate: Vec<f32>,
     /// What is added to alpha.
@@ -73,9 +74,19 @@ pub(crate) struct DeltaNet {
     layer: usize,
 }
 
+/// What makes alpha and beta, a number each for every head of values.
+enum Steps {
+    Separate {
+        alpha: Linear,
+        beta: Linear,
+    },
+    /// For each head of keys the betas of its heads of values and then their alphas.
+    Fused(Linear),
+}
+
 impl DeltaNet {
-    /// Takes `attn_qkv`, `attn_gate`, `ssm_alpha`, `ssm_beta`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm` and `ssm_out`
-    /// of block `layer`.
+    /// Takes `attn_qkv`, `attn_gate`, `ssm_alpha` and `ssm_beta` or `ssm_ba`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm`
+    /// and `ssm_out` of block `layer`.
     pub(crate) fn load(
         weights: &Weights,
         layer: usize,
@@ -87,14 +98,18 @@ impl DeltaNet {
         let (wide, heads, values) = (shape.qkv_width(), shape.n_value_heads, params.value_width());
         let name = |name: &str| format!("blk.{layer}.{name}");
         let linear = |part: &str, inputs, outputs| weights.linear(&name(part), inputs, outputs);
-        let filters = weights.values(&name("ssm_conv1d.weight"), &[taps, wide])?;
-        let tap = |tap: usize| filters.iter().skip(tap).step_by(taps).copied();
+        let steps = match weights.has(&name("ssm_ba.weight")) {
+            true => Steps::Fused(linear("ssm_ba", hidden, 2 * heads)?),
+            false => Steps::Separate {
+                alpha: linear("ssm_alpha", hidden, heads)?,
+                beta: linear("ssm_beta", hidden, heads)?,
+            },
+        };
         Ok(DeltaNet {
             qkv: linear("attn_qkv", hidden, wide)?,
             gate: linear("attn_gate", hidden, values)?,
-            alpha: linear("ssm_alpha", hidden, heads)?,
-            beta: linear("ssm_beta", hidden, heads)?,
-            conv: (0..taps).flat_map(tap).collect(),
+            steps,
+            conv: Conv::load(weights, &name("ssm_conv1d"), taps, wide)?,
             rate: weights.vector(&name("ssm_a"), heads)?,
             time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
             norm: weights.rms_norm(&name("ssm_norm"), shape.value_dim, eps)?,
@@ -119,8 +134,18 @@ impl DeltaNet {
     }
 
     fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
-        let layers = [&self.qkv, &self.gate, &self.alpha, &self.beta];
-        let [qkv, mut gate, mut alpha, mut beta] = Linear::forward_each(layers, x)?;
+        let (qkv, mut gate, mut alpha, mut beta);
+        match &self.steps {
+            Steps::Separate { alpha: a, beta: b } => {
+                [qkv, gate, alpha, beta] = Linear::forward_each([&self.qkv, &self.gate, a, b], x)?;
+            }
+            Steps::Fused(both) => {
+                let each = self.params.shape.n_value_heads / self.params.shape.n_key_heads;
+                let steps;
+                [qkv, gate, steps] = Linear::forward_each([&self.qkv, &self.gate, both], x)?;
+                [beta, alpha] = halves_of_heads(&steps, each);
+            }
+        }
         let (mut mixed, mut out) = (x.room(qkv.width()), x.room(gate.width()));
         self.recur(x.pool(), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
         self.norm.parts_in_place(&mut out)?;
@@ -130,9 +155,17 @@ impl DeltaNet {
 
     fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
         let down = |layer: &Linear| Ok::<_, ModelError>(layer.forward_tensor(x)?.flatten_all()?.to_vec1()?);
-        let (qkv, mut alpha, mut beta): (Vec<f32>, Vec<f32>, Vec<f32>) =
-            (down(&self.qkv)?, down(&self.alpha)?, down(&self.beta)?);
         let (rows, heads) = (x.dim(0)?, self.params.shape.n_value_heads);
+        let qkv: Vec<f32> = down(&self.qkv)?;
+        let (mut alpha, mut beta): (Vec<f32>, Vec<f32>) = match &self.steps {
+            Steps::Separate { alpha, beta } => (down(alpha)?, down(beta)?),
+            Steps::Fused(both) => {
+                let each = heads / self.params.shape.n_key_heads;
+                let both = both.forward_tensor(x)?.reshape((rows, (), 2 * each))?;
+                let half = |first| both.narrow(2, first, each)?.flatten_all()?.to_vec1();
+                (half(each)?, half(0)?)
+            }
+        };
         let (mut mixed, mut out) = (vec![0.0; qkv.len()], vec![0.0; rows * self.params.value_width()]);
         self.recur(&Pool::new(1), states, &qkv, [&mut alpha, &mut beta], &mut mixed, &mut out)?;
         let out = Tensor::from_vec(out, (rows, heads, self.params.shape.value_dim), x.device())?;
@@ -152,8 +185,7 @@ impl DeltaNet {
         mixed: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        let conv = ShortConv { weights: &self.conv, bias: &[], taps: self.params.taps, first: 0 };
-        lantern_kernels::short_conv(pool, &conv, states, qkv, mixed)?;
+        self.conv.apply(pool, states, qkv, mixed)?;
         lantern_kernels::activate(pool, Activation::Silu, mixed);
         lantern_kernels::activate(pool, Activation::Sigmoid, beta);
         for row in alpha.chunks_exact_mut(self.rate.len()) {
@@ -161,12 +193,12 @@ impl DeltaNet {
                 *alpha = (rate * softplus(*alpha + bias)).exp();
             }
         }
-        let inputs = DeltaInputs { qkv: mixed, decay: alpha, beta };
-        Ok(lantern_kernels::delta_rule(pool, &self.params.shape, states, &inputs, out)?)
+        let inputs = LinearInputs { qkv: mixed, decay: alpha, beta };
+        Ok(lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?)
     }
 }
 
 /// `ln(1 + eˣ)`, which is `x` itself where `eˣ` is past what a float tells from its sum with 1.
-fn softplus(x: f32) -> f32 {
+pub(super) fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { x.exp().ln_1p() }
 }

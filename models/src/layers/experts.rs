@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use candle_core::Tensor;
 use lantern_kernels::{ExpertRows, Product};
 
-use super::mlp::{Activation, gated, halves};
+use super::mlp::{Activation, gated, halves, has_gates};
 use super::router::Router;
 use super::shared_expert::SharedExpert;
 use super::{Dispatch, ExpertMatrices, Routing};
@@ -77,6 +77,8 @@ enum Gate {
     },
     /// The outputs of each expert are those of its gate and then the others.
     Fused(ExpertMatrices),
+    /// No gates.
+    None(ExpertMatrices),
 }
 
 impl Experts {
@@ -95,6 +97,7 @@ impl Experts {
         };
         let gate = match weights.has(&format!("{prefix}.ffn_gate_up_exps.weight")) {
             true => Gate::Fused(experts("ffn_gate_up_exps", hidden, 2 * inner)?),
+            false if !has_gates(activation) => Gate::None(experts("ffn_up_exps", hidden, inner)?),
             false => Gate::Separate {
                 gate: experts("ffn_gate_exps", hidden, inner)?,
                 up: experts("ffn_up_exps", hidden, inner)?,
@@ -206,6 +209,12 @@ impl Experts {
                 both.add_bias(pool, groups, &mut both_rows)?;
                 lantern_kernels::gate_halves(pool, self.activation, &both_rows, width, &mut inner)?;
             }
+            Gate::None(up) => {
+                let product = Product { weights: &up.matrix, out: &mut inner };
+                lantern_kernels::matmul_experts(pool, x, x.rows(), rows, groups, &mut [product])?;
+                up.add_bias(pool, groups, &mut inner)?;
+                lantern_kernels::activate(pool, self.activation, &mut inner);
+            }
         }
         Ok(inner)
     }
@@ -234,6 +243,11 @@ impl Experts {
         let (gate, up) = match &self.gate {
             Gate::Separate { gate, up } => (gate.forward_tensor(group, x)?, up.forward_tensor(group, x)?),
             Gate::Fused(both) => halves(&both.forward_tensor(group, x)?, self.inner)?,
+            Gate::None(up) => {
+                let inner = up.forward_tensor(group, x)?;
+                let ones = inner.ones_like()?;
+                (inner, ones)
+            }
         };
         gated(self.activation, &gate, &up)
     }

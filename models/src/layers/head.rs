@@ -14,11 +14,12 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Takes `output_norm` and `output`, or the embedding's matrix where the file has no `output`.
+    /// Takes `output_norm`, which LFM2's files call `token_embd_norm`, and `output`, or the embedding's matrix where the file has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
+        let norm = if weights.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" };
         Ok(Head {
             compute: weights.split().head().clone(),
-            norm: weights.rms_norm("output_norm", hidden, eps)?,
+            norm: weights.rms_norm(norm, hidden, eps)?,
             output: weights.output(vocab, hidden)?,
             scale: None,
             softcap: None,

@@ -1,4 +1,5 @@
-//! The gated feed-forward part of a block: `down(activation(gate(x)) * up(x))` (Shazeer, 2020).
+//! The feed-forward part of a block: `down(activation(gate(x)) * up(x))` (Shazeer, 2020), or without a gate
+//! `down(activation(up(x)))`.
 
 use candle_core::Tensor;
 pub(crate) use lantern_kernels::Activation;
@@ -8,7 +9,7 @@ use super::Linear;
 use crate::rows::{HostRows, Rows};
 use crate::{ModelError, Weights};
 
-/// A gated feed-forward network.
+/// A feed-forward network, gated unless its activation is one of networks without gates.
 pub(crate) struct GatedMlp {
     gate: Gate,
     down: Linear,
@@ -24,6 +25,8 @@ enum Gate {
     },
     /// The outputs are those of the gate and then the others.
     Fused(Linear),
+    /// No gate.
+    None(Linear),
 }
 
 impl GatedMlp {
@@ -72,8 +75,13 @@ impl GatedMlp {
     ) -> Result<Self, ModelError> {
         let linear =
             |name: &str, inputs, outputs| weights.linear(&format!("{prefix}.{name}{kind}"), inputs, outputs);
-        let gate =
-            Gate::Separate { gate: linear("ffn_gate", hidden, inner)?, up: linear("ffn_up", hidden, inner)? };
+        let gate = match has_gates(activation) {
+            true => Gate::Separate {
+                gate: linear("ffn_gate", hidden, inner)?,
+                up: linear("ffn_up", hidden, inner)?,
+            },
+            false => Gate::None(linear("ffn_up", hidden, inner)?),
+        };
         Ok(GatedMlp { gate, down: linear("ffn_down", inner, hidden)?, inner, activation })
     }
 
@@ -97,6 +105,11 @@ impl GatedMlp {
                 lantern_kernels::gate_halves(x.pool(), self.activation, &halves, self.inner, &mut inner)?;
                 inner
             }
+            Gate::None(up) => {
+                let mut inner = up.forward_host(x)?;
+                lantern_kernels::activate(x.pool(), self.activation, &mut inner);
+                inner
+            }
         };
         self.down.forward_host(&inner)
     }
@@ -105,9 +118,19 @@ impl GatedMlp {
         let (gate, up) = match &self.gate {
             Gate::Separate { gate, up } => (gate.forward_tensor(x)?, up.forward_tensor(x)?),
             Gate::Fused(both) => halves(&both.forward_tensor(x)?, self.inner)?,
+            Gate::None(up) => {
+                let inner = up.forward_tensor(x)?;
+                let ones = inner.ones_like()?;
+                (inner, ones)
+            }
         };
         self.down.forward_tensor(&gated(self.activation, &gate, &up)?)
     }
+}
+
+/// Whether networks with this activation have gates.
+pub(super) fn has_gates(activation: Activation) -> bool {
+    activation != Activation::ReluSquared
 }
 
 /// The two halves of rows of `2 * width` numbers, on a device.
@@ -120,6 +143,7 @@ pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Resul
     Ok(match activation {
         Activation::Silu => (gate.silu()? * up)?,
         Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::ReluSquared => (gate.relu()?.sqr()? * up)?,
         Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
         Activation::ClampedSwiglu => {
             let gate = gate.minimum(f64::from(SWIGLU_LIMIT))?;

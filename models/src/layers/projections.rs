@@ -121,7 +121,7 @@ impl Projections {
 }
 
 /// The first half of every head in rows of heads of `2 * head_dim` numbers, and the second.
-fn halves_of_heads(x: &HostRows, head_dim: usize) -> [HostRows; 2] {
+pub(super) fn halves_of_heads(x: &HostRows, head_dim: usize) -> [HostRows; 2] {
     let mut halves = [x.room(x.width() / 2), x.room(x.width() / 2)];
     for (index, head) in x.chunks_exact(2 * head_dim).enumerate() {
         for (half, from) in halves.iter_mut().zip(head.chunks_exact(head_dim)) {

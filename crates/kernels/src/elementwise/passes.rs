@@ -45,6 +45,21 @@ impl Pass for Add<'_> {
     }
 }
 
+/// Multiplies each row of the length of `y` with it, number by number.
+pub struct Multiply<'a> {
+    pub x: &'a mut [f32],
+    pub y: &'a [f32],
+}
+
+impl Pass for Multiply<'_> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for row in self.x.chunks_exact_mut(self.y.len().max(1)) {
+            row.iter_mut().zip(self.y).for_each(|(x, y)| *x *= y);
+        }
+    }
+}
+
 /// Multiplies with one number.
 pub struct Scale<'a> {
     pub x: &'a mut [f32],
@@ -113,6 +128,7 @@ impl Pass for Gate<'_> {
                 Activation::Silu => each_gate::<L, Silu>(self.gate, self.up),
                 Activation::GeluTanh => each_gate::<L, GeluTanh>(self.gate, self.up),
                 Activation::Sigmoid => each_gate::<L, Sigmoid>(self.gate, self.up),
+                Activation::ReluSquared => each_gate::<L, ReluSquared>(self.gate, self.up),
                 Activation::ClampedSwiglu => each_gate::<L, ClampedSwiglu>(self.gate, self.up),
             }
         }
@@ -134,6 +150,7 @@ impl Pass for Activated<'_> {
                 Activation::Silu => each::<L, Silu>(self.x),
                 Activation::GeluTanh => each::<L, GeluTanh>(self.x),
                 Activation::Sigmoid => each::<L, Sigmoid>(self.x),
+                Activation::ReluSquared => each::<L, ReluSquared>(self.x),
                 Activation::ClampedSwiglu => each::<L, ClampedSwiglu>(self.x),
             }
         }
@@ -198,6 +215,7 @@ trait Gating {
 struct Silu;
 struct GeluTanh;
 struct Sigmoid;
+struct ReluSquared;
 struct ClampedSwiglu;
 
 impl Gating for Silu {
@@ -231,6 +249,15 @@ impl Gating for ClampedSwiglu {
             let up = up.bound(L::splat(-SWIGLU_LIMIT), limit).add(L::splat(1.0));
             gate.div(L::splat(1.0).add(exp(gate.mul(L::splat(-SWIGLU_ALPHA))))).mul(up)
         }
+    }
+}
+
+impl Gating for ReluSquared {
+    #[inline(always)]
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
+        // SAFETY: the caller's promise.
+        let positive = gate.max(unsafe { L::splat(0.0) });
+        positive.mul(positive).mul(up)
     }
 }
 

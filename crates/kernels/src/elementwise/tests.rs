@@ -28,8 +28,13 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::Silu, Activation::GeluTanh, Activation::Sigmoid, Activation::ClampedSwiglu];
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::Silu,
+    Activation::GeluTanh,
+    Activation::Sigmoid,
+    Activation::ReluSquared,
+    Activation::ClampedSwiglu,
+];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
 
 #[test]
@@ -41,6 +46,7 @@ fn gates_follow_their_definitions() {
             let exact = |x: f64, u: f64| match activation {
                 Activation::Silu => x / (1.0 + (-x).exp()) * u,
                 Activation::Sigmoid => u / (1.0 + (-x).exp()),
+                Activation::ReluSquared => x.max(0.0).powi(2) * u,
                 Activation::GeluTanh => {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
                     0.5 * x * (1.0 + inner.tanh()) * u
@@ -121,6 +127,7 @@ fn caps_sums_and_factors_follow_their_definitions() {
         let each = |f: &dyn Fn(usize) -> f64| (0..x.len()).map(f).collect::<Vec<_>>();
         let capped = each(&|i| 1.5 * (f64::from(x[i]) / 1.5).tanh());
         check(&x, &capped, 2e-6, |isa, x| run(isa, Softcap { x, cap: 1.5 }));
+        check(&x, &each(&|i| f64::from(x[i] * y[i % len])), 0.0, |isa, x| run(isa, Multiply { x, y: &y }));
         check(&x, &each(&|i| f64::from(x[i] + y[i % len])), 0.0, |isa, x| run(isa, Add { x, y: &y }));
         check(&x, &each(&|i| f64::from(x[i] * 0.3)), 0.0, |isa, x| run(isa, Scale { x, factor: 0.3 }));
         let by_row = each(&|i| f64::from(x[i] * [0.3, -2.0][i / len]));

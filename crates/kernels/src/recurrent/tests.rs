@@ -101,30 +101,43 @@ fn a_convolution_follows_its_definition() {
 }
 
 /// The definition in the module's words, one head and token at a time.
-fn exact_delta(shape: &DeltaShape, inputs: &DeltaInputs<'_>, rows: usize) -> Vec<f64> {
-    let DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, .. } = *shape;
+fn exact(shape: &LinearShape, inputs: &LinearInputs<'_>, rows: usize) -> Vec<f64> {
+    let LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, .. } = *shape;
+    let (keys, values) = (n_key_heads * key_dim, n_value_heads * value_dim);
     let mut out = vec![0.0; rows * n_value_heads * value_dim];
     for head in 0..n_value_heads {
         let mut state = vec![0.0; key_dim * value_dim];
         for row in 0..rows {
             let qkv = &inputs.qkv[row * shape.qkv_width()..(row + 1) * shape.qkv_width()];
-            let unit = |part: usize| -> Vec<f64> {
-                let from = &qkv[(part * n_key_heads + head % n_key_heads) * key_dim..][..key_dim];
-                let squares: f64 = from.iter().map(|x| f64::from(*x).powi(2)).sum();
-                from.iter().map(|x| f64::from(*x) / (squares + 1e-6).sqrt()).collect()
+            let plain =
+                |at: usize| -> Vec<f64> { qkv[at..at + key_dim].iter().map(|x| f64::from(*x)).collect() };
+            let unit = |at: usize, length: f64| -> Vec<f64> {
+                let squares: f64 = plain(at).iter().map(|x| x * x).sum();
+                plain(at).iter().map(|x| length * x / (squares + 1e-6).sqrt()).collect()
             };
-            let (query, key) = (unit(0), unit(1));
-            let value = &qkv[2 * n_key_heads * key_dim + head * value_dim..][..value_dim];
+            let of_keys = match sharing {
+                HeadSharing::Strided => head % n_key_heads,
+                HeadSharing::Neighbours => head / (n_value_heads / n_key_heads),
+            };
+            let key_head = of_keys * key_dim;
+            let (query, key, value) = match rule {
+                LinearRule::Delta => {
+                    (unit(key_head, 1.0 / (key_dim as f64).sqrt()), unit(keys + key_head, 1.0), 2 * keys)
+                }
+                LinearRule::Sum => (plain(values + keys + key_head), plain(values + key_head), 0),
+            };
+            let value = &qkv[value + head * value_dim..][..value_dim];
             let of = |from: &[f32]| f64::from(from[row * n_value_heads + head]);
             let (decay, beta) = (of(inputs.decay), of(inputs.beta));
             for j in 0..value_dim {
                 let column = |i: usize| i * value_dim + j;
                 let said: f64 = (0..key_dim).map(|i| decay * state[column(i)] * key[i]).sum();
+                let said = if rule == LinearRule::Delta { said } else { 0.0 };
                 let correction = beta * (f64::from(value[j]) - said);
                 let mut sum = 0.0;
                 for i in 0..key_dim {
                     state[column(i)] = decay * state[column(i)] + key[i] * correction;
-                    sum += state[column(i)] * query[i] / (key_dim as f64).sqrt();
+                    sum += state[column(i)] * query[i];
                 }
                 out[(row * n_value_heads + head) * value_dim + j] = sum;
             }
@@ -134,45 +147,51 @@ fn exact_delta(shape: &DeltaShape, inputs: &DeltaInputs<'_>, rows: usize) -> Vec
 }
 
 #[test]
-fn the_delta_rule_follows_its_definition() {
-    for (n_key_heads, n_value_heads, key_dim, value_dim) in
-        [(2, 2, 32, 32), (2, 4, 12, 64), (1, 3, 128, 40), (1, 1, 7, 8)]
+fn linear_attention_follows_its_definition() {
+    let shapes = [(2, 2, 32, 32), (2, 4, 12, 64), (1, 3, 128, 40), (1, 1, 7, 8), (2, 2, 16, 12)];
+    for ((n_key_heads, n_value_heads, key_dim, value_dim), rule) in
+        shapes.iter().flat_map(|&shape| [(shape, LinearRule::Delta), (shape, LinearRule::Sum)])
     {
-        let shape = DeltaShape { n_key_heads, n_value_heads, key_dim, value_dim, first: 3 };
+        let sharing = if key_dim == 12 { HeadSharing::Neighbours } else { HeadSharing::Strided };
+        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 3 };
         let (wide, heads, width) = (shape.qkv_width(), n_value_heads, n_value_heads * value_dim);
         let positive = |seed| numbers(40 * heads, seed).iter().map(|x| 0.5 + x / 2.0).collect::<Vec<_>>();
         let (qkv, decay, beta) = (numbers(40 * wide, 4), positive(5), positive(6));
-        let inputs = |rows: std::ops::Range<usize>| DeltaInputs {
+        let inputs = |rows: std::ops::Range<usize>| LinearInputs {
             qkv: &qkv[rows.start * wide..rows.end * wide],
             decay: &decay[rows.start * heads..rows.end * heads],
             beta: &beta[rows.start * heads..rows.end * heads],
         };
         let kernel = |states: &mut States<'_>, rows: std::ops::Range<usize>| {
             let mut out = vec![9.0; rows.len() * width];
-            delta_rule(&Pool::new(2), &shape, states, &inputs(rows), &mut out).unwrap();
+            linear_attention(&Pool::new(2), &shape, states, &inputs(rows), &mut out).unwrap();
             out
         };
         let found = check_cuts(&kernel, width, shape.state_len() + 3);
-        for (found, exact) in found.iter().zip(exact_delta(&shape, &inputs(0..40), 40)) {
-            assert!((f64::from(*found) - exact).abs() < 3e-6, "{shape:?}: {found}, {exact}");
+        for (found, exact) in found.iter().zip(exact(&shape, &inputs(0..40), 40)) {
+            let off = (f64::from(*found) - exact).abs() / exact.abs().max(1.0);
+            assert!(off < 3e-6, "{shape:?}: {found}, {exact}");
         }
     }
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let shape = DeltaShape { n_key_heads: 1, n_value_heads: 1, key_dim: 8, value_dim: 8, first: 0 };
-    let run = |shape: DeltaShape, stride: usize, seqs: &[AttentionSeq], tables: &[u32]| {
+    let (rule, sharing) = (LinearRule::Delta, HeadSharing::Strided);
+    let shape =
+        LinearShape { rule, sharing, n_key_heads: 1, n_value_heads: 1, key_dim: 8, value_dim: 8, first: 0 };
+    let run = |shape: LinearShape, stride: usize, seqs: &[AttentionSeq], tables: &[u32]| {
         let (mut numbers, mut out) = (vec![0.0; 2 * stride], [0.0; 16]);
-        let inputs = DeltaInputs { qkv: &[0.0; 48], decay: &[0.0; 2], beta: &[0.0; 2] };
+        let inputs = LinearInputs { qkv: &[0.0; 48], decay: &[0.0; 2], beta: &[0.0; 2] };
         let mut states =
             States { numbers: &mut numbers, stride, seqs, block_tables: tables, block_size: BLOCK };
-        delta_rule(&Pool::new(1), &shape, &mut states, &inputs, &mut out).map_err(|error| error.to_string())
+        linear_attention(&Pool::new(1), &shape, &mut states, &inputs, &mut out)
+            .map_err(|error| error.to_string())
     };
     let two = seq(0, 2, 2, 0);
     assert_eq!(run(shape, 64, &[two], &[1]), Ok(()));
     let refusals = [
-        (run(DeltaShape { value_dim: 4, n_value_heads: 2, ..shape }, 64, &[two], &[1]), "a delta rule of"),
+        (run(LinearShape { n_key_heads: 2, ..shape }, 64, &[two], &[1]), "linear attention of"),
         (run(shape, 63, &[two], &[1]), "states of 63 numbers"),
         (run(shape, 64, &[two], &[2]), "state 2 lies outside the 2"),
         (run(shape, 64, &[two], &[NO_BLOCK]), "lies outside the 2"),

@@ -1,0 +1,108 @@
+//! The whole engine on tiny models whose layers, but for one, keep a state: an answer that goes on from a snapshot is the
+//! one that nobody ever interrupted.
+
+use lantern_models::Reach;
+
+use super::*;
+
+/// One of each kind of layer with a state: the gated delta rule, short convolutions, Mamba-2.
+const FILES: [&str; 3] = ["qwen35_dense-Q8_0.gguf", "lfm2-Q8_0.gguf", "granitehybrid-F32.gguf"];
+
+/// An engine on a golden model, with so many blocks for attention and states, or as many as are planned.
+fn hybrid(file: &str, options: EngineOptions, blocks: Option<[usize; 2]>) -> Engine {
+    let path = golden("models").join(file);
+    let mut parts = Parts::load(&path, &options).expect("the golden model loads");
+    assert_eq!(parts.model.config().kv_layout.groups(), [Reach::All, Reach::State], "{file}");
+    parts.plan.n_blocks = blocks.map_or(parts.plan.n_blocks, Vec::from);
+    Engine::start(parts, &options).expect("the engine starts")
+}
+
+/// What an engine answers that never saw anything else.
+fn cold(file: &str, prompt: &[u32], max_tokens: usize) -> Vec<u32> {
+    let answer = say(&hybrid(file, options(), None), prompt, max_tokens);
+    assert_eq!(answer.usage.cached_tokens, 0);
+    answer.tokens
+}
+
+#[test]
+fn the_next_turn_goes_on_from_a_snapshot() {
+    for file in FILES {
+        let engine = hybrid(file, EngineOptions { step_tokens: 64, ..options() }, None);
+        let mut turn = prompt(60, 200);
+        let mut cached = Vec::new();
+        for more in 0..4 {
+            let warm = say(&engine, &turn, 50);
+            assert_eq!(warm.tokens, cold(file, &turn, 50), "{file}, turn {more}");
+            cached.push(warm.usage.cached_tokens);
+            turn.extend(&warm.tokens);
+            turn.extend(prompt(61 + more, 30));
+        }
+        // Behind each block of 32 that was written token by token; all but the last of 250, 330 and 410 tokens were.
+        assert_eq!(cached, [0, 224, 320, 384], "{file}");
+    }
+}
+
+#[test]
+fn the_same_prompt_is_read_once() {
+    for file in FILES {
+        let engine = hybrid(file, EngineOptions { step_tokens: 512, ..options() }, None);
+        let question = prompt(70, 150);
+        let expected = cold(file, &question, 10);
+        assert_eq!(say(&engine, &question, 10).tokens, expected, "{file}");
+        let again = say(&engine, &question, 10);
+        assert_eq!((again.usage.cached_tokens, again.tokens), (128, expected), "{file}");
+        let mut branch = question[..140].to_vec();
+        branch.extend(prompt(71, 20));
+        let warm = say(&engine, &branch, 10);
+        assert_eq!(warm.usage.cached_tokens, 128, "{file}: both begin with the same four blocks");
+        assert_eq!(warm.tokens, cold(file, &branch, 10), "{file}");
+        let early = say(&engine, &question[..100], 10);
+        assert_eq!(
+            early.usage.cached_tokens, 0,
+            "{file}: one step left no snapshot before its last full block"
+        );
+        assert_eq!(early.tokens, cold(file, &question[..100], 10), "{file}");
+    }
+}
+
+#[test]
+fn several_at_once_have_states_of_their_own() {
+    let prompts = [prompt(72, 7), prompt(73, 90), prompt(74, 150), prompt(75, 33)];
+    for file in FILES {
+        // As many states as four sequences need, and small steps: prompts are read while others write.
+        let few = EngineOptions { max_sequences: 4, step_tokens: 19, ..options() };
+        let engine = hybrid(file, few, Some([64, 12]));
+        let streams: Vec<_> =
+            prompts.iter().map(|p| engine.generate(endless(&engine, p, 40)).expect("accepted")).collect();
+        for (stream, prompt) in streams.into_iter().zip(&prompts) {
+            assert_eq!(outcome(stream).expect("finished").tokens, cold(file, prompt, 40), "{file}");
+        }
+        assert_eq!((engine.stats().preemptions, engine.stats().blocks_used), (0, 0), "{file}");
+    }
+}
+
+#[test]
+fn preempted_answers_are_read_again_from_where_a_snapshot_is() {
+    for file in FILES {
+        // Room for one of three where layers see everything.
+        let options = EngineOptions { context_length: Some(128), ..options() };
+        let engine = hybrid(file, options, Some([4, 32]));
+        let prompts = [prompt(76, 20), prompt(77, 20), prompt(78, 20)];
+        let streams: Vec<_> =
+            prompts.iter().map(|p| engine.generate(endless(&engine, p, 80)).expect("accepted")).collect();
+        for (stream, prompt) in streams.into_iter().zip(&prompts) {
+            assert_eq!(outcome(stream).expect("finished").tokens, cold(file, prompt, 80), "{file}");
+        }
+        assert_eq!(engine.stats().blocks_used, 0);
+    }
+}
+
+#[test]
+fn logits_do_not_depend_on_the_steps() {
+    for file in FILES {
+        let ids = prompt(79, 300);
+        let whole = hybrid(file, options(), None).logits(&ids).expect("computed");
+        let small = hybrid(file, EngineOptions { step_tokens: 40, ..options() }, None);
+        assert_eq!(small.logits(&ids).expect("computed"), whole, "{file}");
+    }
+}

@@ -1,0 +1,191 @@
+//! The Mamba-2 mixer (Dao & Gu, "Transformers are SSMs", 2024): linear attention behind a short convolution, whose results
+//! are gated and normed.
+//!
+//! Convolution and recurrence run on the CPU, wherever the projections around them do.
+
+use candle_core::Tensor;
+use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, LinearShape, Pool, States};
+
+use super::conv::Conv;
+use super::delta_net::{MAX_TAPS, softplus};
+use super::mlp::gated;
+use super::{Activation, Linear, RmsNorm};
+use crate::hyper::{MAX_HEADS, MAX_WIDTH};
+use crate::rows::{HostRows, Rows};
+use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
+
+/// What a file says about its Mamba-2 layers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mamba2Params {
+    shape: LinearShape,
+    /// Tokens that the convolution sees.
+    taps: usize,
+}
+
+impl Mamba2Params {
+    /// Reads the keys under `ssm.`.
+    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
+        let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
+        let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
+        let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;
+        let taps = hyper.size("ssm.conv_kernel", MAX_TAPS)?;
+        if !n_value_heads.is_multiple_of(n_key_heads) {
+            let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads");
+            return Err(hyper.bad("ssm.group_count", reason));
+        }
+        if !inner.is_multiple_of(n_value_heads) {
+            let reason = format!("{n_value_heads} heads do not divide {inner}");
+            return Err(hyper.bad("ssm.inner_size", reason));
+        }
+        let (rule, sharing, value_dim) = (LinearRule::Sum, HeadSharing::Neighbours, inner / n_value_heads);
+        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
+        let first = Conv::state_len(taps, shape.qkv_width());
+        Ok(Mamba2Params { shape: LinearShape { first, ..shape }, taps })
+    }
+
+    /// What a layer keeps: inputs of the convolution, then a matrix for each head.
+    pub(crate) fn state(&self) -> LayerCache {
+        LayerCache::State(self.shape.first + self.shape.state_len())
+    }
+
+    fn inner(&self) -> usize {
+        self.shape.n_value_heads * self.shape.value_dim
+    }
+}
+
+/// One layer's mixer, from its projection to its output.
+pub(crate) struct Mamba2 {
+    /// To the gate, what the convolution sees, and a time step for each head.
+    input: Linear,
+    conv: Conv,
+    /// What is added to the time steps.
+    time_bias: Vec<f32>,
+    /// Rate of forgetting of each head: minus the exponential that was trained.
+    rate: Vec<f32>,
+    /// How much of its input each head passes on.
+    skip: Vec<f32>,
+    /// Over each group of heads, without weights.
+    norm: RmsNorm,
+    /// Weights of the norm of all groups.
+    norm_weights: HostAndDevice,
+    output: Linear,
+    params: Mamba2Params,
+    layer: usize,
+}
+
+/// A vector for kernels and for candle.
+struct HostAndDevice {
+    host: Vec<f32>,
+    device: Tensor,
+}
+
+impl Mamba2 {
+    /// Takes `ssm_in`, `ssm_conv1d`, `ssm_dt`, `ssm_a`, `ssm_d`, `ssm_norm` and `ssm_out` of block `layer`.
+    pub(crate) fn load(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: Mamba2Params,
+        eps: f64,
+    ) -> Result<Self, ModelError> {
+        let Mamba2Params { shape, taps } = params;
+        let (inner, heads, groups) = (params.inner(), shape.n_value_heads, shape.n_key_heads);
+        let name = |name: &str| format!("blk.{layer}.{name}");
+        let device = weights.split().block(layer).device();
+        let norm_weights = weights.values(&name("ssm_norm.weight"), &[inner / groups, groups])?;
+        Ok(Mamba2 {
+            input: weights.linear(&name("ssm_in"), hidden, inner + shape.qkv_width() + heads)?,
+            conv: Conv::load(weights, &name("ssm_conv1d"), taps, shape.qkv_width())?,
+            time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
+            rate: weights.values(&name("ssm_a"), &[1, heads])?,
+            skip: weights.values(&name("ssm_d"), &[1, heads])?,
+            norm: RmsNorm::new(vec![1.0; inner / groups], eps, device)?,
+            norm_weights: HostAndDevice {
+                device: Tensor::new(norm_weights.as_slice(), device)?,
+                host: norm_weights,
+            },
+            output: weights.linear(&name("ssm_out"), inner, hidden)?,
+            params,
+            layer,
+        })
+    }
+
+    /// `[rows, hidden]` to `[rows, hidden]`; the states behind the rows are in the cache afterwards.
+    pub(crate) fn forward(
+        &self,
+        x: &Rows,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<Rows, ModelError> {
+        let mut states = kv.states(self.layer, batch)?;
+        match x {
+            Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, &mut states)?)),
+            Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, &mut states)?)),
+        }
+    }
+
+    fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
+        let (inner, wide, heads) = self.widths();
+        let all = self.input.forward_host(x)?;
+        let (mut gate, seen) = (all.columns(0, inner), all.columns(inner, wide));
+        let mut times = all.columns(inner + wide, heads);
+        let (mut decay, mut mixed, mut out) = (x.room(heads), x.room(wide), x.room(inner));
+        self.recur(x.pool(), states, &seen, [&mut times, &mut decay], &mut mixed, &mut out)?;
+        lantern_kernels::gate(x.pool(), Activation::Silu, &mut gate, &out)?;
+        self.norm.parts_in_place(&mut gate)?;
+        lantern_kernels::multiply(x.pool(), &mut gate, &self.norm_weights.host)?;
+        self.output.forward_host(&gate)
+    }
+
+    fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
+        let (inner, wide, heads) = self.widths();
+        let all = self.input.forward_tensor(x)?;
+        let down = |first, width| all.narrow(1, first, width)?.flatten_all()?.to_vec1::<f32>();
+        let (seen, mut times) = (down(inner, wide)?, down(inner + wide, heads)?);
+        let rows = x.dim(0)?;
+        let (mut decay, mut mixed, mut out) =
+            (vec![0.0; times.len()], vec![0.0; seen.len()], vec![0.0; rows * inner]);
+        self.recur(&Pool::new(1), states, &seen, [&mut times, &mut decay], &mut mixed, &mut out)?;
+        let out = Tensor::from_vec(out, (rows, inner), x.device())?;
+        let gated = gated(Activation::Silu, &all.narrow(1, 0, inner)?, &out)?;
+        let normed = self.norm.parts_of_tensor(&gated)?.broadcast_mul(&self.norm_weights.device)?;
+        self.output.forward_tensor(&normed)
+    }
+
+    /// Widths of a gate, of what the convolution sees, and of time steps.
+    fn widths(&self) -> (usize, usize, usize) {
+        (self.params.inner(), self.params.shape.qkv_width(), self.params.shape.n_value_heads)
+    }
+
+    /// From what the convolution sees to `out`, by way of `mixed`, which is what it gives. Time steps become how much a
+    /// token counts.
+    fn recur(
+        &self,
+        pool: &Pool,
+        states: &mut States<'_>,
+        seen: &[f32],
+        [times, decay]: [&mut [f32]; 2],
+        mixed: &mut [f32],
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        self.conv.apply(pool, states, seen, mixed)?;
+        lantern_kernels::activate(pool, Activation::Silu, mixed);
+        let (inner, wide, heads) = self.widths();
+        for (times, decay) in times.chunks_exact_mut(heads).zip(decay.chunks_exact_mut(heads)) {
+            for (head, (time, decay)) in times.iter_mut().zip(decay).enumerate() {
+                *time = softplus(*time + self.time_bias[head]);
+                *decay = (self.rate[head] * *time).exp();
+            }
+        }
+        let inputs = LinearInputs { qkv: mixed, decay, beta: times };
+        lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?;
+        for (out, mixed) in out.chunks_exact_mut(inner).zip(mixed.chunks_exact(wide)) {
+            let heads = out.chunks_exact_mut(self.params.shape.value_dim).zip(&self.skip);
+            for ((out, skip), input) in heads.zip(mixed.chunks_exact(self.params.shape.value_dim)) {
+                out.iter_mut().zip(input).for_each(|(out, input)| *out += skip * input);
+            }
+        }
+        Ok(())
+    }
+}
