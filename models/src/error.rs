@@ -18,6 +18,24 @@ pub enum ModelError {
         /// What this version has.
         supported: Vec<String>,
     },
+    /// The model does not turn texts into vectors, or no family here implements how.
+    #[error(
+        "this file's model (architecture {found:?}) does not turn texts into vectors; embedding models of these \
+         architectures do: {}",
+        supported.join(", ")
+    )]
+    NotAnEmbedder {
+        /// What the file names.
+        found: String,
+        /// What this version has.
+        supported: Vec<String>,
+    },
+    /// The model turns texts into vectors and generates nothing.
+    #[error("this file's model (architecture {found:?}) turns texts into vectors and writes no answers")]
+    OnlyEmbeds {
+        /// What the file names.
+        found: String,
+    },
     /// Hyper-parameters that this family does not know: running the model without them could be silently wrong.
     #[error("{architecture} files have no meaning here for: {}", keys.join(", "))]
     UnreadKeys {
@@ -93,6 +111,8 @@ impl ModelError {
         match self {
             ModelError::Gguf(error) => error.code(),
             ModelError::UnknownArchitecture { .. } => "unknown_architecture",
+            ModelError::NotAnEmbedder { .. } => "no_embedding_model",
+            ModelError::OnlyEmbeds { .. } => "embedding_model",
             ModelError::UnreadKeys { .. } => "unknown_hyper_parameter",
             ModelError::BadHyperParameter { .. } => "bad_hyper_parameter",
             ModelError::MissingTensor { .. } => "missing_tensor",
@@ -111,6 +131,12 @@ impl ModelError {
             ModelError::Gguf(error) => return error.next_step(),
             ModelError::UnknownArchitecture { .. } => {
                 "Choose a model of a supported architecture, or look for a newer version of Lantern."
+            }
+            ModelError::NotAnEmbedder { .. } => {
+                "Choose a model that was made for embeddings, such as all-MiniLM, BGE, EmbeddingGemma or Qwen3-Embedding."
+            }
+            ModelError::OnlyEmbeds { .. } => {
+                "Use it with `lantern embed` or /v1/embeddings, and choose another model to chat with."
             }
             ModelError::UnreadKeys { .. } | ModelError::UnusedTensors { .. } => {
                 "This variant of the architecture needs a newer version of Lantern; choose another model until then."

@@ -5,6 +5,7 @@
 //! looks at everything. Embeddings are scaled by the root of the width. The converter has added the 1 of Gemma's norms
 //! to their weights already.
 
+use crate::embedder::Encoder;
 use crate::hyper::Sizes;
 use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, GatedMlp, Head, RmsNorm, Rope, RopePairs, RopeParams,
@@ -16,7 +17,7 @@ use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConf
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
-    load: |h, w| Ok(Box::new(Gemma3::load(h, w)?)),
+    load: |h, w| Ok(Box::new(Gemma3::load(Gemma3Params::read(h)?, w)?)),
 };
 
 /// Every how manieth layer looks at everything, where the file does not say.
@@ -25,7 +26,7 @@ const DEFAULT_PATTERN: usize = 6;
 const LAYERS_OF_27B: usize = 62;
 
 /// What a file says about its model.
-struct Gemma3Params {
+pub(crate) struct Gemma3Params {
     config: ModelConfig,
     sizes: Sizes,
     /// Attention of the layers that look at everything.
@@ -39,7 +40,7 @@ struct Gemma3Params {
 }
 
 impl Gemma3Params {
-    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let scaled_by = match sizes.n_layers {
             LAYERS_OF_27B => sizes.hidden / sizes.n_heads,
@@ -76,6 +77,16 @@ impl Gemma3Params {
         Ok(params)
     }
 
+    /// For texts that pass whole, in one batch, and whose tokens see in both directions: all of them, or half a window to
+    /// each side.
+    pub(crate) fn in_both_directions(self) -> Self {
+        let half = self.local.window.map_or(0, |window| window / 2);
+        let local = AttentionParams { window: Some(half + 1), ..self.local.in_one_pass(half) };
+        let global = self.global.in_one_pass(u32::MAX);
+        let kv_layout = KvLayout { layers: vec![global.kv_shape()] };
+        Gemma3Params { config: ModelConfig { kv_layout, ..self.config }, local, global, ..self }
+    }
+
     /// Whether a layer looks at everything.
     fn is_global(&self, layer: usize) -> bool {
         (layer + 1).is_multiple_of(self.pattern)
@@ -87,7 +98,7 @@ impl Gemma3Params {
 }
 
 /// A model of the Gemma 3 family.
-struct Gemma3 {
+pub(crate) struct Gemma3 {
     config: ModelConfig,
     embedding: Embedding,
     global_rope: Rope,
@@ -109,8 +120,7 @@ struct Block {
 }
 
 impl Gemma3 {
-    fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
-        let params = Gemma3Params::read(hyper)?;
+    pub(crate) fn load(params: Gemma3Params, weights: &Weights) -> Result<Self, ModelError> {
         let Sizes { n_layers, hidden, vocab, norm_eps, .. } = params.sizes;
         let rope = |rope| Rope::new(rope, None, RopePairs::Halves, weights.split());
         Ok(Gemma3 {
@@ -121,6 +131,19 @@ impl Gemma3 {
             head: Head::load(weights, hidden, vocab, norm_eps)?.with_softcap(params.softcap),
             config: params.config,
         })
+    }
+
+    /// What the blocks make of the rows that are wanted.
+    fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        batch.check(&self.config, kv)?;
+        let (global_rope, local_rope) =
+            (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        for block in &self.blocks {
+            let rope = if block.is_global { &global_rope } else { &local_rope };
+            block.forward(&mut x, rope, batch, kv)?;
+        }
+        Ok(x)
     }
 }
 
@@ -165,6 +188,16 @@ impl Block {
     }
 }
 
+impl Encoder for Gemma3 {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn encode(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        self.head.normed(self.states(batch, kv)?)
+    }
+}
+
 impl CausalLm for Gemma3 {
     fn config(&self) -> &ModelConfig {
         &self.config
@@ -176,14 +209,6 @@ impl CausalLm for Gemma3 {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let (global_rope, local_rope) =
-            (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            let rope = if block.is_global { &global_rope } else { &local_rope };
-            block.forward(&mut x, rope, batch, kv)?;
-        }
-        self.head.forward(x, logits)
+        self.head.forward(self.states(batch, kv)?, logits)
     }
 }

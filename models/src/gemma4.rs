@@ -100,6 +100,8 @@ impl LayerParams {
                     head_dim: if is_local[i] { local_dim } else { global_dim },
                     scale: 1.0,
                     window: is_local[i].then_some(window),
+                    ahead: 0,
+                    in_one_pass: false,
                     softcap: None,
                     query_scale: None,
                 },

@@ -13,6 +13,13 @@ use crate::{KvLayout, ModelConfig, ModelError};
 /// Keys that say nothing about the computation.
 const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
 
+/// A file's hyper-parameters that are known to say nothing about the computation, and that no family reads.
+pub fn ignored_keys(file: &GgufFile) -> Vec<String> {
+    let Ok(architecture) = file.architecture() else { return Vec::new() };
+    let keys = WITHOUT_EFFECT.iter().map(|key| format!("{architecture}.{key}"));
+    keys.filter(|key| file.metadata().get(key).is_some()).collect()
+}
+
 /// Sizes beyond these are damage, not models. They keep later arithmetic far from overflow.
 pub(crate) const MAX_LAYERS: usize = 1024;
 pub(crate) const MAX_WIDTH: usize = 1 << 20;
@@ -169,6 +176,23 @@ impl<'a> Hyper<'a> {
                 Err(self.bad(key, format!("it has {} entries for {n_layers} layers", flags.len())))
             }
             flags => Ok(flags),
+        }
+    }
+
+    /// A number for each of `n_layers` layers, of which some may be infinite, when the key is there.
+    pub(crate) fn opt_layer_floats(
+        &self,
+        key: &str,
+        n_layers: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        match self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))? {
+            Some(numbers) if numbers.len() != n_layers => {
+                Err(self.bad(key, format!("it has {} entries for {n_layers} layers", numbers.len())))
+            }
+            Some(numbers) if numbers.iter().any(|x| x.is_nan()) => {
+                Err(self.bad(key, "it holds what is no number".to_owned()))
+            }
+            numbers => Ok(numbers),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Pre-norm blocks like Qwen2's, without biases, but with norms over each head of queries and keys before the rotary
 //! embedding. The size of a head is the file's and need not fit the model's width.
 
+use crate::embedder::{Embedder, EmbedderFamily, Pooling};
 use crate::hyper::Sizes;
 use crate::layers::{Activation, Attention, AttentionParams, Block, Decoder, Rope, RopePairs, RopeParams};
 use crate::registry::Family;
@@ -10,6 +11,16 @@ use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
 
 pub(crate) const FAMILY: Family =
     Family { config: |hyper| Ok(Qwen3Params::read(hyper)?.config), load: |h, w| Ok(Box::new(load(h, w)?)) };
+
+/// Qwen3-Embedding: the same blocks, whose texts pass whole.
+pub(crate) const EMBEDDER: EmbedderFamily = |hyper, weights| {
+    let pooling = Pooling::read(hyper)?;
+    let params = Qwen3Params::read(hyper)?;
+    let attention = params.attention.in_one_pass(0);
+    let kv_layout = KvLayout { layers: vec![attention.kv_shape()] };
+    let params = Qwen3Params { attention, config: ModelConfig { kv_layout, ..params.config }, ..params };
+    Embedder::new(Box::new(load_with(params, weights)?), pooling, weights)
+};
 
 /// What a file says about its model.
 struct Qwen3Params {
@@ -31,7 +42,11 @@ impl Qwen3Params {
 
 /// The model.
 fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
-    let Qwen3Params { config, sizes, attention, rope } = Qwen3Params::read(hyper)?;
+    load_with(Qwen3Params::read(hyper)?, weights)
+}
+
+fn load_with(params: Qwen3Params, weights: &Weights) -> Result<Decoder, ModelError> {
+    let Qwen3Params { config, sizes, attention, rope } = params;
     let block = |layer| {
         let attention = Attention::load(weights, layer, sizes.hidden, attention)?;
         let attention = attention.with_head_norms(weights, sizes.norm_eps)?;

@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use lantern_gguf::GgufFile;
 
+use crate::embedders;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
-    ernie4_5, gemma2, gemma3, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama, mistral3, nemotron_h,
-    olmo2, olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+    ernie4_5, gemma2, gemma3, gemma3n, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama, mistral3,
+    nemotron_h, olmo2, olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
 };
 
 /// How a family reads a file.
@@ -28,6 +29,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("ernie4_5-moe", ernie4_5::FAMILY),
     ("gemma2", gemma2::FAMILY),
     ("gemma3", gemma3::FAMILY),
+    ("gemma3n", gemma3n::FAMILY),
     ("gemma4", gemma4::FAMILY),
     ("glm4", glm4::FAMILY),
     ("glm4moe", glm4moe::FAMILY),
@@ -151,6 +153,9 @@ fn load_from<'a, T>(
 
 fn family(file: &GgufFile) -> Result<&'static Family, ModelError> {
     let architecture = file.architecture()?;
+    if embedders::is_embedder(file) {
+        return Err(ModelError::OnlyEmbeds { found: architecture.to_owned() });
+    }
     match FAMILIES.iter().find(|(name, _)| *name == architecture) {
         Some((_, family)) => Ok(family),
         None => Err(ModelError::UnknownArchitecture {

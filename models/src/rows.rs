@@ -55,6 +55,33 @@ impl Rows {
         }
     }
 
+    /// The same again.
+    pub(crate) fn copied(&self) -> Result<Rows, ModelError> {
+        Ok(match self {
+            Rows::Host(x) => Rows::Host(x.columns(0, x.width)),
+            Rows::Tensor(x) => Rows::Tensor(x.clone()),
+        })
+    }
+
+    /// Adds to each row a share of the one in its place in `other`, which stands in a column of `shares`.
+    pub(crate) fn add_shares(
+        &mut self,
+        other: &Rows,
+        shares: &Rows,
+        column: usize,
+    ) -> Result<(), ModelError> {
+        let part = match (other.copied()?, shares.columns(column, 1)?) {
+            (Rows::Host(mut part), Rows::Host(shares)) => {
+                let (pool, values) = part.pool_and_values();
+                lantern_kernels::scale_rows(pool, values, &shares)?;
+                Rows::Host(part)
+            }
+            (Rows::Tensor(part), Rows::Tensor(shares)) => Rows::Tensor(part.broadcast_mul(&shares)?),
+            _ => return Err(ModelError::BadBatch("rows in memory meet rows on a device".to_owned())),
+        };
+        self.add(part)
+    }
+
     /// Multiplies everything with `factor`.
     pub(crate) fn scale(&mut self, factor: f32) -> Result<(), ModelError> {
         match self {
@@ -65,6 +92,14 @@ impl Rows {
             Rows::Tensor(x) => *x = (&*x * f64::from(factor))?,
         }
         Ok(())
+    }
+
+    /// All their numbers, in memory.
+    pub(crate) fn into_values(self) -> Result<Vec<f32>, ModelError> {
+        match self {
+            Rows::Host(x) => Ok(x.to_vec()),
+            Rows::Tensor(x) => Ok(x.flatten_all()?.to_vec1()?),
+        }
     }
 
     /// Whether there is no row.

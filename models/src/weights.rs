@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
-use crate::layers::{Embedding, ExpertMatrices, Linear, RmsNorm};
+use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
 use crate::resident::Resident;
 use crate::{Compute, ModelError, Split};
@@ -105,6 +105,30 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
+    /// One linear layer of `count` matrices `<name>.weight` over the same inputs: their outputs stand beside each other.
+    pub(crate) fn stacked_linear(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        count: usize,
+    ) -> Result<Linear, ModelError> {
+        let tensor = self.tensor(&format!("{name}.weight"), &[inputs, outputs, count])?;
+        let compute = self.split.of(&tensor.name);
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs * count, inputs), compute.pool())?;
+        let bytes = self.file.bytes(tensor)?;
+        let linear = Linear::new(matrix, &bytes, None, compute)?;
+        release_uploaded(&bytes, compute);
+        Ok(linear)
+    }
+
+    /// Rows of a matrix whose number no key tells, at most `most`.
+    pub(crate) fn rows_of(&self, name: &str, most: usize) -> Result<usize, ModelError> {
+        let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
+        let tensor = self.file.tensor(name).ok_or_else(missing)?;
+        Ok(tensor.shape.get(1).map_or(1, |&rows| rows.min(most as u64) as usize))
+    }
+
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has
     /// them.
     pub(crate) fn experts(
@@ -129,6 +153,18 @@ impl<'a> Weights<'a> {
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
         RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.split.of(name).device())
+    }
+
+    /// Layer normalisation over rows of `width`, by `<name>.weight` and `<name>.bias`.
+    pub(crate) fn layer_norm(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm, ModelError> {
+        let [weight, bias] = ["weight", "bias"].map(|part| self.vector(&format!("{name}.{part}"), width));
+        LayerNorm::new(weight?, bias?, eps, self.split.of(name).device())
+    }
+
+    /// Vectors in the table `<name>.weight`, where the file alone says how many there are.
+    pub(crate) fn vectors_in(&self, name: &str) -> usize {
+        let tensor = self.file.tensor(&format!("{name}.weight"));
+        tensor.and_then(|tensor| tensor.shape.get(1)).map_or(1, |&rows| rows as usize)
     }
 
     /// A table `<name>.weight` of `rows` vectors of `width`, only to look vectors up: it stays in the file.

@@ -129,6 +129,7 @@ fn a_decode_step_allocates_nothing() {
         "granitehybrid-F32.gguf",
         "nemotron_h_moe-F32.gguf",
         "gptoss-MXFP4.gguf",
+        "gemma3n-F32.gguf",
         "gptoss-MXFP4.gguf",
     ] {
         for threads in [1, 2] {

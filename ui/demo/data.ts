@@ -148,6 +148,14 @@ export const LIBRARY: LibraryModel[] = [
     contextLength: 8192,
     parameters: 134_515_008,
     hasChatTemplate: true,
+    recommended: {
+      temperature: 0.2,
+      topK: null,
+      topP: 0.9,
+      minP: null,
+      repeatPenalty: null,
+      source: 'family',
+    },
     error: null,
   },
   {
@@ -161,6 +169,7 @@ export const LIBRARY: LibraryModel[] = [
     contextLength: 32_768,
     parameters: 1_543_714_304,
     hasChatTemplate: true,
+    recommended: null,
     error: null,
   },
   {
@@ -174,6 +183,7 @@ export const LIBRARY: LibraryModel[] = [
     contextLength: 32_768,
     parameters: 268_098_176,
     hasChatTemplate: false,
+    recommended: null,
     error: null,
   },
   {
@@ -187,6 +197,7 @@ export const LIBRARY: LibraryModel[] = [
     contextLength: null,
     parameters: null,
     hasChatTemplate: false,
+    recommended: null,
     error: {
       code: 'truncated_file',
       message: 'The file ends after 12,400,000 bytes, but its tensors reach to 980,112,384.',

@@ -1,9 +1,10 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`, `check-cuda`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`, `fuzz`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
 mod cuda;
+mod fuzz;
 mod lint;
 mod python;
 mod run;
@@ -46,6 +47,14 @@ enum Chore {
     CheckCuda,
     /// Generates the UI's types from crates/protocol.
     Types,
+    /// Gives random input to everything that reads what strangers made.
+    Fuzz {
+        /// One target instead of all.
+        target: Option<String>,
+        /// How many inputs each gets.
+        #[arg(long, default_value_t = 10_000_000)]
+        runs: u64,
+    },
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -63,6 +72,7 @@ fn main() -> ExitCode {
         Chore::Lint => lint::lint(),
         Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
+        Chore::Fuzz { target, runs } => fuzz::fuzz(target, runs),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

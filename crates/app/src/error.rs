@@ -1,5 +1,6 @@
 //! The one error of the use cases: what it is called, what happened, what to do next.
 
+use lantern_convert::ConvertError;
 use lantern_engine::EngineError;
 use lantern_hub::HubError;
 use lantern_protocol::ErrorInfo;
@@ -52,6 +53,12 @@ impl From<StoreError> for AppError {
 
 impl From<HubError> for AppError {
     fn from(error: HubError) -> Self {
+        Self::new(error.code(), error.to_string(), error.next_step())
+    }
+}
+
+impl From<ConvertError> for AppError {
+    fn from(error: ConvertError) -> Self {
         Self::new(error.code(), error.to_string(), error.next_step())
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use lantern_app::AppError;
+use lantern_convert::ConvertError;
 use lantern_engine::EngineError;
 use lantern_gguf::GgufError;
 use lantern_hub::HubError;
@@ -76,6 +77,12 @@ impl From<HubError> for CliError {
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
+        Self::new(error.code(), error.to_string(), error.next_step())
+    }
+}
+
+impl From<ConvertError> for CliError {
+    fn from(error: ConvertError) -> Self {
         Self::new(error.code(), error.to_string(), error.next_step())
     }
 }

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, doctor, import, inspect, list, logits, perplexity, pull, rm, run, serve,
-    template, tokenize,
+    bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, pull, quantize, rm,
+    run, serve, template, tokenize,
 };
 use error::CliError;
 
@@ -32,7 +32,8 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 MODEL is a name from `lantern list` (or the unique beginning or part of one), the path of a GGUF file, or a name on the \
-Hugging Face Hub: owner/name, owner/name:Q4_K_M, owner/name/file.gguf.
+Hugging Face Hub: owner/name, owner/name:Q4_K_M, owner/name/file.gguf. A folder of safetensors files is a MODEL too: FOLDER \
+as it is, FOLDER:Q8_0 quantised.
 
 Data lies in LANTERN_HOME. Downloads follow HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and the proxy variables.";
 
@@ -61,12 +62,16 @@ enum Command {
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
     Logits(logits::Args),
+    /// Turn texts into vectors
+    Embed(embed::Args),
     /// Show the tokens that a text becomes, and the text they become again
     Tokenize(tokenize::Args),
     /// Show the text that a chat template makes of a conversation
     Template(template::Args),
     /// Measure how well a model predicts a text, and what smaller caches cost
     Perplexity(perplexity::Args),
+    /// Write a model with another type of weights, from a GGUF file or a folder of safetensors files
+    Quantize(quantize::Args),
     /// Check this computer and Lantern's data, and say how to mend what is wrong
     Doctor(doctor::Args),
 }
@@ -96,9 +101,11 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Tokenize(args) => tokenize::run(args),
         Command::Template(args) => template::run(args),
         Command::Perplexity(args) => perplexity::run(args),
+        Command::Quantize(args) => quantize::run(args),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
     }
 }

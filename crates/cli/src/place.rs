@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lantern_app::{App, AppOptions};
-use lantern_engine::EngineInfo;
+use lantern_engine::{EngineInfo, TemplateSource};
 use lantern_hub::{HubError, ModelLibrary};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
@@ -20,13 +20,27 @@ pub fn library() -> Result<ModelLibrary, CliError> {
     Ok(library)
 }
 
-/// The model a name means, which must be readable.
+/// The model a name means, which must be readable. A folder of Hugging Face's files is converted first.
 pub fn model(name: &str) -> Result<LibraryModel, CliError> {
+    let converted = file_of_folder(name)?;
+    let name = converted.as_deref().unwrap_or(name);
     let model = library()?.find(name).map_err(|error| with_pull_hint(error, name))?;
     match model.error {
         Some(error) => Err(error.into()),
         None => Ok(model),
     }
+}
+
+/// The file made of a folder, if the name means one.
+fn file_of_folder(name: &str) -> Result<Option<String>, CliError> {
+    let Some((folder, file_type)) = lantern_app::model_folder(name) else { return Ok(None) };
+    output::note(format!(
+        "{} is converted ({}), unless that was done before",
+        folder.display(),
+        file_type.name()
+    ));
+    let path = lantern_app::file_of_folder(&lantern_app::data_dir()?, &folder, file_type)?;
+    Ok(Some(path.to_string_lossy().into_owned()))
 }
 
 /// The path of the file a name means.
@@ -52,6 +66,16 @@ pub fn note_slow_types(info: &EngineInfo) {
         let types = info.slow_types.join(", ");
         output::note(format!("note: {types} have no fast kernel yet, so this model answers slowly."));
     }
+}
+
+/// Says that a model's chat template is not the one in its file.
+pub fn note_template(info: &EngineInfo) {
+    let Some(fault) = &info.template_fault else { return };
+    output::note(match info.template {
+        Some(TemplateSource::Replaced(name)) => format!("note: {fault}; Lantern's “{name}” is used instead."),
+        Some(_) => format!("note: {fault}; it would be for conversations with tools."),
+        None => format!("note: {fault}; this model can continue text, but not chat."),
+    });
 }
 
 /// The application over the data directory. Remarks of its start go to standard error.

@@ -16,7 +16,7 @@ use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
-use crate::loading::{self, CopyThread};
+use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
@@ -24,14 +24,14 @@ use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatMessage, ChatTemplate, TemplateOptions, TemplateSource, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, PromptText, TemplateError, TemplateOptions, Tokenizer};
 use crate::worker::{Command, Worker, lock};
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
-    template: ChatTemplate,
+    template: Result<ChatTemplate, TemplateError>,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) copy: PackedCopy,
     pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
-    pub(crate) template: ChatTemplate,
+    pub(crate) template: Result<ChatTemplate, TemplateError>,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
 }
@@ -105,9 +105,9 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// The model's chat template.
-    pub fn chat_template(&self) -> &ChatTemplate {
-        &self.template
+    /// The model's chat template, or why it cannot chat.
+    pub fn chat_template(&self) -> Result<&ChatTemplate, &TemplateError> {
+        self.template.as_ref()
     }
 
     /// What is going on, as of the last step.
@@ -159,7 +159,7 @@ impl Engine {
     pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
         let ids = match prompt {
             Prompt::Messages { messages, tools } => self.chat_ids(&messages, tools)?,
-            Prompt::Text(text) => self.tokenizer.encode_prompt(&text)?,
+            Prompt::Text(text) => self.tokenizer.encode_prompt(&PromptText::new(text))?,
             Prompt::Tokens(ids) => ids,
         };
         self.check_ids(&ids)?;
@@ -172,14 +172,16 @@ impl Engine {
         tools: Option<serde_json::Value>,
     ) -> Result<Vec<u32>, EngineError> {
         let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
-        let text = match self.template.render(messages, &options) {
+        let template = self.template.as_ref().map_err(TemplateError::clone)?;
+        let prompt = |messages: &[ChatMessage]| template.prompt(messages, &options, &self.tokenizer);
+        let prompt = match prompt(messages) {
             // Some templates know no system role: its words then open the first turn.
             Err(error) if messages.first().is_some_and(|m| m.role == "system") => {
-                self.template.render(&without_system_role(messages), &options).map_err(|_| error)?
+                prompt(&without_system_role(messages)).map_err(|_| error)?
             }
-            rendered => rendered?,
+            prompt => prompt?,
         };
-        Ok(self.tokenizer.encode_prompt(&text)?)
+        Ok(self.tokenizer.encode_prompt(&prompt)?)
     }
 
     fn check_ids(&self, ids: &[u32]) -> Result<(), EngineError> {
@@ -234,7 +236,8 @@ impl Parts {
         let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
-        let (LoadedModel { model, copy }, tokenizer, template) = loading::load(&file, split.clone(), copies)?;
+        let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
+            loading::load(&file, split.clone(), copies)?;
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -250,7 +253,8 @@ impl Parts {
             threads: options.resolved_threads(),
             device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
-            has_chat_template: template.source() == TemplateSource::File,
+            template: template.as_ref().ok().map(ChatTemplate::source),
+            template_fault: template.as_ref().map_or_else(Some, ChatTemplate::fault).cloned(),
             slow_types: identity::slow_types(&file),
             fingerprint: fingerprint(&file),
         };

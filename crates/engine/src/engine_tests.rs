@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
+use lantern_gguf::{Array, GgufWriter, Value};
 use lantern_models::{ForwardBatch, KvCache, KvType, ModelConfig, ModelError};
 
 use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
-use crate::text::{ChatMessage, SamplingParams};
+use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
 #[path = "state_tests.rs"]
 mod states;
@@ -448,19 +449,9 @@ impl CausalLm for Panicking {
 
 #[test]
 fn a_template_without_a_system_role_still_hears_the_system_prompt() {
-    let mut writer = lantern_gguf::GgufWriter::copy_of(
-        &lantern_gguf::GgufFile::open(&golden("models/llama_untied-Q8_0.gguf"))
-            .expect("the golden model opens"),
-    )
-    .expect("a copy");
     let template = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}\
                     [{{ m.role }}]{{ m.content }}{% endfor %}";
-    writer.metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("no-system-role.gguf");
-    std::fs::write(&path, writer.finish()).expect("written");
-    let engine =
-        Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads");
+    let engine = with_template("llama_untied-Q8_0", template);
     let messages = |list: &[(&str, &str)]| Prompt::Messages {
         messages: list.iter().map(|(role, content)| ChatMessage::new(*role, *content)).collect(),
         tools: None,
@@ -480,4 +471,42 @@ fn a_template_without_a_system_role_still_hears_the_system_prompt() {
     assert_eq!(folded, prompt_tokens(messages(&[("user", "Be brief.\n\nHi")])));
     let refused = engine.generate(GenerateRequest::new(messages(&[("user", "Hi"), ("system", "Late")])));
     assert!(refused.is_err(), "a system message further down is not moved");
+}
+
+#[test]
+fn a_model_without_a_working_template_still_continues_text() {
+    let messages = || Prompt::Messages { messages: vec![ChatMessage::new("user", "Hi")], tools: None };
+    let replaced = with_template("qwen2-Q8_0", "{% if %}");
+    assert_eq!(replaced.info().template, Some(TemplateSource::Replaced("chatml")));
+    assert!(replaced.info().template_fault.is_some(), "the fault is told");
+    assert!(replaced.prompt_ids(messages()).is_ok(), "its family's template stands in");
+
+    let refused = changed("mistral-Q4_0", |writer| {
+        // Without one of its tokens the vocabulary shows no family.
+        let tokens = writer.metadata.strings("tokenizer.ggml.tokens").expect("a vocabulary");
+        let tokens = tokens.iter().map(|token| token.replace("<|assistant|>", "<|nobody|>")).collect();
+        writer.metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+        writer.metadata.set("tokenizer.chat_template", Value::String("{% if %}".into()));
+    });
+    assert_eq!((refused.info().template, refused.chat_template().is_err()), (None, true));
+    let error = refused.prompt_ids(messages()).expect_err("no template, no chat");
+    assert_eq!(error.code(), "template_error");
+    assert!(error.to_string().contains("line 1"), "{error}");
+    assert!(refused.prompt_ids(Prompt::Text("Hi".into())).is_ok(), "text needs no template");
+}
+
+/// A golden model whose chat template is this one.
+fn with_template(name: &str, template: &str) -> Engine {
+    changed(name, |writer| writer.metadata.set("tokenizer.chat_template", Value::String(template.into())))
+}
+
+/// A golden model after a change to its file.
+fn changed(name: &str, change: impl FnOnce(&mut GgufWriter)) -> Engine {
+    let file = GgufFile::open(&golden(&format!("models/{name}.gguf"))).expect("the golden model opens");
+    let mut writer = GgufWriter::copy_of(&file).expect("a copy");
+    change(&mut writer);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    std::fs::write(&path, writer.finish()).expect("written");
+    Engine::load(&path, EngineOptions { threads: 1, ..EngineOptions::default() }).expect("it loads")
 }

@@ -86,6 +86,22 @@ pub enum EngineError {
         /// Tokens of a window.
         context: usize,
     },
+    /// A text that becomes a vector is longer than what the model reads.
+    #[error("text {index} has {tokens} tokens, but the model reads at most {context}")]
+    TextTooLong {
+        /// Which of the texts, counted from 0.
+        index: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// Tokens of the longest text.
+        context: usize,
+    },
+    /// A text that has no tokens cannot become a vector.
+    #[error("text {index} is empty: it has no tokens")]
+    EmptyText {
+        /// Which of the texts, counted from 0.
+        index: usize,
+    },
     /// Nothing to continue.
     #[error("the prompt is empty: it has no tokens")]
     EmptyPrompt,
@@ -130,6 +146,8 @@ impl EngineError {
             Self::DeviceTooSmall { .. } => "device_too_small",
             Self::ContextOverflow { .. } => "context_overflow",
             Self::TextTooShort { .. } => "text_too_short",
+            Self::TextTooLong { .. } => "text_too_long",
+            Self::EmptyText { .. } => "empty_text",
             Self::EmptyPrompt => "empty_prompt",
             Self::UnknownToken { .. } => "unknown_token",
             Self::InvalidSampling(error) => error.code(),
@@ -162,6 +180,10 @@ impl EngineError {
             Self::TextTooShort { tokens, .. } => {
                 format!("Give a longer text, or ask for windows of at most {tokens} tokens.")
             }
+            Self::TextTooLong { context, .. } => {
+                format!("Cut the text into parts of at most {context} tokens, or choose a model that reads longer texts.")
+            }
+            Self::EmptyText { .. } => "Leave the empty text out.".into(),
             Self::EmptyPrompt => "Write something to continue.".into(),
             Self::UnknownToken { .. } => "Tokenise the text with this model's own tokenizer.".into(),
             Self::InvalidSampling(error) => error.next_step(),

@@ -2,7 +2,7 @@
 //!
 //! [`Engine::load`] maps a GGUF file and starts one thread that owns everything mutable: the sequences, the blocks
 //! of the KV cache, the schedule. [`Engine::generate`] hands it a prompt; the [`GenerationStream`] it returns
-//! brings the answer, and dropping that stream ends it. This crate knows no HTTP, no SQL, no settings and no
+//! brings the answer, and dropping that stream ends it. An [`EmbeddingModel`] turns texts into vectors instead. This crate knows no HTTP, no SQL, no settings and no
 //! conversations, and no architecture: those are `lantern-models`.
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod block_manager;
 mod block_pool;
 mod cores;
 mod device;
+mod embedding;
 mod engine;
 mod error;
 mod generation;
@@ -30,6 +31,7 @@ pub mod text;
 mod worker;
 
 pub use device::{DevicePart, DeviceUse};
+pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use identity::{quantisation, slow_types};

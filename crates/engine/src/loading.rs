@@ -10,17 +10,24 @@ use lantern_models::registry::{self, LoadedModel, PackedCopy};
 use lantern_models::{PackedCopies, Split};
 
 use crate::error::EngineError;
-use crate::text::{ChatTemplate, Tokenizer};
+use crate::text::{ChatTemplate, TemplateError, Tokenizer};
+
+/// A model with what turns text into its tokens. Without a chat template that works it can still continue text.
+pub(crate) struct Loaded {
+    pub(crate) model: LoadedModel,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) template: Result<ChatTemplate, TemplateError>,
+}
 
 /// Loads a file's model, and its tokenizer and template meanwhile on a thread of their own.
 pub(crate) fn load(
     file: &GgufFile,
     split: Split,
     copies: Option<&PackedCopies>,
-) -> Result<(LoadedModel, Tokenizer, ChatTemplate), EngineError> {
+) -> Result<Loaded, EngineError> {
     let text = || -> Result<_, EngineError> {
         let tokenizer = Tokenizer::from_gguf(file)?;
-        let template = ChatTemplate::from_gguf(file, &tokenizer)?;
+        let template = ChatTemplate::from_gguf(file, &tokenizer);
         Ok((tokenizer, template))
     };
     let (text, loaded) = thread::scope(|scope| {
@@ -29,7 +36,7 @@ pub(crate) fn load(
         (text.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), loaded)
     });
     let (tokenizer, template) = text?;
-    Ok((loaded?, tokenizer, template))
+    Ok(Loaded { model: loaded?, tokenizer, template })
 }
 
 /// The thread that writes a packed copy beside the model's first answers.

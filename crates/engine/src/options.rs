@@ -5,6 +5,7 @@ use lantern_models::{KvType, PackedCopies};
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::text::{TemplateError, TemplateSource};
 
 /// How to load a model. The defaults suit one person's computer.
 #[derive(Debug, Clone)]
@@ -116,8 +117,10 @@ pub struct EngineInfo {
     pub from_packed_copy: bool,
     /// What computes beside the CPU.
     pub device: DeviceUse,
-    /// Whether the file brings a chat template of its own.
-    pub has_chat_template: bool,
+    /// Where its chat template comes from; `None` for a model that cannot chat.
+    pub template: Option<TemplateSource>,
+    /// What is wrong with the chat template in the file, when it is not used.
+    pub template_fault: Option<TemplateError>,
     /// Types of weights for which there is no fast kernel: answers are right, but come slowly.
     pub slow_types: Vec<String>,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.

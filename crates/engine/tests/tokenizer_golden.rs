@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_engine::Tokenizer;
-use lantern_engine::text::TokenStream;
+use lantern_engine::text::{PromptText, TokenStream};
 use lantern_gguf::GgufFile;
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ fn vocabularies() -> Vec<(String, Tokenizer, Golden)> {
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    assert_eq!(paths.len(), 12, "golden vocabularies in {}", folder.display());
+    assert_eq!(paths.len(), 14, "golden vocabularies in {}", folder.display());
     let load = |path: PathBuf| {
         let golden = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let file = GgufFile::open(&path.with_extension("gguf")).unwrap();
@@ -74,6 +74,10 @@ fn a_stream_prints_the_text_token_by_token() {
     for (name, tokenizer, golden) in vocabularies() {
         let tokenizer = Arc::new(tokenizer);
         for case in golden.cases.iter().filter(|case| !case.parse_special && !case.add_special) {
+            // What a vocabulary cannot spell is a token that prints nothing.
+            if case.ids.iter().any(|&id| tokenizer.is_special(id)) {
+                continue;
+            }
             let mut stream = TokenStream::new(tokenizer.clone(), None);
             let mut text = String::new();
             for &id in &case.ids {
@@ -109,12 +113,13 @@ fn special_tokens_print_nothing_and_end_tokens_are_known() {
 #[test]
 fn a_prompt_gets_bos_once() {
     for (name, tokenizer, _) in vocabularies() {
-        let plain = tokenizer.encode_prompt("Hi").unwrap();
+        let prompt = |text: &str| tokenizer.encode_prompt(&PromptText::new(text.into())).unwrap();
+        let plain = prompt("Hi");
         match tokenizer.bos().filter(|_| tokenizer.adds_bos()) {
             Some(bos) => {
                 assert_eq!(plain[0], bos, "{name}");
                 let spelt = String::from_utf8(tokenizer.token_bytes(bos).to_vec()).unwrap() + "Hi";
-                let count = tokenizer.encode_prompt(&spelt).unwrap().iter().filter(|&&id| id == bos).count();
+                let count = prompt(&spelt).iter().filter(|&&id| id == bos).count();
                 assert_eq!(count, 1, "{name}");
             }
             None => assert_eq!(plain, tokenizer.encode("Hi", true, false).unwrap(), "{name}"),

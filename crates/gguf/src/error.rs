@@ -111,6 +111,12 @@ pub enum GgufError {
         /// Values asked for.
         values: usize,
     },
+    /// A type that nothing here writes.
+    #[error("values cannot be written as {ty}")]
+    NoQuantisation {
+        /// The block type.
+        ty: GgmlType,
+    },
     /// A type that has no dequantisation here.
     #[error("values of type {ty} cannot be read yet")]
     NoDequantisation {
@@ -136,6 +142,7 @@ impl GgufError {
             GgufError::MissingShard { .. } => "missing_shard",
             GgufError::BadShard { .. } => "bad_shard",
             GgufError::NoDequantisation { .. } => "unsupported_tensor_type",
+            GgufError::NoQuantisation { .. } => "cannot_quantize",
         }
     }
 
@@ -158,6 +165,7 @@ impl GgufError {
             GgufError::UnknownTensorType { .. } | GgufError::NoDequantisation { .. } => {
                 "Choose another quantisation of this model, such as Q4_K_M or Q8_0, or update Lantern."
             }
+            GgufError::NoQuantisation { .. } => "Choose one of Q8_0, Q6_K, Q4_K_M, F16, BF16 and F32.",
             GgufError::MissingShard { .. } => "Download the missing file, and put it beside the others.",
             GgufError::BadShard { .. } => {
                 "Download all pieces of the model again from one place, and keep their names as they are."

@@ -1,9 +1,9 @@
-//! Writes GGUF files: for tests that need a model with one thing changed, and for conversions.
+//! Writes GGUF files in memory, for tests that need a model with one thing changed; see `stream` for large files.
 
 use crate::value::{Array, Value};
 use crate::{GgufError, GgufFile, Metadata};
 
-const ALIGNMENT: usize = 32;
+pub(crate) const ALIGNMENT: usize = 32;
 
 /// A file in the making, kept in memory until [`GgufWriter::finish`].
 #[derive(Debug, Clone, Default)]
@@ -57,29 +57,53 @@ impl GgufWriter {
 
     /// The finished file, version 3.
     pub fn finish(&self) -> Vec<u8> {
-        let mut out = b"GGUF".to_vec();
-        out.extend(3u32.to_le_bytes());
-        out.extend((self.tensors.len() as u64).to_le_bytes());
-        out.extend((self.metadata.len() as u64).to_le_bytes());
-        for (key, value) in self.metadata.iter() {
-            write_string(&mut out, key);
-            out.extend(value.type_id().to_le_bytes());
-            write_value(&mut out, value);
-        }
-        let mut offset = 0usize;
-        for tensor in &self.tensors {
-            write_string(&mut out, &tensor.name);
-            out.extend((tensor.shape.len() as u32).to_le_bytes());
-            tensor.shape.iter().for_each(|n| out.extend(n.to_le_bytes()));
-            out.extend(tensor.type_id.to_le_bytes());
-            out.extend((offset as u64).to_le_bytes());
-            offset = (offset + tensor.bytes.len()).next_multiple_of(ALIGNMENT);
-        }
+        let mut out = Vec::new();
+        let lines = self.tensors.iter().map(|tensor| TensorLine {
+            name: &tensor.name,
+            shape: &tensor.shape,
+            type_id: tensor.type_id,
+            len: tensor.bytes.len() as u64,
+        });
+        write_header(&mut out, &self.metadata, lines);
         for tensor in &self.tensors {
             out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
             out.extend(&tensor.bytes);
         }
         out
+    }
+}
+
+/// What the tensor table says of a tensor.
+pub(crate) struct TensorLine<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) shape: &'a [u64],
+    pub(crate) type_id: u32,
+    pub(crate) len: u64,
+}
+
+/// Everything before the data section, which begins at the next multiple of the alignment.
+pub(crate) fn write_header<'a>(
+    out: &mut Vec<u8>,
+    metadata: &Metadata,
+    tensors: impl ExactSizeIterator<Item = TensorLine<'a>>,
+) {
+    out.extend(b"GGUF");
+    out.extend(3u32.to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend((metadata.len() as u64).to_le_bytes());
+    for (key, value) in metadata.iter() {
+        write_string(out, key);
+        out.extend(value.type_id().to_le_bytes());
+        write_value(out, value);
+    }
+    let mut offset = 0u64;
+    for tensor in tensors {
+        write_string(out, tensor.name);
+        out.extend((tensor.shape.len() as u32).to_le_bytes());
+        tensor.shape.iter().for_each(|n| out.extend(n.to_le_bytes()));
+        out.extend(tensor.type_id.to_le_bytes());
+        out.extend(offset.to_le_bytes());
+        offset = (offset + tensor.len).next_multiple_of(ALIGNMENT as u64);
     }
 }
 

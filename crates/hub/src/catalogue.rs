@@ -195,6 +195,7 @@ mod tests {
             context_length: None,
             parameters: None,
             has_chat_template: false,
+            recommended: None,
             error: None,
         };
         assert!(STARTER.is(&model("/elsewhere/smollm2-135m-instruct-q4_1.gguf", STARTER.size_bytes)));

@@ -2,7 +2,8 @@
 //!
 //! [`Hub`] lists and fetches files: it resumes after any interruption, checks hashes while writing, and leaves the file
 //! in the cache layout that every Hugging Face tool shares. [`ModelLibrary`] knows which model files are here, wherever
-//! they lie. [`catalogue`] is the short list of models Lantern recommends.
+//! they lie. [`catalogue`] is the short list of models Lantern recommends, and
+//! [`recommended_sampling`] what authors recommend for their models.
 //!
 //! Nothing here loads a model, stores settings or draws progress bars.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod library;
 mod names;
 mod options;
 mod part;
+mod recommended;
 mod remote;
 mod space;
 mod transfer;
@@ -28,4 +30,5 @@ pub use hub::{Hub, RemoteFile};
 pub use library::{ImportMode, ModelLibrary, Removed};
 pub use names::{Commit, FilePath, RepoId, Revision};
 pub use options::{HubOptions, RetryPolicy, default_cache_dir};
+pub use recommended::recommended_sampling;
 pub use space::FreeSpace;

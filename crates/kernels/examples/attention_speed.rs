@@ -77,6 +77,7 @@ fn main() {
             block_size: BLOCK,
             scale: 0.1,
             window,
+            ahead: 0,
             softcap: None,
             sinks: None,
         };

@@ -45,6 +45,8 @@ pub struct AttentionShape {
     pub scale: f32,
     /// A query sees so many positions, its own included; `None` for all.
     pub window: Option<u32>,
+    /// And so many behind its own, as far as the context goes: none in causal attention.
+    pub ahead: u32,
     /// Scores become `cap · tanh(score / cap)`.
     pub softcap: Option<f32>,
     /// One more score for each query head, which takes its share of the weights and has no value.
@@ -130,6 +132,11 @@ fn plane<T>(numbers: &[T]) -> chunk::Plane<'_, T> {
 /// The first position a query at `position` sees.
 fn first_seen(shape: &AttentionShape, position: usize) -> usize {
     shape.window.map_or(0, |window| (position + 1).saturating_sub(window as usize))
+}
+
+/// Behind the last position a query at `position` of so many sees.
+fn seen_end(shape: &AttentionShape, position: usize, context: usize) -> usize {
+    (position + 1).saturating_add(shape.ahead as usize).min(context)
 }
 
 /// Checks all lengths and gives the number of blocks.

@@ -3,6 +3,7 @@
 //! These functions are short, so a single row stays on the calling thread; only many rows are split over the pool.
 //! Each number is computed from its own row by one sequence of operations, wherever the work was cut.
 
+mod layer_norm;
 mod passes;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use crate::error::check_len;
 use crate::isa::isa;
 use crate::pool::Pool;
 use crate::share::Shared;
+pub use layer_norm::layer_norm;
 use passes::{
     Activated, Add, Gate, GateHalves, Multiply, Norm, Scale, ScaleRows, Softcap, Turn, WeightedSum,
 };
@@ -30,6 +32,8 @@ pub enum Activation {
     Silu,
     /// GELU in its tanh form: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     GeluTanh,
+    /// GELU as it was defined: `x/2 (1 + erf(x/√2))`.
+    Gelu,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
     /// `max(x, 0)²` (So et al., "Primer", 2021).

@@ -32,8 +32,8 @@ pub use attention::{
     AttentionSeq, AttentionShape, KvDims, KvSide, KvSlice, KvSliceMut, attention, load_kv, store_kv,
 };
 pub use elementwise::{
-    Activation, RopePairs, Rotation, SWIGLU_ALPHA, SWIGLU_LIMIT, activate, add, gate, gate_halves, multiply,
-    rms_norm, rms_norm_in_place, rope, scale, scale_rows, softcap, weighted_sum,
+    Activation, RopePairs, Rotation, SWIGLU_ALPHA, SWIGLU_LIMIT, activate, add, gate, gate_halves,
+    layer_norm, multiply, rms_norm, rms_norm_in_place, rope, scale, scale_rows, softcap, weighted_sum,
 };
 pub use error::KernelError;
 pub use isa::{Isa, isa};

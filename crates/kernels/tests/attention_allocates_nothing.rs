@@ -41,6 +41,7 @@ fn a_second_call_allocates_nothing() {
         block_size: 32,
         scale: 0.1,
         window: None,
+        ahead: 0,
         softcap: None,
         sinks: None,
     };

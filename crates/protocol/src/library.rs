@@ -45,8 +45,44 @@ pub struct LibraryModel {
     pub parameters: Option<u64>,
     /// Whether the file brings a chat template.
     pub has_chat_template: bool,
+    /// How its authors want tokens chosen, as far as they say.
+    pub recommended: Option<RecommendedSampling>,
     /// Why it cannot be used, when it cannot.
     pub error: Option<ErrorInfo>,
+}
+
+/// Who recommends a way of choosing tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum RecommendationSource {
+    /// The model's file.
+    File,
+    /// What its authors publish for the family.
+    Family,
+}
+
+/// How a model's authors want tokens chosen; what they don't state is `None`. The names are those of the settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub struct RecommendedSampling {
+    pub temperature: Option<f32>,
+    pub top_k: Option<u32>,
+    pub top_p: Option<f32>,
+    pub min_p: Option<f32>,
+    pub repeat_penalty: Option<f32>,
+    /// Who says so.
+    pub source: RecommendationSource,
+}
+
+impl RecommendedSampling {
+    /// Whether anything is recommended at all.
+    pub fn says_something(&self) -> bool {
+        self.top_k.is_some()
+            || [self.temperature, self.top_p, self.min_p, self.repeat_penalty].iter().any(Option::is_some)
+    }
 }
 
 /// A model Lantern recommends.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
@@ -17,7 +17,7 @@ use lantern_app::App;
 use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
 
 use crate::ApiError;
-use crate::request::ChatCompletionRequest;
+use crate::request::{ChatCompletionRequest, parse_json};
 use crate::response::{ChatCompletionChunk, Identity};
 
 /// How often a silent stream says that it is alive, so that clients do not time out while a model loads or reads.
@@ -29,7 +29,8 @@ pub(crate) async fn complete(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let request = parse(&headers, &body)?.validate(&app.settings().await?)?;
+    let request: ChatCompletionRequest = parse_json(&headers, &body, "`model` and `messages`")?;
+    let request = request.validate(&app.settings().await?)?;
     let listed = match &request.model {
         Some(name) => Some(app.listed_model(name).await?),
         None => None,
@@ -54,27 +55,6 @@ pub(crate) async fn complete(
     } else {
         collect(answer).await
     }
-}
-
-/// JSON only: a web form's `text/plain` must not pass, because browsers send it without asking first.
-fn parse(headers: &HeaderMap, body: &[u8]) -> Result<ChatCompletionRequest, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
-        return Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "json_required",
-            "The request's content type is not application/json.",
-            "Send `Content-Type: application/json`.",
-        ));
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_json",
-            format!("The request cannot be read: {error}."),
-            "Send a JSON object with `model` and `messages`.",
-        )
-    })
 }
 
 /// An answer under way. It holds its engine, so that another model can be loaded without cutting it short.

@@ -73,6 +73,8 @@ impl From<AppError> for ApiError {
         let (status, param) = match error.code.as_str() {
             "model_not_found" | "ambiguous_model" | "no_model" => (StatusCode::NOT_FOUND, Some("model")),
             "context_overflow" => (StatusCode::BAD_REQUEST, Some("messages")),
+            "no_embedding_model" | "embedding_model" => (StatusCode::BAD_REQUEST, Some("model")),
+            "text_too_long" | "empty_text" | "unknown_token" => (StatusCode::BAD_REQUEST, Some("input")),
             "template_error" | "invalid_sampling" | "invalid_prompt" | "empty_prompt" => {
                 (StatusCode::BAD_REQUEST, None)
             }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod chat;
+mod embeddings;
 mod endpoint;
 mod error;
 mod guard;
@@ -14,6 +15,7 @@ mod models;
 mod request;
 mod response;
 
+pub use embeddings::EmbeddingsRequest;
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ServerError};
 pub use listen::{ServeOptions, ServerHandle, serve};

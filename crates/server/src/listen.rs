@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::guard::{self, Guard};
-use crate::{ApiError, ServerError, chat, models};
+use crate::{ApiError, ServerError, chat, embeddings, models};
 
 /// Bytes a request may have: a context of a million tokens as text, with room to spare.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -119,6 +119,7 @@ fn router(app: App, guard: Guard) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/embeddings", post(embeddings::create))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -135,7 +136,7 @@ async fn unknown_path() -> ApiError {
         StatusCode::NOT_FOUND,
         "unknown_path",
         "There is nothing at this path.",
-        "Use /v1/models, /v1/chat/completions or /health.",
+        "Use /v1/models, /v1/chat/completions, /v1/embeddings or /health.",
     )
 }
 

@@ -6,12 +6,39 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::{HeaderMap, StatusCode, header};
 use lantern_engine::{ChatMessage, SamplingParams};
 use lantern_protocol::Settings;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ApiError;
+
+/// A request's body, which is JSON only: a web form's `text/plain` must not pass, because browsers send it without asking first.
+pub(crate) fn parse_json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+    fields: &str,
+) -> Result<T, ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "json_required",
+            "The request's content type is not application/json.",
+            "Send `Content-Type: application/json`.",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            format!("The request cannot be read: {error}."),
+            format!("Send a JSON object with {fields}."),
+        )
+    })
+}
 
 /// The request's body. Absent sampling fields take the values of Lantern's settings.
 #[derive(Debug, Clone, Deserialize)]

@@ -23,6 +23,11 @@ pub(crate) struct AttentionParams {
     pub(crate) scale: f32,
     /// Tokens that a token sees, itself included; `None` for all before it.
     pub(crate) window: Option<u32>,
+    /// Tokens behind it that a token sees, as far as the sequence goes.
+    pub(crate) ahead: u32,
+    /// Whether sequences pass whole, in one batch: nobody looks their keys and values up later, so all layers keep them in
+    /// the first layer of the cache.
+    pub(crate) in_one_pass: bool,
     /// Squeezes scores into `±cap`.
     pub(crate) softcap: Option<f32>,
     /// Makes queries grow with their position.
@@ -38,9 +43,16 @@ impl AttentionParams {
             head_dim: sizes.head_dim,
             scale: 1.0 / (sizes.head_dim as f32).sqrt(),
             window: None,
+            ahead: 0,
+            in_one_pass: false,
             softcap: None,
             query_scale: None,
         }
+    }
+
+    /// For sequences that pass whole, in one batch. Every token sees so many behind it.
+    pub(crate) fn in_one_pass(self, ahead: u32) -> Self {
+        AttentionParams { ahead, in_one_pass: true, ..self }
     }
 
     /// As [`Self::new`] for each layer, where some have the file's window: see [`Hyper::windowed_layers`].
@@ -156,6 +168,7 @@ impl Attention {
         let width = params.n_heads * params.head_dim;
         let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
         let [q_norm, k_norm, v_norm] = [None, None, None];
+        let cache = if params.in_one_pass { 0 } else { cache };
         Ok(Attention { projections, q_norm, k_norm, v_norm, sinks: None, output, params, layer, cache })
     }
 
@@ -231,7 +244,8 @@ impl Attention {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<HostRows, ModelError> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, softcap, .. } = self.params;
+        let AttentionParams { n_heads, n_kv_heads, head_dim, scale, window, ahead, softcap, .. } =
+            self.params;
         let blocks = &batch.groups[kv.group_of(self.cache)];
         let Projected { queries: mut q, gate, own } = self.projections.forward_host(x)?;
         if let Some((mut k, mut v)) = own {
@@ -262,6 +276,7 @@ impl Attention {
             block_size: kv.block_size(),
             scale,
             window,
+            ahead,
             softcap,
             sinks: self.sinks.as_ref().map(|(sinks, _)| Arc::clone(sinks)),
         };

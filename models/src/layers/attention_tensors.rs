@@ -70,7 +70,7 @@ fn attend_rows(
     if let Some(cap) = params.softcap {
         scores = ((scores / cap as f64)?.tanh()? * cap as f64)?;
     }
-    let mask = mask(first..first + rows, seen, params.window, scores.device())?;
+    let mask = mask(first..first + rows, seen, params, scores.device())?;
     let scores = scores.reshape((n_heads, rows, seen))?.broadcast_add(&mask)?;
     let weights = match sinks {
         None => softmax(&scores)?,
@@ -89,11 +89,12 @@ fn attend_rows(
 fn mask(
     positions: Range<usize>,
     seen: usize,
-    window: Option<u32>,
+    params: &AttentionParams,
     device: &Device,
 ) -> Result<Tensor, ModelError> {
     let visible = |position: usize, token: usize| {
-        token <= position && window.is_none_or(|window| position - token < window as usize)
+        let behind = params.window.is_none_or(|window| position.saturating_sub(token) < window as usize);
+        behind && token.saturating_sub(position) <= params.ahead as usize
     };
     let rows = positions.len();
     let mut values = Vec::with_capacity(rows * seen);
@@ -120,6 +121,8 @@ mod tests {
             head_dim: 8,
             scale: 0.35,
             window: Some(6),
+            ahead: 0,
+            in_one_pass: false,
             softcap: Some(20.0),
             query_scale: None,
         };

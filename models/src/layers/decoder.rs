@@ -2,7 +2,9 @@
 //! or one more for layers with a window, and a head.
 
 use super::{Block, BlockRope, Embedding, Head, Rope};
+use crate::embedder::Encoder;
 use crate::hyper::Sizes;
+use crate::rows::Rows;
 use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Weights};
 
 /// A stack of blocks.
@@ -48,6 +50,33 @@ impl Decoder {
     pub(crate) fn with_head(self, change: impl FnOnce(Head) -> Head) -> Self {
         Decoder { head: change(self.head), ..self }
     }
+
+    /// What the blocks make of the rows that are wanted.
+    fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        batch.check(&self.config, kv)?;
+        let rope = self.rope.at(&batch.positions)?;
+        let local_rope = self.local_rope.as_ref().map(|rope| rope.at(&batch.positions)).transpose()?;
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        for block in &self.blocks {
+            let rope = match block.rope() {
+                BlockRope::Usual => Some(&rope),
+                BlockRope::Local => local_rope.as_ref(),
+                BlockRope::None => None,
+            };
+            block.forward(&mut x, rope, batch, kv)?;
+        }
+        Ok(x)
+    }
+}
+
+impl Encoder for Decoder {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn encode(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
+        self.head.normed(self.states(batch, kv)?)
+    }
 }
 
 impl CausalLm for Decoder {
@@ -61,18 +90,6 @@ impl CausalLm for Decoder {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let local_rope = self.local_rope.as_ref().map(|rope| rope.at(&batch.positions)).transpose()?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
-            let rope = match block.rope() {
-                BlockRope::Usual => Some(&rope),
-                BlockRope::Local => local_rope.as_ref(),
-                BlockRope::None => None,
-            };
-            block.forward(&mut x, rope, batch, kv)?;
-        }
-        self.head.forward(x, logits)
+        self.head.forward(self.states(batch, kv)?, logits)
     }
 }

@@ -36,13 +36,18 @@ impl Head {
         Head { softcap, ..self }
     }
 
+    /// Rows behind the final norm.
+    pub(crate) fn normed(&self, x: Rows) -> Result<Rows, ModelError> {
+        self.norm.forward(&x.on(&self.compute)?)
+    }
+
     /// Replaces `logits` by those of `x`, `[rows, vocab]`.
     pub(crate) fn forward(&self, x: Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
         if x.is_empty() {
             logits.clear();
             return Ok(());
         }
-        let normed = self.norm.forward(&x.on(&self.compute)?)?;
+        let normed = self.normed(x)?;
         self.output.forward_to(&normed, logits)?;
         if let Some(factor) = self.scale {
             match &normed {

@@ -9,7 +9,7 @@ use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, LinearShape, Pool, 
 use super::conv::Conv;
 use super::delta_net::{MAX_TAPS, softplus};
 use super::mlp::gated;
-use super::{Activation, Linear, RmsNorm};
+use super::{Activation, Factors, Linear, RmsNorm};
 use crate::hyper::{MAX_HEADS, MAX_WIDTH};
 use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
@@ -68,16 +68,10 @@ pub(crate) struct Mamba2 {
     /// Over each group of heads, without weights.
     norm: RmsNorm,
     /// Weights of the norm of all groups.
-    norm_weights: HostAndDevice,
+    norm_weights: Factors,
     output: Linear,
     params: Mamba2Params,
     layer: usize,
-}
-
-/// A vector for kernels and for candle.
-struct HostAndDevice {
-    host: Vec<f32>,
-    device: Tensor,
 }
 
 impl Mamba2 {
@@ -101,10 +95,7 @@ impl Mamba2 {
             rate: weights.values(&name("ssm_a"), &[1, heads])?,
             skip: weights.values(&name("ssm_d"), &[1, heads])?,
             norm: RmsNorm::new(vec![1.0; inner / groups], eps, device)?,
-            norm_weights: HostAndDevice {
-                device: Tensor::new(norm_weights.as_slice(), device)?,
-                host: norm_weights,
-            },
+            norm_weights: Factors::new(norm_weights, device)?,
             output: weights.linear(&name("ssm_out"), inner, hidden)?,
             params,
             layer,
@@ -134,7 +125,7 @@ impl Mamba2 {
         self.recur(x.pool(), states, &seen, [&mut times, &mut decay], &mut mixed, &mut out)?;
         lantern_kernels::gate(x.pool(), Activation::Silu, &mut gate, &out)?;
         self.norm.parts_in_place(&mut gate)?;
-        lantern_kernels::multiply(x.pool(), &mut gate, &self.norm_weights.host)?;
+        self.norm_weights.apply_host(&mut gate)?;
         self.output.forward_host(&gate)
     }
 
@@ -149,7 +140,7 @@ impl Mamba2 {
         self.recur(&Pool::new(1), states, &seen, [&mut times, &mut decay], &mut mixed, &mut out)?;
         let out = Tensor::from_vec(out, (rows, inner), x.device())?;
         let gated = gated(Activation::Silu, &all.narrow(1, 0, inner)?, &out)?;
-        let normed = self.norm.parts_of_tensor(&gated)?.broadcast_mul(&self.norm_weights.device)?;
+        let normed = self.norm_weights.apply_tensor(&self.norm.parts_of_tensor(&gated)?)?;
         self.output.forward_tensor(&normed)
     }
 

@@ -1,7 +1,7 @@
 //! The feed-forward part of a block: `down(activation(gate(x)) * up(x))` (Shazeer, 2020), or without a gate
 //! `down(activation(up(x)))`.
 
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 pub(crate) use lantern_kernels::Activation;
 use lantern_kernels::{SWIGLU_ALPHA, SWIGLU_LIMIT};
 
@@ -15,6 +15,8 @@ pub(crate) struct GatedMlp {
     down: Linear,
     inner: usize,
     activation: Activation,
+    /// See [`GatedMlp::with_sparsity`].
+    sparsity: Option<f32>,
 }
 
 /// A gate and what it multiplies.
@@ -62,7 +64,7 @@ impl GatedMlp {
     ) -> Result<Self, ModelError> {
         let gate = Gate::Fused(weights.linear(&format!("{prefix}.ffn_up"), hidden, 2 * inner)?);
         let down = weights.linear(&format!("{prefix}.ffn_down"), inner, hidden)?;
-        Ok(GatedMlp { gate, down, inner, activation })
+        Ok(GatedMlp { gate, down, inner, activation, sparsity: None })
     }
 
     fn load_named(
@@ -82,7 +84,13 @@ impl GatedMlp {
             },
             false => Gate::None(linear("ffn_up", hidden, inner)?),
         };
-        Ok(GatedMlp { gate, down: linear("ffn_down", inner, hidden)?, inner, activation })
+        Ok(GatedMlp { gate, down: linear("ffn_down", inner, hidden)?, inner, activation, sparsity: None })
+    }
+
+    /// A gate becomes how far it lies above the mean of its row plus so many standard deviations, and at least 0, before
+    /// its activation.
+    pub(crate) fn with_sparsity(self, deviations: Option<f32>) -> Self {
+        GatedMlp { sparsity: deviations, ..self }
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`.
@@ -97,6 +105,9 @@ impl GatedMlp {
         let inner = match &self.gate {
             Gate::Separate { gate, up } => {
                 let [mut gate, up] = Linear::forward_each([gate, up], x)?;
+                if let Some(deviations) = self.sparsity {
+                    gate.chunks_exact_mut(self.inner).for_each(|row| only_large(row, deviations));
+                }
                 lantern_kernels::gate(x.pool(), self.activation, &mut gate, &up)?;
                 gate
             }
@@ -116,7 +127,13 @@ impl GatedMlp {
 
     fn forward_tensor(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let (gate, up) = match &self.gate {
-            Gate::Separate { gate, up } => (gate.forward_tensor(x)?, up.forward_tensor(x)?),
+            Gate::Separate { gate, up } => {
+                let mut gate = gate.forward_tensor(x)?;
+                if let Some(deviations) = self.sparsity {
+                    gate = only_large_of_tensor(&gate, deviations)?;
+                }
+                (gate, up.forward_tensor(x)?)
+            }
             Gate::Fused(both) => halves(&both.forward_tensor(x)?, self.inner)?,
             Gate::None(up) => {
                 let inner = up.forward_tensor(x)?;
@@ -128,9 +145,24 @@ impl GatedMlp {
     }
 }
 
+/// Numbers become how far they lie above their mean plus so many standard deviations, and at least 0.
+fn only_large(row: &mut [f32], deviations: f32) {
+    let mean = row.iter().sum::<f32>() / row.len() as f32;
+    let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / row.len() as f32;
+    let least = mean + deviations * variance.sqrt();
+    row.iter_mut().for_each(|x| *x = (*x - least).max(0.0));
+}
+
+/// As [`only_large`], for the rows of a tensor.
+fn only_large_of_tensor(x: &Tensor, deviations: f32) -> Result<Tensor, ModelError> {
+    let apart = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let deviation = apart.sqr()?.mean_keepdim(D::Minus1)?.sqrt()?;
+    Ok(apart.broadcast_sub(&(deviation * f64::from(deviations))?)?.relu()?)
+}
+
 /// Whether networks with this activation have gates.
 pub(super) fn has_gates(activation: Activation) -> bool {
-    activation != Activation::ReluSquared
+    !matches!(activation, Activation::Gelu | Activation::ReluSquared)
 }
 
 /// The two halves of rows of `2 * width` numbers, on a device.
@@ -143,6 +175,7 @@ pub(super) fn gated(activation: Activation, gate: &Tensor, up: &Tensor) -> Resul
     Ok(match activation {
         Activation::Silu => (gate.silu()? * up)?,
         Activation::GeluTanh => (gate.gelu()? * up)?,
+        Activation::Gelu => (gate.gelu_erf()? * up)?,
         Activation::ReluSquared => (gate.relu()?.sqr()? * up)?,
         Activation::Sigmoid => ((gate.neg()?.exp()? + 1.0)?.recip()? * up)?,
         Activation::ClampedSwiglu => {

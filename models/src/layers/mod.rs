@@ -1,6 +1,7 @@
 //! The parts that families are built from. A part knows how to compute on a CPU (kernels over slices) and on any other
 //! device (candle operations), and nothing of any particular architecture.
 
+mod altup;
 mod attention;
 mod attention_tensors;
 mod block;
@@ -11,8 +12,10 @@ mod dispatch;
 mod embedding;
 mod expert_matrices;
 mod experts;
+mod factors;
 mod gated_conv;
 mod head;
+mod layer_norm;
 mod linear;
 mod mamba2;
 mod mlp;
@@ -26,6 +29,7 @@ mod router;
 mod routing;
 mod shared_expert;
 
+pub(crate) use altup::{AltUp, AltUpParams, Streams};
 pub(crate) use attention::{Attention, AttentionParams, Values};
 pub(crate) use attention_tensors::SCORES;
 pub(crate) use block::{Block, BlockNorms, BlockRope, Mixer, Network, Part};
@@ -35,8 +39,10 @@ pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
 pub(crate) use expert_matrices::ExpertMatrices;
 pub(crate) use experts::{ExpertParams, Experts};
+pub(crate) use factors::Factors;
 pub(crate) use gated_conv::GatedConv;
 pub(crate) use head::Head;
+pub(crate) use layer_norm::LayerNorm;
 pub(crate) use linear::{DEVICE_ROWS, Linear, candle_type};
 pub(crate) use mamba2::{Mamba2, Mamba2Params};
 pub(crate) use mlp::{Activation, GatedMlp};

@@ -17,6 +17,7 @@ export type { Message } from './types/Message';
 export type { MessageStatus } from './types/MessageStatus';
 export type { ModelSource } from './types/ModelSource';
 export type { ModelState } from './types/ModelState';
+export type { RecommendedSampling } from './types/RecommendedSampling';
 export type { SamplingSettings } from './types/SamplingSettings';
 export type { SendMessage } from './types/SendMessage';
 export type { Settings } from './types/Settings';

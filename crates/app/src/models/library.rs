@@ -83,6 +83,9 @@ impl App {
 
     /// The model a name means.
     pub(crate) async fn find_model(&self, name: &str) -> Result<LibraryModel, AppError> {
+        if let Some(folder) = super::model_folder(name) {
+            return self.model_of_folder(name, folder).await;
+        }
         let name = name.to_owned();
         self.with_library(move |library| library.find(&name)).await
     }

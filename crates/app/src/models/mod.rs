@@ -1,6 +1,8 @@
 //! Models on disk, on their way, and in memory.
 
 mod downloads;
+mod embedder;
+mod folders;
 mod library;
 mod slot;
 
@@ -12,6 +14,8 @@ use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
 
+pub use embedder::Texts;
+pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
 /// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.
@@ -26,6 +30,7 @@ pub(crate) struct Models {
     hub: Hub,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
+    embedder: embedder::EmbedderSlot,
     layers: DeviceLayers,
     followed: downloads::Followed,
     packed: PackedCopies,
@@ -51,6 +56,7 @@ impl Models {
             hub,
             library: Arc::new(library),
             slot: slot::Slot::default(),
+            embedder: embedder::EmbedderSlot::default(),
             layers,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use lantern_engine::{Engine, EngineOptions, PackedCopies};
+use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
@@ -213,12 +213,33 @@ impl App {
         let state = slot.enter(key, &model, &result);
         self.emit(AppEvent::ModelChanged { model: state });
         match &result {
-            Ok(loaded) => self.tell_reduced_context(loaded),
+            Ok(loaded) => {
+                self.tell_reduced_context(loaded);
+                self.tell_template(loaded);
+            }
             Err(error) => {
                 tracing::warn!(code = error.code, model = model.id, "a model was not loaded: {error}")
             }
         }
         result
+    }
+
+    /// Neither is a chat template other than the file's, when the file's does not work.
+    fn tell_template(&self, loaded: &LoadedModel) {
+        let info = loaded.engine.info();
+        let Some(fault) = &info.template_fault else { return };
+        let instead = match info.template {
+            Some(TemplateSource::Replaced(name)) => format!("Lantern's “{name}” is used instead."),
+            Some(_) => "It would be for conversations with tools.".to_owned(),
+            None => "This model can continue text, but not chat.".to_owned(),
+        };
+        self.emit(AppEvent::Notice {
+            notice: ErrorInfo {
+                code: fault.code().into(),
+                message: format!("{}: {fault}. {instead}", loaded.id),
+                next_step: fault.next_step(),
+            },
+        });
     }
 
     /// A context smaller than wanted is never silent.

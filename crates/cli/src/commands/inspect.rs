@@ -7,9 +7,9 @@ use lantern_engine::{
     ChatTemplate, Engine, EngineError, EngineOptions, TemplateSource, Tokenizer, available_bytes,
 };
 use lantern_gguf::{GgufFile, Value};
-use lantern_hub::human_bytes;
-use lantern_models::{Device, KvType, LoadOptions, ModelConfig, registry};
-use lantern_protocol::ErrorInfo;
+use lantern_hub::{human_bytes, recommended_sampling};
+use lantern_models::{Device, KvType, LoadOptions, ModelConfig, ignored_keys, registry};
+use lantern_protocol::{ErrorInfo, RecommendationSource, RecommendedSampling};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -47,6 +47,10 @@ struct Report {
     tokenizer: Option<TokenizerReport>,
     template: Option<TemplateReport>,
     memory: Option<Memory>,
+    /// How its authors want tokens chosen.
+    recommended: Option<RecommendedSampling>,
+    /// Hyper-parameters that say nothing about the computation, and that no family reads.
+    ignored_keys: Vec<String>,
     /// What keeps the model from running, or may make it run wrong.
     problems: Vec<ErrorInfo>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +109,10 @@ struct Memory {
 
 pub fn run(args: Args) -> Result<(), CliError> {
     // A model that cannot be used is worth looking into as well, so its error is no reason to stop here.
-    let path = PathBuf::from(place::library()?.find(&args.model)?.path);
+    let path = match lantern_app::model_folder(&args.model) {
+        Some(_) => place::model_path(&args.model)?,
+        None => PathBuf::from(place::library()?.find(&args.model)?.path),
+    };
     let report = inspect(&path, &args)?;
     if args.json { output::json(&report) } else { print(&report) }
 }
@@ -125,7 +132,9 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
     let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| keep(error.into())).ok();
     let template = tokenizer.as_ref().and_then(|tokenizer| {
-        ChatTemplate::from_gguf(&file, tokenizer).map_err(|error| keep(error.into())).ok()
+        let template = ChatTemplate::from_gguf(&file, tokenizer).map_err(|error| keep(error.into())).ok()?;
+        template.fault().cloned().into_iter().for_each(|fault| keep(fault.into()));
+        Some(template)
     });
     let options = EngineOptions { context_length: args.context, ..EngineOptions::default() };
     let memory = match shape.as_ref().map(|_| Engine::plan(path, &options)) {
@@ -166,6 +175,8 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
             available_bytes: available_bytes(),
             gpu: plan.device.map(|part| part.to_string()),
         }),
+        recommended: recommended_sampling(file.metadata()),
+        ignored_keys: ignored_keys(&file),
         problems,
         metadata: args.metadata.then(|| metadata(&file)),
     })
@@ -287,6 +298,9 @@ fn print(report: &Report) -> Result<(), CliError> {
                     format!("from the file, {} characters", template.characters.unwrap_or(0))
                 }
                 TemplateSource::BuiltIn(name) => format!("the file has none; Lantern's “{name}” is used"),
+                TemplateSource::Replaced(name) => {
+                    format!("the file's does not work; Lantern's “{name}” is used")
+                }
             },
         ));
     }
@@ -305,6 +319,12 @@ fn print(report: &Report) -> Result<(), CliError> {
         ));
         rows.extend(memory.gpu.iter().map(|gpu| row("GPU", gpu.clone())));
     }
+    if let Some(recommended) = &report.recommended {
+        rows.push(row("recommended", told(recommended)));
+    }
+    if !report.ignored_keys.is_empty() {
+        rows.push(row("ignored keys", report.ignored_keys.join(", ")));
+    }
     rows.push(row(
         "problems",
         if report.problems.is_empty() { "none".into() } else { report.problems.len().to_string() },
@@ -319,6 +339,24 @@ fn print(report: &Report) -> Result<(), CliError> {
         rows.push(row("", format!("{key} = {}", value.escape_debug())));
     }
     output::table(&rows)
+}
+
+/// `temperature 1, top-k 64, by its authors`.
+fn told(recommended: &RecommendedSampling) -> String {
+    let RecommendedSampling { temperature, top_k, top_p, min_p, repeat_penalty, source } = recommended;
+    let float = |name: &str, value: &Option<f32>| value.map(|value| format!("{name} {value}"));
+    let values = [
+        float("temperature", temperature),
+        top_k.map(|top_k| format!("top-k {top_k}")),
+        float("top-p", top_p),
+        float("min-p", min_p),
+        float("repeat penalty", repeat_penalty),
+    ];
+    let by = match source {
+        RecommendationSource::File => "says the file",
+        RecommendationSource::Family => "say its authors",
+    };
+    format!("{}, {by}", values.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// 134515008 → `134.5 million`.

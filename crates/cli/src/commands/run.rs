@@ -70,6 +70,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     place::note_slow_types(loaded.engine.info());
+    place::note_template(loaded.engine.info());
     let system = match args.system {
         Some(system) => system,
         None => app.settings().await?.system_prompt,

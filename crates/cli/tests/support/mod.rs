@@ -69,8 +69,12 @@ impl Home {
     /// With this text on standard input.
     pub fn pipe(&self, args: &[&str], input: &str) -> Done {
         let mut child = self.command(Self::program()).args(args).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        done(child.wait_with_output().unwrap())
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            // Beside the reading, because a program that answers line by line waits until its answers are read.
+            scope.spawn(move || stdin.write_all(input.as_bytes()).unwrap());
+            done(child.wait_with_output().unwrap())
+        })
     }
 
     pub fn spawn(&self, args: &[&str]) -> Child {

@@ -4,12 +4,14 @@
 //! scheduler and no tensors: logits arrive as a plain slice.
 
 pub mod chat_template;
+pub mod prompt_text;
 pub mod sampler;
 pub mod stop_matcher;
 pub mod token_stream;
 pub mod tokenizer;
 
 pub use chat_template::{ChatMessage, ChatTemplate, TemplateError, TemplateOptions, TemplateSource};
+pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
 pub use stop_matcher::StopMatcher;
 pub use token_stream::TokenStream;

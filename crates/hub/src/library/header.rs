@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lantern_gguf::{GgufError, GgufFile};
-use lantern_protocol::{ErrorInfo, LibraryModel};
+use lantern_protocol::{ErrorInfo, LibraryModel, RecommendedSampling};
 
 use super::scan::Found;
 use super::shards::{ModelStamp, shard_name};
-use crate::HubError;
+use crate::{HubError, recommended_sampling};
 
 /// Headers by path, each valid for one size and time of change.
 #[derive(Default)]
@@ -24,6 +24,7 @@ struct Header {
     context_length: Option<u32>,
     parameters: Option<u64>,
     has_chat_template: bool,
+    recommended: Option<RecommendedSampling>,
     error: Option<ErrorInfo>,
 }
 
@@ -43,6 +44,7 @@ impl Headers {
             context_length: header.context_length,
             parameters: header.parameters,
             has_chat_template: header.has_chat_template,
+            recommended: header.recommended,
             error: header.error,
         }
     }
@@ -83,6 +85,7 @@ fn failed(path: &Path, error: GgufError) -> Header {
         context_length: None,
         parameters: None,
         has_chat_template: false,
+        recommended: None,
         error: Some(error.info()),
     }
 }
@@ -100,6 +103,7 @@ fn read(file: &GgufFile) -> Header {
             file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
         ),
         has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
+        recommended: recommended_sampling(metadata),
         error: None,
         architecture,
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{AttentionSeq, AttentionShape, CHUNK, first_seen};
+use super::{AttentionSeq, AttentionShape, CHUNK, first_seen, seen_end};
 
 /// Queries that share one pass over their keys, about: their scores and sums are to stay in a core's cache.
 const QUERIES_PER_TILE: usize = 48;
@@ -68,8 +68,9 @@ impl Plan {
             for start in (0..seq.rows).step_by(per_tile).rev() {
                 let rows = start..seq.rows.min(start + per_tile);
                 let before = seq.context - seq.rows;
+                let (first, last) = (before + rows.start, before + rows.end - 1);
                 let chunks =
-                    first_seen(shape, before + rows.start) / CHUNK..(before + rows.end).div_ceil(CHUNK);
+                    first_seen(shape, first) / CHUNK..seen_end(shape, last, seq.context).div_ceil(CHUNK);
                 let per_task = chunks.len();
                 let (seq, first) = (*seq, 0);
                 self.tiles.push(Tile {

@@ -122,7 +122,8 @@ impl Case {
         let slot = |t: usize| {
             self.block_tables[seq.first_block + t / block_size] * block_size as u32 + (t % block_size) as u32
         };
-        let slots: Vec<u32> = (from..=position).map(slot).collect();
+        let to = (position + self.shape.ahead as usize).min(seq.context - 1);
+        let slots: Vec<u32> = (from..=to).map(slot).collect();
         let read = |side, from: &Stored| {
             let mut numbers = Vec::new();
             load_kv(&dims(&self.shape), side, from.slice(), &slots, &mut numbers).unwrap();
@@ -158,7 +159,7 @@ fn dims(shape: &AttentionShape) -> KvDims {
 fn shape(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = 1.0 / (head_dim as f32).sqrt();
     let (window, softcap, sinks) = (None, None, None);
-    AttentionShape { n_heads, n_kv_heads, head_dim, block_size: 16, scale, window, softcap, sinks }
+    AttentionShape { n_heads, n_kv_heads, head_dim, block_size: 16, scale, window, ahead: 0, softcap, sinks }
 }
 
 fn cases(rng: &mut StdRng) -> Vec<Case> {
@@ -210,9 +211,18 @@ fn random(kind: Kind, rng: &mut StdRng) -> Case {
     Case::new(shape, kind, &seqs, rng)
 }
 
+/// Queries that see what follows them.
+fn looking_ahead(rng: &mut StdRng) -> Vec<Case> {
+    let all = AttentionShape { ahead: u32::MAX, ..shape(6, 3, 64) };
+    let both_ways = AttentionShape { window: Some(9), ahead: 8, ..shape(4, 4, 32) };
+    let seqs = [(300, 300), (1, 1), (17, 17), (3, 140)];
+    [all, both_ways].map(|shape| Case::new(shape, Kind::F32, &seqs, rng)).into()
+}
+
 #[test]
 fn close_to_the_exact_result() {
-    for case in cases(&mut StdRng::seed_from_u64(8)) {
+    let mut rng = StdRng::seed_from_u64(8);
+    for case in cases(&mut rng).into_iter().chain(looking_ahead(&mut rng)) {
         let row = case.shape.n_heads * case.shape.head_dim;
         for isa in Isa::available() {
             let got = case.run(isa, 2);

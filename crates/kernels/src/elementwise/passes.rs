@@ -1,7 +1,7 @@
 //! The passes over slices, written once against [`Lanes`]. Lengths were checked by the caller.
 
 use super::{Activation, RopePairs, SWIGLU_ALPHA, SWIGLU_LIMIT};
-use crate::exp::{exp, tanh};
+use crate::exp::{erf, exp, tanh};
 use crate::isa::Isa;
 use crate::lanes::{Lanes, Plain, Vector};
 
@@ -127,6 +127,7 @@ impl Pass for Gate<'_> {
             match self.activation {
                 Activation::Silu => each_gate::<L, Silu>(self.gate, self.up),
                 Activation::GeluTanh => each_gate::<L, GeluTanh>(self.gate, self.up),
+                Activation::Gelu => each_gate::<L, Gelu>(self.gate, self.up),
                 Activation::Sigmoid => each_gate::<L, Sigmoid>(self.gate, self.up),
                 Activation::ReluSquared => each_gate::<L, ReluSquared>(self.gate, self.up),
                 Activation::ClampedSwiglu => each_gate::<L, ClampedSwiglu>(self.gate, self.up),
@@ -149,6 +150,7 @@ impl Pass for Activated<'_> {
             match self.activation {
                 Activation::Silu => each::<L, Silu>(self.x),
                 Activation::GeluTanh => each::<L, GeluTanh>(self.x),
+                Activation::Gelu => each::<L, Gelu>(self.x),
                 Activation::Sigmoid => each::<L, Sigmoid>(self.x),
                 Activation::ReluSquared => each::<L, ReluSquared>(self.x),
                 Activation::ClampedSwiglu => each::<L, ClampedSwiglu>(self.x),
@@ -214,6 +216,7 @@ trait Gating {
 
 struct Silu;
 struct GeluTanh;
+struct Gelu;
 struct Sigmoid;
 struct ReluSquared;
 struct ClampedSwiglu;
@@ -235,6 +238,17 @@ impl Gating for GeluTanh {
         unsafe {
             let inner = gate.mul(gate).mul(gate).mul_add(L::splat(0.044_715), gate);
             gate.div(L::splat(1.0).add(exp(inner.mul(L::splat(-TWICE_SQRT_2_OVER_PI))))).mul(up)
+        }
+    }
+}
+
+impl Gating for Gelu {
+    #[inline(always)]
+    unsafe fn pass<L: Lanes>(gate: L, up: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let share = erf(gate.mul(L::splat(std::f32::consts::FRAC_1_SQRT_2))).add(L::splat(1.0));
+            gate.mul(L::splat(0.5)).mul(share).mul(up)
         }
     }
 }
@@ -324,7 +338,7 @@ impl Pass for Norm<'_> {
 
 /// The sum of squares, in sixteen lanes that are added at the end.
 #[inline(always)]
-unsafe fn sum_of_squares<L: Lanes>(row: &[f32]) -> f32 {
+pub(super) unsafe fn sum_of_squares<L: Lanes>(row: &[f32]) -> f32 {
     let (chunks, rest) = row.as_chunks::<16>();
     // SAFETY: the caller's promise.
     unsafe {

@@ -28,14 +28,28 @@ fn check(x: &[f32], expected: &[f64], tolerance: f64, pass: impl Fn(Isa, &mut [f
     }
 }
 
-const ACTIVATIONS: [Activation; 5] = [
+const ACTIVATIONS: [Activation; 6] = [
     Activation::Silu,
     Activation::GeluTanh,
+    Activation::Gelu,
     Activation::Sigmoid,
     Activation::ReluSquared,
     Activation::ClampedSwiglu,
 ];
 const LENGTHS: [usize; 7] = [1, 7, 8, 16, 31, 64, 100];
+
+/// By its series, and 1 where that is all there is.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let mut term = x;
+    let sum = (1..200).fold(x, |sum, n| {
+        term *= -x * x / f64::from(n);
+        sum + term / f64::from(2 * n + 1)
+    });
+    2.0 / std::f64::consts::PI.sqrt() * sum
+}
 
 #[test]
 fn gates_follow_their_definitions() {
@@ -51,6 +65,7 @@ fn gates_follow_their_definitions() {
                     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
                     0.5 * x * (1.0 + inner.tanh()) * u
                 }
+                Activation::Gelu => 0.5 * x * (1.0 + erf(x / 2f64.sqrt())) * u,
                 Activation::ClampedSwiglu => {
                     let (x, u) = (x.min(7.0), u.clamp(-7.0, 7.0));
                     x / (1.0 + (-1.702 * x).exp()) * (u + 1.0)
@@ -121,6 +136,27 @@ fn norms_follow_their_definition() {
 }
 
 #[test]
+fn layer_norms_follow_their_definition() {
+    for width in LENGTHS {
+        let (x, weight, bias) = (numbers(3 * width, 14), numbers(width, 15), numbers(width, 16));
+        let mut exact = Vec::new();
+        for row in x.chunks_exact(width) {
+            let row: Vec<f64> = row.iter().map(|x| f64::from(*x) + 1.0).collect();
+            let mean = row.iter().sum::<f64>() / width as f64;
+            let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+            let scale = 1.0 / (variance + 1e-3).sqrt();
+            let weights = weight.iter().zip(&bias);
+            let normed = row.iter().zip(weights);
+            exact.extend(normed.map(|(x, (w, b))| (x - mean) * scale * f64::from(*w) + f64::from(*b)));
+        }
+        let shifted: Vec<f32> = x.iter().map(|x| x + 1.0).collect();
+        check(&shifted, &exact, 4e-6, |isa, x| {
+            run(isa, super::layer_norm::LayerNorm { x, weight: &weight, bias: &bias, eps: 1e-3 });
+        });
+    }
+}
+
+#[test]
 fn caps_sums_and_factors_follow_their_definitions() {
     for len in LENGTHS {
         let (x, y) = (numbers(2 * len, 5), numbers(len, 6));
@@ -177,6 +213,8 @@ fn parts_and_threads_change_no_bit() {
         scale(pool, &mut out, 1.7);
         softcap(pool, &mut out, 3.0);
         gate(pool, Activation::GeluTanh, &mut out, y).unwrap();
+        layer_norm(pool, &mut out, bias, &x[..width], 1e-6).unwrap();
+        activate(pool, Activation::Gelu, &mut out);
         rms_norm_in_place(pool, &mut out, &bias[..91], 1e-6).unwrap();
         let halves = x.len() / width * 5;
         let rotation = Rotation { pairs: RopePairs::Halves, half: 5, cos: &x[..halves], sin: &y[..halves] };
@@ -206,6 +244,8 @@ fn lengths_that_do_not_fit_are_refused() {
     assert!(gate(&pool, Activation::Silu, &mut x, &[0.0; 5]).is_err());
     assert!(rms_norm(&pool, &[0.0; 5], &[0.0; 3], 0.0, &mut x).is_err());
     assert!(rms_norm_in_place(&pool, &mut x, &[0.0; 4], 0.0).is_err());
+    assert!(layer_norm(&pool, &mut x, &[1.0; 4], &[0.0; 4], 0.0).is_err());
+    assert!(layer_norm(&pool, &mut x, &[1.0; 3], &[0.0; 2], 0.0).is_err());
     assert!(scale_rows(&pool, &mut x, &[2.0; 3]).is_ok());
     assert!(scale_rows(&pool, &mut x, &[2.0; 4]).is_err() && scale_rows(&pool, &mut x, &[]).is_err());
     assert!(gate_halves(&pool, Activation::Silu, &[0.0; 12], 3, &mut x).is_ok());

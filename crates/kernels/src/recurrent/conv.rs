@@ -47,7 +47,8 @@ pub fn short_conv(
         )));
     }
     let isa = isa();
-    let width = (1..=CHANNELS / 8).rev().map(|n| 8 * n).find(|&width| channels.is_multiple_of(width)).unwrap_or(8);
+    let width =
+        (1..=CHANNELS / 8).rev().map(|n| 8 * n).find(|&width| channels.is_multiple_of(width)).unwrap_or(8);
     let part = Part { first: conv.first, len: (conv.taps - 1) * width, tasks: channels / width };
     let out = Shared::new(out);
     states.for_each(pool, rows, part, |task, rows, history| {

@@ -6,6 +6,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
 use super::budget::Budget;
+use super::spelt::is_mark;
 
 /// How `json.dumps` lays a value out.
 struct Style {
@@ -179,7 +180,7 @@ fn write_string(out: &mut String, text: &str, ensure_ascii: bool) {
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
             c if c < ' ' => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c if ensure_ascii && (!c.is_ascii() || c == '\u{7f}') => {
+            c if ensure_ascii && (!c.is_ascii() || c == '\u{7f}') && !is_mark(c) => {
                 let mut units = [0; 2];
                 c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
             }

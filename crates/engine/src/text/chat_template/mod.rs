@@ -12,6 +12,7 @@ mod json;
 mod message;
 mod methods;
 mod sandbox;
+mod spelt;
 
 use lantern_gguf::{GgufFile, Metadata};
 use minijinja::Value;
@@ -20,7 +21,8 @@ use serde_json::{Map, Value as Json};
 pub use error::TemplateError;
 pub use message::ChatMessage;
 
-use super::Tokenizer;
+use super::{PromptText, Tokenizer};
+use spelt::Spelt;
 
 /// Where a template comes from, to be shown to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -30,6 +32,8 @@ pub enum TemplateSource {
     File,
     /// Lantern: the file has none. The name says which.
     BuiltIn(&'static str),
+    /// Lantern: the one in the file does not work. The name says which.
+    Replaced(&'static str),
 }
 
 /// What a render needs besides the messages.
@@ -58,12 +62,15 @@ pub struct ChatTemplate {
     /// A second template that some models have for conversations with tools.
     tool_template: Option<String>,
     source: TemplateSource,
+    /// What is wrong with a template of the file, which is therefore not used.
+    fault: Option<TemplateError>,
     bos: String,
     eos: String,
 }
 
 impl ChatTemplate {
-    /// The template of a model file, or the built-in one that fits its vocabulary.
+    /// The template of a model file; if it has none, or none that works, Lantern's for the family that its vocabulary
+    /// shows. Fails if the file's does not work and its family is not known.
     pub fn from_gguf(file: &GgufFile, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
         Self::from_metadata(file.metadata(), tokenizer)
     }
@@ -74,32 +81,37 @@ impl ChatTemplate {
             id.map(|id| String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned()).unwrap_or_default()
         };
         let text = |key| meta.opt_str(key).ok().flatten().filter(|text| !text.trim().is_empty());
-        let (template, source) = match text("tokenizer.chat_template") {
-            Some(template) => (template, TemplateSource::File),
+        let new =
+            |text, source| Self::new(text, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()));
+        let family = fallback::of_family(tokenizer);
+        let mut template = match text("tokenizer.chat_template") {
             None => {
-                let (name, template) = fallback::choose(tokenizer);
-                (template, TemplateSource::BuiltIn(name))
+                let (name, text) = family.unwrap_or(fallback::plain());
+                new(text, TemplateSource::BuiltIn(name))?
             }
+            Some(text) => match (new(text, TemplateSource::File), family) {
+                (Err(fault), Some((name, text))) => {
+                    Self { fault: Some(fault), ..new(text, TemplateSource::Replaced(name))? }
+                }
+                (template, _) => template?,
+            },
         };
-        let tools = text("tokenizer.chat_template.tool_use");
-        Self::new(template, tools, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()))
+        match text("tokenizer.chat_template.tool_use").map(sandbox::prepare) {
+            Some(Ok(text)) => template.tool_template = Some(text),
+            Some(Err(fault)) => template.fault = template.fault.or(Some(fault)),
+            None => {}
+        }
+        Ok(template)
     }
 
     /// A template with the spellings of BOS and EOS; fails if the syntax is wrong.
     pub fn from_source(template: &str, bos: &str, eos: &str) -> Result<Self, TemplateError> {
-        Self::new(template, None, TemplateSource::File, bos.to_owned(), eos.to_owned())
+        Self::new(template, TemplateSource::File, bos.to_owned(), eos.to_owned())
     }
 
-    fn new(
-        template: &str,
-        tools: Option<&str>,
-        source: TemplateSource,
-        bos: String,
-        eos: String,
-    ) -> Result<Self, TemplateError> {
+    fn new(template: &str, source: TemplateSource, bos: String, eos: String) -> Result<Self, TemplateError> {
         let template = sandbox::prepare(template)?;
-        let tool_template = tools.map(sandbox::prepare).transpose()?;
-        Ok(Self { template, tool_template, source, bos, eos })
+        Ok(Self { template, tool_template: None, source, fault: None, bos, eos })
     }
 
     /// Where the template comes from.
@@ -107,13 +119,21 @@ impl ChatTemplate {
         self.source
     }
 
-    /// The conversation as the model's prompt.
+    /// What is wrong with a template in the file that is not used for it.
+    pub fn fault(&self) -> Option<&TemplateError> {
+        self.fault.as_ref()
+    }
+
+    /// The conversation as the model's prompt, all in one text.
     pub fn render(
         &self,
         messages: &[ChatMessage],
         options: &TemplateOptions,
     ) -> Result<String, TemplateError> {
-        self.render_values(messages.iter().map(ChatMessage::to_json).collect(), options)
+        self.render_inputs(
+            &Inputs::new(messages.iter().map(ChatMessage::to_json).collect(), options),
+            options,
+        )
     }
 
     /// As [`Self::render`], from messages in the API's form, with whatever fields they have.
@@ -122,23 +142,64 @@ impl ChatTemplate {
         messages: Vec<Json>,
         options: &TemplateOptions,
     ) -> Result<String, TemplateError> {
-        self.render_values(messages.into_iter().map(message::as_templates_expect).collect(), options)
+        let messages = messages.into_iter().map(message::as_templates_expect).collect();
+        self.render_inputs(&Inputs::new(messages, options), options)
     }
 
-    fn render_values(&self, messages: Vec<Json>, options: &TemplateOptions) -> Result<String, TemplateError> {
+    /// As [`Self::render`], for the tokenizer: control tokens are those that the template writes, and no others.
+    pub fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        options: &TemplateOptions,
+        tokenizer: &Tokenizer,
+    ) -> Result<PromptText, TemplateError> {
+        let plain = Inputs::new(messages.iter().map(ChatMessage::to_json).collect(), options);
+        let Some(spelt) = Spelt::find(tokenizer, &plain) else {
+            return Ok(PromptText::new(self.render_inputs(&plain, options)?));
+        };
+        let render = |assistant_too| {
+            let mut inputs = plain.clone();
+            let left_out = spelt.mark_inputs(&mut inputs, assistant_too);
+            let text = self.render_inputs(&inputs, options)?;
+            Ok((PromptText::from_marked(&text, spelt.mark()), left_out))
+        };
+        let (without, left_out) = render(false)?;
+        if !left_out {
+            return Ok(without);
+        }
+        // Some templates look into what the assistant wrote, for the tokens around its reasoning. They must find them.
+        let (with, _) = render(true)?;
+        Ok(if with.text() == without.text() { with } else { without })
+    }
+
+    fn render_inputs(&self, inputs: &Inputs, options: &TemplateOptions) -> Result<String, TemplateError> {
         let template = match &self.tool_template {
-            Some(template) if options.tools.is_some() => template,
+            Some(template) if inputs.tools.is_some() => template,
             _ => &self.template,
         };
-        let mut variables = options.variables.clone();
+        let mut variables = inputs.variables.clone();
         for (name, token) in [("bos_token", &self.bos), ("eos_token", &self.eos)] {
             variables.insert(name.into(), Json::from(token.as_str()));
         }
-        variables.insert("messages".into(), Json::Array(messages));
-        variables.insert("tools".into(), options.tools.clone().unwrap_or(Json::Null));
+        variables.insert("messages".into(), Json::Array(inputs.messages.clone()));
+        variables.insert("tools".into(), inputs.tools.clone().unwrap_or(Json::Null));
         variables.insert("documents".into(), Json::Null);
         variables.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         sandbox::render(template, Value::from(minijinja::value::Serde(&variables)), options.now)
+    }
+}
+
+/// What people, programs and the model have written, as a template reads it.
+#[derive(Clone)]
+struct Inputs {
+    messages: Vec<Json>,
+    tools: Option<Json>,
+    variables: Map<String, Json>,
+}
+
+impl Inputs {
+    fn new(messages: Vec<Json>, options: &TemplateOptions) -> Self {
+        Self { messages, tools: options.tools.clone(), variables: options.variables.clone() }
     }
 }
 

@@ -132,20 +132,86 @@ fn built_in_templates_render_a_dialogue() {
         template.render(&messages, &TemplateOptions::default()).unwrap()
     };
     assert_eq!(
-        text(fallback::CHATML),
+        text(fallback::by_name("chatml")),
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|>\n\
          <|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n"
     );
     assert_eq!(
-        text(fallback::GEMMA),
+        text(fallback::by_name("gemma")),
         "<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\nHello<end_of_turn>\n\
          <start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n"
     );
     assert_eq!(
-        text(fallback::LLAMA3),
+        text(fallback::by_name("llama3")),
         "<bos><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n\
          Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>user\
          <|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     );
-    assert_eq!(text(fallback::PLAIN), "Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye\n\nAssistant:");
+    assert_eq!(
+        text(fallback::by_name("plain")),
+        "Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye\n\nAssistant:"
+    );
+}
+
+/// Where a family's own template is among the golden ones, Lantern's writes the same for a conversation with nothing
+/// special in it.
+#[test]
+fn built_in_templates_write_what_the_families_own_do() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/chat_templates.json");
+    let golden: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (name, family, conversation) in [
+        ("chatml", "Qwen-Qwen3-0.6B", "multi_turn_system"),
+        ("gemma4", "google-gemma-4-31B-it", "multi_turn_system"),
+        ("mistral", "mistralai-Mistral-Nemo-Instruct-2407", "multi_turn"),
+        ("phi3", "microsoft-Phi-3.5-mini-instruct", "multi_turn_system"),
+        ("deepseek", "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "ends_with_assistant"),
+    ] {
+        let is_it = |case: &&Json| case["template"] == family && case["conversation"] == conversation;
+        let case =
+            golden["cases"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("{family}"));
+        let of_family = &golden["templates"][family];
+        let token = |key: &str| of_family[key].as_str().unwrap();
+        let source = fallback::by_name(name);
+        let template = ChatTemplate::from_source(source, token("bos_token"), token("eos_token")).unwrap();
+        let conversation = &golden["conversations"][conversation];
+        let options = TemplateOptions {
+            add_generation_prompt: conversation["add_generation_prompt"].as_bool().unwrap_or(true),
+            ..TemplateOptions::default()
+        };
+        let messages = conversation["messages"].as_array().unwrap().clone();
+        let text = template.render_json(messages, &options).unwrap();
+        assert_eq!(text, case["expected"].as_str().unwrap(), "{name} beside {family}");
+    }
+}
+
+/// The metadata of a tiny golden vocabulary with a chat template put in.
+fn with_template(vocabulary: &str, template: &str) -> (Metadata, Tokenizer) {
+    let path = format!("{}/../../tests/golden/tokenizers/{vocabulary}.gguf", env!("CARGO_MANIFEST_DIR"));
+    let file = GgufFile::open(std::path::Path::new(&path)).unwrap();
+    let mut metadata = file.metadata().clone();
+    metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));
+    (metadata, Tokenizer::from_gguf(&file).unwrap())
+}
+
+#[test]
+fn a_template_that_does_not_work_is_replaced_by_its_familys() {
+    let (metadata, tokenizer) = with_template("tiny-qwen2", "{% if %}");
+    let template = ChatTemplate::from_metadata(&metadata, &tokenizer).unwrap();
+    assert_eq!(template.source(), TemplateSource::Replaced("chatml"));
+    assert!(
+        matches!(template.fault(), Some(TemplateError::Syntax { line: 1, .. })),
+        "{:?}",
+        template.fault()
+    );
+
+    let (metadata, tokenizer) = with_template("tiny-qwen2", " \n");
+    let template = ChatTemplate::from_metadata(&metadata, &tokenizer).unwrap();
+    assert_eq!((template.source(), template.fault()), (TemplateSource::BuiltIn("chatml"), None));
+
+    let (metadata, tokenizer) = with_template("tiny-unigram", "{% if %}");
+    let refused = ChatTemplate::from_metadata(&metadata, &tokenizer);
+    assert!(
+        matches!(refused, Err(TemplateError::Syntax { .. })),
+        "{refused:?} for a vocabulary of no family"
+    );
 }

@@ -54,12 +54,27 @@ impl AddedTokens {
         self.index.find(&self.texts, text.as_bytes()).map(|i| self.ids[i as usize])
     }
 
-    /// Calls `fragment` for each stretch of `text`, in order.
-    pub fn split<'t>(&self, text: &'t str, parse_special: bool, mut fragment: impl FnMut(Fragment<'t>)) {
+    /// Calls `found` with the start of every spelling of a control token in `text`, of those inside others too.
+    pub fn control_tokens(&self, text: &str, mut found: impl FnMut(usize)) {
+        for at in 0..text.len() {
+            if self.match_at(&text.as_bytes()[at..], |i, _| self.special[i]).is_some() {
+                found(at);
+            }
+        }
+    }
+
+    /// Calls `fragment` for each stretch of `text`, in order. A control token is one where `is_meant` says so of its
+    /// start and end.
+    pub fn split<'t>(
+        &self,
+        text: &'t str,
+        is_meant: impl Fn(usize, usize) -> bool,
+        mut fragment: impl FnMut(Fragment<'t>),
+    ) {
         let bytes = text.as_bytes();
         let (mut done, mut at) = (0, 0);
         while at < bytes.len() {
-            match self.match_at(&bytes[at..], parse_special) {
+            match self.match_at(&bytes[at..], |i, len| !self.special[i] || is_meant(at, at + len)) {
                 Some((id, len)) => {
                     if done < at {
                         fragment(Fragment::Text(&text[done..at]));
@@ -76,11 +91,12 @@ impl AddedTokens {
         }
     }
 
-    fn match_at(&self, rest: &[u8], parse_special: bool) -> Option<(u32, usize)> {
+    /// The longest token at the beginning of `rest` that `counts`, given its place in the table and its length.
+    fn match_at(&self, rest: &[u8], counts: impl Fn(usize, usize) -> bool) -> Option<(u32, usize)> {
         let lengths = &self.lengths[usize::from(rest[0])];
         lengths.iter().map(|&len| len as usize).filter(|&len| len <= rest.len()).find_map(|len| {
             let i = self.index.find(&self.texts, &rest[..len])? as usize;
-            (parse_special || !self.special[i]).then_some((self.ids[i], len))
+            counts(i, len).then_some((self.ids[i], len))
         })
     }
 }
@@ -99,8 +115,19 @@ mod tests {
             TokenKind::UserDefined,
         ];
         let mut out = Vec::new();
-        AddedTokens::new(&kinds, |id| words[id]).split(text, parse_special, |fragment| out.push(fragment));
+        let tokens = AddedTokens::new(&kinds, |id| words[id]);
+        tokens.split(text, |_, _| parse_special, |fragment| out.push(fragment));
         out
+    }
+
+    #[test]
+    fn spellings_inside_others_are_found() {
+        let words = ["<a>", "<a><b>", "<b>", "  "];
+        let kinds = [TokenKind::Control, TokenKind::Control, TokenKind::Control, TokenKind::UserDefined];
+        let mut found = Vec::new();
+        let tokens = AddedTokens::new(&kinds, |id| words[id]);
+        tokens.control_tokens("é<a><b>  <a", |start| found.push(start));
+        assert_eq!(found, [2, 5]);
     }
 
     #[test]

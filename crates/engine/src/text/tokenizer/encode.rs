@@ -5,6 +5,11 @@ use tokenizers::NormalizedString;
 use super::added::Fragment;
 use super::bpe::Work;
 use super::{META_SPACE, Model, Tokenizer, TokenizerError};
+use crate::text::PromptText;
+
+/// The longest text that is taken, in bytes: more than any context holds. Beyond it lie limits of the pattern engine and
+/// of 32-bit places.
+const MAX_TEXT: usize = 8 << 20;
 
 impl Tokenizer {
     /// Token ids of `text`.
@@ -22,27 +27,41 @@ impl Tokenizer {
         if add_special && self.special.add_bos {
             out.extend(self.special.bos);
         }
-        self.encode_into(text, parse_special, &mut out)?;
+        self.encode_into(text, |_, _| parse_special, &mut out)?;
         if add_special && self.special.add_eos {
             out.extend(self.special.eos);
         }
         Ok(out)
     }
 
-    /// Token ids of a whole prompt that may hold control tokens: BOS comes first where the model wants it, but not a
-    /// second time when the prompt spells it already.
-    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+    /// Token ids of a whole prompt: BOS comes first where the model wants it, but not a second time when the prompt
+    /// spells it already.
+    pub fn encode_prompt(&self, prompt: &PromptText) -> Result<Vec<u32>, TokenizerError> {
+        let text = prompt.text();
         let mut out = Vec::with_capacity(text.len() / 3 + 2);
-        self.encode_into(text, true, &mut out)?;
+        self.encode_into(text, |start, end| prompt.is_meant(start, end), &mut out)?;
         if self.special.add_bos && out.first().copied() != self.special.bos {
             out.splice(0..0, self.special.bos);
         }
         Ok(out)
     }
 
-    fn encode_into(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+    /// Calls `found` with the start of every spelling of a control token in `text`, of those inside others too.
+    pub(crate) fn control_tokens(&self, text: &str, found: impl FnMut(usize)) {
+        self.added.control_tokens(text, found);
+    }
+
+    fn encode_into(
+        &self,
+        text: &str,
+        is_meant: impl Fn(usize, usize) -> bool,
+        out: &mut Vec<u32>,
+    ) -> Result<(), TokenizerError> {
+        if text.len() > MAX_TEXT {
+            return Err(TokenizerError::TextTooLong { bytes: text.len(), limit: MAX_TEXT });
+        }
         let mut fragments = Vec::new();
-        self.added.split(text, parse_special, |fragment| fragments.push(fragment));
+        self.added.split(text, is_meant, |fragment| fragments.push(fragment));
         let mut work = Work::default();
         let mut previous = None;
         for fragment in fragments {

@@ -41,6 +41,14 @@ pub enum TokenizerError {
     /// The vocabulary can't spell every text, and has no token for what it can't.
     #[error("the vocabulary has no token for unknown text")]
     NoUnknown,
+    /// More text than any context holds.
+    #[error("the text has {bytes} bytes, and at most {limit} can be tokenised at once")]
+    TextTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest there may be.
+        limit: usize,
+    },
     /// A word-splitting pattern failed to run.
     #[error("the pre-tokenizer's pattern failed: {0}")]
     Pattern(String),
@@ -52,6 +60,7 @@ impl TokenizerError {
         match self {
             Self::Metadata(error) => error.code(),
             Self::UnknownModel(_) | Self::UnknownPreTokenizer(_) => "unknown_tokenizer",
+            Self::TextTooLong { .. } => "text_too_long",
             _ => "invalid_tokenizer",
         }
     }
@@ -63,6 +72,7 @@ impl TokenizerError {
             Self::UnknownModel(_) | Self::UnknownPreTokenizer(_) => {
                 "Look for a newer version of Lantern, or choose another model.".into()
             }
+            Self::TextTooLong { .. } => "Shorten the text, or send it in parts.".into(),
             _ => "The model file is damaged or was converted wrongly: fetch it again, or choose another conversion."
                 .into(),
         }
