@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use lantern_gguf::{GgufError, GgufFile, Metadata, Value};
 
+use crate::layers::NormKind;
 use crate::{KvLayout, ModelConfig, ModelError};
 
 /// Keys that say nothing about the computation.
@@ -48,6 +49,7 @@ pub(crate) struct Sizes {
     pub(crate) n_kv_heads: usize,
     pub(crate) head_dim: usize,
     pub(crate) norm_eps: f64,
+    pub(crate) norm_kind: NormKind,
     pub(crate) vocab: usize,
 }
 
@@ -256,11 +258,6 @@ impl<'a> Hyper<'a> {
     pub(crate) fn sizes(&self) -> Result<Sizes, ModelError> {
         let hidden = self.size("embedding_length", MAX_WIDTH)?;
         let n_heads = self.size("attention.head_count", MAX_HEADS)?;
-        let n_kv_heads = self.opt_largest("attention.head_count_kv", MAX_HEADS)?.unwrap_or(n_heads);
-        if !n_heads.is_multiple_of(n_kv_heads) {
-            let reason = format!("{n_kv_heads} does not divide the {n_heads} heads of the queries");
-            return Err(self.bad("attention.head_count_kv", reason));
-        }
         let head_dim = match self.opt_size("attention.key_length", MAX_WIDTH)? {
             Some(head_dim) => head_dim,
             None if hidden.is_multiple_of(n_heads) => hidden / n_heads,
@@ -273,6 +270,18 @@ impl<'a> Hyper<'a> {
         if value_length != head_dim {
             let reason = format!("values of {value_length} beside keys of {head_dim} are not supported");
             return Err(self.bad("attention.value_length", reason));
+        }
+        self.sizes_with_heads(head_dim)
+    }
+
+    /// As [`Self::sizes`], for families that say otherwise what is in a head.
+    pub(crate) fn sizes_with_heads(&self, head_dim: usize) -> Result<Sizes, ModelError> {
+        let hidden = self.size("embedding_length", MAX_WIDTH)?;
+        let n_heads = self.size("attention.head_count", MAX_HEADS)?;
+        let n_kv_heads = self.opt_largest("attention.head_count_kv", MAX_HEADS)?.unwrap_or(n_heads);
+        if !n_heads.is_multiple_of(n_kv_heads) {
+            let reason = format!("{n_kv_heads} does not divide the {n_heads} heads of the queries");
+            return Err(self.bad("attention.head_count_kv", reason));
         }
         let (n_blocks, n_layers) = self.blocks()?;
         // Whether a family knows experts at all is for it to say, so this does not count as reading the key.
@@ -288,6 +297,7 @@ impl<'a> Hyper<'a> {
             feed_forward,
             vocab: self.vocab_size()?,
             norm_eps: self.norm_eps()?,
+            norm_kind: NormKind::Rms,
             hidden,
             n_heads,
             n_kv_heads,

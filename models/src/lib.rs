@@ -26,6 +26,7 @@ mod split;
 mod weights;
 
 mod bert;
+mod deepseek2;
 mod ernie4_5;
 mod gemma2;
 mod gemma3;
@@ -43,6 +44,7 @@ mod nemotron_h;
 mod olmo2;
 mod olmoe;
 mod phi3;
+mod phimoe;
 mod qwen2;
 mod qwen2moe;
 mod qwen3;

@@ -8,8 +8,9 @@ use crate::embedders;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
-    ernie4_5, gemma2, gemma3, gemma3n, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama, mistral3,
-    nemotron_h, olmo2, olmoe, phi3, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe, smollm3,
+    deepseek2, ernie4_5, gemma2, gemma3, gemma3n, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama,
+    mistral3, nemotron_h, olmo2, olmoe, phi3, phimoe, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe,
+    smollm3,
 };
 
 /// How a family reads a file.
@@ -25,6 +26,7 @@ type Loaded = Result<Box<dyn CausalLm>, ModelError>;
 
 /// `general.architecture` and the family that implements it, in alphabetical order.
 const FAMILIES: &[(&str, Family)] = &[
+    ("deepseek2", deepseek2::FAMILY),
     ("ernie4_5", ernie4_5::FAMILY),
     ("ernie4_5-moe", ernie4_5::FAMILY),
     ("gemma2", gemma2::FAMILY),
@@ -46,6 +48,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("olmo2", olmo2::FAMILY),
     ("olmoe", olmoe::FAMILY),
     ("phi3", phi3::FAMILY),
+    ("phimoe", phimoe::FAMILY),
     ("qwen2", qwen2::FAMILY),
     ("qwen2moe", qwen2moe::FAMILY),
     ("qwen3", qwen3::FAMILY),

@@ -164,11 +164,29 @@ impl HostRows {
 
     /// Columns `first..first + width` of all rows.
     pub(crate) fn columns(&self, first: usize, width: usize) -> Self {
-        let mut wanted = self.room(width);
-        for (row, place) in self.chunks_exact(self.width).zip(wanted.chunks_exact_mut(width)) {
-            place.copy_from_slice(&row[first..first + width]);
+        self.parts(1, first, width)
+    }
+
+    /// Numbers `first..first + width` of each of the `count` equal parts of all rows.
+    pub(crate) fn parts(&self, count: usize, first: usize, width: usize) -> Self {
+        let mut wanted = self.room(count * width);
+        let each = self.width / count;
+        for (part, place) in self.chunks_exact(each).zip(wanted.chunks_exact_mut(width)) {
+            place.copy_from_slice(&part[first..first + width]);
         }
         wanted
+    }
+
+    /// Each of the `count` equal parts of all rows, with that of `behind` behind it.
+    pub(crate) fn joined(&self, behind: &HostRows, count: usize) -> Self {
+        let mut both = self.room(self.width + behind.width);
+        let (front, back) = (self.width / count, behind.width / count);
+        let parts = self.chunks_exact(front).zip(behind.chunks_exact(back));
+        for ((first, second), place) in parts.zip(both.chunks_exact_mut(front + back)) {
+            place[..front].copy_from_slice(first);
+            place[front..].copy_from_slice(second);
+        }
+        both
     }
 
     /// The threads that compute with them.
@@ -270,6 +288,18 @@ mod tests {
         drop(HostRows::new(&workspace, 3, 400));
         let sizes: Vec<usize> = workspace.free().iter().map(Vec::len).collect();
         assert_eq!(sizes, [200, 1200], "the largest made way for a larger one");
+    }
+
+    #[test]
+    fn parts_of_rows_are_taken_and_joined() {
+        let workspace = Arc::new(Workspace::new(1));
+        let mut x = HostRows::new(&workspace, 2, 6);
+        x.copy_from_slice(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        let (front, back) = (x.parts(2, 0, 1), x.parts(2, 1, 2));
+        assert_eq!(front[..], [0.0, 3.0, 6.0, 9.0]);
+        assert_eq!(back[..], [1.0, 2.0, 4.0, 5.0, 7.0, 8.0, 10.0, 11.0]);
+        assert_eq!(front.joined(&back, 2)[..], x[..]);
+        assert_eq!(x.columns(4, 2)[..], [4.0, 5.0, 10.0, 11.0]);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
-use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, RmsNorm};
+use crate::hyper::Sizes;
+use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, Norm, NormKind, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
 use crate::resident::Resident;
 use crate::{Compute, ModelError, Split};
@@ -153,6 +154,14 @@ impl<'a> Weights<'a> {
     /// Root-mean-square normalisation over rows of `width`, weighted by `<name>.weight`.
     pub(crate) fn rms_norm(&self, name: &str, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
         RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, eps, self.split.of(name).device())
+    }
+
+    /// A norm over whole rows, of the kind that the family has.
+    pub(crate) fn norm(&self, name: &str, sizes: &Sizes) -> Result<Norm, ModelError> {
+        Ok(match sizes.norm_kind {
+            NormKind::Rms => Norm::Rms(self.rms_norm(name, sizes.hidden, sizes.norm_eps)?),
+            NormKind::Layer => Norm::Layer(self.layer_norm(name, sizes.hidden, sizes.norm_eps)?),
+        })
     }
 
     /// Layer normalisation over rows of `width`, by `<name>.weight` and `<name>.bias`.

@@ -131,6 +131,13 @@ fn a_decode_step_allocates_nothing() {
         "gptoss-MXFP4.gguf",
         "gemma3n-F32.gguf",
         "gptoss-MXFP4.gguf",
+        "mistral3-F32.gguf",
+        "phi3-Q8_0.gguf",
+        "olmo2-Q8_0.gguf",
+        "granite-Q8_0.gguf",
+        "qwen2moe-F32.gguf",
+        "glm4moe-F32.gguf",
+        "deepseek3-F32.gguf",
     ] {
         for threads in [1, 2] {
             for count in [1, 3] {

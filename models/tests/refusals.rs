@@ -177,6 +177,24 @@ fn experts_that_cannot_be_right_are_refused() {
 }
 
 #[test]
+fn other_ways_to_choose_experts_are_checked() {
+    let name = "deepseek3-F32.gguf";
+    load_changed(name, |_, _| ()).unwrap();
+    let with = |key: &str, value: u32| with_key(name, key, Value::U32(value));
+    assert_refused(with("expert_group_count", 5), "bad_hyper_parameter", "5 groups do not divide 12 experts");
+    assert_refused(with("expert_group_used_count", 5), "bad_hyper_parameter", "1 to 4 can be right");
+    assert_refused(with("expert_gating_func", 4), "bad_hyper_parameter", "expert_gating_func");
+    assert_refused(with("expert_shared_count", u32::MAX), "bad_hyper_parameter", "expert_shared_count");
+    assert_refused(with("expert_shared_count", 2), "wrong_tensor_shape", "blk.1.ffn_gate_shexp");
+    assert_refused(with("leading_dense_block_count", 0), "missing_tensor", "blk.0.ffn_gate_exps");
+    let key = "attention.key_length_mla";
+    assert_refused(with(key, 8), "bad_hyper_parameter", key);
+    assert_refused(with("attention.kv_lora_rank", 17), "bad_hyper_parameter", "latent vectors of 17");
+    let old = load_changed(name, |writer, _| writer.remove_tensor("blk.0.attn_k_b.weight"));
+    assert_refused(old, "missing_tensor", "blk.0.attn_k_b.weight");
+}
+
+#[test]
 fn experts_need_their_biases_and_heads_their_sinks() {
     let name = "gptoss-MXFP4.gguf";
     load_changed(name, |_, _| ()).unwrap();

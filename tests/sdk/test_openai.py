@@ -1,7 +1,7 @@
 """The official OpenAI client against Lantern's endpoint.
 
 `tests/tests/sdk.rs` starts `lantern serve` with the starter model and runs this file with
-LANTERN_URL, LANTERN_KEY and LANTERN_MODEL set.
+LANTERN_URL, LANTERN_KEY, LANTERN_MODEL and LANTERN_EMBEDDER set.
 """
 
 import os
@@ -13,6 +13,7 @@ import openai
 URL = os.environ["LANTERN_URL"]
 KEY = os.environ["LANTERN_KEY"]
 MODEL = os.environ["LANTERN_MODEL"]
+EMBEDDER = os.environ["LANTERN_EMBEDDER"]
 
 
 def client(key=KEY):
@@ -54,6 +55,25 @@ class Models(unittest.TestCase):
                 model="no-such-model", messages=[{"role": "user", "content": "Hello"}]
             )
         self.assertIn("no-such-model", str(caught.exception))
+
+
+class Embeddings(unittest.TestCase):
+    def test_texts_become_vectors_of_length_one(self):
+        # The client asks for base64 unless told otherwise, and decodes it.
+        coded = client().embeddings.create(model=EMBEDDER, input=["the first text", "and another"])
+        plain = client().embeddings.create(model=EMBEDDER, input="and another", encoding_format="float")
+        self.assertEqual([item.index for item in coded.data], [0, 1])
+        vector = coded.data[1].embedding
+        self.assertAlmostEqual(sum(x * x for x in vector), 1.0, places=5)
+        self.assertEqual(len(vector), len(plain.data[0].embedding))
+        for ours, theirs in zip(vector, plain.data[0].embedding):
+            self.assertAlmostEqual(ours, theirs, places=6)
+        self.assertGreater(coded.usage.prompt_tokens, plain.usage.prompt_tokens)
+
+    def test_a_model_that_chats_makes_none(self):
+        with self.assertRaises(openai.BadRequestError) as caught:
+            client().embeddings.create(model=MODEL, input="a text")
+        self.assertEqual(caught.exception.code, "no_embedding_model")
 
 
 class Key(unittest.TestCase):

@@ -53,6 +53,8 @@ impl Case {
     }
 
     fn load(&self, split: impl Into<Split>) -> Box<dyn CausalLm> {
+        // As many tokens as the caches of these tests have room for.
+        let split = split.into().for_context(24 * BLOCK);
         registry::load_with(&self.open(), split).unwrap_or_else(|error| panic!("{}: {error}", self.label()))
     }
 

@@ -11,6 +11,9 @@ use lantern_tests::programs::{STARTER, python};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openai_client_gets_what_it_expects() {
     let home = Home::with_starter();
+    let embedder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/models/bert-F32.gguf");
+    let imported = home.command("lantern").args(["import", embedder]).output().expect("lantern starts");
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     let port = free_port();
     let mut serve = home.command("lantern");
     serve.args(["serve", "--port", &port.to_string(), "--api-key", "a-key-for-tests"]);
@@ -27,6 +30,7 @@ async fn the_openai_client_gets_what_it_expects() {
         .env("LANTERN_URL", format!("http://127.0.0.1:{port}/v1"))
         .env("LANTERN_KEY", "a-key-for-tests")
         .env("LANTERN_MODEL", STARTER)
+        .env("LANTERN_EMBEDDER", "bert-F32")
         // A proxy of the machine's would be asked for 127.0.0.1 too.
         .env("NO_PROXY", "127.0.0.1");
     let output = client.output().expect("Python starts");

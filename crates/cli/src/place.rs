@@ -27,7 +27,7 @@ pub fn model(name: &str) -> Result<LibraryModel, CliError> {
     let model = library()?.find(name).map_err(|error| with_pull_hint(error, name))?;
     match model.error {
         Some(error) => Err(error.into()),
-        None => Ok(model),
+        None => Ok(LibraryModel { path: file_of_folder(&model.path)?.unwrap_or(model.path), ..model }),
     }
 }
 
@@ -41,6 +41,11 @@ fn file_of_folder(name: &str) -> Result<Option<String>, CliError> {
     ));
     let path = lantern_app::file_of_folder(&lantern_app::data_dir()?, &folder, file_type)?;
     Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// The file of a model of the library, whatever is wrong with it.
+pub fn file_of(model: &LibraryModel) -> Result<PathBuf, CliError> {
+    Ok(PathBuf::from(file_of_folder(&model.path)?.unwrap_or_else(|| model.path.clone())))
 }
 
 /// The path of the file a name means.

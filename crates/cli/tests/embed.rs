@@ -45,3 +45,16 @@ fn models_are_told_apart() {
     let short = home.run(&["embed", "-m", &bert, "--dimensions", "5", "a text"]).good();
     assert_eq!(vectors(&short.out)[0].len(), 5);
 }
+
+#[test]
+fn inspect_says_what_vectors_a_model_makes() {
+    let home = Home::new();
+    let shown = home.run(&["inspect", &golden("gemma_embedding-F32.gguf")]).good().out;
+    assert!(shown.contains("32 numbers for each text, from the mean of all tokens"), "{shown}");
+    let no_problem = |line: &str| line.starts_with("problems") && line.ends_with("none");
+    assert!(shown.lines().any(no_problem) && !shown.contains("chat template"), "{shown}");
+    let report: Value =
+        serde_json::from_str(&home.run(&["inspect", "--json", &golden("bert_cls-F32.gguf")]).good().out)
+            .unwrap();
+    assert_eq!(report["vectors"], json!({"dimensions": 32, "pooling": "the first token"}));
+}

@@ -47,6 +47,13 @@ fn a_folder_is_a_model() {
     let report = home.run(&["inspect", &model, "--json"]).good().json();
     assert_eq!((&report["architecture"], &report["name"]), (&"qwen3".into(), &"qwen3".into()));
     assert_eq!(report["problems"], serde_json::json!([]));
+    assert_eq!(home.run(&["import", &model]).good().out, "qwen3\n");
+    assert_eq!(home.run(&["list", "--json"]).good().json()[0]["quantisation"], "BF16");
+    for model in ["qwen3", &model] {
+        let written = home.run(&["run", model, "Hello", "--max-tokens", "3", "--temp", "0"]).good();
+        assert!(!written.out.is_empty());
+    }
+    home.run(&["rm", "qwen3"]).good();
     let written = home.run(&["run", &model, "Hello", "--max-tokens", "3", "--temp", "0"]).good();
     assert!(!written.out.is_empty());
 }

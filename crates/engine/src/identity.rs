@@ -1,8 +1,10 @@
-//! What a file says about itself: its quantisation in the words people use, and which of its types are slow here.
+//! What a file says about itself: its quantisation in the words people use, which of its types are slow here, and whether
+//! its model writes answers.
 
 use std::collections::BTreeSet;
 
 use lantern_gguf::GgufFile;
+use lantern_models::registry;
 
 /// `general.file_type` in llama.cpp's numbering (`include/llama.h`, `enum llama_ftype`).
 const FILE_TYPES: &[(u32, &str)] = &[
@@ -42,6 +44,11 @@ const FILE_TYPES: &[(u32, &str)] = &[
     (39, "NVFP4"),
     (40, "Q1_0"),
 ];
+
+/// Whether models of this architecture write answers here.
+pub fn generates(architecture: &str) -> bool {
+    registry::architectures().contains(&architecture)
+}
 
 /// The mix's name as the file gives it, or else the type that most bytes of the weights have.
 pub fn quantisation(file: &GgufFile) -> String {

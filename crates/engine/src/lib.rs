@@ -34,7 +34,7 @@ pub use device::{DevicePart, DeviceUse};
 pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::Engine;
 pub use error::EngineError;
-pub use identity::{quantisation, slow_types};
+pub use identity::{generates, quantisation, slow_types};
 pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lantern_convert::ConvertError;
 use lantern_gguf::GgufError;
 use lantern_protocol::ErrorInfo;
 
@@ -167,6 +168,14 @@ pub enum HubError {
         /// What the format's reader says.
         source: Arc<GgufError>,
     },
+    /// The folder is not a model that can be converted.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the converter says.
+        source: Arc<ConvertError>,
+    },
     /// The file system refused.
     #[error("Could not {action} {}: {source}.", path.display())]
     Io {
@@ -215,6 +224,7 @@ impl HubError {
             Self::ModelNotFound { .. } => "model_not_found",
             Self::ModelAmbiguous { .. } => "model_ambiguous",
             Self::Gguf { source, .. } => source.code(),
+            Self::Folder { source, .. } => source.code(),
             Self::Io { .. } => "io_error",
             Self::Internal(_) => "internal",
         }
@@ -248,6 +258,7 @@ impl HubError {
             Self::ModelNotFound { .. } => "See `lantern list` for what is here, or fetch a model with `lantern pull`.".into(),
             Self::ModelAmbiguous { .. } => "Use the full name of one of them.".into(),
             Self::Gguf { source, .. } => source.next_step(),
+            Self::Folder { source, .. } => source.next_step(),
             Self::Io { .. } => "Check that the folder exists, is writable and has room.".into(),
             Self::Internal(_) => "Start the operation again, and report this.".into(),
         }

@@ -27,6 +27,9 @@ const AT_ONCE: usize = 2;
 /// Most files of a repository that are looked at.
 const MAX_FILES: usize = 20_000;
 
+/// The file that stands for a folder of safetensors files in a request.
+const FOLDER: &str = "config.json";
+
 /// A file in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
@@ -149,7 +152,7 @@ impl Hub {
     }
 
     /// Which file a person means by a name from the catalogue, `owner/name`, `owner/name:QUANT` or
-    /// `owner/name/file.gguf`.
+    /// `owner/name/file.gguf`. A repository without GGUF files means its folder of safetensors files.
     pub async fn resolve(&self, name: &str) -> Result<DownloadRequest, HubError> {
         let request = |repo: &str, file: String| DownloadRequest { repo: repo.into(), file, revision: None };
         if !name.contains('/') {
@@ -162,10 +165,13 @@ impl Hub {
             return Ok(request(repo, FilePath::parse(wanted)?.as_str().into()));
         }
         let files = self.files(repo, None).await?;
+        let has = |end: &str| files.iter().any(|file| file.path.ends_with(end) && !file.path.contains('/'));
+        let folder_has_weights = has(FOLDER) && has(".safetensors");
         let models: Vec<String> =
             files.into_iter().map(|file| file.path).filter(|path| is_model(path)).collect();
         match choose(&models, wanted) {
             Some(file) => Ok(request(repo, file)),
+            None if wanted.is_empty() && folder_has_weights => Ok(request(repo, FOLDER.into())),
             None => Err(HubError::NoSuchFile {
                 repo: repo.into(),
                 wanted: if wanted.is_empty() { "*.gguf".into() } else { wanted.into() },
@@ -175,7 +181,8 @@ impl Hub {
     }
 
     /// Fetches a file, or joins the download of it that is running. Returns at once. Of a split model, all pieces are
-    /// fetched whichever is named, and the first one's path is the outcome.
+    /// fetched whichever is named, and the first one's path is the outcome; with `config.json` come the other files of the
+    /// model's folder, whose path is the outcome.
     /// Files of the catalogue must have the hash that is written there.
     pub fn download(&self, request: DownloadRequest) -> Result<Download, HubError> {
         let repo = RepoId::parse(&request.repo)?;
@@ -213,8 +220,12 @@ impl Hub {
     }
 
     /// Fetches all pieces of a split model, of one commit, and gives the first one's path.
-    async fn fetch_pieces(&self, transfer: &Transfer, pieces: Vec<FilePath>) -> Result<PathBuf, HubError> {
-        let files = self.files(transfer.repo.as_str(), Some(transfer.revision.as_str())).await?;
+    async fn fetch_pieces(
+        &self,
+        transfer: &Transfer,
+        pieces: Vec<FilePath>,
+        files: &[RemoteFile],
+    ) -> Result<PathBuf, HubError> {
         let size = |piece: &FilePath| {
             let listed = files.iter().find(|file| file.path == piece.as_str());
             listed.map(|file| file.size).ok_or_else(|| HubError::NoSuchFile {
@@ -238,6 +249,19 @@ impl Hub {
             place.before += size;
         }
         first.ok_or_else(|| HubError::Internal("a model of no pieces".into()))
+    }
+
+    /// Fetches everything that a folder of safetensors files is converted from, and gives the folder's path.
+    async fn fetch_folder(&self, transfer: &Transfer) -> Result<PathBuf, HubError> {
+        let files = self.files_of(transfer).await?;
+        let wanted = files.iter().filter(|file| is_of_folder(&file.path));
+        let wanted = wanted.map(|file| FilePath::parse(&file.path)).collect::<Result<Vec<_>, _>>()?;
+        let first = self.fetch_pieces(transfer, wanted, &files).await?;
+        Ok(first.parent().map_or_else(|| first.clone(), Path::to_owned))
+    }
+
+    async fn files_of(&self, transfer: &Transfer) -> Result<Vec<RemoteFile>, HubError> {
+        self.files(transfer.repo.as_str(), Some(transfer.revision.as_str())).await
     }
 
     /// The latest state of every download since the start, the newest of each file.
@@ -273,9 +297,10 @@ async fn drive(
             let _ = before.wait_for(Option::is_some).await;
         }
         let _slot = hub.0.slots.acquire().await;
-        match pieces(&transfer.file)? {
-            None => Ok(transfer.run().await?.0),
-            Some(pieces) => hub.fetch_pieces(&transfer, pieces).await,
+        match (transfer.file.as_str(), pieces(&transfer.file)?) {
+            (FOLDER, _) => hub.fetch_folder(&transfer).await,
+            (_, Some(pieces)) => hub.fetch_pieces(&transfer, pieces, &hub.files_of(&transfer).await?).await,
+            _ => Ok(transfer.run().await?.0),
         }
     };
     let result = tokio::select! {
@@ -317,6 +342,20 @@ pub(crate) fn is_model(path: &str) -> bool {
 /// `…-00002-of-00003.gguf`.
 fn is_later_shard(name: &str) -> bool {
     ShardName::parse(name).is_some_and(|name| name.number() > 1)
+}
+
+/// Whether a file of a repository is part of a model's folder. The files of other programs' formats are not.
+fn is_of_folder(path: &str) -> bool {
+    const TEXTS: [&str; 6] = [
+        FOLDER,
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "model.safetensors.index.json",
+    ];
+    TEXTS.contains(&path)
+        || (path.starts_with("model") && path.ends_with(".safetensors") && !path.contains('/'))
 }
 
 /// All pieces of the split model that a file belongs to; `None` for a file that is a whole model.

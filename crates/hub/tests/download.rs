@@ -363,9 +363,10 @@ async fn a_repository_lists_its_files_and_one_is_chosen() {
 #[tokio::test]
 async fn all_pieces_of_a_split_model_are_one_download() {
     let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let shards = vec![content(900), content(SIZE), content(70_000)];
+    let shards = [content(900), content(SIZE), content(70_000)];
     let whole: u64 = shards.iter().map(|shard| shard.len() as u64).sum();
-    server.change(|state| state.shards = shards.clone());
+    let files = shards.iter().enumerate().map(|(i, bytes)| (shard(i, 3), bytes.clone())).collect();
+    server.change(|state| state.files = files);
     // In the second piece the connection breaks.
     server.next([Act::CutAfter(usize::MAX), Act::CutAfter(200_000)]);
     let hub = place.hub(&server);
@@ -384,10 +385,37 @@ async fn all_pieces_of_a_split_model_are_one_download() {
     hub.download(request).unwrap().wait().await.unwrap();
     assert_eq!(server.sent(), sent, "pieces that are there were fetched again");
 
-    server.change(|state| drop(state.shards.pop()));
+    server.change(|state| drop(state.files.pop()));
     let missing = DownloadRequest { file: shard(0, 3), ..self::request() };
     let error = place.hub(&server).download(missing).unwrap().wait().await.unwrap_err();
     assert_eq!(error.code(), "no_such_file");
+}
+
+#[tokio::test]
+async fn a_repository_of_safetensors_is_fetched_as_a_folder() {
+    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/llama");
+    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(golden)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .collect();
+    files.push(("onnx/model.safetensors".into(), content(10)));
+    server.change(|state| (state.files, state.has_gguf) = (files, false));
+    let hub = place.hub(&server);
+    let request = hub.resolve(REPO).await.unwrap();
+    let folder = hub.download(request).unwrap().wait().await.unwrap();
+    assert_eq!(folder, place.repo().join("snapshots").join(COMMIT));
+    assert!(!folder.join("onnx").exists() && !folder.join("expected.json").exists(), "only what is needed");
+    let library = lantern_hub::ModelLibrary::new(place.dir.path(), vec![place.dir.path().join("cache")]);
+    let [model] = library.list().try_into().expect("one model");
+    assert_eq!((model.id.as_str(), model.error), ("model-GGUF", None));
+    assert_eq!(model.architecture.as_deref(), Some("llama"));
+    assert_eq!(model.quantisation.as_deref(), Some("BF16"));
+    assert!(model.has_chat_template && model.parameters.is_some_and(|n| n > 40_000));
+    assert_eq!(library.find(folder.to_str().unwrap()).unwrap().id, "model-GGUF");
+    library.remove("model-GGUF").unwrap();
+    assert!(library.list().is_empty());
 }
 
 #[tokio::test]

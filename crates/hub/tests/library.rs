@@ -247,6 +247,28 @@ fn a_split_model_is_imported_by_any_of_its_pieces() {
 }
 
 #[test]
+fn a_folder_of_safetensors_is_a_model() {
+    let place = Place::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/qwen2");
+    let library = place.library();
+    let theirs = library.import(&golden, ImportMode::InPlace).unwrap();
+    assert_eq!((theirs.id.as_str(), theirs.source, &theirs.error), ("qwen2", ModelSource::InPlace, &None));
+    let copied = library.import(&golden, ImportMode::Copy).unwrap();
+    assert_eq!(
+        (Path::new(&copied.path), copied.source),
+        (&*place.home().join("models/qwen2"), ModelSource::Imported)
+    );
+    assert_eq!(library.import(&golden, ImportMode::Copy).unwrap().path, copied.path, "copied once");
+    assert_eq!(library.list().len(), 2);
+    library.remove(&copied.id).unwrap();
+    library.remove("qwen2").unwrap();
+    assert!(golden.join("config.json").exists() && !place.home().join("models/qwen2").exists());
+    fs::write(place.file("bad/config.json", b"{}").with_file_name("model.safetensors"), b"").unwrap();
+    let error = library.import(&place.dir.path().join("bad"), ImportMode::InPlace).unwrap_err();
+    assert_eq!(error.code(), "bad_model_folder");
+}
+
+#[test]
 fn what_is_no_gguf_is_refused_in_the_formats_words() {
     let place = Place::new();
     let text = place.file("readme.gguf", b"hello world, this is text");

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use lantern_kernels::AttentionShape;
 
 use super::attention_tensors::{self, SeqTensors};
+use super::latent::{LatentParams, LatentProjections, LatentValues};
 use super::mlp::gated;
 use super::projections::{Projected, Projections};
 use super::{Activation, Linear, QueryScale, RmsNorm, RopeTable};
@@ -95,6 +96,8 @@ pub(crate) struct Attention {
     v_norm: Option<RmsNorm>,
     /// One more score for each query head, in memory and on the block's device.
     sinks: Option<(Arc<[f32]>, Tensor)>,
+    /// Makes values of what the weights make of latent vectors.
+    latent_values: Option<LatentValues>,
     output: Linear,
     params: AttentionParams,
     layer: usize,
@@ -143,6 +146,22 @@ impl Attention {
         Self::with_projections(weights, layer, hidden, params, projections, layer)
     }
 
+    /// Attention over latent vectors, which `params` is that of. Takes what [`LatentProjections`] takes, `attn_v_b` and
+    /// `attn_output`.
+    pub(crate) fn load_latent(
+        weights: &Weights,
+        layer: usize,
+        hidden: usize,
+        params: AttentionParams,
+        latent: LatentParams,
+    ) -> Result<Self, ModelError> {
+        let projections = Box::new(LatentProjections::load(weights, layer, hidden, latent)?);
+        let width = latent.n_heads * latent.value;
+        let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
+        let attention = Self::new(Projections::Latent(projections), output, params, layer, layer);
+        Ok(Attention { latent_values: Some(LatentValues::load(weights, layer, latent)?), ..attention })
+    }
+
     /// Attention over the keys and values that another layer wrote: layer `cache` of the cache. Takes `attn_q` and
     /// `attn_output`.
     pub(crate) fn load_reader(
@@ -167,9 +186,20 @@ impl Attention {
     ) -> Result<Self, ModelError> {
         let width = params.n_heads * params.head_dim;
         let output = weights.linear(&format!("blk.{layer}.attn_output"), width, hidden)?;
+        Ok(Self::new(projections, output, params, layer, cache))
+    }
+
+    fn new(
+        projections: Projections,
+        output: Linear,
+        params: AttentionParams,
+        layer: usize,
+        cache: usize,
+    ) -> Self {
         let [q_norm, k_norm, v_norm] = [None, None, None];
         let cache = if params.in_one_pass { 0 } else { cache };
-        Ok(Attention { projections, q_norm, k_norm, v_norm, sinks: None, output, params, layer, cache })
+        let (sinks, latent_values) = (None, None);
+        Attention { projections, q_norm, k_norm, v_norm, sinks, latent_values, output, params, layer, cache }
     }
 
     /// Adds `attn_q_norm` and `attn_k_norm`, over each head, before the rotary embedding.
@@ -288,6 +318,9 @@ impl Attention {
             lantern_kernels::gate(x.pool(), Activation::Sigmoid, &mut gate, &out)?;
             out = gate;
         }
+        if let Some(values) = &self.latent_values {
+            out = values.forward_host(&out)?;
+        }
         self.output.forward_host(&out)
     }
 
@@ -332,6 +365,9 @@ impl Attention {
         let mut out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
         if let Some(gate) = gate {
             out = gated(Activation::Sigmoid, &gate, &out)?;
+        }
+        if let Some(values) = &self.latent_values {
+            out = values.forward_tensor(&out)?;
         }
         self.output.forward_tensor(&out)
     }

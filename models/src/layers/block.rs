@@ -1,6 +1,6 @@
 //! The block that most families are made of.
 
-use super::{Activation, Attention, DeltaNet, Experts, GatedConv, GatedMlp, Mamba2, RmsNorm, RopeTable};
+use super::{Activation, Attention, DeltaNet, Experts, GatedConv, GatedMlp, Mamba2, Norm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
@@ -9,12 +9,12 @@ use crate::{Compute, ForwardBatch, KvCache, ModelError, Weights};
 /// or one of the two alone.
 pub(crate) struct Block {
     compute: Compute,
-    attention_norm: Option<RmsNorm>,
+    attention_norm: Option<Norm>,
     mixer: Option<Mixer>,
-    post_attention_norm: Option<RmsNorm>,
-    network_norm: Option<RmsNorm>,
+    post_attention_norm: Option<Norm>,
+    network_norm: Option<Norm>,
     network: Option<Network>,
-    post_network_norm: Option<RmsNorm>,
+    post_network_norm: Option<Norm>,
     rope: BlockRope,
     /// Factor of what is added.
     residual_scale: Option<f32>,
@@ -125,8 +125,7 @@ impl Block {
         network: Network,
     ) -> Result<Self, ModelError> {
         let norm = |name: Option<&str>| {
-            let norm = |name| weights.rms_norm(&format!("blk.{layer}.{name}"), sizes.hidden, sizes.norm_eps);
-            name.map(norm).transpose()
+            name.map(|name| weights.norm(&format!("blk.{layer}.{name}"), sizes)).transpose()
         };
         Ok(Block {
             compute: weights.split().block(layer).clone(),
@@ -159,7 +158,7 @@ impl Block {
         sizes: &Sizes,
         part: Part,
     ) -> Result<Self, ModelError> {
-        let norm = weights.rms_norm(&format!("blk.{layer}.attn_norm"), sizes.hidden, sizes.norm_eps)?;
+        let norm = weights.norm(&format!("blk.{layer}.attn_norm"), sizes)?;
         let (mixer, network, norms) = match part {
             Part::Mixer(mixer) => (Some(mixer), None, [Some(norm), None]),
             Part::Network(network) => (None, Some(network), [None, Some(norm)]),
@@ -213,7 +212,7 @@ impl Block {
     }
 
     /// Adds what a part of the block made, behind its norm.
-    fn add(&self, x: &mut Rows, made: Rows, norm: &Option<RmsNorm>) -> Result<(), ModelError> {
+    fn add(&self, x: &mut Rows, made: Rows, norm: &Option<Norm>) -> Result<(), ModelError> {
         let mut made = match norm {
             Some(norm) => norm.forward(&made)?,
             None => made,
@@ -227,7 +226,7 @@ impl Block {
 
 /// What a part of the block makes of rows behind their norm.
 fn with_norm(
-    norm: &Option<RmsNorm>,
+    norm: &Option<Norm>,
     x: &Rows,
     part: impl FnOnce(&Rows) -> Result<Rows, ModelError>,
 ) -> Result<Rows, ModelError> {

@@ -31,7 +31,7 @@ impl Decoder {
             rope,
             local_rope: None,
             blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
-            head: Head::load(weights, sizes.hidden, sizes.vocab, sizes.norm_eps)?,
+            head: Head::of_sizes(weights, sizes)?,
             config,
         })
     }

@@ -1,25 +1,36 @@
 //! From hidden states to logits.
 
-use super::{Linear, RmsNorm};
+use super::{Linear, Norm};
+use crate::hyper::Sizes;
 use crate::rows::Rows;
 use crate::{Compute, ModelError, Weights};
 
 /// Final norm and output layer.
 pub(crate) struct Head {
     compute: Compute,
-    norm: RmsNorm,
+    norm: Norm,
     output: Linear,
     scale: Option<f32>,
     softcap: Option<f32>,
 }
 
 impl Head {
-    /// Takes `output_norm`, which LFM2's files call `token_embd_norm`, and `output`, or the embedding's matrix where the file has no `output`.
+    /// Takes `output_norm`, which LFM2's files call `token_embd_norm`, and `output`, or the embedding's matrix where the file
+    /// has no `output`.
     pub(crate) fn load(weights: &Weights, hidden: usize, vocab: usize, eps: f64) -> Result<Self, ModelError> {
-        let norm = if weights.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" };
+        let norm = weights.rms_norm(norm_name(weights), hidden, eps)?;
+        Self::with_norm(weights, hidden, vocab, Norm::Rms(norm))
+    }
+
+    /// As [`Self::load`], with the kind of norm that the family has.
+    pub(crate) fn of_sizes(weights: &Weights, sizes: &Sizes) -> Result<Self, ModelError> {
+        Self::with_norm(weights, sizes.hidden, sizes.vocab, weights.norm(norm_name(weights), sizes)?)
+    }
+
+    fn with_norm(weights: &Weights, hidden: usize, vocab: usize, norm: Norm) -> Result<Self, ModelError> {
         Ok(Head {
             compute: weights.split().head().clone(),
-            norm: weights.rms_norm(norm, hidden, eps)?,
+            norm,
             output: weights.output(vocab, hidden)?,
             scale: None,
             softcap: None,
@@ -63,4 +74,8 @@ impl Head {
         }
         Ok(())
     }
+}
+
+fn norm_name(weights: &Weights) -> &'static str {
+    if weights.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" }
 }

@@ -25,6 +25,13 @@ impl LayerNorm {
         Ok(LayerNorm { weight, bias, tensors, eps })
     }
 
+    /// Normalised rows.
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        let mut x = x.columns(0, self.weight.len())?;
+        self.apply(&mut x)?;
+        Ok(x)
+    }
+
     /// Normalises each row in place.
     pub(crate) fn apply(&self, x: &mut Rows) -> Result<(), ModelError> {
         match x {

@@ -1,9 +1,35 @@
-//! Root-mean-square normalisation (Zhang & Sennrich, 2019).
+//! Root-mean-square normalisation (Zhang & Sennrich, 2019), and the choice between it and the older layer normalisation.
 
 use candle_core::{D, Device, Tensor};
 
+use super::LayerNorm;
 use crate::ModelError;
 use crate::rows::{HostRows, Rows};
+
+/// The norms of a family's blocks and of its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// Root mean squares, as nearly all have.
+    Rms,
+    /// Layer norms.
+    Layer,
+}
+
+/// A norm over rows, of either kind.
+pub(crate) enum Norm {
+    Rms(RmsNorm),
+    Layer(LayerNorm),
+}
+
+impl Norm {
+    /// Normalised rows.
+    pub(crate) fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {
+        match self {
+            Norm::Rms(norm) => norm.forward(x),
+            Norm::Layer(norm) => norm.forward(x),
+        }
+    }
+}
 
 /// `x / sqrt(mean(x²) + eps) * weight`, over each row of the weight's width.
 pub(crate) struct RmsNorm {

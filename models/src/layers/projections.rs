@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::latent::LatentProjections;
 use super::{AttentionParams, Linear};
 use crate::rows::HostRows;
 use crate::{ModelError, Weights};
@@ -16,6 +17,8 @@ pub(crate) enum Projections {
     Gated { layers: [Linear; 3], head_dim: usize },
     /// Values are the keys, before their norm and their turn.
     ValuesFromKeys([Linear; 2]),
+    /// Queries and keys to be compared with latent vectors.
+    Latent(Box<LatentProjections>),
     /// Queries alone: the layer looks at the keys and values of another.
     QueriesAlone(Linear),
 }
@@ -85,6 +88,7 @@ impl Projections {
                 let v = k.columns(0, k.width());
                 Ok(Projected { queries, gate: None, own: Some((k, v)) })
             }
+            Projections::Latent(latent) => latent.forward_host(x),
             Projections::QueriesAlone(q) => {
                 Ok(Projected { queries: q.forward_host(x)?, gate: None, own: None })
             }
@@ -113,6 +117,7 @@ impl Projections {
                 let k = k.forward_tensor(x)?;
                 Ok(Projected { queries: q.forward_tensor(x)?, gate: None, own: Some((k.clone(), k)) })
             }
+            Projections::Latent(latent) => latent.forward_tensor(x),
             Projections::QueriesAlone(q) => {
                 Ok(Projected { queries: q.forward_tensor(x)?, gate: None, own: None })
             }

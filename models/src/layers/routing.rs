@@ -24,7 +24,14 @@ pub(crate) enum Scores {
     Softmax,
     /// `1 / (1 + e^-x)` of each.
     Sigmoid,
+    /// Experts are chosen one after the other; each counts its share of the softmax over those that are nearly as good
+    /// and not chosen yet (SparseMixer; Liu et al., 2024).
+    OneByOne,
 }
+
+/// How far behind the best an output may lie to be nearly as good, in parts of the larger of the two. Files have no key
+/// for it.
+const NEARLY: f32 = 0.02;
 
 /// Neighbouring experts that are chosen together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +55,11 @@ impl Routing {
     /// Sigmoids, those of the chosen ones made to sum to 1.
     pub(crate) const SIGMOID: Routing = Routing { scores: Scores::Sigmoid, ..Routing::SOFTMAX_OF_CHOSEN };
 
-    /// Reads the keys of families that say how they choose; `default` where they do not. A group is judged by its two
-    /// best experts (DeepSeek-AI, 2024).
+    /// One after the other.
+    pub(crate) const ONE_BY_ONE: Routing = Routing { scores: Scores::OneByOne, ..Routing::SOFTMAX_OF_ALL };
+
+    /// Reads the keys of families that say how they choose; `default` where they do not. A group is judged by its best
+    /// expert where scores are a softmax (DeepSeek V2), by its two best where they are sigmoids (DeepSeek V3).
     pub(crate) fn read(hyper: &Hyper, experts: usize, default: Routing) -> Result<Self, ModelError> {
         const FUNCTION: &str = "expert_gating_func";
         let scores = match hyper.opt_u32(FUNCTION)? {
@@ -70,7 +80,7 @@ impl Routing {
             return Err(hyper.bad("expert_group_count", reason));
         }
         let used = hyper.opt_size("expert_group_used_count", count)?.unwrap_or(count);
-        let judged_by = 2.min(experts / count);
+        let judged_by = if scores == Scores::Softmax { 1 } else { 2.min(experts / count) };
         Ok(Routing {
             scores,
             normalised: hyper.opt_bool("expert_weights_norm")?.unwrap_or(default.normalised),
@@ -96,6 +106,10 @@ impl Routing {
         let only_chosen = only_chosen && self.groups.is_none();
         dispatch.clear(used);
         for row in logits.chunks_exact_mut(experts) {
+            if self.scores == Scores::OneByOne {
+                push_one_by_one(row, used, dispatch);
+                continue;
+            }
             if !only_chosen {
                 self.score(row);
             }
@@ -127,6 +141,7 @@ impl Routing {
                 row.iter_mut().for_each(|x| *x /= sum);
             }
             Scores::Sigmoid => row.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
+            Scores::OneByOne => {}
         }
     }
 
@@ -144,6 +159,25 @@ impl Routing {
             groups.leave_best(compared, best);
         }
         push_largest(experts, compared, used);
+    }
+}
+
+/// Chooses the expert with the largest output, then the one with the largest of the others, and so on.
+fn push_one_by_one(row: &mut [f32], used: usize, dispatch: &mut Dispatch) {
+    for _ in 0..used {
+        let mut best = 0;
+        for (i, &x) in row.iter().enumerate() {
+            if x > row[best] {
+                best = i;
+            }
+        }
+        let largest = row[best];
+        let is_far = |x: f32| (largest - x) / x.abs().max(largest) > NEARLY;
+        let near = row.iter().filter(|&&x| x > f32::NEG_INFINITY && !is_far(x));
+        let sum: f32 = near.map(|x| (x - largest).exp()).sum();
+        dispatch.experts.push(best as u32);
+        dispatch.weights.push(1.0 / sum);
+        row[best] = f32::NEG_INFINITY;
     }
 }
 
@@ -222,6 +256,16 @@ mod tests {
         assert_eq!(with(groups(2, 2)), [0, 3]);
         assert_eq!(with(groups(1, 2)), [3, 2], "two good ones make a better group than one very good one");
         assert_eq!(with(groups(1, 1)), [0, 1], "unless the best one alone is asked for");
+    }
+
+    #[test]
+    fn one_after_the_other_counts_against_those_that_are_near() {
+        let logits = [2.0, 2.02, 1.0, 2.01];
+        let (experts, weights) = chosen(&Routing::ONE_BY_ONE, &logits, 2, None);
+        assert_eq!(experts, [1, 3]);
+        let share = |behind: &[f32]| 1.0 / (1.0 + behind.iter().map(|x| (-x).exp()).sum::<f32>());
+        assert_near(&weights, &[share(&[0.01, 0.02]), share(&[0.01])]);
+        assert_eq!(chosen(&Routing::ONE_BY_ONE, &[-5.0, 3.0, -9.0], 2, None), (vec![1, 0], vec![1.0, 1.0]));
     }
 
     #[test]

@@ -5,17 +5,19 @@ use lantern_models::Placement;
 
 use super::*;
 
-/// Splits of a model: none, one, half and all of its blocks on the device, with their experts and without.
+/// Splits of a model: none, one, half and all of its blocks on the device, with their experts and without; of a quantised
+/// one, whose layers are cut at the same places, half of them.
 fn splits(case: &Case) -> Vec<Placement> {
     let n = registry::config(&case.open()).expect("the golden model is supported").n_layers;
-    let layers = [0, 1, n / 2, n];
-    let mut all: Vec<Placement> = layers.iter().map(|&layers| Placement::last(n, layers)).collect();
+    let with_experts = |layers| Placement::last(n, layers);
+    let without = |layers| Placement { device_expert_layers: 0, ..Placement::last(n, layers) };
+    if !case.is_exact() {
+        return if case.has_experts() { vec![without(n / 2)] } else { vec![with_experts(n / 2)] };
+    }
+    let mut all: Vec<Placement> = [0, 1, n / 2, n].map(with_experts).to_vec();
     if case.has_experts() {
-        let some = Placement { device_expert_layers: 1, ..Placement::last(n, n) };
-        let none = layers[1..]
-            .iter()
-            .map(|&layers| Placement { device_expert_layers: 0, ..Placement::last(n, layers) });
-        all.extend(none.chain([some]));
+        all.extend([1, n / 2, n].map(without));
+        all.push(Placement { device_expert_layers: 1, ..Placement::last(n, n) });
     }
     // Blocks without the head, as where the head finds no room.
     all.push(Placement { device_head: false, ..Placement::last(n, n) });

@@ -27,6 +27,13 @@ struct Key {
 #[derive(Default)]
 pub(crate) struct EmbedderSlot(tokio::sync::Mutex<Option<(Key, Arc<EmbeddingModel>)>>);
 
+impl EmbedderSlot {
+    /// Empties it.
+    pub(super) async fn leave(&self) -> Option<Arc<EmbeddingModel>> {
+        self.0.lock().await.take().map(|(_, model)| model)
+    }
+}
+
 impl App {
     /// A vector for each text, by the model of this name (library id, file name, path or repository); loads it if need be.
     /// Gives the model's library id too.

@@ -97,7 +97,9 @@ impl App {
             return Ok(chosen);
         }
         let mut usable = self.library().await?;
-        usable.retain(|model| model.error.is_none());
+        let generates =
+            |model: &LibraryModel| model.architecture.as_deref().is_some_and(lantern_engine::generates);
+        usable.retain(|model| model.error.is_none() && generates(model));
         let starter = usable.iter().find(|model| lantern_hub::STARTER.is(model));
         starter.or(usable.first()).map(|model| model.id.clone()).ok_or_else(|| {
             AppError::new(

@@ -7,10 +7,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use lantern_convert::{FileType, is_model_folder};
 use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
+use super::folders::file_of_folder;
 use crate::{App, AppError, lock};
 
 /// A model in memory. It stays there at least as long as this handle, so hold it while a stream of it is read.
@@ -120,10 +122,11 @@ impl App {
         Ok(self.model_state().await)
     }
 
-    /// Takes the model out of memory; answers still being written keep it there until they end.
+    /// Takes the model out of memory, and the one that makes vectors; answers still being written keep it there until they
+    /// end.
     pub async fn unload_model(&self) -> Result<(), AppError> {
         let _turn = self.0.models.slot.turn.lock().await;
-        let old = self.0.models.slot.leave(ModelState::Unloaded);
+        let old = (self.0.models.slot.leave(ModelState::Unloaded), self.0.models.embedder.leave().await);
         // Frees gigabytes and waits for the engine's thread: not on a runtime thread.
         let freed = tokio::task::spawn_blocking(move || drop(old)).await;
         self.emit(AppEvent::ModelChanged { model: ModelState::Unloaded });
@@ -198,16 +201,20 @@ impl App {
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
         let options = key.options(self.0.models.layers, packed);
-        let (id, path) = (model.id.clone(), key.path.clone());
-        let result = tokio::task::spawn_blocking(move || {
+        let (id, path, home) = (model.id.clone(), key.path.clone(), self.0.home.clone());
+        let result = tokio::task::spawn_blocking(move || -> Result<Engine, AppError> {
             // First out, then in: two models at once may not fit.
             drop(old);
-            Engine::load(&path, options)
+            let path = match is_model_folder(&path) {
+                true => file_of_folder(&home, &path, FileType::Keep)?,
+                false => path,
+            };
+            Ok(Engine::load(&path, options)?)
         })
         .await;
         let result = match result {
             Ok(Ok(engine)) => Ok(LoadedModel { id, engine: Arc::new(engine) }),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => Err(error),
             Err(panic) => Err(AppError::internal(panic)),
         };
         let state = slot.enter(key, &model, &result);

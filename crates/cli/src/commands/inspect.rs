@@ -8,7 +8,9 @@ use lantern_engine::{
 };
 use lantern_gguf::{GgufFile, Value};
 use lantern_hub::{human_bytes, recommended_sampling};
-use lantern_models::{Device, KvType, LoadOptions, ModelConfig, ignored_keys, registry};
+use lantern_models::{
+    Compute, Device, Embedder, KvType, LoadOptions, ModelConfig, Pooling, embedders, ignored_keys, registry,
+};
 use lantern_protocol::{ErrorInfo, RecommendationSource, RecommendedSampling};
 use serde::Serialize;
 
@@ -44,6 +46,9 @@ struct Report {
     tensors: usize,
     types: Vec<TypeShare>,
     shape: Option<Shape>,
+    /// The vectors that the model makes of texts, instead of answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vectors: Option<Vectors>,
     tokenizer: Option<TokenizerReport>,
     template: Option<TemplateReport>,
     memory: Option<Memory>,
@@ -79,6 +84,13 @@ struct Shape {
 }
 
 #[derive(Serialize)]
+struct Vectors {
+    dimensions: usize,
+    /// What of a text's tokens becomes its vector.
+    pooling: &'static str,
+}
+
+#[derive(Serialize)]
 struct TokenizerReport {
     kind: Option<String>,
     pre_tokenizer: Option<String>,
@@ -111,7 +123,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     // A model that cannot be used is worth looking into as well, so its error is no reason to stop here.
     let path = match lantern_app::model_folder(&args.model) {
         Some(_) => place::model_path(&args.model)?,
-        None => PathBuf::from(place::library()?.find(&args.model)?.path),
+        None => place::file_of(&place::library()?.find(&args.model)?)?,
     };
     let report = inspect(&path, &args)?;
     if args.json { output::json(&report) } else { print(&report) }
@@ -126,18 +138,25 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
             problems.push(info);
         }
     };
-    let shape = registry::config(&file).map_err(|error| keep(error.into())).ok();
-    // Maps the weights without reading them, and so finds tensors that are missing, left over or of unknown type.
     let options = LoadOptions { device: Device::Cpu, threads: 1 };
-    let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
+    let is_embedder = embedders::is_embedder(&file);
+    // Maps the weights without reading them, and so finds tensors that are missing, left over or of unknown type.
+    let (shape, vectors) = if is_embedder {
+        let model = embedders::load(&file, Compute::new(&options)).map_err(|error| keep(error.into())).ok();
+        (model.as_ref().map(|model| describe(model.config())), model.as_ref().map(describe_vectors))
+    } else {
+        let shape = registry::config(&file).map_err(|error| keep(error.into())).ok();
+        let _ = registry::load(&file, &options).map_err(|error| keep(error.into()));
+        (shape.as_ref().map(describe), None)
+    };
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| keep(error.into())).ok();
-    let template = tokenizer.as_ref().and_then(|tokenizer| {
+    let template = tokenizer.as_ref().filter(|_| !is_embedder).and_then(|tokenizer| {
         let template = ChatTemplate::from_gguf(&file, tokenizer).map_err(|error| keep(error.into())).ok()?;
         template.fault().cloned().into_iter().for_each(|fault| keep(fault.into()));
         Some(template)
     });
     let options = EngineOptions { context_length: args.context, ..EngineOptions::default() };
-    let memory = match shape.as_ref().map(|_| Engine::plan(path, &options)) {
+    let memory = match shape.as_ref().filter(|_| !is_embedder).map(|_| Engine::plan(path, &options)) {
         Some(plan) => plan.map_err(keep).ok(),
         None => None,
     };
@@ -153,7 +172,8 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
         parameters: file.tensors().values().map(lantern_gguf::TensorInfo::elements).sum(),
         tensors: file.tensors().len(),
         types: types(&file),
-        shape: shape.as_ref().map(describe),
+        shape,
+        vectors,
         tokenizer: tokenizer.map(|tokenizer| TokenizerReport {
             kind: text("tokenizer.ggml.model"),
             pre_tokenizer: text("tokenizer.ggml.pre"),
@@ -175,7 +195,7 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
             available_bytes: available_bytes(),
             gpu: plan.device.map(|part| part.to_string()),
         }),
-        recommended: recommended_sampling(file.metadata()),
+        recommended: recommended_sampling(file.metadata()).filter(|_| !is_embedder),
         ignored_keys: ignored_keys(&file),
         problems,
         metadata: args.metadata.then(|| metadata(&file)),
@@ -195,6 +215,15 @@ fn describe(config: &ModelConfig) -> Shape {
         vocab_size: config.vocab_size,
         kv_bytes_per_token: config.kv_layout.bytes_per_token(KvType::F16),
     }
+}
+
+fn describe_vectors(model: &Embedder) -> Vectors {
+    let pooling = match model.pooling() {
+        Pooling::Mean => "the mean of all tokens",
+        Pooling::First => "the first token",
+        Pooling::Last => "the last token",
+    };
+    Vectors { dimensions: model.dimensions(), pooling }
 }
 
 /// Most bytes first.
@@ -274,6 +303,9 @@ fn print(report: &Report) -> Result<(), CliError> {
                 shape.layers, shape.hidden_size, shape.heads, shape.vocab_size
             ),
         ));
+    }
+    if let Some(Vectors { dimensions, pooling }) = &report.vectors {
+        rows.push(row("vectors", format!("{dimensions} numbers for each text, from {pooling}")));
     }
     if let Some(tokenizer) = &report.tokenizer {
         let id = |id: Option<u32>| id.map_or("none".into(), |id| id.to_string());

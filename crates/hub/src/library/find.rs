@@ -47,7 +47,8 @@ fn fold(text: &str) -> String {
 
 impl ModelLibrary {
     /// By id, path, `owner/name`, `owner/name/file.gguf`, `owner/name:QUANT`, or the unique beginning or part of an id.
-    /// A path need not be in the library, so this is for the person at this computer; see [`Self::find_listed`].
+    /// A path, of a file or of a folder of safetensors files, need not be in the library, so this is for the person at this
+    /// computer; see [`Self::find_listed`].
     pub fn find(&self, query: &str) -> Result<LibraryModel, HubError> {
         let models = self.list();
         let exact = models.iter().any(|model| model.id == query);
@@ -89,7 +90,7 @@ impl ModelLibrary {
     /// A file that exists is meant as a file; a name that looks like nothing but a path is missed as one.
     fn find_path(&self, models: &[LibraryModel], query: &str) -> Option<Result<LibraryModel, HubError>> {
         let path = Path::new(query);
-        if path.is_file() {
+        if path.is_file() || lantern_convert::is_model_folder(path) {
             let real = path.canonicalize().ok();
             let same = |model: &&LibraryModel| Path::new(&model.path).canonicalize().ok() == real;
             return Some(Ok(models.iter().find(same).cloned().unwrap_or_else(|| self.describe_path(path))));

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lantern_gguf::{GgufError, GgufFile};
+use lantern_convert::{HfFolder, Source, SourceTensor};
+use lantern_gguf::GgufFile;
 use lantern_protocol::{ErrorInfo, LibraryModel, RecommendedSampling};
 
 use super::scan::Found;
@@ -34,7 +35,10 @@ impl Headers {
         let stamp = ModelStamp::of(&found.path);
         let header = self.header(&found.path, stamp);
         LibraryModel {
-            id: stem(&found.path),
+            id: match found.path.is_dir() {
+                true => folder_name(found),
+                false => stem(&found.path),
+            },
             path: found.path.to_string_lossy().into_owned(),
             source: found.source,
             repo: found.repo.clone(),
@@ -54,9 +58,13 @@ impl Headers {
         if let Some((_, header)) = known().get(path).filter(|(at, _)| *at == stamp) {
             return header.clone();
         }
-        let header = match GgufFile::open(path) {
-            Ok(file) => read(&file),
-            Err(error) => failed(path, error),
+        let header = match path.is_dir() {
+            true => HfFolder::open(path).map(|folder| read_folder(&folder)).unwrap_or_else(|error| {
+                failed(HubError::Folder { path: path.to_owned(), source: Arc::new(error) })
+            }),
+            false => GgufFile::open(path).map(|file| read(&file)).unwrap_or_else(|error| {
+                failed(HubError::Gguf { path: path.to_owned(), source: Arc::new(error) })
+            }),
         };
         known().insert(path.to_owned(), (stamp, header.clone()));
         header
@@ -77,8 +85,14 @@ pub(crate) fn stem(path: &Path) -> String {
     }
 }
 
-fn failed(path: &Path, error: GgufError) -> Header {
-    let error = HubError::Gguf { path: path.to_owned(), source: Arc::new(error) };
+/// A folder's name; in the Hub's cache, where folders are named after commits, the repository's.
+fn folder_name(found: &Found) -> String {
+    let of_repo = found.repo.as_deref().and_then(|repo| repo.split('/').nth(1)).map(str::to_owned);
+    let own = || found.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    of_repo.unwrap_or_else(own)
+}
+
+fn failed(error: HubError) -> Header {
     Header {
         architecture: None,
         quantisation: None,
@@ -103,6 +117,24 @@ fn read(file: &GgufFile) -> Header {
             file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.elements())),
         ),
         has_chat_template: metadata.opt_str("tokenizer.chat_template").ok().flatten().is_some(),
+        recommended: recommended_sampling(metadata),
+        error: None,
+        architecture,
+    }
+}
+
+fn read_folder(folder: &HfFolder) -> Header {
+    let tensors = folder.tensors();
+    let values = |tensor: &SourceTensor| tensor.shape.iter().product::<u64>();
+    let largest = tensors.iter().max_by_key(|tensor| values(tensor));
+    let metadata = folder.metadata();
+    let architecture = metadata.opt_str("general.architecture").ok().flatten().map(str::to_owned);
+    let context = architecture.as_ref().map(|name| format!("{name}.context_length"));
+    Header {
+        quantisation: largest.map(|tensor| tensor.natural.name().to_owned()),
+        context_length: context.and_then(|key| metadata.opt_u32(&key).ok().flatten()),
+        parameters: Some(tensors.iter().map(values).fold(0, u64::saturating_add)),
+        has_chat_template: metadata.get("tokenizer.chat_template").is_some(),
         recommended: recommended_sampling(metadata),
         error: None,
         architecture,

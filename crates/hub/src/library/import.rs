@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
+use lantern_convert::{HfFolder, is_model_folder};
 use lantern_gguf::GgufFile;
 use lantern_protocol::LibraryModel;
 
@@ -24,12 +25,21 @@ pub enum ImportMode {
 }
 
 impl ModelLibrary {
-    /// Adds a GGUF file, or a split model by any of its pieces. Anything else is refused in the words of the format's reader.
+    /// Adds a GGUF file, a split model by any of its pieces, or a folder of safetensors files. Anything else is refused in the words of the format's reader.
     pub fn import(&self, path: &Path, mode: ImportMode) -> Result<LibraryModel, HubError> {
         let path = std::path::absolute(path).map_err(HubError::io("find", path))?;
-        let file = GgufFile::open(&path)
-            .map_err(|source| HubError::Gguf { path: path.clone(), source: Arc::new(source) })?;
-        let path = file.path().to_owned();
+        let path = match is_model_folder(&path) {
+            true => {
+                HfFolder::open(&path)
+                    .map_err(|error| HubError::Folder { path: path.clone(), source: Arc::new(error) })?;
+                path
+            }
+            false => {
+                let file = GgufFile::open(&path)
+                    .map_err(|source| HubError::Gguf { path: path.clone(), source: Arc::new(source) })?;
+                file.path().to_owned()
+            }
+        };
         let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match mode {
             ImportMode::InPlace => {
@@ -53,13 +63,16 @@ impl ModelLibrary {
             let pairs: Vec<(PathBuf, PathBuf)> = files_of(path)
                 .into_iter()
                 .map(|file| {
-                    let target = self.models_dir().join(copy_name(&stem, &file));
+                    let target = match (path.is_dir(), file.file_name()) {
+                        (true, Some(name)) => self.models_dir().join(&stem).join(name),
+                        _ => self.models_dir().join(copy_name(&stem, &file)),
+                    };
                     (file, target)
                 })
                 .collect();
-            let target = pairs[0].1.clone();
+            let target = if path.is_dir() { self.models_dir().join(&stem) } else { pairs[0].1.clone() };
             if !pairs.iter().any(|(_, target)| target.exists()) {
-                make_parent(&target)?;
+                pairs.iter().try_for_each(|(_, target)| make_parent(target))?;
                 // The first piece comes last, because by it the model is listed.
                 pairs.iter().rev().try_for_each(|(file, target)| copy_or_link(file, target))?;
                 return Ok(target);

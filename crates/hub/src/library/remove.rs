@@ -34,6 +34,10 @@ impl ModelLibrary {
                 for file in files_of(&path).iter().filter(|file| file.exists()) {
                     fs::remove_file(file).map_err(HubError::io("delete", file))?;
                 }
+                if path.is_dir() {
+                    // A folder that has something else in it stays.
+                    let _ = fs::remove_dir(&path);
+                }
                 Ok(Removed { freed_bytes: model.size_bytes, kept: false })
             }
             ModelSource::HubCache => remove_cached_files(&path),

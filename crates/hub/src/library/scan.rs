@@ -1,8 +1,9 @@
-//! Looking for model files in folders. Links to folders are not followed, so a circle cannot trap the search.
+//! Looking for models in folders: GGUF files, and folders of safetensors files. Links to folders are not followed, so a circle cannot trap the search.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lantern_convert::is_model_folder;
 use lantern_protocol::ModelSource;
 
 use crate::RepoId;
@@ -18,7 +19,7 @@ pub(crate) struct Found {
     pub(crate) repo: Option<String>,
 }
 
-/// Every GGUF file in the snapshots of a Hugging Face cache; of several commits, the one `refs/main` names comes first.
+/// Every model in the snapshots of a Hugging Face cache; of several commits, the one `refs/main` names comes first.
 pub(crate) fn hub_cache(cache: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     for folder in folders(cache) {
@@ -40,7 +41,7 @@ pub(crate) fn hub_cache(cache: &Path) -> Vec<Found> {
     found
 }
 
-/// Every GGUF file in Lantern's own folder.
+/// Every model in Lantern's own folder.
 pub(crate) fn folder(folder: &Path) -> Vec<Found> {
     let mut files = Vec::new();
     walk(folder, MAX_DEPTH, &mut files);
@@ -60,6 +61,9 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    if is_model_folder(folder) {
+        files.push(folder.to_owned());
+    }
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);

@@ -1,4 +1,4 @@
-//! The files of a model: one, or all pieces of a model that is split.
+//! The files of a model: one, all pieces of a model that is split, or those of a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,25 @@ use std::time::SystemTime;
 
 use lantern_gguf::ShardName;
 
-/// Every file of the model that `path` belongs to, the first first. Pieces that are missing are listed too.
+/// Every file of the model that `path` belongs to, the first first. Pieces that are missing are listed too. Of a folder,
+/// the files that are converted.
 pub(crate) fn files_of(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<PathBuf> = entries.filter(|file| is_of_folder(file)).collect();
+        files.sort();
+        return files;
+    }
     match shard_name(path) {
         Some(name) => (1..=name.count()).map(|number| path.with_file_name(name.sibling(number))).collect(),
         None => vec![path.to_owned()],
     }
+}
+
+/// Whether a file is one of those that a model's folder is made of.
+fn is_of_folder(file: &Path) -> bool {
+    file.is_file()
+        && file.extension().is_some_and(|end| end == "json" || end == "safetensors" || end == "jinja")
 }
 
 /// The name of a piece taken apart.

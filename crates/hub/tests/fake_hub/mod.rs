@@ -49,8 +49,10 @@ pub struct Seen {
 
 pub struct Behaviour {
     pub content: Vec<u8>,
-    /// A split model beside it: the pieces of [`shard`].
-    pub shards: Vec<Vec<u8>>,
+    /// Other files, by name.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Whether there is a GGUF file at all.
+    pub has_gguf: bool,
     /// Taken one by one by the content network; when empty it serves well.
     pub acts: VecDeque<Act>,
     /// What the Hub answers to the next requests instead, if anything.
@@ -76,7 +78,8 @@ impl FakeHub {
         let state = Arc::new(Mutex::new(Behaviour {
             etag: hex(&content),
             content,
-            shards: Vec::new(),
+            files: Vec::new(),
+            has_gguf: true,
             acts: VecDeque::new(),
             hub_acts: VecDeque::new(),
             commit: COMMIT.into(),
@@ -175,11 +178,11 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
         let mut files = vec![
             r#"{"type":"directory","oid":"2","path":"sub"}"#.to_owned(),
             r#"{"type":"file","oid":"3","size":7,"path":"README.md"}"#.to_owned(),
-            file(FILE, &state.content),
-            file("model-Q8_0.gguf", &state.content),
         ];
-        let count = state.shards.len();
-        files.extend(state.shards.iter().enumerate().map(|(i, bytes)| file(&shard(i, count), bytes)));
+        if state.has_gguf {
+            files.extend([FILE, "model-Q8_0.gguf"].map(|name| file(name, &state.content)));
+        }
+        files.extend(state.files.iter().map(|(name, bytes)| file(name, bytes)));
         let list = format!("[{}]", files.join(","));
         return ([("content-type", "application/json")], list).into_response();
     }
@@ -189,16 +192,16 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
             || path == format!("/{}/resolve/{revision}/{}", starter.repo, starter.file)
     };
     let cdn = state.cdn.unwrap();
-    let of_shard = |i: &usize| {
-        let file = shard(*i, state.shards.len());
+    let is_wanted = |(file, _): &(String, Vec<u8>)| {
         ["main", &state.commit].iter().any(|revision| path == format!("/{REPO}/resolve/{revision}/{file}"))
     };
-    if let Some(i) = (0..state.shards.len()).find(of_shard) {
+    if let Some(i) = state.files.iter().position(is_wanted) {
+        let bytes = &state.files[i].1;
         let headers = [
             ("x-repo-commit", state.commit.clone()),
-            ("x-linked-etag", format!("\"{}\"", hex(&state.shards[i]))),
-            ("x-linked-size", state.shards[i].len().to_string()),
-            ("location", format!("http://{cdn}/shard/{i}")),
+            ("x-linked-etag", format!("\"{}\"", hex(bytes))),
+            ("x-linked-size", bytes.len().to_string()),
+            ("location", format!("http://{cdn}/file/{i}")),
         ];
         return (StatusCode::FOUND, headers, "moved").into_response();
     }
@@ -233,8 +236,8 @@ async fn cdn(State(shared): State<Arc<Mutex<Behaviour>>>, request: Request) -> R
         return refusal(status, retry_after);
     }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let shard = request.uri().path().strip_prefix("/shard/").and_then(|i| i.parse::<usize>().ok());
-    let content = shard.map_or(&state.content, |i| &state.shards[i]).clone();
+    let file = request.uri().path().strip_prefix("/file/").and_then(|i| i.parse::<usize>().ok());
+    let content = file.map_or(&state.content, |i| &state.files[i].1).clone();
     let total = content.len();
     let wanted = header("range")
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
