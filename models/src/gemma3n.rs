@@ -298,7 +298,7 @@ impl Block {
 
 impl Laurel {
     fn load(weights: &Weights, prefix: &str, hidden: usize, eps: f64) -> Result<Self, ModelError> {
-        let rank = weights.rows_of(&format!("{prefix}.laurel_l.weight"), MAX_WIDTH)?;
+        let rank = weights.vectors_in(&format!("{prefix}.laurel_l"));
         Ok(Laurel {
             left: weights.linear(&format!("{prefix}.laurel_l"), hidden, rank)?,
             right: weights.linear(&format!("{prefix}.laurel_r"), rank, hidden)?,

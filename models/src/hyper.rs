@@ -181,6 +181,17 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A list of numbers, when the key is there.
+    pub(crate) fn opt_floats(&self, key: &str) -> Result<Option<Vec<f32>>, ModelError> {
+        let numbers = self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))?;
+        match numbers {
+            Some(numbers) if numbers.iter().any(|x| !x.is_finite()) => {
+                Err(self.bad(key, format!("it is {numbers:?}")))
+            }
+            numbers => Ok(numbers),
+        }
+    }
+
     /// A number for each of `n_layers` layers, of which some may be infinite, when the key is there.
     pub(crate) fn opt_layer_floats(
         &self,
@@ -338,7 +349,8 @@ impl<'a> Hyper<'a> {
         Ok(config)
     }
 
-    fn refuse_unread(&self) -> Result<(), ModelError> {
+    /// Refuses the file when it has keys of this architecture that nobody read.
+    pub(crate) fn refuse_unread(&self) -> Result<(), ModelError> {
         let prefix = self.key("");
         let read = self.read.borrow();
         let unread = |key: &&str| {

@@ -23,6 +23,7 @@ pub mod registry;
 mod resident;
 mod rows;
 mod split;
+pub mod vision;
 mod weights;
 
 mod bert;

@@ -106,6 +106,22 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
+    /// A linear layer over the pixels of patches, which files keep as `[columns, lines, channels, outputs]`.
+    pub(crate) fn patch_linear(
+        &self,
+        name: &str,
+        patch: [usize; 3],
+        outputs: usize,
+    ) -> Result<Linear, ModelError> {
+        let [columns, lines, channels] = patch;
+        let tensor = self.tensor(&format!("{name}.weight"), &[columns, lines, channels, outputs])?;
+        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        let compute = self.split.of(&tensor.name);
+        let inputs = columns * lines * channels;
+        let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
+        Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
+    }
+
     /// One linear layer of `count` matrices `<name>.weight` over the same inputs: their outputs stand beside each other.
     pub(crate) fn stacked_linear(
         &self,
@@ -121,13 +137,6 @@ impl<'a> Weights<'a> {
         let linear = Linear::new(matrix, &bytes, None, compute)?;
         release_uploaded(&bytes, compute);
         Ok(linear)
-    }
-
-    /// Rows of a matrix whose number no key tells, at most `most`.
-    pub(crate) fn rows_of(&self, name: &str, most: usize) -> Result<usize, ModelError> {
-        let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
-        let tensor = self.file.tensor(name).ok_or_else(missing)?;
-        Ok(tensor.shape.get(1).map_or(1, |&rows| rows.min(most as u64) as usize))
     }
 
     /// The matrices `<name>.weight` of `count` experts, each from `inputs` to `outputs`, with `<name>.bias` if the file has

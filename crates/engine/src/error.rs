@@ -41,6 +41,12 @@ pub enum EngineError {
         /// What would fit.
         proposal: String,
     },
+    /// A file that should be a picture and is none, or one that cannot be used.
+    #[error("the picture cannot be read: {reason}")]
+    BadPicture {
+        /// What is wrong.
+        reason: String,
+    },
     /// Layers were asked for on a GPU by number, but there is none that computes.
     #[error("{layers} layers were asked for on a GPU, but there is none to use: {reason}")]
     NoDevice {
@@ -142,6 +148,7 @@ impl EngineError {
             Self::Tokenizer(error) => error.code(),
             Self::Template(error) => error.code(),
             Self::ModelTooLarge { .. } => "model_too_large",
+            Self::BadPicture { .. } => "bad_picture",
             Self::NoDevice { .. } => "no_device",
             Self::DeviceTooSmall { .. } => "device_too_small",
             Self::ContextOverflow { .. } => "context_overflow",
@@ -167,6 +174,7 @@ impl EngineError {
             Self::Tokenizer(error) => error.next_step(),
             Self::Template(error) => error.next_step(),
             Self::ModelTooLarge { proposal, .. } => proposal.clone(),
+            Self::BadPicture { .. } => "Use a PNG, JPEG, WebP, GIF or BMP file of at most 16384 pixels on a side.".into(),
             Self::NoDevice { .. } => {
                 "Leave the number of layers out to compute on the processor; lantern doctor says what it found.".into()
             }

@@ -22,6 +22,7 @@ mod memory;
 mod options;
 mod pacing;
 pub mod perplexity;
+mod picture;
 mod request;
 mod runner;
 mod scheduler;
@@ -39,6 +40,7 @@ pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
+pub use picture::Picture;
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{

@@ -1,0 +1,93 @@
+//! From a picture as a file to the pixels that a vision encoder wants, as Hugging Face's processors make them: three
+//! channels without transparency, stretched to a square ([`resize`]), scaled and shifted.
+//!
+//! Pictures are not turned by what a camera wrote into them, because those processors do not turn them either.
+
+mod resize;
+
+use std::io::Cursor;
+
+use image::{ImageReader, Limits, RgbImage};
+use lantern_models::vision::PictureShape;
+
+use crate::error::EngineError;
+
+/// A picture with more pixels on a side is refused.
+const MAX_SIDE: u32 = 16_384;
+/// What decoding may allocate.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A decoded picture.
+pub struct Picture {
+    pixels: RgbImage,
+}
+
+impl Picture {
+    /// Decodes the bytes of a PNG, JPEG, WebP, GIF (its first picture) or BMP file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EngineError> {
+        let bad = |reason: String| EngineError::BadPicture { reason };
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| bad(error.to_string()))?;
+        let mut limits = Limits::no_limits();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_BYTES);
+        reader.limits(limits);
+        let pixels = reader.decode().map_err(|error| bad(error.to_string()))?.into_rgb8();
+        if pixels.is_empty() {
+            return Err(bad("it has no pixels".to_owned()));
+        }
+        Ok(Picture { pixels })
+    }
+
+    /// `[3, side, side]`, in the shape that an encoder wants.
+    pub fn prepared(&self, shape: &PictureShape) -> Vec<f32> {
+        let (width, height) = self.pixels.dimensions();
+        let size = [width as usize, height as usize];
+        let square = resize::bilinear(self.pixels.as_raw(), size, [shape.side; 2]);
+        let mut pixels = Vec::with_capacity(square.len());
+        for channel in 0..3 {
+            let (mean, deviation) = (shape.mean[channel], shape.deviation[channel]);
+            let values = square.iter().skip(channel).step_by(3);
+            pixels.extend(values.map(|&value| (f32::from(value) / 255.0 - mean) / deviation));
+        }
+        pixels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_picture_is_refused_with_a_reason() {
+        let whole = include_bytes!("../../../tests/golden/pictures/waves.png");
+        assert!(Picture::decode(whole).is_ok());
+        for bytes in [&b""[..], b"GIF89a", b"no picture at all", &whole[..200], &whole[..whole.len() / 2]] {
+            let error = Picture::decode(bytes).err().expect("it is refused");
+            assert_eq!(error.code(), "bad_picture");
+            assert!(!error.to_string().is_empty() && !error.next_step().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_header_that_promises_too_much_is_refused_before_anything_is_allocated() {
+        let mut huge = include_bytes!("../../../tests/golden/pictures/waves.png").to_vec();
+        // Width and height of a PNG's header; its checksum no longer fits either.
+        huge[16..24].copy_from_slice(&[0, 0x7f, 0xff, 0xff, 0, 0x7f, 0xff, 0xff]);
+        assert_eq!(Picture::decode(&huge).err().map(|error| error.code()), Some("bad_picture"));
+    }
+
+    #[test]
+    fn a_picture_of_one_colour_stays_that() {
+        let mut bytes = Vec::new();
+        let red = RgbImage::from_pixel(7, 3, image::Rgb([255, 0, 51]));
+        red.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).expect("it is written");
+        let shape = PictureShape { side: 4, mean: [0.5; 3], deviation: [0.5, 0.5, 0.25] };
+        let pixels = Picture::decode(&bytes).expect("a picture").prepared(&shape);
+        for (channel, expected) in pixels.chunks_exact(16).zip([1.0, -1.0, -1.2]) {
+            assert!(channel.iter().all(|x| (x - expected).abs() < 1e-6), "{channel:?}");
+        }
+    }
+}
