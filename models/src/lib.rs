@@ -20,6 +20,7 @@ mod model_bytes;
 pub mod packed;
 mod placement;
 pub mod registry;
+mod resident;
 mod rows;
 mod split;
 pub mod vision;

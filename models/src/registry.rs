@@ -101,7 +101,7 @@ pub fn load(file: &GgufFile, options: &LoadOptions) -> Loaded {
 
 /// Loads a file's model for a certain way of computing, or for one on each side of a split.
 pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
-    load_from(file, split.into(), None, |_| ()).map(|(model, ())| model)
+    load_from(file, split.into(), |weights| weights, |_| ()).map(|(model, ())| model)
 }
 
 /// Like [`load_with`]. If packed copies are asked for, the model's is used, or can be written afterwards.
@@ -121,8 +121,13 @@ pub fn load_with_copy(
         Err(miss) => (None, miss),
     };
     let used = copy.is_some();
-    let (model, writer) =
-        load_from(file, split, copy, |weights| place.and_then(|path| weights.copy_writer(path)))?;
+    let asked = place.is_some();
+    let (model, writer) = load_from(
+        file,
+        split,
+        |weights| if asked { weights.with_copy(copy) } else { weights },
+        |weights| place.and_then(|path| weights.copy_writer(path)),
+    )?;
     let copy = match writer {
         Some(writer) => PackedCopy::Missed { miss, writer },
         None if used => PackedCopy::Used,
@@ -131,19 +136,20 @@ pub fn load_with_copy(
     Ok(LoadedModel { model, copy })
 }
 
-/// The model, and what `then` makes of the weights when all layers have theirs.
-fn load_from<T>(
-    file: &GgufFile,
+/// The model from `prepared` weights, and what `then` makes of them when all layers have theirs.
+fn load_from<'a, T>(
+    file: &'a GgufFile,
     split: Split,
-    copy: Option<PackedFile>,
+    prepared: impl FnOnce(Weights<'a>) -> Weights<'a>,
     then: impl FnOnce(&Weights) -> T,
 ) -> Result<(Box<dyn CausalLm>, T), ModelError> {
     let family = family(file)?;
     let hyper = Hyper::new(file)?;
-    let weights = Weights::new(file, split)?.with_copy(copy);
+    let weights = prepared(Weights::new(file, split)?);
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
     weights.split().synchronize()?;
+    weights.split().keep_weights(weights.resident());
     let made = then(&weights);
     Ok((model, made))
 }

@@ -7,8 +7,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use candle_core::Tensor;
-use lantern_kernels::{Arena, Pool};
+use lantern_kernels::Pool;
 
+use crate::resident::Resident;
 use crate::{Compute, ModelError};
 
 /// f32 `[rows, width]`: in memory for kernels, or a tensor for candle. Layers look inside, families need not.
@@ -230,8 +231,8 @@ impl Drop for HostRows {
 /// What all layers of a model compute with on a CPU: threads, and memory for weights and activations.
 pub(crate) struct Workspace {
     pool: Pool,
-    /// Where packed weights are, once there are any.
-    pub(crate) weights: OnceLock<Arena>,
+    /// The packed weights, once there are any.
+    pub(crate) weights: OnceLock<Resident>,
     /// Memory that nobody uses at the moment.
     free: Mutex<Vec<Vec<f32>>>,
 }

@@ -1,9 +1,10 @@
 //! The one or two ways in which the parts of a model compute, found by the names of their tensors: layers are made for
 //! the right one, and families need not know that there is a choice.
 
-use lantern_kernels::{Arena, Pool};
+use lantern_kernels::Pool;
 
 use crate::placement::{Part, Placement, Site};
+use crate::resident::Resident;
 use crate::{Compute, ModelError};
 
 /// How each part of a model computes.
@@ -84,19 +85,19 @@ impl Split {
         self.host.pool()
     }
 
-    /// Remembers where packed weights are, for [`Self::settle`].
-    pub(crate) fn keep_weights(&self, arena: &Arena) {
+    /// Remembers the packed weights for [`Self::settle`].
+    pub(crate) fn keep_weights(&self, weights: Resident) {
         if let Some(workspace) = self.host.workspace() {
-            // A second model that computes with the same threads stays where it was loaded.
-            let _ = workspace.weights.set(arena.clone());
+            // A second model that computes with the same threads stays as it was loaded.
+            let _ = workspace.weights.set(weights);
         }
     }
 
-    /// Moves a little more of a loaded model's weights to where they are read faster; whether there is more to move. For
-    /// times with nothing else to do; it takes some milliseconds.
+    /// Does a little more for a loaded model's weights: packs an expert that was not used yet, or moves a piece to where
+    /// it is read faster. Whether there may be more to do. For times with nothing else to do; it takes some milliseconds.
     pub fn settle(&self) -> bool {
         let weights = self.host.workspace().and_then(|workspace| workspace.weights.get());
-        weights.is_some_and(Arena::settle)
+        weights.zip(self.pool()).is_some_and(|(weights, pool)| weights.settle(pool))
     }
 
     fn part(&self, part: Part) -> &Compute {

@@ -12,6 +12,7 @@ use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 use crate::hyper::Sizes;
 use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, Norm, NormKind, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
+use crate::resident::Resident;
 use crate::{Compute, ModelError, Split};
 
 /// A file's tensors on their way into layers.
@@ -22,6 +23,8 @@ pub struct Weights<'a> {
     arena: Arena,
     /// Tiles that were packed by an earlier process.
     copy: Option<PackedFile>,
+    /// Whether experts are packed when they are first used.
+    deferring: bool,
     /// Whether anything was packed here.
     packed: Cell<bool>,
     used: RefCell<HashSet<String>>,
@@ -37,21 +40,22 @@ impl<'a> Weights<'a> {
             tensor.ty()?;
         }
         let arena = Arena::new(if split.has_kernels() { file.file_len() as usize } else { 0 })?;
-        split.keep_weights(&arena);
         Ok(Weights {
             file,
             split,
             arena,
             copy: None,
+            deferring: true,
             packed: Cell::new(false),
             used: RefCell::default(),
             matrices: RefCell::default(),
         })
     }
 
-    /// With a packed copy of the same file, whose tiles are used where it has them.
+    /// With a packed copy of the same file, whose tiles are used where it has them; without one, everything is packed at
+    /// once, so that one can be written.
     pub(crate) fn with_copy(self, copy: Option<PackedFile>) -> Self {
-        Weights { copy, ..self }
+        Weights { copy, deferring: false, ..self }
     }
 
     /// Writes a copy of all tiles to `path`; nothing when none were packed here, because all came from a copy or because
@@ -61,6 +65,14 @@ impl<'a> Weights<'a> {
         let in_order =
             self.file.tensors().keys().filter_map(|name| Some((name.as_str(), matrices.get(name)?)));
         self.packed.get().then(|| CopyWriter::new(path, self.file, in_order))
+    }
+
+    /// What is left to do for the packed weights when there is time.
+    pub(crate) fn resident(&self) -> Resident {
+        let matrices = self.matrices.borrow();
+        let in_order = self.file.tensors().keys().filter_map(|name| matrices.get(name));
+        let deferred = in_order.filter(|matrix| matrix.is_deferred()).cloned().collect();
+        Resident::new(self.arena.clone(), deferred)
     }
 
     /// How each layer computes.
@@ -255,8 +267,8 @@ impl<'a> Weights<'a> {
         if let Some(pool) = pool {
             matrix = self.in_tiles(&tensor.name, matrix, pool)?;
         }
-        if matrix.packed_bytes().is_none() {
-            bytes.will_need();
+        if matrix.packed_bytes().is_none() && !matrix.is_deferred() {
+            bytes.will_need(0..bytes.len());
         }
         let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
@@ -267,6 +279,9 @@ impl<'a> Weights<'a> {
     fn in_tiles(&self, name: &str, matrix: QMatrix, pool: &Pool) -> Result<QMatrix, ModelError> {
         if let Some(tiles) = self.copy.as_ref().and_then(|copy| copy.tiles(name, &matrix)) {
             return Ok(matrix.with_tiles(tiles)?);
+        }
+        if self.deferring && matrix.shape().count > 1 {
+            return Ok(matrix.pack_when_used(&self.arena)?);
         }
         let matrix = matrix.pack(&self.arena, pool)?;
         self.packed.set(self.packed.get() || matrix.packed_bytes().is_some());

@@ -64,7 +64,7 @@ impl ModelRunner {
         forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
     }
 
-    /// Moves a little more of the weights to where they are read faster; whether there is more to move.
+    /// Does a little more for the weights, which then are there sooner or are read faster; whether there may be more to do.
     pub(crate) fn settle(&self) -> bool {
         self.split.settle()
     }

@@ -47,14 +47,17 @@ impl TensorBytes {
         }
     }
 
-    /// Asks the system to read these bytes soon. A hint: nothing waits for it, and where it is refused pages come one by
-    /// one as they are used.
-    pub fn will_need(&self) {
+    /// Asks the system to read a part of these bytes soon. A hint: nothing waits for it, and where it is refused pages
+    /// come one by one as they are used.
+    pub fn will_need(&self, part: Range<usize>) {
+        let len = part.end.min(self.len).saturating_sub(part.start);
+        #[cfg(not(unix))]
+        let _ = len;
         #[cfg(unix)]
         if let Owner::Map(map) = &self.owner
-            && self.len > 0
+            && len > 0
         {
-            let _ = map.advise_range(memmap2::Advice::WillNeed, self.start, self.len);
+            let _ = map.advise_range(memmap2::Advice::WillNeed, self.start + part.start, len);
         }
     }
 }

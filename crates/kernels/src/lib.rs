@@ -11,6 +11,7 @@
 
 mod arena;
 mod attention;
+mod deferred;
 mod dot;
 mod elementwise;
 mod error;

@@ -115,6 +115,9 @@ pub(crate) fn run_experts(
     if rows.is_empty() {
         return Ok(());
     }
+    for product in &*products {
+        product.weights.prepare(groups.iter().map(|group| group.expert as usize), pool)?;
+    }
     let mut acts = KEPT.with(|kept| take(&mut *kept.borrow_mut()));
     if products.iter().any(|product| product.weights.ty().is_quantised() && product.weights.cols() > 0) {
         quantize(isa, pool, x, m, &mut acts);

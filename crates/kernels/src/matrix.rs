@@ -1,15 +1,15 @@
 //! Weight matrices: checked once, so that kernels may trust their size, and packed for products.
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 use lantern_gguf::blocks::affine;
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
 
 use crate::KernelError;
 use crate::arena::{Arena, ArenaBytes};
+use crate::deferred::{Deferred, pack_and_release};
 use crate::error::check_len;
-use crate::isa::isa;
-use crate::packed::{Packing, ROWS, pack, packing, unpack_row};
+use crate::packed::{Packing, ROWS, packing, unpack_row};
 use crate::pool::Pool;
 
 /// The sizes of one matrix, or of several of the same shape that lie behind each other (the experts of a layer).
@@ -45,6 +45,8 @@ enum Storage {
     Rows(TensorBytes),
     /// Tiles; those of the next matrix begin with a new one.
     Tiles(Packing, Tiles),
+    /// Rows of the file, and tiles of the matrices that were used.
+    Deferred(Deferred),
 }
 
 /// Where tiles are.
@@ -96,11 +98,33 @@ impl QMatrix {
         let from_len = self.shape.rows * self.row_bytes;
         let to_len = self.tiles() * self.tile_bytes();
         let mut tiles = arena.take(self.packed_len()?)?;
-        for i in 0..if to_len == 0 { 0 } else { self.shape.count } {
+        for i in 0..self.shape.count {
             let to = &mut tiles[i * to_len..(i + 1) * to_len];
             pack_and_release(pool, &packing, bytes, i * from_len..(i + 1) * from_len, self.row_bytes, to);
         }
         Ok(QMatrix { weights: Storage::Tiles(packing, Tiles::Packed(tiles)), ..self })
+    }
+
+    /// Like [`Self::pack`], but each matrix is packed when it first meets rows, or by [`Self::pack_next`] before. For
+    /// matrices of which few are used at a time.
+    pub fn pack_when_used(self, arena: &Arena) -> Result<Self, KernelError> {
+        let (Some(packing), Storage::Rows(bytes)) = (packing(self.ty), &self.weights) else {
+            return Ok(self);
+        };
+        self.packed_len()?;
+        let each = (self.shape.count, self.tiles() * self.tile_bytes());
+        let deferred = Deferred::new(bytes.clone(), packing, self.row_bytes, each, arena)?;
+        Ok(QMatrix { weights: Storage::Deferred(deferred), ..self })
+    }
+
+    /// Packs one of the matrices that wait for their first use; whether there was one.
+    pub fn pack_next(&self, pool: &Pool) -> bool {
+        matches!(&self.weights, Storage::Deferred(deferred) if deferred.prepare_next(pool))
+    }
+
+    /// Whether matrices are packed when they are first used.
+    pub fn is_deferred(&self) -> bool {
+        matches!(self.weights, Storage::Deferred(_))
     }
 
     /// Takes tiles that [`Self::packed_bytes`] of the same weights gave before, instead of packing. They must come from
@@ -117,10 +141,10 @@ impl QMatrix {
         }
     }
 
-    /// All tiles, when the weights are packed.
+    /// All tiles, when the weights were packed as a whole.
     pub fn packed_bytes(&self) -> Option<&[u8]> {
         match &self.weights {
-            Storage::Rows(_) => None,
+            Storage::Rows(_) | Storage::Deferred(_) => None,
             Storage::Tiles(_, tiles) => Some(tiles),
         }
     }
@@ -157,6 +181,18 @@ impl QMatrix {
         packing(self.ty).is_some() && matches!(self.weights, Storage::Rows(_))
     }
 
+    /// Makes sure that these of the matrices are packed, if they are to be when they are used.
+    pub(crate) fn prepare(
+        &self,
+        which: impl Iterator<Item = usize> + Clone,
+        pool: &Pool,
+    ) -> Result<(), KernelError> {
+        match &self.weights {
+            Storage::Deferred(deferred) => deferred.prepare(which, pool),
+            Storage::Rows(_) | Storage::Tiles(..) => Ok(()),
+        }
+    }
+
     /// Bytes of one tile: sixteen rows.
     pub(crate) fn tile_bytes(&self) -> usize {
         ROWS * self.row_bytes
@@ -173,56 +209,36 @@ impl QMatrix {
         match &self.weights {
             Storage::Rows(_) => None,
             Storage::Tiles(_, tiles) => Some(&tiles[i * len..(i + 1) * len]),
+            Storage::Deferred(deferred) => deferred.tiles(i),
         }
     }
 
     /// The bytes of matrix `i` as in the file; nothing when the weights are packed.
     pub(crate) fn plain_rows(&self, i: usize) -> &[u8] {
         let len = self.shape.rows * self.row_bytes;
-        match &self.weights {
-            Storage::Rows(bytes) => &bytes[i * len..(i + 1) * len],
-            Storage::Tiles(..) => &[],
-        }
+        let bytes: &[u8] = match &self.weights {
+            Storage::Rows(bytes) => bytes,
+            Storage::Deferred(deferred) => deferred.bytes(),
+            Storage::Tiles(..) => return &[],
+        };
+        &bytes[i * len..(i + 1) * len]
     }
 
     /// The bytes of a row of matrix `i` as in the file; nothing when the weights are packed.
     pub(crate) fn plain_row(&self, i: usize, row: usize) -> &[u8] {
-        match &self.weights {
-            Storage::Rows(bytes) => &bytes[(i * self.shape.rows + row) * self.row_bytes..][..self.row_bytes],
-            Storage::Tiles(..) => &[],
-        }
+        self.plain_rows(i).get(row * self.row_bytes..(row + 1) * self.row_bytes).unwrap_or_default()
     }
 
     /// Writes the values of a row of the first matrix to `out`, which has room for exactly that.
     fn row_values(&self, row: usize, out: &mut [f32]) -> Result<(), KernelError> {
         match &self.weights {
-            Storage::Rows(_) => dequantize(self.ty, self.plain_row(0, row), out)?,
+            Storage::Rows(_) | Storage::Deferred(_) => dequantize(self.ty, self.plain_row(0, row), out)?,
             Storage::Tiles(packing, tiles) => {
                 let tile = &tiles[row / ROWS * self.tile_bytes()..][..self.tile_bytes()];
                 unpack_row(packing, tile, row % ROWS, out);
             }
         }
         Ok(())
-    }
-}
-
-/// Packs a part of the file's bytes, letting go of it piece by piece: at no time are there two copies of much.
-fn pack_and_release(
-    pool: &Pool,
-    packing: &Packing,
-    bytes: &TensorBytes,
-    part: Range<usize>,
-    row_bytes: usize,
-    to: &mut [u8],
-) {
-    /// About so many bytes are packed at once.
-    const PIECE: usize = 16 << 20;
-    let tile_bytes = ROWS * row_bytes;
-    let piece = (PIECE / tile_bytes).max(1) * tile_bytes;
-    for (start, to) in part.clone().step_by(piece).zip(to.chunks_mut(piece)) {
-        let from = start..part.end.min(start + piece);
-        pack(isa(), pool, packing, &bytes[from.clone()], row_bytes, to);
-        bytes.release(from);
     }
 }
 

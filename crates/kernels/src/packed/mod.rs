@@ -18,6 +18,7 @@
 
 mod integers;
 mod pack;
+mod turn;
 mod unpack;
 
 use lantern_gguf::GgmlType;

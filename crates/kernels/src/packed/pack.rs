@@ -2,7 +2,10 @@
 
 use lantern_gguf::GgmlType;
 
-use super::integers::{Fours, integers};
+use super::integers::integers;
+#[cfg(target_arch = "x86_64")]
+use super::turn::Avx2;
+use super::turn::{Eight, Portable, ROWS_TURNED, Turn};
 use super::{Packing, Planes, ROWS, UNIT};
 use crate::isa::Isa;
 use crate::pool::Pool;
@@ -32,7 +35,8 @@ fn pack_tile(isa: Isa, packing: &Packing, rows: &[u8], row_bytes: usize, out: &m
         return unsafe { pack_tile_avx2(packing, rows, row_bytes, out) };
     }
     let _ = isa;
-    pack_tile_here(packing, rows, row_bytes, out);
+    // SAFETY: it needs no instructions of its own.
+    unsafe { pack_tile_here::<Portable>(packing, rows, row_bytes, out) };
 }
 
 /// The portable code, compiled for AVX2.
@@ -42,36 +46,53 @@ fn pack_tile(isa: Isa, packing: &Packing, rows: &[u8], row_bytes: usize, out: &m
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn pack_tile_avx2(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
-    pack_tile_here(packing, rows, row_bytes, out);
+    // SAFETY: the caller vouches for AVX2.
+    unsafe { pack_tile_here::<Avx2>(packing, rows, row_bytes, out) };
 }
 
 /// One loop for each type, so that the type is known inside of it.
+///
+/// # Safety
+/// The processor must have the instructions of `T`.
 #[inline(always)]
-fn pack_tile_here(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+unsafe fn pack_tile_here<T: Turn>(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
     macro_rules! for_type {
-        ($($ty:ident $planes:ident),*) => {
+        ($($ty:ident),*) => {
             match packing.ty {
-                $(GgmlType::$ty => blocks(GgmlType::$ty, Planes::$planes, packing, rows, row_bytes, out),)*
+                $(GgmlType::$ty => {
+                    const PACKING: Option<Packing> = super::packing(GgmlType::$ty);
+                    if let Some(packing) = &PACKING {
+                        // SAFETY: the caller's promise.
+                        unsafe { blocks::<T>(packing, rows, row_bytes, out) };
+                    }
+                })*
                 other => unreachable!("{other} is not packed"),
             }
         };
     }
-    for_type!(
-        Q4_0 Nibbles, Q4_1 Nibbles, IQ4NL Nibbles, IQ4XS Nibbles, MXFP4 Nibbles, Q4K Nibbles, Q5_0 NibblesBits,
-        Q5_1 NibblesBits, Q5K NibblesBits, Q6K NibblesPairs, Q8_0 Bytes, Q2K Pairs, Q3K PairsBits
-    );
+    for_type!(Q4_0, Q4_1, IQ4NL, IQ4XS, MXFP4, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Q2K, Q3K);
 }
 
+/// Every block of the tile.
+///
+/// # Safety
+/// As for [`pack_tile_here`].
 #[inline(always)]
-fn blocks(ty: GgmlType, planes: Planes, packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
-    let (block_bytes, header) = (ty.block_bytes(), packing.header_bytes());
+unsafe fn blocks<T: Turn>(packing: &Packing, rows: &[u8], row_bytes: usize, out: &mut [u8]) {
+    let (block_bytes, header, planes) = (packing.ty.block_bytes(), packing.header_bytes(), packing.planes);
     for (b, out) in out.chunks_exact_mut(ROWS * block_bytes).enumerate() {
         let (head, parts) = out.split_at_mut(header);
         for (r, row) in rows.chunks_exact(row_bytes).enumerate() {
-            let block = &row[b * block_bytes..][..block_bytes];
-            pack_header(packing, block, r, head);
-            for (part, out) in parts.chunks_exact_mut(planes.bytes()).enumerate() {
-                pack_part(planes, &integers(ty, block, part), r, out);
+            pack_header(packing, &row[b * block_bytes..][..block_bytes], r, head);
+        }
+        for (part, out) in parts.chunks_exact_mut(planes.bytes()).enumerate() {
+            for (half, rows) in rows.chunks(ROWS_TURNED * row_bytes).enumerate() {
+                let mut words = [[0; 8]; ROWS_TURNED];
+                for (words, row) in words.iter_mut().zip(rows.chunks_exact(row_bytes)) {
+                    *words = integers(packing.ty, &row[b * block_bytes..][..block_bytes], part);
+                }
+                // SAFETY: the caller's promise.
+                pack_part(planes, &unsafe { T::turn(&words) }, half, out);
             }
         }
     }
@@ -95,7 +116,7 @@ fn pack_header(packing: &Packing, block: &[u8], r: usize, head: &mut [u8]) {
     }
 }
 
-/// Words of `WIDTH` bytes, each into the place of row `r` among sixteen.
+/// Eight of `WIDTH` bytes, each into the place of row `r` among sixteen.
 #[inline(always)]
 fn pack_words<const WIDTH: usize>(from: &[u8], r: usize, to: &mut [u8]) {
     for (word, rows) in from.as_chunks::<WIDTH>().0.iter().zip(to.chunks_exact_mut(ROWS * WIDTH)) {
@@ -103,58 +124,54 @@ fn pack_words<const WIDTH: usize>(from: &[u8], r: usize, to: &mut [u8]) {
     }
 }
 
-/// Puts the integers of row `r` into the planes of their part.
+/// Puts the integers of eight rows, the first or the second of a tile, into the planes of their part: `places[i]` holds
+/// columns 4i to 4i + 3 of each.
 #[inline(always)]
-fn pack_part(planes: Planes, fours: &Fours, r: usize, out: &mut [u8]) {
-    let mut put = |unit: usize, word: u32| {
-        out[unit * UNIT + 4 * r..][..4].copy_from_slice(&word.to_le_bytes());
+fn pack_part(planes: Planes, places: &[Eight; 8], half: usize, out: &mut [u8]) {
+    let mut put = |unit: usize, words: Eight| {
+        let out = &mut out[unit * UNIT + half * (UNIT / 2)..][..UNIT / 2];
+        for (out, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
+            *out = word.to_le_bytes();
+        }
     };
     // Loops, because a closure for each unit would be called and not become part of the code.
     match planes {
         Planes::Bytes => {
-            for (unit, &four) in fours.iter().enumerate() {
-                put(unit, four);
+            for (unit, &words) in places.iter().enumerate() {
+                put(unit, words);
             }
         }
         Planes::Pairs | Planes::PairsBits => {
             for unit in 0..2 {
-                put(unit, pairs(fours, unit, 0));
+                put(unit, side_by_side(&places[4 * unit..4 * unit + 4], 0, 0x0303_0303, 2));
             }
         }
         Planes::Nibbles | Planes::NibblesBits | Planes::NibblesPairs => {
             for unit in 0..4 {
-                put(unit, fours[2 * unit] & 0x0f0f_0f0f | (fours[2 * unit + 1] & 0x0f0f_0f0f) << 4);
+                put(unit, side_by_side(&places[2 * unit..2 * unit + 2], 0, 0x0f0f_0f0f, 4));
             }
         }
     }
     match planes {
-        Planes::NibblesBits => put(4, bits(fours, 4)),
-        Planes::PairsBits => put(2, bits(fours, 2)),
+        Planes::NibblesBits => put(4, side_by_side(places, 4, 0x0101_0101, 1)),
+        Planes::PairsBits => put(2, side_by_side(places, 2, 0x0101_0101, 1)),
         Planes::NibblesPairs => {
             for unit in 0..2 {
-                put(4 + unit, pairs(fours, unit, 4));
+                put(4 + unit, side_by_side(&places[4 * unit..4 * unit + 4], 4, 0x0303_0303, 2));
             }
         }
         Planes::Nibbles | Planes::Bytes | Planes::Pairs => {}
     }
 }
 
-/// Bit `from` of each integer: the bytes of word `i` go to bit `i`.
+/// Of the bytes of each place `bits` bits from bit `from` on, which are those of `mask`; the first place's lowest.
 #[inline(always)]
-fn bits(fours: &Fours, from: u32) -> u32 {
-    let mut all = 0;
-    for (i, four) in fours.iter().enumerate() {
-        all |= (four >> from & 0x0101_0101) << i;
-    }
-    all
-}
-
-/// Two bits of each integer of half a part, from bit `from` on: four words' bytes side by side in a byte.
-#[inline(always)]
-fn pairs(fours: &Fours, half: usize, from: u32) -> u32 {
-    let mut all = 0;
-    for (i, four) in fours[4 * half..4 * half + 4].iter().enumerate() {
-        all |= (four >> from & 0x0303_0303) << (2 * i);
+fn side_by_side(places: &[Eight], from: usize, mask: u32, bits: usize) -> Eight {
+    let mut all = [0; 8];
+    for (i, words) in places.iter().enumerate() {
+        for (all, word) in all.iter_mut().zip(words) {
+            *all |= (word >> from & mask) << (bits * i);
+        }
     }
     all
 }
