@@ -196,7 +196,7 @@ impl Gemma3n {
             let inputs = inputs.select(&batch.logit_rows)?;
             self.pass(readers, kept, &inputs, &batch.only_wanted(), kv)?;
         }
-        self.head.forward(self.streams.gather(&kept.streams)?, logits)
+        self.head.forward(self.streams.gather(&mut kept.streams)?, logits)
     }
 
     /// Runs some of the blocks.

@@ -5,7 +5,7 @@ use candle_core::{D, Tensor};
 
 use super::{Linear, RmsNorm};
 use crate::rows::Rows;
-use crate::{ModelError, Weights};
+use crate::{Compute, ModelError, Weights};
 
 /// How many streams there are, and which of them blocks compute with.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,8 @@ impl AltUp {
 
 /// The way from a token's embedding to its streams, and from them to what the head is given.
 pub(crate) struct Streams {
+    /// Where both ways begin and end, whatever the blocks between them do.
+    compute: Compute,
     /// To all streams but the first, beside each other.
     spread: Linear,
     /// From one of them; of its outputs each takes those in its own place.
@@ -103,7 +105,8 @@ impl Streams {
     pub(crate) fn load(weights: &Weights, hidden: usize, params: AltUpParams) -> Result<Self, ModelError> {
         let stacked = |name| weights.stacked_linear(name, hidden, hidden, params.streams - 1);
         let (spread, gather) = (stacked("altup_proj")?, stacked("altup_unembd_proj")?);
-        Ok(Streams { spread, gather, params, hidden })
+        let compute = weights.split().of("altup_proj").clone();
+        Ok(Streams { compute, spread, gather, params, hidden })
     }
 
     /// Puts into `streams` all streams of some rows.
@@ -120,7 +123,8 @@ impl Streams {
     }
 
     /// The mean of all streams, the others having been brought back.
-    pub(crate) fn gather(&self, streams: &[Rows]) -> Result<Rows, ModelError> {
+    pub(crate) fn gather(&self, streams: &mut [Rows]) -> Result<Rows, ModelError> {
+        streams.iter_mut().try_for_each(|stream| stream.move_to(&self.compute))?;
         let target = &streams[self.params.active];
         let mut sum = streams[0].copied()?;
         for (i, stream) in streams[1..].iter().enumerate() {
