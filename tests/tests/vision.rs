@@ -12,7 +12,7 @@ fn golden(file: &str) -> PathBuf {
 }
 
 fn open() -> GgufFile {
-    GgufFile::open(&golden("models/mmproj-gemma3-F32.gguf"))
+    GgufFile::open(&golden("vision/mmproj-gemma3-F32.gguf"))
         .expect("the golden file is part of the repository")
 }
 
@@ -22,14 +22,14 @@ fn encoder(threads: usize) -> Box<dyn VisionEncoder> {
 
 /// A tensor of the golden results.
 fn expected(name: &str) -> Vec<f32> {
-    let bytes = std::fs::read(golden("vectors/mmproj-gemma3-F32.safetensors")).expect("golden results");
+    let bytes = std::fs::read(golden("vision/mmproj-gemma3-F32.safetensors")).expect("golden results");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a safetensors file");
     let data = tensors.tensor(name).expect("the tensor is there").data().to_vec();
     data.as_chunks::<4>().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect()
 }
 
 fn picture() -> Picture {
-    let bytes = std::fs::read(golden("pictures/waves.png")).expect("the picture is part of the repository");
+    let bytes = std::fs::read(golden("vision/waves.png")).expect("the picture is part of the repository");
     Picture::decode(&bytes).expect("a picture")
 }
 

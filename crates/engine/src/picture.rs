@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused_with_a_reason() {
-        let whole = include_bytes!("../../../tests/golden/pictures/waves.png");
+        let whole = include_bytes!("../../../tests/golden/vision/waves.png");
         assert!(Picture::decode(whole).is_ok());
         for bytes in [&b""[..], b"GIF89a", b"no picture at all", &whole[..200], &whole[..whole.len() / 2]] {
             let error = Picture::decode(bytes).err().expect("it is refused");
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_header_that_promises_too_much_is_refused_before_anything_is_allocated() {
-        let mut huge = include_bytes!("../../../tests/golden/pictures/waves.png").to_vec();
+        let mut huge = include_bytes!("../../../tests/golden/vision/waves.png").to_vec();
         // Width and height of a PNG's header; its checksum no longer fits either.
         huge[16..24].copy_from_slice(&[0, 0x7f, 0xff, 0xff, 0, 0x7f, 0xff, 0xff]);
         assert_eq!(Picture::decode(&huge).err().map(|error| error.code()), Some("bad_picture"));

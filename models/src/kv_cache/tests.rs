@@ -1,0 +1,85 @@
+//! What the cache keeps, where, and what it refuses.
+
+use super::*;
+
+fn layout(head_dim: usize) -> KvLayout {
+    KvLayout { layers: vec![layer(head_dim, None); 3] }
+}
+
+fn layer(head_dim: usize, window: Option<u32>) -> LayerCache {
+    LayerCache::Attention(LayerKvShape { n_kv_heads: 2, head_dim, window })
+}
+
+#[test]
+fn rows_come_back_from_where_they_were_written() {
+    let rows: Vec<f32> = (0..3 * 128).map(|i| (i as f32 * 0.7).sin()).collect();
+    let (slots, device) = ([5, 38, 0], Device::Cpu);
+    for (&kv_type, tolerance) in KvType::ALL.iter().zip([0.0, 5e-4, 5e-3, 0.4]) {
+        let mut kv = KvCache::new(&layout(64), &[3], 16, kv_type, &device).unwrap();
+        let negative: Vec<f32> = rows.iter().map(|number| -number).collect();
+        kv.write(1, &slots, &rows, &negative).unwrap();
+        let (k, v) = kv.gather(1, &slots, &device).unwrap();
+        let back = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for ((k, v), number) in back(k).iter().zip(back(v)).zip(&rows) {
+            assert!((k - number).abs() <= tolerance, "{kv_type:?}: {number} became {k}");
+            assert_eq!(*k, -v, "{kv_type:?}");
+        }
+        let (k, _) = kv.gather(1, &[6], &device).unwrap();
+        assert!(back(k).iter().all(|number| *number == 0.0), "{kv_type:?}: the next slot is untouched");
+        assert!(kv.write(1, &[48], &rows[..128], &rows[..128]).is_err(), "{kv_type:?}");
+    }
+}
+
+#[test]
+fn a_type_that_does_not_fit_is_refused() {
+    for (kv_type, strip) in [(KvType::Q8_0, 34), (KvType::Q4_0, 18)] {
+        let cache = |head_dim| KvCache::new(&layout(head_dim), &[3], 16, kv_type, &Device::Cpu);
+        assert_eq!(cache(80).map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+        assert_eq!(cache(96).unwrap().bytes(), 3 * 2 * 2 * 96 / 32 * strip * 48, "{kv_type:?}");
+        let tensors = KvCache::in_tensors(&layout(96), &[3], 16, kv_type, &Device::Cpu);
+        assert_eq!(tensors.map(|_| ()).unwrap_err().code(), "unsupported_kv_type");
+    }
+}
+
+#[test]
+fn layers_have_the_blocks_of_their_window() {
+    let mut mixed = layout(32);
+    mixed.layers[0] = layer(32, Some(48));
+    mixed.layers[2] = layer(32, Some(100));
+    let groups = [Reach::All, Reach::Window(100), Reach::Window(48)];
+    assert_eq!(mixed.groups(), groups, "the furthest first");
+    let cache = |n_blocks: &[usize]| KvCache::new(&mixed, n_blocks, 16, KvType::F16, &Device::Cpu);
+    let mut kv = cache(&[5, 4, 2]).unwrap();
+    assert_eq!([0, 1, 2].map(|layer| kv.group_of(layer)), [2, 0, 1]);
+    assert_eq!(kv.bytes(), (5 + 4 + 2) * 16 * 2 * 64 * 2);
+    let row = [1.0; 64];
+    for (layer, blocks) in [(0, 2), (1, 5), (2, 4)] {
+        assert!(kv.write(layer, &[blocks * 16 - 1], &row, &row).is_ok(), "the last slot of layer {layer}");
+        assert!(kv.write(layer, &[blocks * 16], &row, &row).is_err(), "layer {layer} ends after {blocks}");
+    }
+    assert!(cache(&[5, 4]).is_err() && cache(&[5, 4, 2, 1]).is_err(), "one number for each group");
+    assert!(cache(&[5, 0, 2]).is_err(), "no group is without blocks");
+}
+
+#[test]
+fn states_take_a_number_of_blocks_whatever_their_tokens() {
+    let mut hybrid = layout(32);
+    hybrid.layers[1] = LayerCache::State(500);
+    assert_eq!(hybrid.groups(), [Reach::All, Reach::State]);
+    let mut kv = KvCache::new(&hybrid, &[5, 3], 16, KvType::F16, &Device::Cpu).unwrap();
+    assert_eq!(kv.bytes(), 5 * 16 * 2 * 2 * 64 * 2 + 3 * 500 * 4);
+    assert_eq!((hybrid.state_bytes(), hybrid.bytes_per_token(KvType::F16)), (2000, 2 * 2 * 64 * 2));
+    let mut batch = ForwardBatch::default();
+    batch.push(&[1, 2], 0, [&[4][..], &[2]], 16);
+    let states = kv.states(1, &batch).unwrap();
+    assert_eq!((states.stride, states.numbers.len(), states.block_tables), (500, 1500, &[2][..]));
+    assert!(kv.states(0, &batch).is_err() && kv.slices(1).is_err() && kv.write(1, &[0], &[], &[]).is_err());
+    assert!(hybrid.fits(KvType::Q8_0), "what is kept as floats has no say in it");
+}
+
+#[test]
+fn every_type_is_found_by_its_name() {
+    for &kv_type in KvType::ALL {
+        assert_eq!(KvType::from_name(kv_type.name()), Some(kv_type));
+    }
+}
