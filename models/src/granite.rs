@@ -7,7 +7,7 @@
 use crate::hyper::{MAX_HEADS, MAX_WIDTH, Sizes};
 use crate::layers::{
     Activation, Attention, AttentionParams, Block, BlockRope, Decoder, ExpertParams, Experts, GatedMlp,
-    Mamba2, Mamba2Params, Mixer, Network, Rope, RopePairs, RopeParams,
+    LinearParams, Mamba2, Mixer, Network, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
@@ -32,7 +32,7 @@ struct GraniteParams {
 /// What brings in what is known of other tokens.
 enum MixerParams {
     Attention(AttentionParams),
-    Mamba2(Mamba2Params),
+    Mamba2(LinearParams),
 }
 
 impl GraniteParams {
@@ -41,7 +41,7 @@ impl GraniteParams {
         let usual = AttentionParams::new(&sizes);
         let scale = hyper.opt_positive("attention.scale")?.unwrap_or(usual.scale);
         let kv_heads = hyper.layer_numbers("attention.head_count_kv", sizes.n_layers, MAX_HEADS)?;
-        let mamba = if kv_heads.contains(&0) { Some(Mamba2Params::read(hyper)?) } else { None };
+        let mamba = if kv_heads.contains(&0) { Some(Mamba2::read(hyper)?) } else { None };
         let mixer = |&n_kv_heads: &usize| match mamba {
             Some(mamba) if n_kv_heads == 0 => MixerParams::Mamba2(mamba),
             _ => MixerParams::Attention(AttentionParams { n_kv_heads, scale, ..usual }),

@@ -7,7 +7,7 @@
 use crate::hyper::{MAX_HEADS, MAX_WIDTH, Sizes};
 use crate::layers::{
     Activation, Attention, AttentionParams, Block, BlockRope, Decoder, ExpertParams, Experts, GatedMlp,
-    Mamba2, Mamba2Params, Network, Part, Rope, RopePairs, RopeParams, Routing,
+    LinearParams, Mamba2, Network, Part, Rope, RopePairs, RopeParams, Routing,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, LayerCache, ModelConfig, ModelError, Weights};
@@ -28,7 +28,7 @@ struct NemotronHParams {
 
 /// What a file says about a block.
 enum PartParams {
-    Mamba2(Mamba2Params),
+    Mamba2(LinearParams),
     Attention(AttentionParams),
     /// A network of this width.
     Mlp(usize),
@@ -41,7 +41,7 @@ impl NemotronHParams {
         hyper.ignore("attention.layer_norm_epsilon");
         let sizes = hyper.sizes()?;
         let usual = AttentionParams::new(&sizes);
-        let mamba = Mamba2Params::read(hyper)?;
+        let mamba = Mamba2::read(hyper)?;
         let experts = match hyper.opt_u32("expert_count")?.unwrap_or(0) {
             0 => None,
             _ => Some(read_experts(hyper)?),

@@ -6,8 +6,8 @@
 
 use crate::hyper::Sizes;
 use crate::layers::{
-    Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, DeltaNetParams, GatedMlp,
-    HeadSharing, Mixer, Network, Rope, RopePairs, RopeParams,
+    Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, GatedMlp, HeadSharing,
+    LinearParams, Mixer, Network, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
@@ -27,7 +27,7 @@ pub(crate) struct Qwen35Params {
     pub(crate) config: ModelConfig,
     pub(crate) sizes: Sizes,
     attention: AttentionParams,
-    delta_net: DeltaNetParams,
+    delta_net: LinearParams,
     rope: RopeParams,
     /// Which blocks have linear attention.
     is_linear: Vec<bool>,
@@ -38,7 +38,7 @@ impl Qwen35Params {
     pub(crate) fn read(hyper: &Hyper, sharing: HeadSharing) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
-        let delta_net = DeltaNetParams::read(hyper, sharing)?;
+        let delta_net = DeltaNet::read(hyper, sharing)?;
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?;
         // Which dimensions turn by a picture's rows and columns; in text all of them turn by the position.
         hyper.ignore("rope.dimension_sections");

@@ -4,58 +4,14 @@
 
 use candle_core::{D, Tensor};
 pub(crate) use lantern_kernels::HeadSharing;
-use lantern_kernels::{LinearInputs, LinearRule, LinearShape, Pool, States};
+use lantern_kernels::{LinearInputs, LinearRule, Pool, States};
 
 use super::conv::Conv;
 use super::mlp::gated;
 use super::projections::halves_of_heads;
-use super::{Activation, Linear, RmsNorm};
-use crate::hyper::{MAX_HEADS, MAX_WIDTH};
+use super::{Activation, Linear, LinearParams, RmsNorm};
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
-
-/// A kernel of a convolution longer than this is damage.
-pub(super) const MAX_TAPS: usize = 64;
-
-/// What a file says about its layers of linear attention.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DeltaNetParams {
-    shape: LinearShape,
-    /// Tokens that the convolution sees.
-    taps: usize,
-}
-
-impl DeltaNetParams {
-    /// Reads the keys under `ssm.`.
-    pub(crate) fn read(hyper: &Hyper, sharing: HeadSharing) -> Result<Self, ModelError> {
-        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
-        let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
-        let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
-        let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;
-        let taps = hyper.size("ssm.conv_kernel", MAX_TAPS)?;
-        if !n_value_heads.is_multiple_of(n_key_heads) {
-            let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads of values");
-            return Err(hyper.bad("ssm.group_count", reason));
-        }
-        if !inner.is_multiple_of(n_value_heads) {
-            let reason = format!("{n_value_heads} heads do not divide {inner}");
-            return Err(hyper.bad("ssm.inner_size", reason));
-        }
-        let (rule, value_dim) = (LinearRule::Delta, inner / n_value_heads);
-        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
-        let first = Conv::state_len(taps, shape.qkv_width());
-        Ok(DeltaNetParams { shape: LinearShape { first, ..shape }, taps })
-    }
-
-    /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.
-    pub(crate) fn state(&self) -> LayerCache {
-        LayerCache::State(self.shape.first + self.shape.state_len())
-    }
-
-    fn value_width(&self) -> usize {
-        self.shape.n_value_heads * self.shape.value_dim
-    }
-}
+use crate::{ForwardBatch, Hyper, KvCache, ModelError, Weights};
 
 /// One layer's linear attention, from projections to output.
 pub(crate) struct DeltaNet {
@@ -70,7 +26,7 @@ pub(crate) struct DeltaNet {
     /// Norm over each head of the results.
     norm: RmsNorm,
     output: Linear,
-    params: DeltaNetParams,
+    params: LinearParams,
     layer: usize,
 }
 
@@ -85,16 +41,21 @@ enum Steps {
 }
 
 impl DeltaNet {
+    /// What the file says about these layers.
+    pub(crate) fn read(hyper: &Hyper, sharing: HeadSharing) -> Result<LinearParams, ModelError> {
+        LinearParams::read(hyper, LinearRule::Delta, sharing)
+    }
+
     /// Takes `attn_qkv`, `attn_gate`, `ssm_alpha` and `ssm_beta` or `ssm_ba`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm`
     /// and `ssm_out` of block `layer`.
     pub(crate) fn load(
         weights: &Weights,
         layer: usize,
         hidden: usize,
-        params: DeltaNetParams,
+        params: LinearParams,
         eps: f64,
     ) -> Result<Self, ModelError> {
-        let DeltaNetParams { shape, taps } = params;
+        let LinearParams { shape, taps } = params;
         let (wide, heads, values) = (shape.qkv_width(), shape.n_value_heads, params.value_width());
         let name = |name: &str| format!("blk.{layer}.{name}");
         let linear = |part: &str, inputs, outputs| weights.linear(&name(part), inputs, outputs);

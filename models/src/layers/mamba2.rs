@@ -4,55 +4,14 @@
 //! Convolution and recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::Tensor;
-use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, LinearShape, Pool, States};
+use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, Pool, States};
 
 use super::conv::Conv;
-use super::delta_net::{MAX_TAPS, softplus};
+use super::delta_net::softplus;
 use super::mlp::gated;
-use super::{Activation, Factors, Linear, RmsNorm};
-use crate::hyper::{MAX_HEADS, MAX_WIDTH};
+use super::{Activation, Factors, Linear, LinearParams, RmsNorm};
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
-
-/// What a file says about its Mamba-2 layers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mamba2Params {
-    shape: LinearShape,
-    /// Tokens that the convolution sees.
-    taps: usize,
-}
-
-impl Mamba2Params {
-    /// Reads the keys under `ssm.`.
-    pub(crate) fn read(hyper: &Hyper) -> Result<Self, ModelError> {
-        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
-        let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
-        let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
-        let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;
-        let taps = hyper.size("ssm.conv_kernel", MAX_TAPS)?;
-        if !n_value_heads.is_multiple_of(n_key_heads) {
-            let reason = format!("{n_key_heads} does not divide the {n_value_heads} heads");
-            return Err(hyper.bad("ssm.group_count", reason));
-        }
-        if !inner.is_multiple_of(n_value_heads) {
-            let reason = format!("{n_value_heads} heads do not divide {inner}");
-            return Err(hyper.bad("ssm.inner_size", reason));
-        }
-        let (rule, sharing, value_dim) = (LinearRule::Sum, HeadSharing::Neighbours, inner / n_value_heads);
-        let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
-        let first = Conv::state_len(taps, shape.qkv_width());
-        Ok(Mamba2Params { shape: LinearShape { first, ..shape }, taps })
-    }
-
-    /// What a layer keeps: inputs of the convolution, then a matrix for each head.
-    pub(crate) fn state(&self) -> LayerCache {
-        LayerCache::State(self.shape.first + self.shape.state_len())
-    }
-
-    fn inner(&self) -> usize {
-        self.shape.n_value_heads * self.shape.value_dim
-    }
-}
+use crate::{ForwardBatch, Hyper, KvCache, ModelError, Weights};
 
 /// One layer's mixer, from its projection to its output.
 pub(crate) struct Mamba2 {
@@ -70,21 +29,26 @@ pub(crate) struct Mamba2 {
     /// Weights of the norm of all groups.
     norm_weights: Factors,
     output: Linear,
-    params: Mamba2Params,
+    params: LinearParams,
     layer: usize,
 }
 
 impl Mamba2 {
+    /// What the file says about these layers.
+    pub(crate) fn read(hyper: &Hyper) -> Result<LinearParams, ModelError> {
+        LinearParams::read(hyper, LinearRule::Sum, HeadSharing::Neighbours)
+    }
+
     /// Takes `ssm_in`, `ssm_conv1d`, `ssm_dt`, `ssm_a`, `ssm_d`, `ssm_norm` and `ssm_out` of block `layer`.
     pub(crate) fn load(
         weights: &Weights,
         layer: usize,
         hidden: usize,
-        params: Mamba2Params,
+        params: LinearParams,
         eps: f64,
     ) -> Result<Self, ModelError> {
-        let Mamba2Params { shape, taps } = params;
-        let (inner, heads, groups) = (params.inner(), shape.n_value_heads, shape.n_key_heads);
+        let LinearParams { shape, taps } = params;
+        let (inner, heads, groups) = (params.value_width(), shape.n_value_heads, shape.n_key_heads);
         let name = |name: &str| format!("blk.{layer}.{name}");
         let device = weights.split().block(layer).device();
         let norm_weights = weights.values(&name("ssm_norm.weight"), &[inner / groups, groups])?;
@@ -146,7 +110,7 @@ impl Mamba2 {
 
     /// Widths of a gate, of what the convolution sees, and of time steps.
     fn widths(&self) -> (usize, usize, usize) {
-        (self.params.inner(), self.params.shape.qkv_width(), self.params.shape.n_value_heads)
+        (self.params.value_width(), self.params.shape.qkv_width(), self.params.shape.n_value_heads)
     }
 
     /// From what the convolution sees to `out`, by way of `mixed`, which is what it gives. Time steps become how much a
