@@ -85,27 +85,18 @@ impl LayerParams {
         let is_local = hyper.windowed_layers(n_layers, GLOBAL_EVERY)?;
         let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
         let sparsity = hyper.opt_layer_floats("activation_sparsity_scale", n_layers)?;
-        let n_readers = hyper.opt_u32("attention.shared_kv_layers")?.unwrap_or(0) as usize;
-        let n_writers = n_layers.saturating_sub(n_readers);
-        let layer = |i: usize| {
-            // Layers without keys look at those of the last layer of their kind that has some.
-            let writer = || (0..n_writers).rev().find(|&writer| is_local[writer] == is_local[i]);
-            let cache = if i < n_writers { Some(i) } else { writer() };
-            Ok(LayerParams {
-                attention: AttentionParams {
-                    scale: 1.0,
-                    window: is_local[i].then_some(window),
-                    ..AttentionParams::new(sizes)
-                },
-                feed_forward: feed_forward[i],
-                cache: cache.ok_or_else(|| {
-                    let reason = format!("no layer before the last {n_readers} is of the kind of layer {i}");
-                    hyper.bad("attention.shared_kv_layers", reason)
-                })?,
-                sparsity: sparsity.as_ref().map(|scales| scales[i]).filter(|scale| scale.is_finite()),
-            })
+        let caches = hyper.layers_of_cache(&is_local)?;
+        let layer = |i: usize| LayerParams {
+            attention: AttentionParams {
+                scale: 1.0,
+                window: is_local[i].then_some(window),
+                ..AttentionParams::new(sizes)
+            },
+            feed_forward: feed_forward[i],
+            cache: caches[i],
+            sparsity: sparsity.as_ref().map(|scales| scales[i]).filter(|scale| scale.is_finite()),
         };
-        (0..n_layers).map(layer).collect()
+        Ok((0..n_layers).map(layer).collect())
     }
 }
 

@@ -83,20 +83,16 @@ impl LayerParams {
         let is_local = hyper.layer_flags("attention.sliding_window_pattern", n_layers)?;
         let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
         let (global_dim, local_dim) = (head_dim(hyper, "")?, head_dim(hyper, "_swa")?);
-        let n_readers = hyper.opt_u32("attention.shared_kv_layers")?.unwrap_or(0) as usize;
-        let n_writers = n_layers.saturating_sub(n_readers);
+        let caches = hyper.layers_of_cache(&is_local)?;
         let layer = |i: usize| {
             if !n_heads.is_multiple_of(kv_heads[i]) {
                 let reason = format!("{} does not divide the {n_heads} heads of the queries", kv_heads[i]);
                 return Err(hyper.bad("attention.head_count_kv", reason));
             }
-            // Layers without keys look at those of the last layer of their kind that has some.
-            let writer = || (0..n_writers).rev().find(|&writer| is_local[writer] == is_local[i]);
-            let cache = if i < n_writers { Some(i) } else { writer() };
             Ok(LayerParams {
                 attention: AttentionParams {
                     n_heads,
-                    n_kv_heads: kv_heads[cache.unwrap_or(i)],
+                    n_kv_heads: kv_heads[caches[i]],
                     head_dim: if is_local[i] { local_dim } else { global_dim },
                     scale: 1.0,
                     window: is_local[i].then_some(window),
@@ -106,10 +102,7 @@ impl LayerParams {
                     query_scale: None,
                 },
                 feed_forward: feed_forward[i],
-                cache: cache.ok_or_else(|| {
-                    let reason = format!("no layer before the last {n_readers} is of the kind of layer {i}");
-                    hyper.bad("attention.shared_kv_layers", reason)
-                })?,
+                cache: caches[i],
             })
         };
         (0..n_layers).map(layer).collect()

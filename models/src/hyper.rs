@@ -236,6 +236,23 @@ impl<'a> Hyper<'a> {
         Ok((1..=n_layers).map(|n| !n.is_multiple_of(every)).collect())
     }
 
+    /// Which layer's keys and values each layer looks at: its own, or, where the last layers have none, those of the last
+    /// layer of their kind that has some. `is_local` says of which kind each layer is.
+    pub(crate) fn layers_of_cache(&self, is_local: &[bool]) -> Result<Vec<usize>, ModelError> {
+        const SHARED: &str = "attention.shared_kv_layers";
+        let n_readers = self.opt_u32(SHARED)?.unwrap_or(0) as usize;
+        let n_writers = is_local.len().saturating_sub(n_readers);
+        let of_layer = |i: usize| {
+            let writer = || (0..n_writers).rev().find(|&writer| is_local[writer] == is_local[i]);
+            let layer = if i < n_writers { Some(i) } else { writer() };
+            layer.ok_or_else(|| {
+                let reason = format!("no layer before the last {n_readers} is of the kind of layer {i}");
+                self.bad(SHARED, reason)
+            })
+        };
+        (0..is_local.len()).map(of_layer).collect()
+    }
+
     /// The small number in the square roots of norms.
     pub(crate) fn norm_eps(&self) -> Result<f64, ModelError> {
         let key = "attention.layer_norm_rms_epsilon";
