@@ -19,6 +19,8 @@ pub struct ModelConfig {
     pub hidden_size: usize,
     /// Number of query heads.
     pub n_heads: usize,
+    /// How many of the first blocks are given a vector of their own for each part of a picture.
+    pub picture_levels: usize,
     /// Shape of the key-value cache.
     pub kv_layout: KvLayout,
     /// Number of weights in the file.

@@ -60,6 +60,7 @@ impl Gemma3Params {
             dims: global_rope.dims,
             base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
             scaling: RopeScaling::None,
+            axes: Vec::new(),
         };
         let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
         let mut params = Gemma3Params {
@@ -136,9 +137,8 @@ impl Gemma3 {
     /// What the blocks make of the rows that are wanted.
     fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
         batch.check(&self.config, kv)?;
-        let (global_rope, local_rope) =
-            (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
-        let mut x = self.embedding.forward(&batch.tokens)?;
+        let (global_rope, local_rope) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
+        let mut x = self.embedding.of_batch(batch)?;
         for block in &self.blocks {
             let rope = if block.is_global { &global_rope } else { &local_rope };
             block.forward(&mut x, rope, batch, kv)?;

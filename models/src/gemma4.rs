@@ -52,6 +52,7 @@ impl Gemma4Params {
             dims: RopeParams::read_dims(hyper, "rope.dimension_count_swa", local_dims)?,
             base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
             scaling: RopeScaling::None,
+            axes: Vec::new(),
         };
         let per_layer_width = hyper.opt_u32("embedding_length_per_layer_input")?.unwrap_or(0) as usize;
         if per_layer_width > MAX_WIDTH {
@@ -192,7 +193,7 @@ impl Gemma4 {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
-        let (global, local) = (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        let (global, local) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
         for block in blocks {
             block.forward(x, if block.is_global { &global } else { &local }, inputs, batch, kv)?;
         }
@@ -322,8 +323,9 @@ impl CausalLm for Gemma4 {
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        let inputs = self.per_layer.as_ref().map(|made| made.forward(&batch.tokens, &x)).transpose()?;
+        let mut x = self.embedding.of_batch(batch)?;
+        let inputs =
+            self.per_layer.as_ref().map(|made| made.forward(&batch.text_tokens(), &x)).transpose()?;
         let (writers, readers) = self.blocks.split_at(self.config.kv_layout.layers.len());
         self.pass(writers, &mut x, inputs.as_ref(), batch, kv)?;
         if readers.is_empty() || batch.wants_all() {

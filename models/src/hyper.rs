@@ -181,6 +181,23 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A list of whole numbers, when the key is there.
+    pub(crate) fn opt_ints(&self, key: &str) -> Result<Option<Vec<i32>>, ModelError> {
+        self.typed(key, Metadata::opt_i32s)
+    }
+
+    /// How many of `n_layers` blocks are given vectors of pictures: `n_deepstack_layers`, 0 where the key is missing. The last
+    /// block is never one of them.
+    pub(crate) fn picture_levels(&self, n_layers: usize) -> Result<usize, ModelError> {
+        const KEY: &str = "n_deepstack_layers";
+        match self.opt_u32(KEY)?.unwrap_or(0) as usize {
+            levels if levels > 0 && levels >= n_layers => {
+                Err(self.bad(KEY, format!("it is {levels} for {n_layers} blocks")))
+            }
+            levels => Ok(levels),
+        }
+    }
+
     /// A list of numbers, when the key is there.
     pub(crate) fn opt_floats(&self, key: &str) -> Result<Option<Vec<f32>>, ModelError> {
         let numbers = self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))?;
@@ -359,6 +376,7 @@ impl<'a> Hyper<'a> {
             n_layers: self.blocks()?.1,
             hidden_size: self.size("embedding_length", MAX_WIDTH)?,
             n_heads: self.size("attention.head_count", MAX_HEADS)?,
+            picture_levels: 0,
             kv_layout,
             n_parameters: parameters.fold(0, u64::saturating_add),
         };

@@ -94,6 +94,19 @@ impl Rows {
         Ok(())
     }
 
+    /// Changes all their numbers, in memory; a device's make the way there and back.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut [f32])) -> Result<(), ModelError> {
+        match self {
+            Rows::Host(x) => change(x),
+            Rows::Tensor(x) => {
+                let mut values = x.flatten_all()?.to_vec1::<f32>()?;
+                change(&mut values);
+                *x = Tensor::from_vec(values, x.shape(), x.device())?;
+            }
+        }
+        Ok(())
+    }
+
     /// All their numbers, in memory.
     pub(crate) fn into_values(self) -> Result<Vec<f32>, ModelError> {
         match self {

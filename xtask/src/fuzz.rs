@@ -20,22 +20,10 @@ struct Target {
 }
 
 const TARGETS: [Target; 4] = [
-    Target {
-        name: "gguf_reader",
-        max_len: 2 << 10,
-        limits: &["-rss_limit_mb=1024", "-timeout=20"],
-    },
-    Target {
-        name: "tokenizer",
-        max_len: 512,
-        limits: &["-rss_limit_mb=1024", "-timeout=20"],
-    },
+    Target { name: "gguf_reader", max_len: 2 << 10, limits: &["-rss_limit_mb=1024", "-timeout=20"] },
+    Target { name: "tokenizer", max_len: 512, limits: &["-rss_limit_mb=1024", "-timeout=20"] },
     Target { name: "template", max_len: 2 << 10, limits: &["-rss_limit_mb=2048", "-timeout=60"] },
-    Target {
-        name: "model",
-        max_len: 64,
-        limits: &["-rss_limit_mb=2048", "-timeout=20"],
-    },
+    Target { name: "model", max_len: 64, limits: &["-rss_limit_mb=2048", "-timeout=20"] },
 ];
 
 /// Runs one target, or all of them, so many times.

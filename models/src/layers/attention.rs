@@ -359,7 +359,7 @@ impl Attention {
             let slots = attention_tensors::slots(blocks, seq, self.params.window, kv.block_size());
             let (keys, values) = kv.gather(self.cache, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
-            let seq = SeqTensors { queries, keys, values };
+            let seq = SeqTensors { queries, keys, values, together: seq.together };
             outs.push(attention_tensors::attend(&self.params, sinks, &seq)?);
         }
         let mut out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;
