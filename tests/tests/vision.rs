@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lantern_engine::Picture;
 use lantern_gguf::{GgufFile, GgufWriter, Value};
-use lantern_models::vision::{self, VisionEncoder};
+use lantern_models::vision::{self, Projector, VisionEncoder};
 
 fn golden(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file)
@@ -40,7 +40,8 @@ fn furthest(found: &[f32], expected: &[f32]) -> f32 {
 
 #[test]
 fn a_picture_becomes_the_pixels_of_the_model_s_processor() {
-    let pixels = picture().prepared(encoder(1).picture());
+    let (pixels, target) = picture().prepared(encoder(1).as_ref()).expect("prepared");
+    assert_eq!((picture().size(), target), ([150, 100], [56, 56]));
     let off = furthest(&pixels, &expected("pixels"));
     println!("pixels: {off:.1e}");
     assert!(off < 1e-6, "{off}: every number of 8 bits is the same");
@@ -49,29 +50,35 @@ fn a_picture_becomes_the_pixels_of_the_model_s_processor() {
 #[test]
 fn pixels_become_the_golden_vectors() {
     let mut encoder = encoder(2);
-    assert_eq!((encoder.tokens(), encoder.width(), encoder.picture().side), (4, 48, 56));
-    let found = encoder.encode(&expected("pixels")).expect("encoded");
+    assert_eq!((encoder.projector(), encoder.levels()), (Projector::Gemma3, 0));
+    assert_eq!((encoder.grid([56, 56]), encoder.width()), ([2, 2], 48));
+    let found = encoder.encode(&expected("pixels"), [56, 56]).expect("encoded");
     let golden = expected("embeddings");
     assert!(golden.iter().any(|x| x.abs() > 0.5), "vectors that are worth comparing");
     let off = furthest(&found, &golden);
     println!("vectors: {off:.1e}");
     assert!(off < 1e-4, "{off}");
-    assert_eq!(encoder.encode(&expected("pixels")).expect("encoded"), found, "again, in the same memory");
+    let again = encoder.encode(&expected("pixels"), [56, 56]).expect("encoded");
+    assert_eq!(again, found, "again, in the same memory");
 }
 
 #[test]
 fn a_file_of_a_picture_becomes_the_golden_vectors() {
     let mut encoder = encoder(1);
-    let pixels = picture().prepared(encoder.picture());
-    let off = furthest(&encoder.encode(&pixels).expect("encoded"), &expected("embeddings"));
+    let (pixels, target) = picture().prepared(encoder.as_ref()).expect("prepared");
+    let off = furthest(&encoder.encode(&pixels, target).expect("encoded"), &expected("embeddings"));
     println!("from the file: {off:.1e}");
     assert!(off < 1e-4, "{off}");
 }
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    let error = encoder(1).encode(&[0.0; 100]).expect_err("too few pixels");
+    let error = encoder(1).encode(&[0.0; 100], [56, 56]).expect_err("too few pixels");
     assert!(error.to_string().contains("56 by 56"), "{error}");
+    let error = encoder(1).encode(&[0.0; 300], [10, 10]).expect_err("another size");
+    assert!(error.to_string().contains("10 by 10"), "{error}");
+    let error = encoder(1).target([0, 5]).expect_err("a picture without pixels");
+    assert_eq!(error.code(), "bad_picture");
     let with = |change: &dyn Fn(&mut GgufWriter)| {
         let mut writer = GgufWriter::copy_of(&open()).expect("a copy");
         change(&mut writer);

@@ -1,6 +1,6 @@
 //! Gemma 3's way from patches to vectors: squares of neighbouring patches become their mean, which is normed and projected.
 
-use super::{PictureShape, Siglip, SiglipParams, VisionEncoder};
+use super::{Colours, Projector, Siglip, SiglipParams, VisionEncoder, refuse_empty, wrong_target};
 use crate::hyper::MAX_WIDTH;
 use crate::layers::RmsNorm;
 use crate::rows::Rows;
@@ -53,19 +53,35 @@ impl Gemma3Vision {
 }
 
 impl VisionEncoder for Gemma3Vision {
-    fn picture(&self) -> &PictureShape {
-        &self.params.picture
+    fn projector(&self) -> Projector {
+        Projector::Gemma3
     }
 
-    fn tokens(&self) -> usize {
-        (self.params.side / self.merged).pow(2)
+    fn target(&self, size: [usize; 2]) -> Result<[usize; 2], ModelError> {
+        refuse_empty(size)?;
+        Ok([self.params.pixels; 2])
+    }
+
+    fn colours(&self) -> &Colours {
+        &self.params.colours
+    }
+
+    fn grid(&self, _target: [usize; 2]) -> [usize; 2] {
+        [self.params.side / self.merged; 2]
     }
 
     fn width(&self) -> usize {
         self.width
     }
 
-    fn encode(&mut self, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+    fn levels(&self) -> usize {
+        0
+    }
+
+    fn encode(&mut self, pixels: &[f32], target: [usize; 2]) -> Result<Vec<f32>, ModelError> {
+        if target != [self.params.pixels; 2] {
+            return Err(wrong_target(target));
+        }
         let patches = self.tower.encode(pixels)?;
         let SiglipParams { hidden, side, .. } = self.params;
         let squares = side / self.merged;

@@ -11,30 +11,61 @@ use crate::{Compute, Hyper, ModelError, Weights};
 
 pub(crate) use siglip::{Siglip, SiglipParams};
 
-/// What the pixels of a picture must be before they are encoded.
+/// Which kind of model an encoder belongs to: what stands around a picture in its prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Projector {
+    /// Gemma 3.
+    Gemma3,
+    /// Gemma 4.
+    Gemma4,
+    /// Qwen3-VL, and Qwen3.5 with its pictures.
+    Qwen3Vl,
+}
+
+/// What a stretched pixel is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// The two neighbours on each axis, by a triangle.
+    Bilinear,
+    /// Four on each axis, by Keys' cubic curve with a = -0.5.
+    Bicubic,
+}
+
+/// How pixels become the numbers that are encoded.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PictureShape {
-    /// Pixels on each side; pictures are stretched to a square of this size.
-    pub side: usize,
+pub struct Colours {
     /// Taken from each channel of a colour in 0 to 1.
     pub mean: [f32; 3],
     /// What the rest is divided by.
     pub deviation: [f32; 3],
+    /// How a picture is stretched.
+    pub filter: Filter,
 }
 
-/// Turns pictures into vectors.
+/// Turns pictures into vectors. Sizes are `[width, height]`, or `[across, down]`.
 pub trait VisionEncoder: Send {
-    /// What pixels it wants.
-    fn picture(&self) -> &PictureShape;
+    /// The kind of model that it belongs to.
+    fn projector(&self) -> Projector;
 
-    /// Vectors for a picture.
-    fn tokens(&self) -> usize;
+    /// The size in pixels to which a picture of `size` pixels is stretched, as the authors' processor chooses it. Refuses
+    /// what that one refuses, and a picture without pixels.
+    fn target(&self, size: [usize; 2]) -> Result<[usize; 2], ModelError>;
+
+    /// How a stretched picture's pixels become numbers.
+    fn colours(&self) -> &Colours;
+
+    /// Tokens of a picture of a size that [`Self::target`] gave: their product is their number.
+    fn grid(&self, target: [usize; 2]) -> [usize; 2];
 
     /// Numbers in a vector: the width of the model it belongs to.
     fn width(&self) -> usize;
 
-    /// `pixels[3, side, side]`, prepared as [`Self::picture`] says, to `[tokens, width]`.
-    fn encode(&mut self, pixels: &[f32]) -> Result<Vec<f32>, ModelError>;
+    /// Further vectors that each token has for the model's first layers (Qwen3-VL's deepstack).
+    fn levels(&self) -> usize;
+
+    /// `pixels[3, height, width]` of a size that [`Self::target`] gave, prepared as [`Self::colours`] says, to
+    /// `[tokens, (1 + levels) * width]`, tokens row after row.
+    fn encode(&mut self, pixels: &[f32], target: [usize; 2]) -> Result<Vec<f32>, ModelError>;
 }
 
 /// Loads the encoder of a projector's file, to compute with kernels on so many threads.
@@ -59,4 +90,26 @@ pub fn load(file: &GgufFile, threads: usize) -> Result<Box<dyn VisionEncoder>, M
     };
     weights.finish()?;
     Ok(encoder)
+}
+
+/// Refuses a picture without pixels.
+fn refuse_empty(size: [usize; 2]) -> Result<(), ModelError> {
+    if size.contains(&0) {
+        return Err(ModelError::BadPictureSize { size, reason: "it has no pixels".to_owned() });
+    }
+    Ok(())
+}
+
+/// Refuses numbers that are not those of a picture of this size. A fault of the program.
+fn check_pixels(pixels: &[f32], [width, height]: [usize; 2]) -> Result<(), ModelError> {
+    if Some(pixels.len()) != width.checked_mul(height).and_then(|count| count.checked_mul(3)) {
+        let reason = format!("{} numbers for a picture of {width} by {height} pixels", pixels.len());
+        return Err(ModelError::BadBatch(reason));
+    }
+    Ok(())
+}
+
+/// The error for pixels of a size that [`VisionEncoder::target`] never gives. A fault of the program.
+fn wrong_target([width, height]: [usize; 2]) -> ModelError {
+    ModelError::BadBatch(format!("pictures of {width} by {height} pixels are not what this encoder takes"))
 }

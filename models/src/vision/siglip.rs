@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lantern_kernels::{Activation, AttentionShape};
 
-use super::PictureShape;
+use super::{Colours, Filter, check_pixels};
 use crate::hyper::{MAX_HEADS, MAX_LAYERS, MAX_WIDTH};
 use crate::layers::{LayerNorm, Linear};
 use crate::rows::{HostRows, Rows, Workspace};
@@ -20,7 +20,9 @@ const MAX_SIDE: usize = 1024;
 /// What a file says about its vision transformer.
 #[derive(Debug, Clone)]
 pub(crate) struct SiglipParams {
-    pub(crate) picture: PictureShape,
+    pub(crate) colours: Colours,
+    /// Pixels on each side of the square that every picture is stretched to.
+    pub(crate) pixels: usize,
     pub(crate) hidden: usize,
     /// Patches on each side.
     pub(crate) side: usize,
@@ -52,11 +54,12 @@ impl SiglipParams {
             values.as_slice().try_into().map_err(|_| hyper.bad(key, reason))
         };
         Ok(SiglipParams {
-            picture: PictureShape {
-                side: pixels,
+            colours: Colours {
                 mean: channels("vision.image_mean", 0.5)?,
                 deviation: channels("vision.image_std", 0.5)?,
+                filter: Filter::Bilinear,
             },
+            pixels,
             eps: f64::from(hyper.opt_f32("vision.attention.layer_norm_epsilon")?.unwrap_or(1e-6)),
             inner: hyper.size("vision.feed_forward_length", MAX_WIDTH)?,
             n_layers: hyper.size("vision.block_count", MAX_LAYERS)?,
@@ -133,12 +136,8 @@ impl Siglip {
 
     /// The numbers of each patch, row after row of each channel: `[side * side, 3 * patch * patch]`.
     fn cut(&self, pixels: &[f32]) -> Result<HostRows, ModelError> {
-        let SiglipParams { side, patch, .. } = self.params;
-        let width = side * patch;
-        if pixels.len() != 3 * width * width {
-            let reason = format!("{} numbers for a picture of {width} by {width} pixels", pixels.len());
-            return Err(ModelError::BadBatch(reason));
-        }
+        let SiglipParams { side, patch, pixels: width, .. } = self.params;
+        check_pixels(pixels, [width; 2])?;
         let mut patches = HostRows::new(&self.workspace, side * side, 3 * patch * patch);
         for (index, numbers) in patches.chunks_exact_mut(3 * patch * patch).enumerate() {
             let (top, left) = (index / side * patch, index % side * patch);
