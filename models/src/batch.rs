@@ -203,7 +203,7 @@ impl ForwardBatch {
         let fail = |reason: String| Err(ModelError::BadBatch(reason));
         let mut free = 0;
         for picture in &self.pictures {
-            picture.check(config.hidden_size, config.picture_levels)?;
+            picture.check(config.hidden_size, config.pictures.levels)?;
             if picture.first_row < free || picture.first_row + picture.rows > self.rows() {
                 return fail(format!("a picture's {} rows from {} on", picture.rows, picture.first_row));
             }
@@ -243,7 +243,7 @@ impl ForwardBatch {
         config: &ModelConfig,
         layer: usize,
     ) -> Result<(), ModelError> {
-        if layer >= config.picture_levels || self.pictures.is_empty() {
+        if layer >= config.pictures.levels || self.pictures.is_empty() {
             return Ok(());
         }
         x.change(|values| {
@@ -342,7 +342,7 @@ mod tests {
             n_layers: 2,
             hidden_size: 32,
             n_heads: 1,
-            picture_levels: 0,
+            pictures: crate::PictureInput::default(),
             kv_layout: KvLayout { layers: vec![layer(Some(6)), layer(None)] },
             n_parameters: 0,
         };
@@ -380,7 +380,7 @@ mod tests {
             n_layers: 1,
             hidden_size: 32,
             n_heads: 1,
-            picture_levels: 0,
+            pictures: crate::PictureInput::default(),
             kv_layout: KvLayout { layers: vec![LayerCache::State(7)] },
             n_parameters: 0,
         };

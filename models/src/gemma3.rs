@@ -1,4 +1,4 @@
-//! Gemma 3, text only: 270M to 27B.
+//! Gemma 3: 270M to 27B.
 //!
 //! Blocks with norms before and after attention and network, norms over each head of queries and keys, and a gated GELU
 //! network. Five of six layers look back over a sliding window and have a rotary embedding of their own; every sixth
@@ -13,7 +13,9 @@ use crate::layers::{
 };
 use crate::registry::Family;
 use crate::rows::Rows;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{
+    CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, PictureInput, Weights,
+};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
@@ -63,8 +65,9 @@ impl Gemma3Params {
             axes: Vec::new(),
         };
         let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
+        let pictures = PictureInput { levels: 0, together: true };
         let mut params = Gemma3Params {
-            config: hyper.finish(KvLayout::default())?,
+            config: ModelConfig { pictures, ..hyper.finish(KvLayout::default())? },
             local: AttentionParams { window: Some(window), ..global },
             pattern: pattern.unwrap_or(DEFAULT_PATTERN),
             sizes,

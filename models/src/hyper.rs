@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use lantern_gguf::{GgufError, GgufFile, Metadata, Value};
 
 use crate::layers::NormKind;
-use crate::{KvLayout, ModelConfig, ModelError};
+use crate::{KvLayout, ModelConfig, ModelError, PictureInput};
 
 /// Keys that say nothing about the computation.
 const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
@@ -188,13 +188,13 @@ impl<'a> Hyper<'a> {
 
     /// How many of `n_layers` blocks are given vectors of pictures: `n_deepstack_layers`, 0 where the key is missing. The last
     /// block is never one of them.
-    pub(crate) fn picture_levels(&self, n_layers: usize) -> Result<usize, ModelError> {
+    pub(crate) fn picture_levels(&self, n_layers: usize) -> Result<PictureInput, ModelError> {
         const KEY: &str = "n_deepstack_layers";
         match self.opt_u32(KEY)?.unwrap_or(0) as usize {
             levels if levels > 0 && levels >= n_layers => {
                 Err(self.bad(KEY, format!("it is {levels} for {n_layers} blocks")))
             }
-            levels => Ok(levels),
+            levels => Ok(PictureInput { levels, together: false }),
         }
     }
 
@@ -376,7 +376,7 @@ impl<'a> Hyper<'a> {
             n_layers: self.blocks()?.1,
             hidden_size: self.size("embedding_length", MAX_WIDTH)?,
             n_heads: self.size("attention.head_count", MAX_HEADS)?,
-            picture_levels: 0,
+            pictures: PictureInput::default(),
             kv_layout,
             n_parameters: parameters.fold(0, u64::saturating_add),
         };

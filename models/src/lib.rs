@@ -58,7 +58,7 @@ mod smollm3;
 pub use batch::{BatchSeq, ForwardBatch, GONE, GroupBlocks};
 pub use candle_core::Device;
 pub use compute::{Compute, LoadOptions};
-pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, Reach};
+pub use config::{KvLayout, KvType, LayerCache, LayerKvShape, ModelConfig, PictureInput, Reach};
 pub use embedder::{Embedder, Pooling};
 pub use error::ModelError;
 pub use fingerprint::fingerprint;

@@ -36,9 +36,9 @@ impl Qwen3Params {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
         let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?.with_interleaved_axes(hyper)?;
-        let picture_levels = hyper.picture_levels(sizes.n_layers)?;
+        let pictures = hyper.picture_levels(sizes.n_layers)?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        let config = ModelConfig { picture_levels, ..hyper.finish(kv_layout)? };
+        let config = ModelConfig { pictures, ..hyper.finish(kv_layout)? };
         Ok(Qwen3Params { config, sizes, attention, rope })
     }
 }

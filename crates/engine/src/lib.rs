@@ -23,12 +23,14 @@ mod options;
 mod pacing;
 pub mod perplexity;
 mod picture;
+mod prompt;
 mod request;
 mod runner;
 mod scheduler;
 mod sequence;
 mod stream;
 pub mod text;
+mod vision;
 mod worker;
 
 pub use device::{DevicePart, DeviceUse};
@@ -44,6 +46,6 @@ pub use picture::Picture;
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer,
-    TokenizerError,
+    ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,
+    Tokenizer, TokenizerError,
 };

@@ -79,7 +79,7 @@ pub(crate) fn plan(
     };
     let demand = Demand {
         weights: file_bytes,
-        scratch: scratch_bytes(config, options),
+        scratch: scratch_bytes(config, options) + vision_bytes(options),
         kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
         wanted_context: wanted_context(config, options),
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
@@ -182,6 +182,13 @@ fn scratch_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
     let logits = 2 * options.max_sequences * config.vocab_size * size_of::<f32>();
     let tokenizer = config.vocab_size * 400;
     (activations + logits + tokenizer) as u64 + (32 << 20)
+}
+
+/// The projector's file, and about what the largest encoder known computes with.
+fn vision_bytes(options: &EngineOptions) -> u64 {
+    const WORK: u64 = 256 << 20;
+    let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
+    file.map_or(0, |file| file.len() + WORK)
 }
 
 /// Bytes this process may still take: what the system has free or can reclaim, within the limit of its control

@@ -1,5 +1,7 @@
 //! How an engine is set up, and what came of it. Plain data.
 
+use std::path::PathBuf;
+
 use lantern_models::{KvType, PackedCopies};
 
 use crate::cores::fast_cores;
@@ -28,6 +30,8 @@ pub struct EngineOptions {
     pub memory_limit: Option<u64>,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
+    /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
+    pub projector: Option<PathBuf>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
     /// takes as many as fit.
     pub gpu_layers: Option<u32>,
@@ -47,6 +51,7 @@ impl Default for EngineOptions {
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
+            projector: None,
             gpu_layers: None,
             cpu_expert_layers: None,
         }
@@ -121,6 +126,8 @@ pub struct EngineInfo {
     pub template: Option<TemplateSource>,
     /// What is wrong with the chat template in the file, when it is not used.
     pub template_fault: Option<TemplateError>,
+    /// Whether there is a file for showing it pictures.
+    pub sees: bool,
     /// Types of weights for which there is no fast kernel: answers are right, but come slowly.
     pub slow_types: Vec<String>,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.

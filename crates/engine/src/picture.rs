@@ -5,10 +5,13 @@
 
 mod resize;
 
+use std::fmt;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use image::{ImageReader, Limits, RgbImage};
 use lantern_models::vision::VisionEncoder;
+use sha2::{Digest, Sha256};
 
 use crate::error::EngineError;
 
@@ -17,9 +20,11 @@ const MAX_SIDE: u32 = 16_384;
 /// What decoding may allocate.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A decoded picture.
+/// A decoded picture. Copies share its pixels, and are the same if those are.
+#[derive(Clone)]
 pub struct Picture {
-    pixels: RgbImage,
+    pixels: Arc<RgbImage>,
+    hash: [u8; 32],
 }
 
 impl Picture {
@@ -38,7 +43,15 @@ impl Picture {
         if pixels.is_empty() {
             return Err(bad("it has no pixels".to_owned()));
         }
-        Ok(Picture { pixels })
+        let mut hash = Sha256::new();
+        hash.update(pixels.width().to_le_bytes());
+        hash.update(pixels.as_raw());
+        Ok(Picture { pixels: Arc::new(pixels), hash: hash.finalize().into() })
+    }
+
+    /// SHA-256 of its pixels.
+    pub(crate) fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
 
     /// Its width and height in pixels.
@@ -60,6 +73,19 @@ impl Picture {
             pixels.extend(values.map(|&value| (f32::from(value) / 255.0 - mean) / deviation));
         }
         Ok((pixels, target))
+    }
+}
+
+impl PartialEq for Picture {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [width, height] = self.size();
+        write!(f, "Picture({width} by {height})")
     }
 }
 

@@ -61,13 +61,13 @@ impl Scheduler {
         self.schedule_decode(step, &mut budget);
         let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
         for sequence in self.running.iter_mut().filter(|s| s.remaining() > 1) {
-            let mut rows = sequence.remaining().min(budget);
-            if sequence.priority != Priority::Chat {
-                rows = rows.min(others);
-                others -= rows;
+            let is_chat = sequence.priority == Priority::Chat;
+            let rows = sequence.rows_at_once(if is_chat { budget } else { budget.min(others) });
+            if !is_chat {
+                others = others.saturating_sub(rows);
             }
             if rows > 0 && self.blocks.extend(&mut sequence.tables, sequence.computed + rows) {
-                budget -= rows;
+                budget = budget.saturating_sub(rows);
                 step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
             }
         }

@@ -10,6 +10,7 @@ use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
+use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
 use crate::scheduler::{Scheduled, Scheduler};
@@ -19,7 +20,7 @@ use crate::text::Tokenizer;
 /// Everything that can be asked of the engine thread.
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
-    Generate { prompt: Vec<u32>, priority: Priority, submission: Box<Submission> },
+    Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// End the thread; what is running fails with `engine_stopped`.
@@ -85,7 +86,7 @@ impl Worker {
                 self.next_id += 1;
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt));
+                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -133,6 +134,7 @@ impl Worker {
                 start: sequence.computed,
                 tables: &sequence.tables,
                 logits: if part.samples { LogitRows::Last } else { LogitRows::None },
+                pictures: &sequence.pictures,
             })
         };
         self.runner.run(plan.iter().filter_map(piece))

@@ -134,6 +134,7 @@ mod tests {
             window: Some(6),
             ahead: 0,
             in_one_pass: false,
+            pictures_together: true,
             softcap: Some(20.0),
             query_scale: None,
         };
