@@ -23,6 +23,7 @@ mod options;
 mod pacing;
 pub mod perplexity;
 mod picture;
+mod projector;
 mod prompt;
 mod request;
 mod runner;
@@ -43,6 +44,7 @@ pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use picture::Picture;
+pub use projector::{is_projector, projector_beside};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{

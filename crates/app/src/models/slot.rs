@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use lantern_convert::{FileType, is_model_folder};
-use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource};
+use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource, projector_beside};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
@@ -209,7 +209,8 @@ impl App {
                 true => file_of_folder(&home, &path, FileType::Keep)?,
                 false => path,
             };
-            Ok(Engine::load(&path, options)?)
+            let projector = projector_beside(&path);
+            Ok(Engine::load(&path, EngineOptions { projector, ..options })?)
         })
         .await;
         let result = match result {
