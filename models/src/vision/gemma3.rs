@@ -1,10 +1,12 @@
 //! Gemma 3's encoder: SigLIP (Zhai et al., 2023) over a square of fixed size, where squares of neighbouring patches become
 //! their mean, which is normed and projected.
 
+use std::sync::Arc;
+
 use super::{Block, Colours, Filter, PatchAttention, Projector, VisionEncoder, VisionParams};
-use super::{add, patches, refuse_empty, workspace, wrong_target};
+use super::{add, in_workspace, patches, refuse_empty, wrong_target};
 use crate::layers::{LayerNorm, Linear, RmsNorm};
-use crate::rows::HostRows;
+use crate::rows::{HostRows, Workspace};
 use crate::{Hyper, ModelError, Split, Weights};
 
 /// Patches on each side of a square, where the file does not say: 64 of them become 16 vectors on a side.
@@ -60,6 +62,22 @@ impl Gemma3Vision {
         self.side * self.params.patch
     }
 
+    /// `pixels[3, side, side]` to `[tokens, width]`.
+    fn vectors(&self, workspace: &Arc<Workspace>, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let numbers = patches::cut(workspace, pixels, [self.pixels(); 2], self.params.patch)?;
+        let mut x = self.patches.forward_host(&numbers)?;
+        add(&mut x, &self.positions)?;
+        let scale = 1.0 / (self.params.head_dim() as f32).sqrt();
+        let mut attention = PatchAttention::new(&self.split, &self.params, scale, x.rows())?;
+        for block in &self.blocks {
+            block.forward(&mut x, &mut attention, None)?;
+        }
+        self.last_norm.apply_host(&mut x)?;
+        let mut means = patches::means(&x, self.side, self.merged);
+        self.norm.parts_in_place(&mut means)?;
+        Ok(self.project(&means))
+    }
+
     /// `[tokens, hidden]` to `[tokens, width]`.
     fn project(&self, means: &HostRows) -> Vec<f32> {
         let width = self.params.width;
@@ -103,17 +121,6 @@ impl VisionEncoder for Gemma3Vision {
         if target != [self.pixels(); 2] {
             return Err(wrong_target(target));
         }
-        let numbers = patches::cut(&workspace(&self.split)?, pixels, target, self.params.patch)?;
-        let mut x = self.patches.forward_host(&numbers)?;
-        add(&mut x, &self.positions)?;
-        let scale = 1.0 / (self.params.head_dim() as f32).sqrt();
-        let mut attention = PatchAttention::new(&self.split, &self.params, scale, x.rows())?;
-        for block in &self.blocks {
-            block.forward(&mut x, &mut attention, None)?;
-        }
-        self.last_norm.apply_host(&mut x)?;
-        let mut means = patches::means(&x, self.side, self.merged);
-        self.norm.parts_in_place(&mut means)?;
-        Ok(self.project(&means))
+        in_workspace(&self.split, |workspace| self.vectors(workspace, pixels))
     }
 }

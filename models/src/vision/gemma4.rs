@@ -1,12 +1,14 @@
 //! Gemma 4's encoder: patches of a picture that keeps its shape, with a learned vector for each column and each row, and
 //! rotary embedding along both; squares of patches become their mean, which may be standardised and is projected.
 
+use std::sync::Arc;
+
 use lantern_kernels::Activation;
 
 use super::{Axes, AxialRope, ClippedLinear, Colours, Filter, PatchAttention, Projector, VisionEncoder};
-use super::{VisionParams, add, patches, refuse_empty, workspace, wrong_target};
+use super::{VisionParams, add, in_workspace, patches, refuse_empty, wrong_target};
 use crate::layers::{Linear, RmsNorm};
-use crate::rows::HostRows;
+use crate::rows::{HostRows, Workspace};
 use crate::{Hyper, ModelError, Split, Weights};
 
 /// Patches on each side of a square, where the file does not say; more than `MAX_MERGED` are damage.
@@ -90,8 +92,13 @@ impl Gemma4Vision {
     }
 
     /// The vectors of patches, `[across * down, hidden]`, before the first block.
-    fn embed(&self, pixels: &[f32], target: [usize; 2]) -> Result<HostRows, ModelError> {
-        let mut numbers = patches::cut(&workspace(&self.split)?, pixels, target, self.params.patch)?;
+    fn embed(
+        &self,
+        workspace: &Arc<Workspace>,
+        pixels: &[f32],
+        target: [usize; 2],
+    ) -> Result<HostRows, ModelError> {
+        let mut numbers = patches::cut(workspace, pixels, target, self.params.patch)?;
         numbers.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
         let mut x = self.patches.forward_host(&numbers)?;
         let (hidden, across) = (self.params.hidden, target[0] / self.params.patch);
@@ -101,6 +108,33 @@ impl Gemma4Vision {
             patch.iter_mut().zip(places).for_each(|(x, (column, row))| *x += column + row);
         }
         Ok(x)
+    }
+
+    /// `pixels` of a size that was checked to `[tokens, width]`.
+    fn vectors(
+        &self,
+        workspace: &Arc<Workspace>,
+        pixels: &[f32],
+        target: [usize; 2],
+    ) -> Result<Vec<f32>, ModelError> {
+        let grid = target.map(|pixels| pixels / self.params.patch);
+        let mut x = self.embed(workspace, pixels, target)?;
+        let rope = AxialRope::new(Axes::Apart, grid, ROPE_BASE, self.params.n_heads, self.params.head_dim());
+        let mut attention = PatchAttention::new(&self.split, &self.params, 1.0, x.rows())?;
+        for block in &self.blocks {
+            block.forward(&mut x, &mut attention, &rope)?;
+        }
+        let mut tokens = patches::means(&x, grid[0], self.merged);
+        let scale = (self.params.hidden as f32).sqrt();
+        tokens.iter_mut().for_each(|x| *x *= scale);
+        if let Some([bias, scale]) = &self.standard {
+            for token in tokens.chunks_exact_mut(self.params.hidden) {
+                let standard = bias.iter().zip(scale);
+                token.iter_mut().zip(standard).for_each(|(x, (bias, scale))| *x = (*x - bias) * scale);
+            }
+        }
+        self.norm.parts_in_place(&mut tokens)?;
+        Ok(self.projection.forward_host(&tokens)?.to_vec())
     }
 }
 
@@ -137,28 +171,12 @@ impl VisionEncoder for Gemma4Vision {
     }
 
     fn encode(&mut self, pixels: &[f32], target: [usize; 2]) -> Result<Vec<f32>, ModelError> {
-        let grid = target.map(|pixels| pixels / self.params.patch);
-        let fits = |pixels: usize| pixels.is_multiple_of(self.square());
-        if !target.into_iter().all(fits) || grid.into_iter().any(|side| side > self.places) {
+        let fits =
+            |pixels: usize| pixels.is_multiple_of(self.square()) && pixels / self.params.patch <= self.places;
+        if !target.into_iter().all(fits) {
             return Err(wrong_target(target));
         }
-        let mut x = self.embed(pixels, target)?;
-        let rope = AxialRope::new(Axes::Apart, grid, ROPE_BASE, self.params.n_heads, self.params.head_dim());
-        let mut attention = PatchAttention::new(&self.split, &self.params, 1.0, x.rows())?;
-        for block in &self.blocks {
-            block.forward(&mut x, &mut attention, &rope)?;
-        }
-        let mut tokens = patches::means(&x, grid[0], self.merged);
-        let scale = (self.params.hidden as f32).sqrt();
-        tokens.iter_mut().for_each(|x| *x *= scale);
-        if let Some([bias, scale]) = &self.standard {
-            for token in tokens.chunks_exact_mut(self.params.hidden) {
-                let standard = bias.iter().zip(scale);
-                token.iter_mut().zip(standard).for_each(|(x, (bias, scale))| *x = (*x - bias) * scale);
-            }
-        }
-        self.norm.parts_in_place(&mut tokens)?;
-        Ok(self.projection.forward_host(&tokens)?.to_vec())
+        in_workspace(&self.split, |workspace| self.vectors(workspace, pixels, target))
     }
 }
 

@@ -138,10 +138,17 @@ fn ignore_audio(hyper: &Hyper, weights: &Weights) {
     }
 }
 
-/// What encoders compute in.
-fn workspace(split: &Split) -> Result<Arc<Workspace>, ModelError> {
-    let workspace = split.block(0).workspace().cloned();
-    workspace.ok_or_else(|| ModelError::BadBatch("pictures are encoded on the CPU".to_owned()))
+/// Encodes in memory that is given back behind it: pictures are rare, and what lies between blocks is large.
+fn in_workspace(
+    split: &Split,
+    encode: impl FnOnce(&Arc<Workspace>) -> Result<Vec<f32>, ModelError>,
+) -> Result<Vec<f32>, ModelError> {
+    let Some(workspace) = split.block(0).workspace() else {
+        return Err(ModelError::BadBatch("pictures are encoded on the CPU".to_owned()));
+    };
+    let vectors = encode(workspace);
+    workspace.release();
+    vectors
 }
 
 /// Adds `y` to `x`, or to each row of it.

@@ -37,6 +37,10 @@ impl VisionParams {
             let reason = format!("it is {values:?}; three numbers can be right");
             values.as_slice().try_into().map_err(|_| hyper.bad(key, reason))
         };
+        let (mean, deviation) = (channels("vision.image_mean")?, channels("vision.image_std")?);
+        if deviation.iter().any(|&deviation| deviation <= 0.0) {
+            return Err(hyper.bad("vision.image_std", format!("it is {deviation:?}, and must be above zero")));
+        }
         Ok(VisionParams {
             hidden,
             inner: hyper.size("vision.feed_forward_length", MAX_WIDTH)?,
@@ -45,11 +49,7 @@ impl VisionParams {
             patch: hyper.size("vision.patch_size", MAX_PATCH)?,
             width: hyper.size("vision.projection_dim", MAX_WIDTH)?,
             eps: f64::from(hyper.opt_f32("vision.attention.layer_norm_epsilon")?.unwrap_or(1e-6)),
-            colours: Colours {
-                mean: channels("vision.image_mean")?,
-                deviation: channels("vision.image_std")?,
-                filter,
-            },
+            colours: Colours { mean, deviation, filter },
         })
     }
 

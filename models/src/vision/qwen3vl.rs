@@ -2,12 +2,14 @@
 //! grid, and rotary embedding along both axes; squares of two by two patches become one token. Some blocks in between make
 //! further vectors of each token, for the model's first layers ("deepstack").
 
+use std::sync::Arc;
+
 use super::{
     Axes, AxialRope, Block, Colours, Filter, PatchAttention, Projector, VisionEncoder, VisionParams,
 };
-use super::{add, patches, refuse_empty, workspace, wrong_target};
+use super::{add, in_workspace, patches, refuse_empty, wrong_target};
 use crate::layers::{Activation, LayerNorm, Linear};
-use crate::rows::HostRows;
+use crate::rows::{HostRows, Workspace};
 use crate::{Hyper, ModelError, Split, Weights};
 
 /// Patches on each side of a square, where the file does not say; more than `MAX_MERGED` are damage.
@@ -87,9 +89,14 @@ impl Qwen3VlVision {
     }
 
     /// The vectors of patches, `[across * down, hidden]`, before the first block.
-    fn embed(&self, pixels: &[f32], target: [usize; 2]) -> Result<HostRows, ModelError> {
+    fn embed(
+        &self,
+        workspace: &Arc<Workspace>,
+        pixels: &[f32],
+        target: [usize; 2],
+    ) -> Result<HostRows, ModelError> {
         let VisionParams { patch, hidden, .. } = self.params;
-        let numbers = patches::cut(&workspace(&self.split)?, pixels, target, patch)?;
+        let numbers = patches::cut(workspace, pixels, target, patch)?;
         let [mut x, second] = Linear::forward_each(self.patches.each_ref(), &numbers)?;
         add(&mut x, &second)?;
         let [columns, rows] = target.map(|pixels| stretched(self.side, pixels / patch));
@@ -104,6 +111,35 @@ impl Qwen3VlVision {
             }
         }
         Ok(x)
+    }
+
+    /// `pixels` of a size that was checked to `[tokens, (1 + levels) * width]`.
+    fn vectors(
+        &self,
+        workspace: &Arc<Workspace>,
+        pixels: &[f32],
+        target: [usize; 2],
+    ) -> Result<Vec<f32>, ModelError> {
+        let VisionParams { n_heads, patch, width, .. } = self.params;
+        let head_dim = self.params.head_dim();
+        let mut x = self.embed(workspace, pixels, target)?;
+        let grid = target.map(|pixels| pixels / patch);
+        let rope = AxialRope::new(Axes::Joined, grid, ROPE_BASE, n_heads, head_dim);
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let mut attention = PatchAttention::new(&self.split, &self.params, scale, x.rows())?;
+        let mut levels = self.levels.iter().peekable();
+        let mut parts = Vec::with_capacity(1 + self.levels.len());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            block.forward(&mut x, &mut attention, Some(&rope))?;
+            if let Some((_, norm, merger)) = levels.next_if(|(behind, ..)| *behind == layer) {
+                let mut squares = patches::joined(&x, grid[0], self.merged);
+                norm.apply_host(&mut squares)?;
+                parts.push(merger.forward(&squares)?);
+            }
+        }
+        self.last_norm.apply_host(&mut x)?;
+        parts.insert(0, self.merger.forward(&patches::joined(&x, grid[0], self.merged))?);
+        Ok(beside_each_other(&parts, width))
     }
 }
 
@@ -142,26 +178,7 @@ impl VisionEncoder for Qwen3VlVision {
         if !target.into_iter().all(|pixels| pixels.is_multiple_of(self.square())) {
             return Err(wrong_target(target));
         }
-        let VisionParams { n_heads, patch, width, .. } = self.params;
-        let head_dim = self.params.head_dim();
-        let mut x = self.embed(pixels, target)?;
-        let grid = target.map(|pixels| pixels / patch);
-        let rope = AxialRope::new(Axes::Joined, grid, ROPE_BASE, n_heads, head_dim);
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let mut attention = PatchAttention::new(&self.split, &self.params, scale, x.rows())?;
-        let mut levels = self.levels.iter().peekable();
-        let mut parts = Vec::with_capacity(1 + self.levels.len());
-        for (layer, block) in self.blocks.iter().enumerate() {
-            block.forward(&mut x, &mut attention, Some(&rope))?;
-            if let Some((_, norm, merger)) = levels.next_if(|(behind, ..)| *behind == layer) {
-                let mut squares = patches::joined(&x, grid[0], self.merged);
-                norm.apply_host(&mut squares)?;
-                parts.push(merger.forward(&squares)?);
-            }
-        }
-        self.last_norm.apply_host(&mut x)?;
-        parts.insert(0, self.merger.forward(&patches::joined(&x, grid[0], self.merged))?);
-        Ok(beside_each_other(&parts, width))
+        in_workspace(&self.split, |workspace| self.vectors(workspace, pixels, target))
     }
 }
 

@@ -63,18 +63,21 @@ def encode_gemma3(model, picture):
     return pixels, features.pooler_output[0]
 
 
-# Gemma 4, with bounds of linear layers and with standardised tokens, of which published models have one each.
+# Gemma 4, with bounds of linear layers and with standardised tokens, of which published models have one each. Small models
+# have a half for sound in the same file.
 
 GEMMA4 = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=4, head_dim=8,
               intermediate_size=72, patch_size=2, pooling_kernel_size=3, position_embedding_size=96,
               use_clipped_linears=True, standardize=True)
+GEMMA4_SOUND = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, output_proj_dims=16,
+                    subsampling_conv_channels=[4, 4])
 GEMMA4_RULES = dict(LINEAR_BOUNDS, std_bias=(0.0, 0.5), std_scale=(1.0, 0.25))
 
 
 def build_gemma4():
     text = dict(TEXT, hidden_size=16, layer_types=["full_attention"], sliding_window=16, hidden_size_per_layer_input=0,
                 vocab_size_per_layer_input=512)
-    config = transformers.Gemma4Config(text_config=text, vision_config=GEMMA4, audio_config=None)
+    config = transformers.Gemma4Config(text_config=text, vision_config=GEMMA4, audio_config=GEMMA4_SOUND)
     return built(transformers.Gemma4ForConditionalGeneration, config)
 
 
