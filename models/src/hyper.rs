@@ -231,6 +231,14 @@ impl<'a> Hyper<'a> {
         self.read.borrow_mut().insert(key.to_owned());
     }
 
+    /// Like [`Self::ignore`], for all keys that begin so.
+    pub(crate) fn ignore_under(&self, prefix: &str) {
+        let prefix = self.key(prefix);
+        let under = self.file.metadata().keys().filter(|key| key.starts_with(&prefix));
+        let start = self.key("").len();
+        under.for_each(|key| self.ignore(&key[start..]));
+    }
+
     /// Blocks in the file, and those of them that a token passes: the last ones may predict further tokens.
     fn blocks(&self) -> Result<(usize, usize), ModelError> {
         const NEXT: &str = "nextn_predict_layers";

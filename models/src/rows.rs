@@ -260,6 +260,11 @@ impl Workspace {
         &self.pool
     }
 
+    /// Gives back the memory that nobody uses.
+    pub(crate) fn release(&self) {
+        self.free().clear();
+    }
+
     /// At least `len` values: the smallest piece of memory that holds them, or a new one in place of the largest.
     fn take(&self, len: usize) -> Vec<f32> {
         let mut free = self.free();

@@ -2,14 +2,31 @@
 //!
 //! On the CPU. How a file of a picture becomes pixels is said in the engine.
 
+mod attention;
+mod axial;
+mod block;
+mod clipped;
 mod gemma3;
-mod siglip;
+mod gemma4;
+mod params;
+mod patches;
+mod qwen3vl;
+
+use std::sync::Arc;
 
 use lantern_gguf::{GgufError, GgufFile};
 
-use crate::{Compute, Hyper, ModelError, Weights};
+use crate::rows::{HostRows, Workspace};
+use crate::{Compute, Hyper, ModelError, Split, Weights};
 
-pub(crate) use siglip::{Siglip, SiglipParams};
+use attention::PatchAttention;
+use axial::{Axes, AxialRope};
+use block::Block;
+use clipped::ClippedLinear;
+use gemma3::Gemma3Vision;
+use gemma4::Gemma4Vision;
+use params::VisionParams;
+use qwen3vl::Qwen3VlVision;
 
 /// Which kind of model an encoder belongs to: what stands around a picture in its prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,32 +96,71 @@ pub fn load(file: &GgufFile, threads: usize) -> Result<Box<dyn VisionEncoder>, M
     }
     let hyper = Hyper::new(file)?;
     let weights = Weights::new(file, Compute::kernels(threads))?;
-    const PROJECTOR: &str = "projector_type";
-    let missing = || GgufError::MissingKey { key: hyper.key(PROJECTOR) };
-    let encoder = match hyper.opt_str(PROJECTOR)?.ok_or_else(missing)?.as_str() {
-        "gemma3" => Box::new(gemma3::Gemma3Vision::load(&hyper, &weights)?),
+    // Both say what this kind of file is anyway.
+    for known in ["has_vision_encoder", "use_gelu"] {
+        if hyper.opt_bool(known)? == Some(false) {
+            return Err(hyper.bad(known, "it is false, and pictures need it".to_owned()));
+        }
+    }
+    if hyper.opt_bool("has_audio_encoder")? == Some(true) {
+        ignore_audio(&hyper, &weights);
+    }
+    let (key, projector) = projector_type(&hyper)?;
+    let encoder: Box<dyn VisionEncoder> = match projector.as_str() {
+        "gemma3" => Box::new(Gemma3Vision::load(&hyper, &weights)?),
+        "gemma4v" => Box::new(Gemma4Vision::load(&hyper, &weights)?),
+        "qwen3vl_merger" => Box::new(Qwen3VlVision::load(&hyper, &weights)?),
         other => {
-            let reason = format!("it is {other:?}; gemma3 is supported");
-            return Err(hyper.bad(PROJECTOR, reason));
+            let reason = format!("it is {other:?}; gemma3, gemma4v and qwen3vl_merger are supported");
+            return Err(hyper.bad(key, reason));
         }
     };
     weights.finish()?;
     Ok(encoder)
 }
 
+/// What stands behind the transformer, and the key that says so: files with sound have one for each.
+fn projector_type(hyper: &Hyper) -> Result<(&'static str, String), ModelError> {
+    const KEYS: [&str; 2] = ["vision.projector_type", "projector_type"];
+    for key in KEYS {
+        if let Some(projector) = hyper.opt_str(key)? {
+            return Ok((key, projector));
+        }
+    }
+    Err(GgufError::MissingKey { key: hyper.key(KEYS[1]) }.into())
+}
+
+/// Takes what a file has for sound beside pictures.
+fn ignore_audio(hyper: &Hyper, weights: &Weights) {
+    hyper.ignore_under("audio.");
+    for prefix in ["a.", "mm.a."] {
+        weights.ignore_under(prefix);
+    }
+}
+
+/// Encodes in memory that is given back behind it: pictures are rare, and what lies between blocks is large.
+fn in_workspace(
+    split: &Split,
+    encode: impl FnOnce(&Arc<Workspace>) -> Result<Vec<f32>, ModelError>,
+) -> Result<Vec<f32>, ModelError> {
+    let Some(workspace) = split.block(0).workspace() else {
+        return Err(ModelError::BadBatch("pictures are encoded on the CPU".to_owned()));
+    };
+    let vectors = encode(workspace);
+    workspace.release();
+    vectors
+}
+
+/// Adds `y` to `x`, or to each row of it.
+fn add(x: &mut HostRows, y: &[f32]) -> Result<(), ModelError> {
+    let (pool, x) = x.pool_and_values();
+    Ok(lantern_kernels::add(pool, x, y)?)
+}
+
 /// Refuses a picture without pixels.
 fn refuse_empty(size: [usize; 2]) -> Result<(), ModelError> {
     if size.contains(&0) {
         return Err(ModelError::BadPictureSize { size, reason: "it has no pixels".to_owned() });
-    }
-    Ok(())
-}
-
-/// Refuses numbers that are not those of a picture of this size. A fault of the program.
-fn check_pixels(pixels: &[f32], [width, height]: [usize; 2]) -> Result<(), ModelError> {
-    if Some(pixels.len()) != width.checked_mul(height).and_then(|count| count.checked_mul(3)) {
-        let reason = format!("{} numbers for a picture of {width} by {height} pixels", pixels.len());
-        return Err(ModelError::BadBatch(reason));
     }
     Ok(())
 }
