@@ -39,6 +39,13 @@ impl LinearParams {
         Ok(LinearParams { shape: LinearShape { first, ..shape }, taps })
     }
 
+    /// Takes the keys of a file that has no such layers.
+    pub(super) fn ignore(hyper: &Hyper) {
+        for key in ["state_size", "group_count", "time_step_rank", "inner_size", "conv_kernel"] {
+            hyper.ignore(&format!("ssm.{key}"));
+        }
+    }
+
     /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.
     pub(crate) fn state(&self) -> LayerCache {
         LayerCache::State(self.shape.first + self.shape.state_len())
