@@ -5,7 +5,7 @@ use std::path::Path;
 use lantern_gguf::{Array, Metadata, Value as Key};
 use serde_json::{Map, Value};
 
-use super::json;
+use super::json::json;
 use crate::ConvertError;
 
 /// The settings of a model.

@@ -3,6 +3,7 @@
 mod change;
 mod config;
 mod families;
+mod json;
 mod mxfp4;
 mod names;
 mod origin;
@@ -12,7 +13,7 @@ mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lantern_gguf::{GgmlType, Metadata, Value};
 
@@ -21,6 +22,7 @@ use crate::{ConvertError, FileType};
 use change::Change;
 use config::{Config, Keys};
 use families::Family;
+use json::json;
 use origin::Origin;
 use tensors::TensorFiles;
 
@@ -154,14 +156,19 @@ impl HfFolder {
 
     /// `general.file_type` of the weights as they are: the type that most of them have.
     fn set_file_type(&mut self) {
+        /// llama.cpp's number for experts of four-bit floats and the rest of other types.
+        const MOSTLY_MXFP4: Option<u32> = Some(38);
         let values = |ty| {
             let of = self.tensors.iter().filter(|tensor| tensor.natural == ty);
             of.map(|tensor| tensor.shape.iter().product::<u64>()).sum::<u64>()
         };
-        let types = [FileType::F32, FileType::F16, FileType::BF16].into_iter();
-        let most =
-            types.zip([GgmlType::F32, GgmlType::F16, GgmlType::BF16]).max_by_key(|(_, ty)| values(*ty));
-        if let Some(id) = most.and_then(|(file_type, _)| file_type.id()) {
+        let types = [
+            (GgmlType::F32, FileType::F32.id()),
+            (GgmlType::F16, FileType::F16.id()),
+            (GgmlType::BF16, FileType::BF16.id()),
+            (GgmlType::MXFP4, MOSTLY_MXFP4),
+        ];
+        if let Some((_, Some(id))) = types.into_iter().max_by_key(|(ty, _)| values(*ty)) {
             self.metadata.set("general.file_type", Value::U32(id));
         }
     }
@@ -219,14 +226,4 @@ fn sampling(folder: &Path, metadata: &mut Metadata) -> Result<(), ConvertError> 
         metadata.set("general.sampling.top_k", Value::I32(k));
     }
     Ok(())
-}
-
-/// A JSON file.
-fn json(path: &Path) -> Result<serde_json::Value, ConvertError> {
-    let bytes = std::fs::read(path).map_err(ConvertError::io(path, "read"))?;
-    let bad = |error: serde_json::Error| ConvertError::BadFile {
-        path: PathBuf::from(path),
-        reason: format!("it is not JSON: {error}"),
-    };
-    serde_json::from_slice(&bytes).map_err(bad)
 }

@@ -9,7 +9,7 @@ use lantern_gguf::{FileMap, GgmlType};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-use super::json;
+use super::json::json;
 use super::mxfp4::HALF;
 use crate::ConvertError;
 
@@ -18,6 +18,8 @@ const SINGLE: &str = "model.safetensors";
 /// What the scales of eight-bit weights are called, behind the weights' own name.
 const SCALES: [&str; 2] = ["_scale_inv", "_scale"];
 
+/// What inputs are to be multiplied by; only for arithmetic in eight bits.
+const INPUT_SCALES: [&str; 2] = [".input_scale", ".activation_scale"];
 /// Four-bit weights and their scales have a name in common, and these behind it.
 const BLOCKS: &str = "_blocks";
 const SCALES_OF_BLOCKS: &str = "_scales";
@@ -84,7 +86,7 @@ impl TensorFiles {
         let of_blocks = |name: &str| self.tensors.contains_key(&format!("{name}{BLOCKS}"));
         SCALES.iter().any(of)
             || name.strip_suffix(SCALES_OF_BLOCKS).is_some_and(of_blocks)
-            || name.ends_with(".input_scale")
+            || INPUT_SCALES.iter().any(|end| name.ends_with(end))
     }
 
     /// Sizes, contiguous dimension last.

@@ -10,7 +10,7 @@ use std::path::Path;
 use lantern_gguf::{Array, Metadata, Value};
 use serde_json::Value as Json;
 
-use super::json;
+use super::json::json;
 use crate::ConvertError;
 
 const NORMAL: i32 = 1;

@@ -111,7 +111,8 @@ fn keys(config: &Config, keys: &mut Keys) -> Result<Computed, ConvertError> {
     }
     // Attention knows no positions.
     keys.bool("rope.scaling.finetuned", false);
-    let eps = config.opt_f32("layer_norm_epsilon").or_else(|| config.opt_f32("norm_eps"));
+    let eps =
+        ["layer_norm_epsilon", "rms_norm_eps", "norm_eps"].into_iter().find_map(|key| config.opt_f32(key));
     keys.f32("attention.layer_norm_epsilon", eps.ok_or_else(|| config.unsupported("layer_norm_epsilon"))?);
     let heads = config.u32("mamba_num_heads")?;
     let inner = heads.checked_mul(config.u32("mamba_head_dim")?);
