@@ -20,7 +20,7 @@ pub(crate) struct LinearParams {
 impl LinearParams {
     /// Reads the keys under `ssm.`.
     pub(super) fn read(hyper: &Hyper, rule: LinearRule, sharing: HeadSharing) -> Result<Self, ModelError> {
-        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
+        let key_dim = hyper.size("ssm.state_size", LinearShape::MAX_KEY)?;
         let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
         let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
         let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;

@@ -219,7 +219,7 @@ ALL = [
                     num_experts_per_tok=0, tie_word_embeddings=True, embedding_multiplier=4.0, logits_scaling=0.8,
                     residual_multiplier=0.6, attention_multiplier=0.2, layer_types=["mamba", "attention"],
                     layers_block_type=["mamba", "attention"], position_embedding_type="nope",
-                    mamba_n_heads=8, mamba_d_head=8, mamba_d_state=8, mamba_n_groups=1, mamba_expand=2, mamba_chunk_size=8), RECURRENT,
+                    mamba_n_heads=8, mamba_d_head=8, mamba_d_state=7, mamba_n_groups=1, mamba_expand=2, mamba_chunk_size=8), RECURRENT,
                declare=declare(model_type="of its authors", layer_types=["mamba", "attention"])),
     Checkpoint("lfm2", "Lfm2ForCausalLM", "Lfm2Config", "llama-bpe",
                dict(SMALL, block_auto_adjust_ff_dim=True, block_multiple_of=16, block_ff_dim=48, layer_types=["conv", "full_attention"],
