@@ -17,6 +17,7 @@ mod hyper;
 mod kv_cache;
 mod layers;
 mod model_bytes;
+mod older;
 pub mod packed;
 mod pictures;
 mod placement;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
+use lantern_gguf::{GgmlType, GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
 use crate::hyper::Sizes;
@@ -259,15 +259,8 @@ impl<'a> Weights<'a> {
         if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
         }
-        let name = || tensor.name.clone();
         let bytes = self.file.bytes(tensor)?;
-        let mut matrix = match QMatrix::new(tensor.ty()?, shape, bytes.clone()) {
-            Ok(matrix) => matrix,
-            Err(KernelError::UnsupportedType { ty }) => {
-                return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let mut matrix = unpacked(&tensor.name, tensor.ty()?, shape, bytes.clone())?;
         if let Some(pool) = pool {
             matrix = self.in_tiles(&tensor.name, matrix, pool)?;
         }
@@ -275,8 +268,28 @@ impl<'a> Weights<'a> {
             bytes.will_need(0..bytes.len());
         }
         let matrix = Arc::new(matrix);
-        self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
+        self.matrices.borrow_mut().insert(tensor.name.clone(), Arc::clone(&matrix));
         Ok(matrix)
+    }
+
+    /// Matrices that were made of a tensor's bytes, packed at once. `compute` is where they are for.
+    pub(crate) fn made_of(
+        &self,
+        (name, ty): (&str, GgmlType),
+        shape: MatrixShape,
+        bytes: TensorBytes,
+        compute: &Compute,
+    ) -> Result<Arc<QMatrix>, ModelError> {
+        let matrix = unpacked(name, ty, shape, bytes)?;
+        Ok(Arc::new(match compute.pool() {
+            Some(pool) => matrix.pack(&self.arena, pool)?,
+            None => matrix,
+        }))
+    }
+
+    /// A tensor's bytes.
+    pub(crate) fn bytes(&self, tensor: &TensorInfo) -> Result<TensorBytes, ModelError> {
+        Ok(self.file.bytes(tensor)?)
     }
 
     /// A matrix for products: with the tiles of the copy, or packed.
@@ -293,7 +306,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The line of the tensor table, if its shape is the expected one (contiguous dimension first).
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a TensorInfo, ModelError> {
+    pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a TensorInfo, ModelError> {
         let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
         let tensor = self.file.tensor(name).ok_or_else(missing)?;
         // Dimensions of 1 beyond those given say nothing.
@@ -324,6 +337,16 @@ impl<'a> Weights<'a> {
             examples: unused.into_iter().take(3).cloned().collect(),
         })
     }
+}
+
+/// Matrices where they lie; a type without kernels is refused by the tensor's name.
+fn unpacked(name: &str, ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<QMatrix, ModelError> {
+    QMatrix::new(ty, shape, bytes).map_err(|error| match error {
+        KernelError::UnsupportedType { ty } => {
+            ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() }
+        }
+        error => error.into(),
+    })
 }
 
 /// A device has its own copy, so the file's pages that were read for it are let go.
