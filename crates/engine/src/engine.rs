@@ -20,6 +20,7 @@ use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
+use crate::prefix_disk::PrefixDisk;
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
@@ -74,9 +75,14 @@ impl Engine {
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
+        let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let disk = options.prefix_disk.as_ref().and_then(|options| {
+            PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
+        });
         let worker = Worker {
             commands: receiver,
-            runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
+            runner,
+            disk,
             scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
@@ -119,6 +125,17 @@ impl Engine {
     /// Without this a program that ends leaves the copy to another time.
     pub fn finish_packed_copy(&self) {
         self.copy.finish();
+    }
+
+    /// Waits until what the prefix cache keeps of answers that have ended is on the disk. Dropping the engine does so too,
+    /// for a few seconds at most.
+    pub fn save_prefixes(&self) {
+        let (reply, done) = std::sync::mpsc::channel::<()>();
+        let reply = Box::new(move || reply.send(()).unwrap_or_default());
+        if self.send(Command::SavePrefixes(reply)).is_ok() {
+            // An engine that stops meanwhile answers by dropping the reply.
+            let _ = done.recv();
+        }
     }
 
     /// Starts an answer. Renders and tokenises the prompt here, on the caller's thread, and returns at once; the

@@ -23,6 +23,7 @@ mod options;
 mod pacing;
 pub mod perplexity;
 mod picture;
+mod prefix_disk;
 mod request;
 mod runner;
 mod scheduler;
@@ -41,6 +42,7 @@ pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use picture::Picture;
+pub use prefix_disk::DiskCacheOptions;
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{

@@ -5,6 +5,7 @@ use lantern_models::{KvType, PackedCopies};
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::prefix_disk::DiskCacheOptions;
 use crate::text::{TemplateError, TemplateSource};
 
 /// How to load a model. The defaults suit one person's computer.
@@ -28,6 +29,8 @@ pub struct EngineOptions {
     pub memory_limit: Option<u64>,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
+    /// Where the prefix cache goes on when memory forgets; `None` keeps prefixes in memory alone.
+    pub prefix_disk: Option<DiskCacheOptions>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
     /// takes as many as fit.
     pub gpu_layers: Option<u32>,
@@ -47,6 +50,7 @@ impl Default for EngineOptions {
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
+            prefix_disk: None,
             gpu_layers: None,
             cpu_expert_layers: None,
         }
@@ -148,6 +152,8 @@ pub struct EngineStats {
     pub computed_tokens: u64,
     /// Prompt tokens that the prefix cache saved since the start.
     pub cached_tokens: u64,
+    /// Prompt tokens that the disk had and memory had not, since the start.
+    pub loaded_tokens: u64,
     /// Tokens sampled since the start.
     pub sampled_tokens: u64,
     /// How often a sequence had to give its blocks back and was computed again.

@@ -2,19 +2,23 @@
 //! that changes; whoever wants something sends it a [`Command`]. With nothing to do it sleeps in the channel.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
+use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
 use crate::scheduler::{Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
+
+/// How often somebody may cancel while all wait for the disk.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
 
 /// Everything that can be asked of the engine thread.
 pub(crate) enum Command {
@@ -22,6 +26,10 @@ pub(crate) enum Command {
     Generate { prompt: Vec<u32>, priority: Priority, submission: Box<Submission> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
+    /// Say when everything that is to be kept so far is on the disk.
+    SavePrefixes(Reply),
+    /// A thread that reads or writes cached prefixes has done something.
+    Disk(DiskEvent),
     /// End the thread; what is running fails with `engine_stopped`.
     Stop,
 }
@@ -31,6 +39,7 @@ pub(crate) struct Worker {
     pub(crate) commands: Receiver<Command>,
     pub(crate) runner: ModelRunner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) disk: Option<PrefixDisk>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
@@ -54,14 +63,21 @@ impl Worker {
         for (_, generation) in self.generations.drain() {
             generation.fail(EngineError::EngineStopped);
         }
+        self.leave_disk();
     }
 
     /// Takes what lies in the channel; waits for something when there is nothing else to do. False: stop.
     fn take_commands(&mut self) -> bool {
+        let mut waits = self.waits_for_disk();
         loop {
             let idle = self.scheduler.is_idle();
-            let command = if idle && !self.runner.settle() {
+            let command = if idle && !self.save_some() && !self.runner.settle() {
                 self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+            } else if std::mem::take(&mut waits) {
+                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => TryRecvError::Empty,
+                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+                })
             } else {
                 self.commands.try_recv()
             };
@@ -91,6 +107,12 @@ impl Worker {
                 // A caller that went away in the meantime does not need them.
                 let _ = reply.send(guarded(|| self.runner.logits(&ids, self.step_tokens)));
             }
+            Command::SavePrefixes(reply) => self.when_saved(reply),
+            Command::Disk(event) => {
+                if let Some(disk) = &mut self.disk {
+                    disk.take(event);
+                }
+            }
             Command::Stop => {}
         }
     }
@@ -106,6 +128,9 @@ impl Worker {
 
     fn step(&mut self) {
         let mut plan = std::mem::take(&mut self.plan);
+        self.scheduler.admit();
+        self.look_up();
+        self.import();
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
@@ -116,6 +141,9 @@ impl Worker {
                 self.postprocess(&plan);
             }
             Err(error) => self.isolate(&plan, error),
+        }
+        if !self.scheduler.is_idle() {
+            self.save_some();
         }
         self.plan = plan;
     }
@@ -160,6 +188,7 @@ impl Worker {
             self.scheduler.advance(part.id, part.rows);
             self.announce_prefill(part.id);
             if part.samples {
+                self.keep_prompt(part.id);
                 self.accept(part.id, sampled);
                 sampled += 1;
             }
@@ -187,6 +216,7 @@ impl Worker {
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
+        self.keep(id);
         self.scheduler.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
@@ -236,8 +266,11 @@ impl Worker {
         stats.blocks_cached = blocks.idle();
         stats.block_size = blocks.block_size();
         stats.preemptions = self.scheduler.preemptions();
+        stats.loaded_tokens = self.disk.as_ref().map_or(0, PrefixDisk::loaded_tokens);
     }
 }
+
+mod prefixes;
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {
