@@ -227,3 +227,53 @@ fn a_folder_that_cannot_be_written_is_no_error() {
     engine.save_prefixes();
     assert_eq!((again.usage.cached_tokens, again.tokens), (192, first.tokens));
 }
+
+#[test]
+fn what_belongs_to_one_conversation_goes_with_it() {
+    for file in FILES {
+        let disk = Disk::new();
+        let trunk = prompt(107, 260);
+        let branches = [108, 109].map(|seed| [&trunk[..250], &prompt(seed, 190)].concat());
+        let ask = |engine: &Engine, branch: usize| {
+            let owner = Some(format!("conversation {branch}"));
+            answer(engine, GenerateRequest { owner, ..endless(engine, &branches[branch], 10) })
+        };
+        let engine = disk.engine(file);
+        (0..2).for_each(|branch| drop(ask(&engine, branch)));
+        engine.save_prefixes();
+        let both = disk.options().bytes();
+        engine.forget_prefixes("nobody's");
+        assert_eq!(disk.options().bytes(), both, "{file}");
+        engine.forget_prefixes("conversation 1");
+        // What is said in it from now on is not kept either.
+        ask(&engine, 1);
+        engine.save_prefixes();
+        let one = disk.options().bytes();
+        assert!(one < both, "{file}");
+        drop(engine);
+        let engine = disk.engine(file);
+        assert_eq!(ask(&engine, 0).usage.cached_tokens, 416, "{file}: the trunk is the other's too");
+        assert!(ask(&engine, 1).usage.cached_tokens <= 224, "{file}");
+        engine.save_prefixes();
+        drop(engine);
+        // Without an engine, and both of them: nothing is left, whatever model it was of.
+        (0..2)
+            .for_each(|branch| disk.options().forget(&format!("conversation {branch}")).expect("forgotten"));
+        assert_eq!((disk.options().bytes(), disk.files()), (0, vec![]), "{file}");
+    }
+}
+
+#[test]
+fn an_engine_that_was_told_to_leaves_the_disk_alone() {
+    let (disk, question) = (Disk::new(), prompt(140, 300));
+    let expected = say(&disk.engine(FILES[0]), &question, 10).tokens;
+    let engine = disk.engine(FILES[0]);
+    let asked = engine.generate(endless(&engine, &question, 10)).expect("accepted");
+    engine.leave_prefixes();
+    assert_eq!(outcome(asked).expect("finished").tokens, expected, "with or without");
+    disk.options().remove_all().expect("removed");
+    say(&engine, &prompt(141, 300), 10);
+    engine.save_prefixes();
+    drop(engine);
+    assert_eq!(disk.options().bytes(), 0);
+}

@@ -127,17 +127,6 @@ impl Engine {
         self.copy.finish();
     }
 
-    /// Waits until what the prefix cache keeps of answers that have ended is on the disk. Dropping the engine does so too,
-    /// for a few seconds at most.
-    pub fn save_prefixes(&self) {
-        let (reply, done) = std::sync::mpsc::channel::<()>();
-        let reply = Box::new(move || reply.send(()).unwrap_or_default());
-        if self.send(Command::SavePrefixes(reply)).is_ok() {
-            // An engine that stops meanwhile answers by dropping the reply.
-            let _ = done.recv();
-        }
-    }
-
     /// Starts an answer. Renders and tokenises the prompt here, on the caller's thread, and returns at once; the
     /// answer comes through the stream. Errors that can be known before anything runs are returned here.
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
@@ -152,6 +141,7 @@ impl Engine {
             sampling: request.sampling,
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
             stop: request.stop,
+            owner: request.owner.map(Into::into),
             events,
             submitted,
         };
@@ -284,6 +274,8 @@ impl Parts {
         Ok(Self { model, copy, split, tokenizer, template, info, plan })
     }
 }
+
+mod prefixes;
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

@@ -28,6 +28,10 @@ pub(crate) enum Command {
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
     SavePrefixes(Reply),
+    /// Delete what an owner alone has a share in, and say when that is done.
+    ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Use the disk no more, and say when that is so.
+    DropDisk(Reply),
     /// A thread that reads or writes cached prefixes has done something.
     Disk(DiskEvent),
     /// End the thread; what is running fails with `engine_stopped`.
@@ -60,6 +64,7 @@ impl Worker {
             self.tell_positions();
             self.note_stats();
         }
+        self.keep_running();
         for (_, generation) in self.generations.drain() {
             generation.fail(EngineError::EngineStopped);
         }
@@ -108,6 +113,11 @@ impl Worker {
                 let _ = reply.send(guarded(|| self.runner.logits(&ids, self.step_tokens)));
             }
             Command::SavePrefixes(reply) => self.when_saved(reply),
+            Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::DropDisk(reply) => {
+                self.drop_disk();
+                reply();
+            }
             Command::Disk(event) => {
                 if let Some(disk) = &mut self.disk {
                     disk.take(event);

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use super::file::Miss;
 use super::name::FileName;
+use super::owners;
 use super::point::ModelKey;
 
 /// Locked by whoever writes.
@@ -110,19 +111,23 @@ impl ModelFolder {
     pub(crate) fn tidy(&self) -> io::Result<()> {
         if let Some(_lock) = lock(&self.options.folder)? {
             self.make_room(0);
+            self.options.drop_empty_lists();
         }
         Ok(())
     }
 
     /// Writes a file in several parts, in place of one of the same name. Nothing is kept when there is no room for it
     /// under the quota, or while another process writes for seconds.
-    pub(crate) fn write(&self, name: FileName, parts: &[&[u8]]) -> io::Result<Written> {
+    pub(crate) fn write(&self, name: FileName, parts: &[&[u8]], owner: Option<&str>) -> io::Result<Written> {
         let Some(_lock) = lock(&self.options.folder)? else { return Ok(Written::default()) };
-        let len = parts.iter().map(|part| part.len() as u64).sum();
-        let (has_room, evicted) = self.make_room(len);
+        let len = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        let lines = owner.map_or_else(String::new, |owner| self.new_lines(owner, &[name]));
+        let (has_room, evicted) = self.make_room(len + lines.len() as u64);
         if !has_room {
             return Ok(Written { is_kept: false, evicted });
         }
+        // First of all: no file may be there of which nobody knows whose it is.
+        owner.map_or(Ok(()), |owner| self.options.add_lines(owner, &lines))?;
         create_private(&self.path)?;
         let draft = self.path.join(DRAFT);
         let written = write_draft(&draft, parts).and_then(|()| fs::rename(&draft, self.path(name)));
@@ -132,6 +137,27 @@ impl ModelFolder {
             return Err(error);
         }
         Ok(Written { is_kept: true, evicted })
+    }
+
+    /// Gives an owner a share in files.
+    pub(crate) fn share(&self, owner: &str, names: &[FileName]) -> io::Result<()> {
+        let Some(_lock) = lock(&self.options.folder)? else { return Ok(()) };
+        let lines = self.new_lines(owner, names);
+        // Where there is no room for a line, there is none for a file either.
+        match lines.is_empty() || !self.make_room(lines.len() as u64).0 {
+            true => Ok(()),
+            false => self.options.add_lines(owner, &lines),
+        }
+    }
+
+    fn new_lines(&self, owner: &str, names: &[FileName]) -> String {
+        self.options.new_lines(owner, &self.model.folder(), names)
+    }
+
+    /// Deletes what an owner alone had a share in, and says which files of this model that were.
+    pub(crate) fn forget(&self, owner: &str) -> io::Result<Vec<FileName>> {
+        let removed = self.options.forget_all_of(owner)?;
+        Ok(removed.iter().filter_map(|path| self.name(path)).collect())
     }
 
     /// Marks files as used now, the first ones last: a prefix is useless without its beginning.
@@ -156,7 +182,7 @@ impl ModelFolder {
         let mut evicted = Vec::new();
         if more <= quota {
             kept.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
-            for entry in kept {
+            for entry in kept.into_iter().filter(|entry| !entry.is_list()) {
                 if total.saturating_add(more) <= quota {
                     break;
                 }
@@ -170,8 +196,15 @@ impl ModelFolder {
     }
 }
 
+impl Entry {
+    /// Whether it says who owns what, which is counted but never driven out.
+    fn is_list(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == owners::EXTENSION)
+    }
+}
+
 /// Waits for its turn to write; `None` when another process does not let go.
-fn lock(folder: &Path) -> io::Result<Option<File>> {
+pub(super) fn lock(folder: &Path) -> io::Result<Option<File>> {
     create_private(folder)?;
     let file = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK))?;
     for _ in 0..LOCK_TRIES {
@@ -191,7 +224,7 @@ fn write_draft(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
 }
 
 /// A folder that only its owner may look into: what people wrote can be told from the files in it.
-fn create_private(folder: &Path) -> io::Result<()> {
+pub(super) fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -223,11 +256,12 @@ fn files(root: &Path) -> Vec<Entry> {
 
 /// Whether a file is one that this module writes. Others are nobody's business here.
 fn is_ours(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name == DRAFT || name.parse::<FileName>().is_ok())
+    let is_list = Path::new(name).extension().is_some_and(|extension| extension == owners::EXTENSION);
+    is_list || name.to_str().is_some_and(|name| name == DRAFT || name.parse::<FileName>().is_ok())
 }
 
 /// Deletes a file that may be gone already.
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,

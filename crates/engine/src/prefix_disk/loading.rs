@@ -32,6 +32,7 @@ struct Load {
     id: SequenceId,
     rank: (Priority, SequenceId),
     prompt: Arc<Prompt>,
+    owner: Option<Arc<str>>,
     route: Route,
     /// Blocks that are in memory, or were brought there.
     have: usize,
@@ -86,7 +87,7 @@ impl PrefixDisk {
 
     /// Looks for a sequence that was admitted just now. True: the disk has more of it than memory, and the sequence
     /// waits until [`Self::import`] says otherwise.
-    pub(crate) fn look_up(&mut self, sequence: &Sequence) -> bool {
+    pub(crate) fn look_up(&mut self, sequence: &Sequence, owner: Option<Arc<str>>) -> bool {
         // The last token's logits are computed in any case.
         let reusable = sequence.tokens.len().saturating_sub(1) / BLOCK_SIZE;
         let had = sequence.chain.len();
@@ -101,7 +102,8 @@ impl PrefixDisk {
         // One that it waited for before it had to give its blocks back.
         self.loads.active.take_if(|load| load.id == id);
         self.loads.waiting.retain(|load| load.id != id);
-        self.loads.waiting.push(Load { id, rank, prompt, route, have: had, had, ticket, asked: 0, done: 0 });
+        let (have, asked, done) = (had, 0, 0);
+        self.loads.waiting.push(Load { id, rank, prompt, owner, route, have, had, ticket, asked, done });
         self.ask();
         true
     }
@@ -203,7 +205,7 @@ impl PrefixDisk {
             scheduler.loaded(load.id, load.route.to);
             self.loads.loaded_blocks += load.route.to - load.had;
         }
-        self.touch(&load.prompt.points[..=load.route.to]);
+        self.touch(&load.prompt.points[..=load.route.to], load.owner.clone());
     }
 
     /// Asks for the next files of the sequence whose turn it is.
@@ -224,7 +226,7 @@ impl PrefixDisk {
     }
 
     /// Nobody reads any more: all go on with what they have.
-    fn give_up(&mut self, scheduler: &mut Scheduler) {
+    pub(crate) fn give_up(&mut self, scheduler: &mut Scheduler) {
         self.loads.arrived.clear();
         let loads = self.loads.active.take().into_iter().chain(self.loads.waiting.drain(..));
         loads.for_each(|load| scheduler.loaded(load.id, load.had));

@@ -20,13 +20,15 @@
 //! for when it was admitted and has its blocks. While it waits for the disk it has no part in steps; each piece that was
 //! read is copied in between two steps, and then the blocks are published like computed ones.
 //!
-//! Sequences of the lowest class are not kept: nobody waits for them.
+//! Sequences of the lowest class are not kept: nobody waits for them. What a conversation alone has a share in is deleted
+//! with it ([`owners`]).
 
 mod file;
 mod folder;
 mod index;
 mod loading;
 mod name;
+mod owners;
 mod point;
 mod saving;
 #[cfg(test)]
@@ -110,15 +112,15 @@ impl PrefixDisk {
     pub(crate) fn take(&mut self, event: DiskEvent) {
         match event {
             DiskEvent::Read { ticket, name, result } => self.loads.arrived(ticket, name, result),
-            DiskEvent::Written { name, bytes, is_kept, evicted } => {
+            DiskEvent::Written { name, bytes, is_kept } => {
                 self.saves.written(bytes);
                 match is_kept {
                     // Whoever looked for it before it was written took it for missing.
                     true => self.index.insert(name, None),
                     false => self.index.remove(name),
                 }
-                evicted.into_iter().for_each(|name| self.index.remove(name));
             }
+            DiskEvent::Gone(names) => names.into_iter().for_each(|name| self.index.remove(name)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Copies blocks out of the cache for the thread that writes them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use lantern_models::KvCache;
 
@@ -29,6 +30,8 @@ pub(super) struct Saves {
     queued: usize,
     /// Who wants to know when nothing is left to do.
     waiting: Vec<Reply>,
+    /// Whose tokens are not to be kept any more.
+    forgotten: HashSet<Arc<str>>,
 }
 
 /// The published blocks of one sequence.
@@ -36,6 +39,7 @@ struct Job {
     tokens: Vec<u32>,
     chain: Vec<BlockHash>,
     points: Vec<Point>,
+    owner: Option<Arc<str>>,
     stage: Stage,
 }
 
@@ -86,23 +90,28 @@ impl Draft {
 
 impl PrefixDisk {
     /// Keeps what is published of a sequence, some time later.
-    pub(crate) fn keep(&mut self, sequence: &Sequence) {
-        if sequence.priority == Priority::Background || sequence.chain.len() < LEAST_BLOCKS {
-            return;
+    pub(crate) fn keep(&mut self, sequence: &Sequence, owner: Option<Arc<str>>) {
+        if let Some(job) = self.job(sequence, owner) {
+            self.saves.jobs.push_back(job);
         }
-        let job = self.job(sequence);
-        self.saves.jobs.push_back(job);
+    }
+
+    /// Deletes what `owner` alone has a share in, and keeps no more of it. Answers when that is done.
+    pub(crate) fn forget(&mut self, owner: Arc<str>, reply: Reply) {
+        self.saves.jobs.retain(|job| job.owner.as_ref() != Some(&owner));
+        self.saves.forgotten.insert(owner.clone());
+        // Without a writer the reply is dropped, which is an answer too.
+        let _ = self.threads.writes.send(WriteTask::Forget { owner, reply });
     }
 
     /// Keeps a snapshot of a prompt that was read just now, if that is worth a file: its state is among the first that
     /// memory gives up.
-    pub(crate) fn keep_prompt(&mut self, sequence: &Sequence, memory: &Memory<'_>) {
-        let blocks = sequence.chain.len();
-        let is_kept = sequence.priority != Priority::Background;
-        if !self.in_segments.contains(&false) || !is_kept || blocks < LEAST_BLOCKS {
+    pub(crate) fn keep_prompt(&mut self, sequence: &Sequence, owner: Option<Arc<str>>, memory: &Memory<'_>) {
+        if !self.in_segments.contains(&false) {
             return;
         }
-        let job = self.job(sequence);
+        let Some(job) = self.job(sequence, owner) else { return };
+        let blocks = job.chain.len();
         let mut before = job.points.iter().rev().take(LEAST_BLOCKS);
         let is_far = !before.any(|point| self.index.has_snapshot(*point));
         if is_far && self.saves.has_room(self.snapshot_bytes(blocks, memory)) {
@@ -134,7 +143,7 @@ impl PrefixDisk {
         if goes_on {
             self.saves.jobs.push_front(job);
         } else {
-            self.touch(&job.points);
+            self.touch(&job.points, job.owner);
         }
         true
     }
@@ -149,10 +158,15 @@ impl PrefixDisk {
         !self.saves.jobs.is_empty()
     }
 
-    fn job(&self, sequence: &Sequence) -> Job {
+    /// `None` when nothing of it is worth a file, or may be kept.
+    fn job(&self, sequence: &Sequence, owner: Option<Arc<str>>) -> Option<Job> {
+        let is_forgotten = owner.as_ref().is_some_and(|owner| self.saves.forgotten.contains(owner));
+        if sequence.priority == Priority::Background || sequence.chain.len() < LEAST_BLOCKS || is_forgotten {
+            return None;
+        }
         let tokens = sequence.tokens[..sequence.chain.len() * BLOCK_SIZE].to_vec();
         let points = self.root.chain(&tokens, BLOCK_SIZE);
-        Job { tokens, chain: sequence.chain.clone(), points, stage: Stage::New }
+        Some(Job { tokens, chain: sequence.chain.clone(), points, owner, stage: Stage::New })
     }
 
     /// Decides what of a job is new. False: nothing that is worth it, or that can be had.
@@ -161,7 +175,7 @@ impl PrefixDisk {
         if blocks < self.index.reach(&job.points) + LEAST_BLOCKS {
             return false;
         }
-        self.touch(&job.points);
+        self.touch(&job.points, job.owner.clone());
         let needs_snapshot = self.in_segments.contains(&false);
         if needs_snapshot && !self.index.has_snapshot(job.points[blocks]) && !self.save_snapshot(job, memory)
         {
@@ -221,7 +235,8 @@ impl PrefixDisk {
         let name = FileName::Segment { first: job.points[start + 1], last: job.points[end], blocks };
         let Draft { payload, lens, .. } = draft;
         let tokens = job.tokens[start * BLOCK_SIZE..end * BLOCK_SIZE].to_vec();
-        self.write(NewFile { name, parent: job.points[start], tokens, payload, lens }, Some(inner));
+        let (parent, owner) = (job.points[start], job.owner.clone());
+        self.write(NewFile { name, parent, tokens, payload, lens, owner }, Some(inner));
     }
 
     /// Whether all of it was there.
@@ -239,7 +254,8 @@ impl PrefixDisk {
             }
         }
         let (name, parent) = (FileName::Snapshot { at: job.points[blocks] }, self.root);
-        self.write(NewFile { name, parent, tokens: job.tokens.clone(), payload, lens }, None);
+        let (tokens, owner) = (job.tokens.clone(), job.owner.clone());
+        self.write(NewFile { name, parent, tokens, payload, lens, owner }, None);
         true
     }
 
@@ -259,11 +275,11 @@ impl PrefixDisk {
     }
 
     /// What a prompt goes through is used now, with or without the disk.
-    pub(super) fn touch(&mut self, points: &[Point]) {
+    pub(super) fn touch(&mut self, points: &[Point], owner: Option<Arc<str>>) {
         let path = self.index.path(points);
         if !path.is_empty() {
             // Without a writer nothing is kept either.
-            let _ = self.threads.writes.send(WriteTask::Touch(path));
+            let _ = self.threads.writes.send(WriteTask::Touch { names: path, owner });
         }
     }
 

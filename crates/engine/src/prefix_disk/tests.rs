@@ -60,7 +60,7 @@ impl Shelf {
 
     fn write(&self, name: FileName, header: &Header, payload: &[u8]) {
         let head = header.encode().expect("small");
-        assert!(self.folder.write(name, &[&head, payload]).expect("written").is_kept);
+        assert!(self.folder.write(name, &[&head, payload], None).expect("written").is_kept);
     }
 
     fn is_there(&self, name: FileName) -> bool {
@@ -238,7 +238,7 @@ fn a_folder_that_is_too_full_is_brought_to_its_quota() {
     let there: Vec<_> = files.iter().map(|name| shelf.is_there(*name)).collect();
     assert_eq!(there, [false, false, false, true, true]);
     let name = FileName::Snapshot { at: Point([0; 16]) };
-    let written = other.write(name, &[&vec![0; bytes as usize]]).expect("no error");
+    let written = other.write(name, &[&vec![0; bytes as usize]], None).expect("no error");
     assert!(!written.is_kept && written.evicted.is_empty(), "what can never fit drives nothing out");
     less.remove_all().expect("removed");
     assert_eq!((less.bytes(), shelf.is_there(files[4])), (0, false));
@@ -251,10 +251,31 @@ fn another_process_s_write_is_waited_for() {
     let lock = File::open(shelf.options.folder.join("lock")).expect("there");
     lock.lock().expect("locked");
     let (folder, options) = (shelf.folder.clone(), shelf.options.clone());
-    let writer = std::thread::spawn(move || folder.write(name, &[&[1; 10]]).expect("no error").is_kept);
+    let writer = std::thread::spawn(move || folder.write(name, &[&[1; 10]], None).expect("no error").is_kept);
     std::thread::sleep(Duration::from_millis(120));
     assert!(options.bytes() > 10, "it was not written under the other's hands");
     drop(lock);
     assert!(writer.join().expect("ended"));
     assert_eq!(options.bytes(), 10);
+}
+
+#[test]
+fn lists_of_owners_are_not_trusted() {
+    let shelf = Shelf::new(1 << 20);
+    let name = shelf.segment(&tokens(4), 0, 2);
+    let outside = shelf.options.folder.join("outside.segment");
+    fs::write(&outside, "not of the cache").expect("written");
+    shelf.folder.share("me", &[name]).expect("noted");
+    let list = shelf.options.lists().remove(0);
+    let mut text = fs::read(&list).expect("read");
+    // A line that a crash has cut, and lies.
+    text.extend(b"../outside.segment\n/etc/passwd\n\xff\xfe/x\n0011");
+    fs::write(&list, text).expect("written");
+    let other = shelf.segment(&[5; 4], 0, 2);
+    shelf.folder.share("me", &[other, name]).expect("noted");
+    assert_eq!(shelf.folder.forget("me").expect("forgotten").len(), 2);
+    assert!(!shelf.is_there(name) && !shelf.is_there(other) && outside.exists() && !list.exists());
+    shelf.folder.share("me", &[name]).expect("noted");
+    shelf.folder.tidy().expect("tidied");
+    assert!(shelf.options.lists().is_empty(), "none of its files is left");
 }

@@ -2,6 +2,7 @@
 //! the other writes. Both do one thing after the other, and tell the engine thread of each.
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,8 +19,10 @@ use crate::worker::Command;
 pub(crate) enum DiskEvent {
     /// What was asked for, in the order of asking.
     Read { ticket: u64, name: FileName, result: Result<Vec<u8>, Miss> },
-    /// A file was written, or was not; others had to go for it.
-    Written { name: FileName, bytes: usize, is_kept: bool, evicted: Vec<FileName> },
+    /// A file was written, or was not.
+    Written { name: FileName, bytes: usize, is_kept: bool },
+    /// These are there no longer.
+    Gone(Vec<FileName>),
 }
 
 /// What to read for a prompt.
@@ -54,13 +57,22 @@ pub(crate) struct NewFile {
     /// Pieces, one behind the other, and their lengths.
     pub(crate) payload: Vec<u8>,
     pub(crate) lens: Vec<usize>,
+    pub(crate) owner: Option<Arc<str>>,
 }
 
 /// What to do for the writer.
 pub(crate) enum WriteTask {
     Write(NewFile),
-    /// These were used, the first ones last.
-    Touch(Vec<FileName>),
+    /// These were used, by somebody.
+    Touch {
+        names: Vec<FileName>,
+        owner: Option<Arc<str>>,
+    },
+    /// Delete what nobody else has a share in, and answer.
+    Forget {
+        owner: Arc<str>,
+        reply: Reply,
+    },
     /// Answer when all before is done.
     Flush(Vec<Reply>),
 }
@@ -76,7 +88,7 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn start(folder: ModelFolder, events: Sender<Command>) -> std::io::Result<Self> {
+    pub(crate) fn start(folder: ModelFolder, events: Sender<Command>) -> io::Result<Self> {
         let (reads, read_tasks) = channel();
         let (writes, write_tasks) = channel();
         let hurries = Arc::<AtomicBool>::default();
@@ -153,29 +165,43 @@ fn write_all(
     events: &Sender<Command>,
     is_late: &AtomicBool,
 ) {
-    if let Err(error) = folder.tidy() {
-        tracing::warn!("the folder of cached prefixes could not be tidied: {error}");
-    }
+    // That the engine has ended is seen when the tasks do.
+    let tell = |event| drop(events.send(Command::Disk(event)));
+    warn(folder.tidy());
     for task in tasks {
         match task {
             _ if is_late.load(Ordering::Relaxed) => {}
             WriteTask::Write(file) => {
                 let (name, bytes) = (file.name, file.payload.len());
                 let Written { is_kept, evicted } = write(folder, file);
-                let evicted = evicted.iter().filter_map(|path| folder.name(path)).collect();
-                let event = DiskEvent::Written { name, bytes, is_kept, evicted };
-                if events.send(Command::Disk(event)).is_err() {
-                    return;
-                }
+                tell(DiskEvent::Gone(evicted.iter().filter_map(|path| folder.name(path)).collect()));
+                tell(DiskEvent::Written { name, bytes, is_kept });
             }
-            WriteTask::Touch(names) => folder.touch(&names),
+            WriteTask::Touch { names, owner } => {
+                folder.touch(&names);
+                warn(owner.map_or(Ok(()), |owner| folder.share(&owner, &names)));
+            }
+            WriteTask::Forget { owner, reply } => {
+                match folder.forget(&owner) {
+                    Ok(names) => tell(DiskEvent::Gone(names)),
+                    failed => warn(failed.map(drop)),
+                }
+                reply();
+            }
             WriteTask::Flush(waiting) => waiting.into_iter().for_each(|reply| reply()),
         }
     }
 }
 
+/// None of this is an error: the tokens are computed instead.
+fn warn(done: io::Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!("the folder of cached prefixes cannot be written: {error}");
+    }
+}
+
 fn write(folder: &ModelFolder, file: NewFile) -> Written {
-    let NewFile { name, parent, tokens, payload, lens } = file;
+    let NewFile { name, parent, tokens, payload, lens, owner } = file;
     let mut rest = &payload[..];
     let mut piece = |len| {
         let (bytes, behind) = rest.split_at(len);
@@ -185,7 +211,7 @@ fn write(folder: &ModelFolder, file: NewFile) -> Written {
     let pieces = lens.into_iter().map(&mut piece).collect();
     let header = Header { model: *folder.model(), kind: name.kind(), parent, tokens, pieces };
     let Some(head) = header.encode() else { return Written::default() };
-    folder.write(name, &[&head, &payload]).unwrap_or_else(|error| {
+    folder.write(name, &[&head, &payload], owner.as_deref()).unwrap_or_else(|error| {
         tracing::warn!("a prefix could not be kept on disk: {error}");
         Written::default()
     })

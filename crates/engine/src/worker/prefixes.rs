@@ -1,8 +1,10 @@
 //! What the engine thread does for the prefix cache on disk, between steps.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Command, Worker};
+use crate::generation::Generation;
 use crate::prefix_disk::{Memory, PrefixDisk, Reply};
 use crate::sequence::{Sequence, SequenceId};
 
@@ -16,8 +18,9 @@ impl Worker {
     /// Looks on the disk for the sequences that were admitted just now.
     pub(super) fn look_up(&mut self) {
         let Some(disk) = &mut self.disk else { return };
-        let found: Vec<(SequenceId, bool)> =
-            self.scheduler.not_looked_up().map(|sequence| (sequence.id, disk.look_up(sequence))).collect();
+        let owner = |id| self.generations.get(&id).and_then(Generation::owner);
+        let mut look_up = |sequence: &Sequence| (sequence.id, disk.look_up(sequence, owner(sequence.id)));
+        let found: Vec<_> = self.scheduler.not_looked_up().map(&mut look_up).collect();
         for (id, is_loading) in found {
             self.scheduler.looked_up(id, is_loading);
             if is_loading {
@@ -47,7 +50,7 @@ impl Worker {
     /// Keeps what is published of a sequence that ends.
     pub(super) fn keep(&mut self, id: SequenceId) {
         if let (Some(disk), Some(sequence)) = (&mut self.disk, self.scheduler.get(id)) {
-            disk.keep(sequence);
+            disk.keep(sequence, self.generations.get(&id).and_then(Generation::owner));
         }
     }
 
@@ -56,7 +59,8 @@ impl Worker {
         let Some(disk) = &mut self.disk else { return };
         if let Some(sequence) = self.scheduler.get(id).filter(|sequence| !sequence.is_decoding()) {
             let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
-            disk.keep_prompt(sequence, &memory);
+            let owner = self.generations.get(&id).and_then(Generation::owner);
+            disk.keep_prompt(sequence, owner, &memory);
         }
     }
 
@@ -68,12 +72,32 @@ impl Worker {
         }
     }
 
-    /// Keeps what running sequences have published, and waits for the disk a while.
+    /// Deletes what an owner alone has a share in, and answers.
+    pub(super) fn forget(&mut self, owner: Arc<str>, reply: Reply) {
+        match &mut self.disk {
+            Some(disk) => disk.forget(owner, reply),
+            None => reply(),
+        }
+    }
+
+    /// Uses the disk no more; what waits to be written is not kept.
+    pub(super) fn drop_disk(&mut self) {
+        if let Some(mut disk) = self.disk.take() {
+            disk.give_up(&mut self.scheduler);
+            disk.close(Duration::ZERO);
+        }
+    }
+
+    /// Keeps what running sequences have published.
+    pub(super) fn keep_running(&mut self) {
+        let running: Vec<SequenceId> = self.scheduler.sequences().iter().map(|s| s.id).collect();
+        running.into_iter().for_each(|id| self.keep(id));
+    }
+
+    /// Gives the writer all that it has not got, and waits for the disk a while.
     pub(super) fn leave_disk(&mut self) {
         let ends = Instant::now() + LAST_WRITES;
         let left = || ends.saturating_duration_since(Instant::now());
-        let running: Vec<SequenceId> = self.scheduler.sequences().iter().map(|s: &Sequence| s.id).collect();
-        running.into_iter().for_each(|id| self.keep(id));
         while self.disk.as_ref().is_some_and(PrefixDisk::is_saving) && !left().is_zero() {
             if self.save_some() {
                 continue;
