@@ -20,6 +20,7 @@ use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
+use crate::prefix_disk::PrefixDisk;
 use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
@@ -78,9 +79,14 @@ impl Engine {
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
+        let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let disk = options.prefix_disk.as_ref().and_then(|options| {
+            PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
+        });
         let worker = Worker {
             commands: receiver,
-            runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
+            runner,
+            disk,
             scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
@@ -140,6 +146,7 @@ impl Engine {
             sampling: request.sampling,
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
             stop: request.stop,
+            owner: request.owner.map(Into::into),
             events,
             submitted,
         };
@@ -268,6 +275,8 @@ impl Parts {
         Ok(Self { model, copy, split, tokenizer, template, vision, info, plan })
     }
 }
+
+mod prefixes;
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

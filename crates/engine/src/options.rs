@@ -7,6 +7,7 @@ use lantern_models::{KvType, PackedCopies};
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::prefix_disk::DiskCacheOptions;
 use crate::text::{TemplateError, TemplateSource};
 
 /// How to load a model. The defaults suit one person's computer.
@@ -32,6 +33,8 @@ pub struct EngineOptions {
     pub packed_copies: Option<PackedCopies>,
     /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
     pub projector: Option<PathBuf>,
+    /// Where the prefix cache goes on when memory forgets; `None` keeps prefixes in memory alone.
+    pub prefix_disk: Option<DiskCacheOptions>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
     /// takes as many as fit.
     pub gpu_layers: Option<u32>,
@@ -52,6 +55,7 @@ impl Default for EngineOptions {
             memory_limit: None,
             packed_copies: None,
             projector: None,
+            prefix_disk: None,
             gpu_layers: None,
             cpu_expert_layers: None,
         }
@@ -155,6 +159,8 @@ pub struct EngineStats {
     pub computed_tokens: u64,
     /// Prompt tokens that the prefix cache saved since the start.
     pub cached_tokens: u64,
+    /// Prompt tokens that the disk had and memory had not, since the start.
+    pub loaded_tokens: u64,
     /// Tokens sampled since the start.
     pub sampled_tokens: u64,
     /// How often a sequence had to give its blocks back and was computed again.

@@ -60,6 +60,16 @@ impl ModelRunner {
         self.model.config()
     }
 
+    /// The cache's memory.
+    pub(crate) fn cache(&self) -> &KvCache {
+        &self.kv
+    }
+
+    /// The cache's memory, to be filled with what was computed before.
+    pub(crate) fn cache_mut(&mut self) -> &mut KvCache {
+        &mut self.kv
+    }
+
     /// One forward pass. The wanted logits are there afterwards, in the order of the pieces.
     pub(crate) fn run<'a>(&mut self, pieces: impl IntoIterator<Item = Piece<'a>>) -> Result<(), EngineError> {
         fill_batch(&mut self.batch, pieces);

@@ -7,6 +7,15 @@ use lantern_models::PlacedPicture;
 /// Counts requests from the engine's start; a lower id arrived earlier.
 pub(crate) type SequenceId = u64;
 
+/// Whether the disk was asked for a sequence's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DiskLookup {
+    Unknown,
+    /// It has more of it than memory; the sequence waits for that.
+    Loading,
+    Done,
+}
+
 /// The scheduler's view of a request.
 #[derive(Debug)]
 pub(crate) struct Sequence {
@@ -29,6 +38,7 @@ pub(crate) struct Sequence {
     pub(crate) chain: Vec<BlockHash>,
     /// Cleared when a hash collision ended the chain.
     pub(crate) publishes: bool,
+    pub(crate) disk: DiskLookup,
 }
 
 impl Sequence {
@@ -45,6 +55,7 @@ impl Sequence {
             tables: Vec::new(),
             chain: Vec::new(),
             publishes: true,
+            disk: DiskLookup::Unknown,
         }
     }
 
@@ -73,6 +84,11 @@ impl Sequence {
     /// Tokens that still need a forward pass; one while it decodes.
     pub(crate) fn remaining(&self) -> usize {
         self.tokens.len() - self.computed
+    }
+
+    /// Whether it has no part in steps because the disk brings some of its prefix.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.disk == DiskLookup::Loading
     }
 
     /// Whether it has produced a token yet.

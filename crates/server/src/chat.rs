@@ -48,6 +48,7 @@ pub(crate) async fn complete(
         max_tokens: request.max_tokens,
         stop: request.stop,
         priority: Priority::Api,
+        owner: None,
     };
     let engine = Arc::clone(&model.engine);
     // Rendering and tokenising a long conversation takes a while: not on a thread that serves others.

@@ -1,4 +1,4 @@
-//! `lantern run`: one prompt, one answer, nothing kept.
+//! `lantern run`: one prompt, one answer, nothing kept but what makes the next run faster, where the settings want it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
+        owner: None,
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;
@@ -103,6 +104,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     }
     // The answer is there already; a copy that is left half done would be begun anew each time.
     tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());
+    app.shutdown().await;
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),
         FinishReason::Stop | FinishReason::Length => Ok(()),
