@@ -133,10 +133,9 @@ impl PrefixDisk {
     pub(crate) fn close(self, time: Duration) {
         let (reply, done) = std::sync::mpsc::channel();
         let flush = threads::WriteTask::Flush(vec![Box::new(move || reply.send(()).unwrap_or_default())]);
-        if self.threads.writes.send(flush).is_ok() {
-            // Late or not: what is not written by then is not kept.
-            let _ = done.recv_timeout(time);
-        }
-        self.threads.end();
+        let is_sent = self.threads.writes.send(flush).is_ok();
+        // Late or not: what is not written by then is not kept.
+        let answered = is_sent && done.recv_timeout(time).is_ok();
+        self.threads.end(answered);
     }
 }

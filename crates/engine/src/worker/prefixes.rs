@@ -54,10 +54,10 @@ impl Worker {
         }
     }
 
-    /// Keeps a snapshot of a prompt whose first token is about to be sampled.
+    /// Keeps a snapshot of a prompt whose first token was sampled just now.
     pub(super) fn keep_prompt(&mut self, id: SequenceId) {
         let Some(disk) = &mut self.disk else { return };
-        if let Some(sequence) = self.scheduler.get(id).filter(|sequence| !sequence.is_decoding()) {
+        if let Some(sequence) = self.scheduler.get(id) {
             let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
             let owner = self.generations.get(&id).and_then(Generation::owner);
             disk.keep_prompt(sequence, owner, &memory);

@@ -38,6 +38,11 @@ threads: number | null,
  */
 keepPacked: boolean, 
 /**
+ * Gigabytes of disk that may keep what was computed of conversations and requests, so that a long one goes on at once
+ * after a restart. 0 keeps nothing, and deletes what was kept.
+ */
+prefixDiskGb: number, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

@@ -36,6 +36,10 @@ threads?: number,
  */
 keepPacked?: boolean, 
 /**
+ * See [`Settings::prefix_disk_gb`].
+ */
+prefixDiskGb?: number, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };
