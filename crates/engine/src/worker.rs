@@ -138,6 +138,7 @@ impl Worker {
 
     fn step(&mut self) {
         let mut plan = std::mem::take(&mut self.plan);
+        self.save_what_may_go();
         self.scheduler.admit();
         self.look_up();
         self.import();
