@@ -74,6 +74,11 @@ impl BlockPool {
         self.blank.len() + self.idle.len()
     }
 
+    /// Blocks that [`Self::allocate`] hands out before it empties any.
+    pub(crate) fn blank(&self) -> usize {
+        self.blank.len()
+    }
+
     /// Blocks that nobody holds but that still carry a reusable prefix.
     pub(crate) fn idle(&self) -> usize {
         self.idle.len()

@@ -193,6 +193,48 @@ fn an_engine_that_ends_in_the_middle_of_an_answer_keeps_what_it_computed() {
 }
 
 #[test]
+fn what_a_newcomer_drives_out_of_memory_is_saved_before() {
+    for file in FILES {
+        let disk = Disk::new();
+        // Room for one of them.
+        let options = EngineOptions { context_length: Some(288), max_sequences: 1, ..options() };
+        let small = EngineOptions { prefix_disk: Some(disk.options()), ..options.clone() };
+        let mut parts = Parts::load(&golden("models").join(file), &small).expect("loads");
+        parts.plan.n_blocks[0] = 9;
+        let engine = Engine::start(parts, &small).expect("the engine starts");
+        let prompts = [142, 143, 144].map(|seed| prompt(seed, 250));
+        let stream = |prompt: &Vec<u32>| engine.generate(endless(&engine, prompt, 10)).expect("accepted");
+        let answers: Vec<_> =
+            prompts.iter().map(stream).collect::<Vec<_>>().into_iter().map(outcome).collect();
+        drop(engine);
+        let engine = disk.engine_with(file, options);
+        for (prompt, answer) in prompts.iter().zip(answers) {
+            let again = say(&engine, prompt, 10);
+            assert_eq!(again.usage.cached_tokens, 224, "{file}");
+            assert_eq!(again.tokens, answer.expect("finished").tokens, "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_long_prompt_lies_in_several_segments() {
+    let (disk, question) = (Disk::new(), prompt(145, 2500));
+    let file = GgufFile::open(&golden("models").join(FILES[0])).expect("the golden model opens");
+    let mut writer = GgufWriter::copy_of(&file).expect("a copy");
+    writer.metadata.set("llama.context_length", Value::U32(4096));
+    let longer = disk.0.path().join("longer.gguf");
+    fs::write(&longer, writer.finish()).expect("written");
+    let load = || {
+        let options = EngineOptions { prefix_disk: Some(disk.options()), ..options() };
+        Engine::load(&longer, options).expect("it loads")
+    };
+    let first = say(&load(), &question, 10);
+    assert_eq!(disk.files().len(), 2, "of 64 and of 14 blocks");
+    let again = say(&load(), &question, 10);
+    assert_eq!((again.usage.cached_tokens, again.tokens), (2496, first.tokens));
+}
+
+#[test]
 fn a_prompt_has_a_snapshot_before_its_answer() {
     let (file, disk, question) = (FILES[2], Disk::new(), prompt(104, 700));
     let first = say(&disk.engine(file), &question, 300);

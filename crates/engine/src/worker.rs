@@ -139,6 +139,7 @@ impl Worker {
 
     fn step(&mut self) {
         let mut plan = std::mem::take(&mut self.plan);
+        self.save_what_may_go();
         self.scheduler.admit();
         self.look_up();
         self.import();
@@ -200,8 +201,11 @@ impl Worker {
             self.scheduler.advance(part.id, part.rows);
             self.announce_prefill(part.id);
             if part.samples {
-                self.keep_prompt(part.id);
+                let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
                 self.accept(part.id, sampled);
+                if is_first {
+                    self.keep_prompt(part.id);
+                }
                 sampled += 1;
             }
         }

@@ -30,6 +30,12 @@ impl BlockManager {
         self.groups[group].pool.find(&Link { hash: *chain.get(index)?, parent, tokens })
     }
 
+    /// Whether blocks for so many tokens drive out what nobody holds but memory still has.
+    pub(crate) fn drives_out(&self, tokens: usize) -> bool {
+        let needed = tokens.div_ceil(self.block_size);
+        self.groups.iter().any(|group| group.keeps_all() && group.pool.blank() < needed)
+    }
+
     /// Makes the tables of a sequence those of one that goes on behind its first `blocks` blocks: lets go of what the
     /// token there does not see and takes blocks, still to be filled, for what it sees and the sequence does not have.
     /// False when there are not enough; then nothing has changed.

@@ -16,7 +16,8 @@
 //! # When
 //!
 //! Blocks are copied to be written between steps, a little at a time while anybody runs, as fast as the disk takes them
-//! otherwise. Nobody holds them meanwhile: a block that memory needs for something else is not saved. A sequence is looked
+//! otherwise, and at once before a newcomer drives them out of memory. Nobody holds them meanwhile: what the disk is too slow
+//! for is not saved. A sequence is looked
 //! for when it was admitted and has its blocks. While it waits for the disk it has no part in steps; each piece that was
 //! read is copied in between two steps, and then the blocks are published like computed ones.
 //!
@@ -133,10 +134,9 @@ impl PrefixDisk {
     pub(crate) fn close(self, time: Duration) {
         let (reply, done) = std::sync::mpsc::channel();
         let flush = threads::WriteTask::Flush(vec![Box::new(move || reply.send(()).unwrap_or_default())]);
-        if self.threads.writes.send(flush).is_ok() {
-            // Late or not: what is not written by then is not kept.
-            let _ = done.recv_timeout(time);
-        }
-        self.threads.end();
+        let is_sent = self.threads.writes.send(flush).is_ok();
+        // Late or not: what is not written by then is not kept.
+        let answered = is_sent && done.recv_timeout(time).is_ok();
+        self.threads.end(answered);
     }
 }

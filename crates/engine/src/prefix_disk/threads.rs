@@ -106,14 +106,14 @@ impl Threads {
         self.reader.is_finished()
     }
 
-    /// Lets go of both. What is being written at the moment is finished, what waits behind it is not; nobody waits
-    /// for a disk that does not answer.
-    pub(crate) fn end(self) {
+    /// Lets go of both. What is being written at the moment is finished, what waits behind it is not. Only a writer that
+    /// has `answered` is waited for: a disk may be stuck.
+    pub(crate) fn end(self, answered: bool) {
         self.hurries.store(true, Ordering::Relaxed);
         drop((self.reads, self.writes));
-        for thread in [self.reader, self.writer].into_iter().filter(JoinHandle::is_finished) {
+        if answered {
             // Should it have panicked, something was not cached, which is nobody's error.
-            let _ = thread.join();
+            let _ = self.writer.join();
         }
     }
 }

@@ -10,6 +10,11 @@ impl Scheduler {
         self.running.iter().filter(|sequence| sequence.disk == DiskLookup::Unknown)
     }
 
+    /// Whether the next sequence of the queue may drive out what memory still has.
+    pub(crate) fn next_drives_out(&self) -> bool {
+        self.waiting.first().is_some_and(|sequence| self.blocks.drives_out(sequence.tokens.len()))
+    }
+
     /// Notes what a search of the disk gave.
     pub(crate) fn looked_up(&mut self, id: SequenceId, is_loading: bool) {
         if let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.id == id) {

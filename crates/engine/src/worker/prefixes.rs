@@ -43,8 +43,18 @@ impl Worker {
 
     /// Copies some blocks to be written. Whether there may be more to do at once.
     pub(super) fn save_some(&mut self) -> bool {
-        let budget = if self.scheduler.is_idle() { WHEN_IDLE } else { BESIDE_STEPS };
-        self.with_memory(|disk, memory| disk.save_some(memory, budget)).unwrap_or(false)
+        self.save_up_to(if self.scheduler.is_idle() { WHEN_IDLE } else { BESIDE_STEPS })
+    }
+
+    fn save_up_to(&mut self, budget: usize) -> bool {
+        let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
+        self.disk.as_mut().is_some_and(|disk| disk.save_some(&memory, budget))
+    }
+
+    /// Copies what the next sequence would drive out of memory, as far as the writer takes it.
+    pub(super) fn save_what_may_go(&mut self) {
+        let is_saving = |worker: &Self| worker.disk.as_ref().is_some_and(PrefixDisk::is_saving);
+        while is_saving(self) && self.scheduler.next_drives_out() && self.save_up_to(WHEN_IDLE) {}
     }
 
     /// Keeps what is published of a sequence that ends.
@@ -54,10 +64,10 @@ impl Worker {
         }
     }
 
-    /// Keeps a snapshot of a prompt whose first token is about to be sampled.
+    /// Keeps a snapshot of a prompt whose first token was sampled just now.
     pub(super) fn keep_prompt(&mut self, id: SequenceId) {
         let Some(disk) = &mut self.disk else { return };
-        if let Some(sequence) = self.scheduler.get(id).filter(|sequence| !sequence.is_decoding()) {
+        if let Some(sequence) = self.scheduler.get(id) {
             let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
             let owner = self.generations.get(&id).and_then(Generation::owner);
             disk.keep_prompt(sequence, owner, &memory);
@@ -116,10 +126,5 @@ impl Worker {
         if let Some(disk) = self.disk.take() {
             disk.close(left());
         }
-    }
-
-    fn with_memory<T>(&mut self, work: impl FnOnce(&mut PrefixDisk, &Memory<'_>) -> T) -> Option<T> {
-        let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
-        self.disk.as_mut().map(|disk| work(disk, &memory))
     }
 }
