@@ -347,5 +347,7 @@ fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
 }
 
+mod transfer;
+
 #[cfg(test)]
 mod tests;

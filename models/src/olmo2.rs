@@ -37,7 +37,7 @@ impl Olmo2Params {
         };
         let rope = RopeParams::read(hyper, sizes.head_dim, 500_000.0)?;
         let base = hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(rope.base);
-        let local_rope = RopeParams { base, scaling: RopeScaling::None, ..rope };
+        let local_rope = RopeParams { base, scaling: RopeScaling::None, ..rope.clone() };
         let layers = attention.iter().map(AttentionParams::kv_shape).collect();
         Ok(Olmo2Params { config: hyper.finish(KvLayout { layers })?, sizes, attention, rope, local_rope })
     }

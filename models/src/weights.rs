@@ -106,18 +106,23 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
-    /// A linear layer over the pixels of patches, which files keep as `[columns, lines, channels, outputs]`.
+    /// A linear layer over the pixels of patches with `side` of them on each side, which files keep as `[columns, lines,
+    /// channels, outputs]`: `<name>.<matrix>`. `<name>.bias` goes with `<name>.weight`, if the file has one.
     pub(crate) fn patch_linear(
         &self,
         name: &str,
-        patch: [usize; 3],
+        matrix: &str,
+        side: usize,
         outputs: usize,
     ) -> Result<Linear, ModelError> {
-        let [columns, lines, channels] = patch;
-        let tensor = self.tensor(&format!("{name}.weight"), &[columns, lines, channels, outputs])?;
-        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        const CHANNELS: usize = 3;
+        let tensor = self.tensor(&format!("{name}.{matrix}"), &[side, side, CHANNELS, outputs])?;
+        let bias = match matrix {
+            "weight" => self.opt_vector(&format!("{name}.bias"), outputs)?,
+            _ => None,
+        };
         let compute = self.split.of(&tensor.name);
-        let inputs = columns * lines * channels;
+        let inputs = side * side * CHANNELS;
         let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
         Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
     }
@@ -216,14 +221,13 @@ impl<'a> Weights<'a> {
 
     /// Takes the tensors of blocks that plain generation does without.
     pub(crate) fn ignore_blocks(&self, blocks: Range<usize>) {
-        for block in blocks {
-            let prefix = format!("blk.{block}.");
-            self.file
-                .tensors()
-                .keys()
-                .filter(|name| name.starts_with(&prefix))
-                .for_each(|name| self.ignore(name));
-        }
+        blocks.for_each(|block| self.ignore_under(&format!("blk.{block}.")));
+    }
+
+    /// Takes all tensors whose names begin so.
+    pub(crate) fn ignore_under(&self, prefix: &str) {
+        let names = self.file.tensors().keys();
+        names.filter(|name| name.starts_with(prefix)).for_each(|name| self.ignore(name));
     }
 
     /// A vector of `len` numbers.

@@ -47,8 +47,9 @@ impl App {
     /// Deletes a conversation with all it holds. Answers being written in it are stopped first.
     pub async fn delete_conversation(&self, id: &str) -> Result<(), AppError> {
         self.0.answers.stop_conversation(id);
-        let id = id.to_owned();
-        self.0.db.run(move |store| store.delete_conversation(&id)).await?;
+        let deleted = id.to_owned();
+        self.0.db.run(move |store| store.delete_conversation(&deleted)).await?;
+        self.forget_prefixes(id).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(())
     }

@@ -98,6 +98,7 @@ impl App {
         self.0.closing.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.save_prefixes().await;
     }
 
     /// Tells every subscriber. That nobody listens is no error.

@@ -1,8 +1,8 @@
 //! Reading, checking and changing the settings.
 //!
 //! Sampling and the system prompt take effect at the next answer. `context_length` and `threads` take effect when a
-//! model is loaded next: the next answer or request reloads the model by itself if they have changed. `keep_packed` takes
-//! effect at a load too, but is no reason for one.
+//! model is loaded next: the next answer or request reloads the model by itself if they have changed. `keep_packed` and
+//! `prefix_disk_gb` take effect at a load too, but are no reason for one; turning either off has an effect at once.
 
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
@@ -29,6 +29,7 @@ impl App {
     /// Changes some settings. Either all of the patch is taken or, with `invalid_settings`, none.
     pub async fn update_settings(&self, patch: SettingsPatch) -> Result<Settings, AppError> {
         let no_copies = patch.keep_packed == Some(false);
+        let no_prefixes = patch.prefix_disk_gb == Some(0);
         let settings = self
             .0
             .db
@@ -36,6 +37,9 @@ impl App {
             .await??;
         if no_copies {
             self.delete_packed_copies().await?;
+        }
+        if no_prefixes {
+            self.delete_prefixes().await?;
         }
         self.emit(AppEvent::SettingsChanged { settings: settings.clone() });
         Ok(settings)

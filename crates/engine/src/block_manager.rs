@@ -256,6 +256,8 @@ impl BlockManager {
     }
 }
 
+mod transfer;
+
 #[cfg(test)]
 #[path = "block_manager_tests.rs"]
 mod tests;

@@ -11,6 +11,10 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
+#[path = "disk_damage_tests.rs"]
+mod damage;
+#[path = "disk_tests.rs"]
+mod disk;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]

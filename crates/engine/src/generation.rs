@@ -17,6 +17,7 @@ pub(crate) struct Generation {
     text: TokenStream,
     stop: StopMatcher,
     events: EventSender,
+    owner: Option<Arc<str>>,
     /// Sampled but not yet sent, because their text is incomplete or may be a stop string.
     unsent: Vec<u32>,
     max_tokens: usize,
@@ -38,6 +39,8 @@ pub(crate) struct Submission {
     pub(crate) max_tokens: usize,
     pub(crate) stop: Vec<String>,
     pub(crate) events: EventSender,
+    /// See [`crate::GenerateRequest::owner`].
+    pub(crate) owner: Option<Arc<str>>,
     pub(crate) submitted: Instant,
 }
 
@@ -49,6 +52,7 @@ impl Generation {
             stop: StopMatcher::new(submission.stop),
             tokenizer,
             events: submission.events,
+            owner: submission.owner,
             unsent: Vec::new(),
             max_tokens: submission.max_tokens,
             prompt_tokens: submission.prompt_tokens,
@@ -59,6 +63,10 @@ impl Generation {
             started: None,
             first_token: None,
         }
+    }
+
+    pub(crate) fn owner(&self) -> Option<Arc<str>> {
+        self.owner.clone()
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {

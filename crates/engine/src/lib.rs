@@ -23,12 +23,16 @@ mod options;
 mod pacing;
 pub mod perplexity;
 mod picture;
+mod prefix_disk;
+mod projector;
+mod prompt;
 mod request;
 mod runner;
 mod scheduler;
 mod sequence;
 mod stream;
 pub mod text;
+mod vision;
 mod worker;
 
 pub use device::{DevicePart, DeviceUse};
@@ -41,9 +45,11 @@ pub use lantern_models::{KvType, fingerprint};
 pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use picture::Picture;
+pub use prefix_disk::DiskCacheOptions;
+pub use projector::{is_projector, projector_beside};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer,
-    TokenizerError,
+    ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,
+    Tokenizer, TokenizerError,
 };

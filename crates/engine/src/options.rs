@@ -1,10 +1,13 @@
 //! How an engine is set up, and what came of it. Plain data.
 
+use std::path::PathBuf;
+
 use lantern_models::{KvType, PackedCopies};
 
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::prefix_disk::DiskCacheOptions;
 use crate::text::{TemplateError, TemplateSource};
 
 /// How to load a model. The defaults suit one person's computer.
@@ -28,6 +31,10 @@ pub struct EngineOptions {
     pub memory_limit: Option<u64>,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
+    /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
+    pub projector: Option<PathBuf>,
+    /// Where the prefix cache goes on when memory forgets; `None` keeps prefixes in memory alone.
+    pub prefix_disk: Option<DiskCacheOptions>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
     /// takes as many as fit.
     pub gpu_layers: Option<u32>,
@@ -47,6 +54,8 @@ impl Default for EngineOptions {
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
+            projector: None,
+            prefix_disk: None,
             gpu_layers: None,
             cpu_expert_layers: None,
         }
@@ -121,6 +130,8 @@ pub struct EngineInfo {
     pub template: Option<TemplateSource>,
     /// What is wrong with the chat template in the file, when it is not used.
     pub template_fault: Option<TemplateError>,
+    /// Whether there is a file for showing it pictures.
+    pub sees: bool,
     /// Types of weights for which there is no fast kernel: answers are right, but come slowly.
     pub slow_types: Vec<String>,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.
@@ -148,6 +159,8 @@ pub struct EngineStats {
     pub computed_tokens: u64,
     /// Prompt tokens that the prefix cache saved since the start.
     pub cached_tokens: u64,
+    /// Prompt tokens that the disk had and memory had not, since the start.
+    pub loaded_tokens: u64,
     /// Tokens sampled since the start.
     pub sampled_tokens: u64,
     /// How often a sequence had to give its blocks back and was computed again.

@@ -46,6 +46,9 @@ pub struct GenerateRequest {
     pub stop: Vec<String>,
     /// Who goes first.
     pub priority: Priority,
+    /// To whom the tokens belong, such as a conversation: what is kept of them on disk can be deleted by this name, see
+    /// [`Engine::forget_prefixes`](crate::Engine::forget_prefixes).
+    pub owner: Option<String>,
 }
 
 impl GenerateRequest {
@@ -57,6 +60,7 @@ impl GenerateRequest {
             max_tokens: None,
             stop: Vec::new(),
             priority: Priority::default(),
+            owner: None,
         }
     }
 }

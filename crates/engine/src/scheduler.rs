@@ -11,7 +11,7 @@
 
 use crate::block_manager::BlockManager;
 use crate::request::Priority;
-use crate::sequence::{Sequence, SequenceId};
+use crate::sequence::{DiskLookup, Sequence, SequenceId};
 
 /// Fixed limits of one engine.
 #[derive(Debug, Clone, Copy)]
@@ -60,14 +60,14 @@ impl Scheduler {
         let mut budget = self.limits.step_tokens;
         self.schedule_decode(step, &mut budget);
         let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
-        for sequence in self.running.iter_mut().filter(|s| s.remaining() > 1) {
-            let mut rows = sequence.remaining().min(budget);
-            if sequence.priority != Priority::Chat {
-                rows = rows.min(others);
-                others -= rows;
+        for sequence in self.running.iter_mut().filter(|s| s.remaining() > 1 && !s.is_loading()) {
+            let is_chat = sequence.priority == Priority::Chat;
+            let rows = sequence.rows_at_once(if is_chat { budget } else { budget.min(others) });
+            if !is_chat {
+                others = others.saturating_sub(rows);
             }
             if rows > 0 && self.blocks.extend(&mut sequence.tables, sequence.computed + rows) {
-                budget -= rows;
+                budget = budget.saturating_sub(rows);
                 step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
             }
         }
@@ -111,6 +111,11 @@ impl Scheduler {
         self.running.iter().find(|s| s.id == id)
     }
 
+    /// Sequences that run, in order of rank.
+    pub(crate) fn sequences(&self) -> &[Sequence] {
+        &self.running
+    }
+
     /// Sequences in the queue, the next one first. Preempted ones are among them.
     pub(crate) fn waiting(&self) -> &[Sequence] {
         &self.waiting
@@ -142,7 +147,7 @@ impl Scheduler {
 
     /// Moves sequences from the queue into the running set while there is room for them. The queue is never
     /// overtaken: a long prompt at its head waits for blocks rather than starve behind short ones.
-    fn admit(&mut self) {
+    pub(crate) fn admit(&mut self) {
         while let Some(priority) = self.waiting.first().map(|s| s.priority) {
             if self.admit_first() {
                 continue;
@@ -188,7 +193,7 @@ impl Scheduler {
         // What is preempted on the way comes from the end of the list, so those before keep their places.
         let mut index = 0;
         while let Some(sequence) = self.running.get(index) {
-            let (id, is_ready) = (sequence.id, sequence.remaining() == 1);
+            let (id, is_ready) = (sequence.id, sequence.remaining() == 1 && !sequence.is_loading());
             if is_ready && *budget == 0 {
                 return;
             }
@@ -213,10 +218,19 @@ impl Scheduler {
     }
 
     fn preempt_last(&mut self) {
-        let Some(mut sequence) = self.running.pop() else { return };
+        if let Some(last) = self.running.len().checked_sub(1) {
+            self.preempt(last);
+        }
+    }
+
+    fn preempt(&mut self, index: usize) {
+        let mut sequence = self.running.remove(index);
         self.blocks.release(&mut sequence.tables);
         sequence.chain.clear();
         sequence.computed = 0;
+        if sequence.is_loading() {
+            sequence.disk = DiskLookup::Unknown;
+        }
         self.preemptions += 1;
         insert_by_rank(&mut self.waiting, sequence);
     }
@@ -226,6 +240,8 @@ fn insert_by_rank(list: &mut Vec<Sequence>, sequence: Sequence) {
     let at = list.partition_point(|other| other.rank() < sequence.rank());
     list.insert(at, sequence);
 }
+
+mod loads;
 
 #[cfg(test)]
 #[path = "scheduler_tests.rs"]

@@ -2,9 +2,19 @@
 
 use crate::block_manager::{BlockHash, BlockTable};
 use crate::request::Priority;
+use lantern_models::PlacedPicture;
 
 /// Counts requests from the engine's start; a lower id arrived earlier.
 pub(crate) type SequenceId = u64;
+
+/// Whether the disk was asked for a sequence's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DiskLookup {
+    Unknown,
+    /// It has more of it than memory; the sequence waits for that.
+    Loading,
+    Done,
+}
 
 /// The scheduler's view of a request.
 #[derive(Debug)]
@@ -12,8 +22,10 @@ pub(crate) struct Sequence {
     /// Also the order of arrival.
     pub(crate) id: SequenceId,
     pub(crate) priority: Priority,
-    /// Prompt and everything sampled so far.
+    /// Prompt and everything sampled so far; parts of pictures have numbers behind all tokens.
     pub(crate) tokens: Vec<u32>,
+    /// The pictures among them, in order.
+    pub(crate) pictures: Vec<PlacedPicture>,
     /// How many of `tokens` are the prompt.
     pub(crate) prompt_tokens: usize,
     /// How many of `tokens` have been computed; their keys and values are in the blocks, as far back as layers look.
@@ -26,6 +38,7 @@ pub(crate) struct Sequence {
     pub(crate) chain: Vec<BlockHash>,
     /// Cleared when a hash collision ended the chain.
     pub(crate) publishes: bool,
+    pub(crate) disk: DiskLookup,
 }
 
 impl Sequence {
@@ -36,11 +49,30 @@ impl Sequence {
             priority,
             prompt_tokens: prompt.len(),
             tokens: prompt,
+            pictures: Vec::new(),
             computed: 0,
             cached: None,
             tables: Vec::new(),
             chain: Vec::new(),
             publishes: true,
+            disk: DiskLookup::Unknown,
+        }
+    }
+
+    /// As [`Self::new`], with pictures in the prompt.
+    pub(crate) fn with_pictures(self, pictures: Vec<PlacedPicture>) -> Self {
+        Self { pictures, ..self }
+    }
+
+    /// How many of the tokens that need a pass may go into the same one, at most `limit` of them. Parts of a picture that
+    /// see each other go all at once, whatever the limit, and alone.
+    pub(crate) fn rows_at_once(&self, limit: usize) -> usize {
+        let rows = self.remaining().min(limit);
+        let ahead = self.pictures.iter().find(|p| p.picture.together && p.end() > self.computed);
+        match ahead {
+            Some(picture) if rows > 0 && picture.start <= self.computed => picture.end() - self.computed,
+            Some(picture) => rows.min(picture.start.saturating_sub(self.computed)),
+            None => rows,
         }
     }
 
@@ -52,6 +84,11 @@ impl Sequence {
     /// Tokens that still need a forward pass; one while it decodes.
     pub(crate) fn remaining(&self) -> usize {
         self.tokens.len() - self.computed
+    }
+
+    /// Whether it has no part in steps because the disk brings some of its prefix.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.disk == DiskLookup::Loading
     }
 
     /// Whether it has produced a token yet.

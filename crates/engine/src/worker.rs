@@ -2,26 +2,39 @@
 //! that changes; whoever wants something sends it a [`Command`]. With nothing to do it sleeps in the channel.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
+use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
 use crate::scheduler::{Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
 
+/// How often somebody may cancel while all wait for the disk.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
+
 /// Everything that can be asked of the engine thread.
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
-    Generate { prompt: Vec<u32>, priority: Priority, submission: Box<Submission> },
+    Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
+    /// Say when everything that is to be kept so far is on the disk.
+    SavePrefixes(Reply),
+    /// Delete what an owner alone has a share in, and say when that is done.
+    ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Use the disk no more, and say when that is so.
+    DropDisk(Reply),
+    /// A thread that reads or writes cached prefixes has done something.
+    Disk(DiskEvent),
     /// End the thread; what is running fails with `engine_stopped`.
     Stop,
 }
@@ -31,6 +44,7 @@ pub(crate) struct Worker {
     pub(crate) commands: Receiver<Command>,
     pub(crate) runner: ModelRunner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) disk: Option<PrefixDisk>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
@@ -51,17 +65,25 @@ impl Worker {
             self.tell_positions();
             self.note_stats();
         }
+        self.keep_running();
         for (_, generation) in self.generations.drain() {
             generation.fail(EngineError::EngineStopped);
         }
+        self.leave_disk();
     }
 
     /// Takes what lies in the channel; waits for something when there is nothing else to do. False: stop.
     fn take_commands(&mut self) -> bool {
+        let mut waits = self.waits_for_disk();
         loop {
             let idle = self.scheduler.is_idle();
-            let command = if idle && !self.runner.settle() {
+            let command = if idle && !self.save_some() && !self.runner.settle() {
                 self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+            } else if std::mem::take(&mut waits) {
+                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => TryRecvError::Empty,
+                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+                })
             } else {
                 self.commands.try_recv()
             };
@@ -85,11 +107,22 @@ impl Worker {
                 self.next_id += 1;
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt));
+                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
                 let _ = reply.send(guarded(|| self.runner.logits(&ids, self.step_tokens)));
+            }
+            Command::SavePrefixes(reply) => self.when_saved(reply),
+            Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::DropDisk(reply) => {
+                self.drop_disk();
+                reply();
+            }
+            Command::Disk(event) => {
+                if let Some(disk) = &mut self.disk {
+                    disk.take(event);
+                }
             }
             Command::Stop => {}
         }
@@ -106,6 +139,9 @@ impl Worker {
 
     fn step(&mut self) {
         let mut plan = std::mem::take(&mut self.plan);
+        self.scheduler.admit();
+        self.look_up();
+        self.import();
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
@@ -116,6 +152,9 @@ impl Worker {
                 self.postprocess(&plan);
             }
             Err(error) => self.isolate(&plan, error),
+        }
+        if !self.scheduler.is_idle() {
+            self.save_some();
         }
         self.plan = plan;
     }
@@ -133,6 +172,7 @@ impl Worker {
                 start: sequence.computed,
                 tables: &sequence.tables,
                 logits: if part.samples { LogitRows::Last } else { LogitRows::None },
+                pictures: &sequence.pictures,
             })
         };
         self.runner.run(plan.iter().filter_map(piece))
@@ -160,6 +200,7 @@ impl Worker {
             self.scheduler.advance(part.id, part.rows);
             self.announce_prefill(part.id);
             if part.samples {
+                self.keep_prompt(part.id);
                 self.accept(part.id, sampled);
                 sampled += 1;
             }
@@ -187,6 +228,7 @@ impl Worker {
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
+        self.keep(id);
         self.scheduler.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
@@ -236,8 +278,11 @@ impl Worker {
         stats.blocks_cached = blocks.idle();
         stats.block_size = blocks.block_size();
         stats.preemptions = self.scheduler.preemptions();
+        stats.loaded_tokens = self.disk.as_ref().map_or(0, PrefixDisk::loaded_tokens);
     }
 }
+
+mod prefixes;
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {

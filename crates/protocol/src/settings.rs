@@ -38,6 +38,9 @@ pub struct Settings {
     /// Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
     /// disk again as the model.
     pub keep_packed: bool,
+    /// Gigabytes of disk that may keep what was computed of conversations and requests, so that a long one goes on at once
+    /// after a restart. 0 keeps nothing, and deletes what was kept.
+    pub prefix_disk_gb: u32,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -45,6 +48,9 @@ pub struct Settings {
 /// The system prompt until the user writes another. Small models answer plain questions better with it than with what
 /// their templates put in its place.
 pub const DEFAULT_SYSTEM_PROMPT: &str = "You are a helpful assistant.";
+
+/// Gigabytes for prefixes on disk until the user says otherwise: some dozens of long conversations with a small model.
+pub const DEFAULT_PREFIX_DISK_GB: u32 = 8;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -56,6 +62,7 @@ impl Default for Settings {
             context_length: None,
             threads: None,
             keep_packed: false,
+            prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -113,6 +120,8 @@ pub struct EndpointSettings {
     pub port: u16,
     /// What clients send as bearer token; made at the first start, never empty after it.
     pub key: String,
+    /// Whether pictures that a request names by their address on the web are fetched.
+    pub fetch_pictures: bool,
 }
 
 /// The port the endpoint takes unless told otherwise.
@@ -120,7 +129,7 @@ pub const DEFAULT_PORT: u16 = 11535;
 
 impl Default for EndpointSettings {
     fn default() -> Self {
-        Self { enabled: true, port: DEFAULT_PORT, key: String::new() }
+        Self { enabled: true, port: DEFAULT_PORT, key: String::new(), fetch_pictures: false }
     }
 }
 
@@ -143,6 +152,8 @@ pub struct SettingsPatch {
     pub threads: Option<u32>,
     /// See [`Settings::keep_packed`]; turning it off deletes what was kept.
     pub keep_packed: Option<bool>,
+    /// See [`Settings::prefix_disk_gb`].
+    pub prefix_disk_gb: Option<u32>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -170,6 +181,9 @@ impl Settings {
         }
         if let Some(keep) = patch.keep_packed {
             self.keep_packed = keep;
+        }
+        if let Some(gigabytes) = patch.prefix_disk_gb {
+            self.prefix_disk_gb = gigabytes;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

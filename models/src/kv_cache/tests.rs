@@ -83,3 +83,73 @@ fn every_type_is_found_by_its_name() {
         assert_eq!(KvType::from_name(kv_type.name()), Some(kv_type));
     }
 }
+
+/// A layer of attention, one of a window, and one with a state.
+fn mixed() -> KvLayout {
+    let mut mixed = layout(64);
+    mixed.layers[1] = layer(32, Some(48));
+    mixed.layers[2] = LayerCache::State(70);
+    mixed
+}
+
+#[test]
+fn blocks_go_out_as_bytes_and_come_back() {
+    let rows: Vec<f32> = (0..16 * 128).map(|i| (i as f32 * 0.3).sin()).collect();
+    let slots: Vec<u32> = (32..48).collect();
+    let host = |kv_type: &KvType| KvCache::new(&mixed(), &[3, 4, 2], 16, *kv_type, &Device::Cpu).unwrap();
+    let tensors =
+        |kv_type: &KvType| KvCache::in_tensors(&mixed(), &[3, 4, 2], 16, *kv_type, &Device::Cpu).unwrap();
+    let mut pairs: Vec<_> = KvType::ALL.iter().map(|ty| (host(ty), host(ty))).collect();
+    pairs.extend([KvType::F32, KvType::F16].map(|ty| (tensors(&ty), tensors(&ty))));
+    for (mut from, mut to) in pairs {
+        let format = from.byte_format();
+        let shaped =
+            |width: usize| Tensor::from_slice(&rows[..16 * 2 * width], (16, 2, width), &Device::Cpu).unwrap();
+        from.write_tensors(0, &slots, &shaped(64), &shaped(64).neg().unwrap()).unwrap();
+        from.write_tensors(1, &slots, &shaped(32), &shaped(32).neg().unwrap()).unwrap();
+        let LayerKv::State(state) = &mut from.layers[2] else { panic!("a state") };
+        state[70..].copy_from_slice(&rows[..70]);
+        // The same content in another place of another cache.
+        for (group, source, target) in [(0, 2, 0), (1, 2, 3), (2, 1, 0)] {
+            let mut bytes = Vec::new();
+            from.export_block(group, source, &mut bytes).unwrap();
+            assert_eq!(bytes.len(), from.block_bytes(group), "{format}");
+            to.import_block(group, target, &bytes).unwrap();
+            let mut back = Vec::new();
+            to.export_block(group, target, &mut back).unwrap();
+            assert_eq!(back, bytes, "{format}");
+            assert!(to.import_block(group, target, &bytes[1..]).is_err(), "{format}");
+        }
+        for (layer, first) in [(0, 0), (1, 48)] {
+            let there: Vec<u32> = (first..first + 16).collect();
+            let numbers = |kv: &KvCache, slots: &[u32]| {
+                let (k, v) = kv.gather(layer, slots, &Device::Cpu).unwrap();
+                [k, v].map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            };
+            assert_eq!(numbers(&to, &there), numbers(&from, &slots), "{format}");
+            assert!(numbers(&to, &there)[0].iter().any(|number| *number != 0.0), "{format}");
+        }
+        let LayerKv::State(state) = &to.layers[2] else { panic!("a state") };
+        assert_eq!((&state[..70], &state[70..]), (&rows[..70], &[0.0; 70][..]), "{format}");
+        assert!(to.export_block(0, 3, &mut Vec::new()).is_err() && to.import_block(3, 0, &[]).is_err());
+    }
+}
+
+#[test]
+fn bytes_of_other_caches_are_told_apart() {
+    let format = |layout: &KvLayout, kv_type, size| {
+        let groups = layout.groups().len();
+        KvCache::new(layout, &vec![2; groups], size, kv_type, &Device::Cpu).unwrap().byte_format()
+    };
+    let mut others = vec![
+        format(&mixed(), KvType::F16, 16),
+        format(&mixed(), KvType::Q8_0, 16),
+        format(&mixed(), KvType::F16, 32),
+        format(&layout(64), KvType::F16, 16),
+        KvCache::in_tensors(&layout(64), &[2], 16, KvType::F16, &Device::Cpu).unwrap().byte_format(),
+    ];
+    others.sort();
+    others.dedup();
+    assert_eq!(others.len(), 5, "{others:?}");
+    assert_eq!(format(&mixed(), KvType::F16, 16), format(&mixed(), KvType::F16, 16));
+}

@@ -43,6 +43,7 @@ impl LatentParams {
             window: None,
             ahead: 0,
             in_one_pass: false,
+            pictures_together: true,
             softcap: None,
             query_scale: None,
         }

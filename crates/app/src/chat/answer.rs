@@ -117,6 +117,7 @@ impl Answer {
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
             stop: Vec::new(),
             priority: Priority::Chat,
+            owner: Some(self.conversation.id.clone()),
         })
     }
 

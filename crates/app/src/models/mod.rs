@@ -4,9 +4,10 @@ mod downloads;
 mod embedder;
 mod folders;
 mod library;
+mod prefixes;
 mod slot;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_engine::PackedCopies;
@@ -34,6 +35,8 @@ pub(crate) struct Models {
     layers: DeviceLayers,
     followed: downloads::Followed,
     packed: PackedCopies,
+    /// The folder of prefixes on disk.
+    prefixes: PathBuf,
     /// Whether copies are kept whatever the settings say.
     always_keep_packed: bool,
 }
@@ -60,6 +63,7 @@ impl Models {
             layers,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
+            prefixes: home.join("prefixes"),
             always_keep_packed,
         })
     }

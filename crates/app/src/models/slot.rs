@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use lantern_convert::{FileType, is_model_folder};
-use lantern_engine::{Engine, EngineOptions, PackedCopies, TemplateSource};
+use lantern_engine::{
+    DiskCacheOptions, Engine, EngineOptions, PackedCopies, TemplateSource, projector_beside,
+};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
 use super::DeviceLayers;
@@ -32,6 +34,12 @@ struct Key {
     threads: Option<u32>,
 }
 
+/// What engines keep on disk. Asking for it, or for less, is no reason to load again what is loaded.
+struct OnDisk {
+    packed: Option<PackedCopies>,
+    prefixes: Option<DiskCacheOptions>,
+}
+
 impl Key {
     fn new(model: &LibraryModel, settings: &Settings) -> Self {
         Self {
@@ -41,13 +49,14 @@ impl Key {
         }
     }
 
-    fn options(&self, layers: DeviceLayers, packed_copies: Option<PackedCopies>) -> EngineOptions {
+    fn options(&self, layers: DeviceLayers, on_disk: OnDisk) -> EngineOptions {
         EngineOptions {
             gpu_layers: layers.gpu,
             cpu_expert_layers: layers.cpu_experts,
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
-            packed_copies,
+            packed_copies: on_disk.packed,
+            prefix_disk: on_disk.prefixes,
             ..EngineOptions::default()
         }
     }
@@ -143,6 +152,11 @@ impl App {
         lock(&self.0.models.slot.current).loaded.as_ref().map(|(_, loaded)| loaded.id.clone())
     }
 
+    /// The engine in memory.
+    pub(crate) fn engine_in_memory(&self) -> Option<Arc<Engine>> {
+        lock(&self.0.models.slot.current).loaded.as_ref().map(|(_, loaded)| loaded.engine.clone())
+    }
+
     /// Whether a model could answer without being loaded first.
     pub(crate) fn is_ready(&self, model: &LibraryModel, settings: &Settings) -> bool {
         self.0.models.slot.ready(&Key::new(model, settings)).is_some()
@@ -165,9 +179,9 @@ impl App {
         if let Some(loaded) = self.0.models.slot.ready(&key) {
             return Ok(loaded);
         }
-        // Asking for copies is no reason to load again what is loaded, so it is no part of the key.
         let (models, app) = (&self.0.models, self.clone());
         let packed = (models.always_keep_packed || settings.keep_packed).then(|| models.packed.clone());
+        let on_disk = OnDisk { packed, prefixes: models.prefix_disk(settings) };
         let load = self.0.runtime.spawn(async move {
             let slot = &app.0.models.slot;
             let _turn = slot.turn.lock().await;
@@ -177,7 +191,7 @@ impl App {
             if let Some(error) = app.failed_meanwhile(&key, seen) {
                 return Err(error);
             }
-            app.load(model, key, packed).await
+            app.load(model, key, on_disk).await
         });
         load.await.map_err(AppError::internal)?
     }
@@ -190,17 +204,12 @@ impl App {
     }
 
     /// Replaces what is in the slot. The caller holds the turn.
-    async fn load(
-        &self,
-        model: LibraryModel,
-        key: Key,
-        packed: Option<PackedCopies>,
-    ) -> Result<LoadedModel, AppError> {
+    async fn load(&self, model: LibraryModel, key: Key, on_disk: OnDisk) -> Result<LoadedModel, AppError> {
         let slot = &self.0.models.slot;
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let options = key.options(self.0.models.layers, packed);
+        let options = key.options(self.0.models.layers, on_disk);
         let (id, path, home) = (model.id.clone(), key.path.clone(), self.0.home.clone());
         let result = tokio::task::spawn_blocking(move || -> Result<Engine, AppError> {
             // First out, then in: two models at once may not fit.
@@ -209,7 +218,8 @@ impl App {
                 true => file_of_folder(&home, &path, FileType::Keep)?,
                 false => path,
             };
-            Ok(Engine::load(&path, options)?)
+            let projector = projector_beside(&path);
+            Ok(Engine::load(&path, EngineOptions { projector, ..options })?)
         })
         .await;
         let result = match result {

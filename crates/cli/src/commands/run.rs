@@ -1,10 +1,11 @@
-//! `lantern run`: one prompt, one answer, nothing kept.
+//! `lantern run`: one prompt, one answer, nothing kept but what makes the next run faster, where the settings want it.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use lantern_engine::{
-    ChatMessage, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt,
-    SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
+    Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
 use crate::device_args::DeviceArgs;
@@ -29,6 +30,9 @@ pub struct Args {
     /// Continue the prompt as it is, without the chat template
     #[arg(long, conflicts_with = "system")]
     raw: bool,
+    /// A picture to show before the prompt; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    image: Vec<PathBuf>,
     /// Ends the answer before this text; may be given several times
     #[arg(long)]
     stop: Vec<String>,
@@ -65,6 +69,7 @@ struct Sampling {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
+    let pictures = args.image.iter().map(|path| picture(path)).collect::<Result<Vec<_>, _>>()?;
     let text = prompt_text(args.prompt)?;
     let app = place::app_on(args.device, args.keep_packed).await?;
     let path = place::model_path(&args.model)?;
@@ -76,7 +81,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         None => app.settings().await?.system_prompt,
     };
     let request = GenerateRequest {
-        prompt: prompt(text, &system, args.raw),
+        prompt: if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) },
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,
@@ -89,6 +94,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
+        owner: None,
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;
@@ -98,6 +104,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     }
     // The answer is there already; a copy that is left half done would be begun anew each time.
     tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());
+    app.shutdown().await;
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),
         FinishReason::Stop | FinishReason::Length => Ok(()),
@@ -121,13 +128,22 @@ fn prompt_text(given: Option<String>) -> Result<String, CliError> {
     }
 }
 
-fn prompt(text: String, system: &str, raw: bool) -> Prompt {
-    if raw {
-        return Prompt::Text(text);
-    }
+fn picture(path: &Path) -> Result<Picture, CliError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        CliError::new(
+            "bad_input",
+            format!("{} could not be read: {error}.", path.display()),
+            "Name a file that is a picture.",
+        )
+    })?;
+    Ok(Picture::decode(&bytes)?)
+}
+
+fn chat(text: String, pictures: Vec<Picture>, system: &str) -> Prompt {
     let system = (!system.trim().is_empty()).then(|| ChatMessage::new("system", system));
-    let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();
-    Prompt::Messages { messages, tools: None }
+    let pictures = pictures.into_iter().map(ContentPart::Picture);
+    let question = ChatMessage::of_parts("user", pictures.chain([ContentPart::Text(text)]).collect());
+    Prompt::Messages { messages: system.into_iter().chain([question]).collect(), tools: None }
 }
 
 /// Writes the answer as it comes. Ctrl-C ends it and keeps what was written.

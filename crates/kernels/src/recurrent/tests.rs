@@ -15,7 +15,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
 }
 
 fn seq(first_row: usize, rows: usize, context: usize, first_block: usize) -> AttentionSeq {
-    AttentionSeq { first_row, rows, context, first_block }
+    AttentionSeq { first_row, rows, context, first_block, together: false }
 }
 
 /// A kernel over rows of inputs, as `(states, first row, rows) -> outputs`.

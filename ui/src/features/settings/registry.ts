@@ -234,6 +234,16 @@ export const SETTINGS: SettingEntry[] = [
     patch: (_settings, value) => ({ keepPacked: value === true }),
   },
   {
+    id: 'prefixDiskGb',
+    section: 'Engine',
+    label: 'Disk for long conversations',
+    help: 'Gigabytes that may keep what was computed of conversations and requests, so that a long one goes on at once after a restart. What was used least recently goes first, and a deleted conversation takes its own along. 0 keeps nothing and deletes what was kept.',
+    control: { kind: 'number', min: 0, max: 10_000, empty: null },
+    initial: 8,
+    read: (settings) => settings.prefixDiskGb,
+    patch: (_settings, value) => ({ prefixDiskGb: Number(value) }),
+  },
+  {
     id: 'endpoint.enabled',
     section: 'Local endpoint',
     label: 'Listen for other programs',
