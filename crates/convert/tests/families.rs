@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lantern_convert::{FileType, HfFolder, convert};
+use lantern_convert::{FileType, HfFolder, Source, convert};
 use lantern_engine::Tokenizer;
 use lantern_gguf::{Array, GgmlType, GgufFile, Value as Key, dequantize};
 use lantern_models::{Compute, Device, ForwardBatch, KvCache, KvType, registry};
@@ -217,4 +217,51 @@ fn other_parts_are_left_out_and_counted() {
         let folder = HfFolder::open(&golden().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(folder.left_out(), parts, "{name}");
     }
+}
+
+/// What `transformers` calls `rope_parameters` since its fifth version was `rope_theta`, `rope_scaling` and others before.
+#[test]
+fn older_spellings_of_rotary_embeddings_say_the_same() {
+    const NEVER_SO: [&str; 4] = ["qwen3_5", "qwen3_5_moe", "gemma4", "ministral3"];
+    let to = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for case in cases().into_iter().filter(|case| !NEVER_SO.contains(&&*case.name)) {
+        let folder = to.path().join(&case.name);
+        fs::create_dir(&folder).unwrap();
+        for entry in fs::read_dir(golden().join(&case.name)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+        }
+        let path = folder.join("config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let text = if config["text_config"].is_object() { &mut config["text_config"] } else { &mut config };
+        let settings = text.as_object_mut().unwrap();
+        // Nested by kind of layer with a share that is turned: Gemma 4's, which were never spelt otherwise.
+        let Some(mut rope) = settings.remove("rope_parameters") else { continue };
+        if rope["full_attention"]["partial_rotary_factor"].is_number() {
+            continue;
+        }
+        if rope["full_attention"].is_object() {
+            settings.insert("rope_local_base_freq".into(), rope["sliding_attention"]["rope_theta"].clone());
+            rope = rope["full_attention"].take();
+        }
+        for key in ["rope_theta", "partial_rotary_factor"] {
+            if !rope[key].is_null() {
+                settings.insert(key.into(), rope[key].take());
+            }
+        }
+        let kind = rope["rope_type"].take();
+        rope["type"] = kind.clone();
+        settings.insert("rope_scaling".into(), if kind == "default" { Value::Null } else { rope });
+        fs::write(&path, config.to_string()).unwrap();
+        let older = HfFolder::open(&folder).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let newer = HfFolder::open(&golden().join(&case.name)).unwrap();
+        let keys = |folder: &HfFolder| {
+            let all = folder.metadata().iter().filter(|(key, _)| !key.starts_with("tokenizer."));
+            all.map(|(key, value)| format!("{key} {value:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&older), keys(&newer), "{}", case.name);
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen}");
 }

@@ -51,7 +51,7 @@ impl LatentParams {
 
     /// The matrix from latent vectors to keys (`values`: to values) in files from before 2025, which have both in
     /// `attn_kv_b`: for each head what makes its key, then what makes its value. `None` where they are apart.
-    fn from_one_matrix(
+    fn taken_apart(
         &self,
         weights: &Weights,
         layer: usize,
@@ -115,7 +115,7 @@ impl LatentProjections {
             q_up,
             kv: weights.linear(&name("attn_kv_a_mqa"), hidden, latent + turned)?,
             kv_norm: weights.rms_norm(&name("attn_kv_a_norm"), latent, norm_eps)?,
-            k_up: match params.from_one_matrix(weights, layer, false)? {
+            k_up: match params.taken_apart(weights, layer, false)? {
                 Some(k_up) => k_up,
                 None => PerHead::load(weights, &name("attn_k_b"), still, latent, n_heads)?,
             },
@@ -166,7 +166,7 @@ impl LatentValues {
     /// Takes `attn_v_b` of block `layer`, or `attn_kv_b`.
     pub(super) fn load(weights: &Weights, layer: usize, params: LatentParams) -> Result<Self, ModelError> {
         let LatentParams { n_heads, value, latent, .. } = params;
-        let up = match params.from_one_matrix(weights, layer, true)? {
+        let up = match params.taken_apart(weights, layer, true)? {
             Some(up) => up,
             None => PerHead::load(weights, &format!("blk.{layer}.attn_v_b"), latent, value, n_heads)?,
         };

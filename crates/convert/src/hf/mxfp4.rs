@@ -22,7 +22,7 @@ mod tests {
     #[test]
     fn neighbours_move_apart() {
         // Floats 0 to 31 are 0, 1, … 15, 0, 1, … 15.
-        let block: Vec<u8> = (0..16u8).map(|i| (2 * i % 16) | ((2 * i + 1) % 16 << 4)).collect();
+        let block: Vec<u8> = (0..16u8).map(|i| (2 * i % 16) | (((2 * i + 1) % 16) << 4)).collect();
         let mut out = Vec::new();
         repack(&block, &[127], &mut out);
         assert_eq!(out[0], 127);

@@ -72,8 +72,8 @@ impl<'a> Rope<'a> {
 
     /// How frequencies are stretched.
     pub fn kind(&self) -> &str {
-        let kind = |scaling: &'a Value| scaling.get("rope_type").or(scaling.get("type"))?.as_str();
-        self.scaling.and_then(kind).unwrap_or("default")
+        let kind = self.get("rope_type").or_else(|| self.get("type"));
+        kind.map_or("default", |kind| kind.as_str().unwrap_or_default())
     }
 
     /// Writes base and stretching; gives the divisors of the frequencies where those are a tensor (Llama 3).
