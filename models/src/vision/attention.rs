@@ -8,10 +8,16 @@ use crate::{ForwardBatch, KvCache, KvLayout, KvType, LayerCache, LayerKvShape, M
 
 /// Patches in a block of the memory that attention reads.
 const BLOCK: usize = 16;
+/// Kernels take so many numbers of a head at once. Heads that are no multiple of it, such as those of 72 numbers that many
+/// encoders have, are filled up with zeros, which change no score and give nothing.
+const STRIP: usize = 16;
 
 /// Memory for the keys and values of one layer at a time.
 pub(super) struct PatchAttention {
+    /// With heads as the kernels see them.
     shape: AttentionShape,
+    /// Numbers of a head.
+    head_dim: usize,
     kv: KvCache,
     batch: ForwardBatch,
 }
@@ -24,7 +30,7 @@ impl PatchAttention {
         scale: f32,
         patches: usize,
     ) -> Result<Self, ModelError> {
-        let (n_heads, head_dim) = (params.n_heads, params.head_dim());
+        let (n_heads, head_dim) = (params.n_heads, params.head_dim().next_multiple_of(STRIP));
         let shape = LayerKvShape { n_kv_heads: n_heads, head_dim, window: None };
         let layout = KvLayout { layers: vec![LayerCache::Attention(shape)] };
         let blocks = patches.div_ceil(BLOCK);
@@ -43,24 +49,38 @@ impl PatchAttention {
                 softcap: None,
                 sinks: None,
             },
+            head_dim: params.head_dim(),
             kv: KvCache::for_split(&layout, &[blocks], BLOCK, KvType::F32, split)?,
             batch,
         })
     }
 
     /// What the queries of all patches see: `[patches, hidden]` each.
-    pub(super) fn attend(
-        &mut self,
-        q: &HostRows,
-        k: &HostRows,
-        v: &HostRows,
-    ) -> Result<HostRows, ModelError> {
+    pub(super) fn attend(&mut self, q: HostRows, k: HostRows, v: HostRows) -> Result<HostRows, ModelError> {
+        let [q, k, v] = [q, k, v].map(|x| self.filled_up(x));
         let blocks = &self.batch.groups[0];
-        self.kv.write(0, &blocks.slots, k, v)?;
+        self.kv.write(0, &blocks.slots, &k, &v)?;
         let (keys, values) = self.kv.slices(0)?;
         let (seqs, tables) = (&self.batch.seqs, &blocks.block_tables);
         let mut out = q.room(q.width());
-        lantern_kernels::attention(q.pool(), &self.shape, q, keys, values, seqs, tables, &mut out)?;
-        Ok(out)
+        lantern_kernels::attention(q.pool(), &self.shape, &q, keys, values, seqs, tables, &mut out)?;
+        match self.shape.head_dim == self.head_dim {
+            true => Ok(out),
+            false => Ok(out.parts(self.shape.n_heads, 0, self.head_dim)),
+        }
+    }
+
+    /// Heads as the kernels see them.
+    fn filled_up(&self, x: HostRows) -> HostRows {
+        let AttentionShape { n_heads, head_dim, .. } = self.shape;
+        if head_dim == self.head_dim {
+            return x;
+        }
+        let mut filled = x.room(n_heads * head_dim);
+        for (head, place) in x.chunks_exact(self.head_dim).zip(filled.chunks_exact_mut(head_dim)) {
+            place[..self.head_dim].copy_from_slice(head);
+            place[self.head_dim..].fill(0.0);
+        }
+        filled
     }
 }

@@ -63,7 +63,7 @@ impl Block {
             rope.turn(&mut q)?;
             rope.turn(&mut k)?;
         }
-        add(x, &self.output.forward_host(&attention.attend(&q, &k, &v)?)?)?;
+        add(x, &self.output.forward_host(&attention.attend(q, k, v)?)?)?;
         normed.copy_from_slice(x);
         self.network_norm.apply_host(&mut normed)?;
         let mut inner = self.up.forward_host(&normed)?;

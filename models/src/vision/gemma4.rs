@@ -223,7 +223,7 @@ impl Block {
         }
         rope.turn(&mut q)?;
         rope.turn(&mut k)?;
-        let mut seen = self.output.forward(&attention.attend(&q, &k, &v)?)?;
+        let mut seen = self.output.forward(&attention.attend(q, k, v)?)?;
         behind.parts_in_place(&mut seen)?;
         add(x, &seen)?;
         normed.copy_from_slice(x);

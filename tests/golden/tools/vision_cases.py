@@ -66,7 +66,7 @@ def encode_gemma3(model, picture):
 # Gemma 4, with bounds of linear layers and with standardised tokens, of which published models have one each. Small models
 # have a half for sound in the same file.
 
-GEMMA4 = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=4, head_dim=8,
+GEMMA4 = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2, head_dim=16,
               intermediate_size=72, patch_size=2, pooling_kernel_size=3, position_embedding_size=96,
               use_clipped_linears=True, standardize=True)
 GEMMA4_SOUND = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, output_proj_dims=16,
