@@ -12,6 +12,7 @@ use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
 use crate::prefix_disk::TRANSFER_BYTES;
+use crate::step_costs::MOST_ROWS;
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
 pub(crate) const DEFAULT_CONTEXT: usize = 8192;
@@ -177,11 +178,13 @@ impl Demand {
 }
 
 /// Activations of a full step (about sixteen hidden vectors per token covers the widest layers seen), logits of
-/// every sequence twice (the model's and the sampler's), what is on its way to the disk or from it, and a flat sum for the
+/// every sequence twice (the model's and the sampler's), or once beside those of guesses, what is on its way to the disk or from it, and a flat sum for the
 /// tokenizer and the program itself.
 fn scratch_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
     let activations = options.step_tokens * config.hidden_size * 16 * size_of::<f32>();
-    let logits = 2 * options.max_sequences * config.vocab_size * size_of::<f32>();
+    let guessing = if options.guess { MOST_ROWS } else { 0 };
+    let rows = options.max_sequences + options.max_sequences.max(guessing);
+    let logits = rows * config.vocab_size * size_of::<f32>();
     let tokenizer = config.vocab_size * 400;
     let transfer = options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES);
     (activations + logits + tokenizer) as u64 + (32 << 20) + transfer

@@ -25,6 +25,9 @@ pub struct EngineOptions {
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
+    /// Whether what stood in a sequence before is guessed to come again, and checked several tokens at a time where that
+    /// pays. Answers are the same in any case.
+    pub guess: bool,
     /// Limit of the KV cache in bytes; `None` takes what is sensible.
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
@@ -51,6 +54,7 @@ impl Default for EngineOptions {
             kv_type: KvType::F16,
             max_sequences: 8,
             step_tokens: 512,
+            guess: true,
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
@@ -163,6 +167,8 @@ pub struct EngineStats {
     pub loaded_tokens: u64,
     /// Tokens sampled since the start.
     pub sampled_tokens: u64,
+    /// Of those, tokens that were guessed right and took no step of their own.
+    pub guessed_tokens: u64,
     /// How often a sequence had to give its blocks back and was computed again.
     pub preemptions: u64,
 }

@@ -1,7 +1,9 @@
 //! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
 
 use crate::block_manager::{BlockHash, BlockTable};
+use crate::lookup::Lookup;
 use crate::request::Priority;
+use crate::vision::FIRST_PART;
 use lantern_models::PlacedPicture;
 
 /// Counts requests from the engine's start; a lower id arrived earlier.
@@ -39,6 +41,12 @@ pub(crate) struct Sequence {
     /// Cleared when a hash collision ended the chain.
     pub(crate) publishes: bool,
     pub(crate) disk: DiskLookup,
+    /// What its tokens say about those to come.
+    pub(crate) lookup: Lookup,
+    /// So many at the end of `tokens` are guesses; none between two steps.
+    pub(crate) guesses: usize,
+    /// A guess that was not worth a row.
+    pub(crate) idle_guess: Option<u32>,
 }
 
 impl Sequence {
@@ -56,6 +64,9 @@ impl Sequence {
             chain: Vec::new(),
             publishes: true,
             disk: DiskLookup::Unknown,
+            lookup: Lookup::default(),
+            guesses: 0,
+            idle_guess: None,
         }
     }
 
@@ -74,6 +85,19 @@ impl Sequence {
             Some(picture) => rows.min(picture.start.saturating_sub(self.computed)),
             None => rows,
         }
+    }
+
+    /// Appends up to `most` guesses, for one step.
+    pub(crate) fn guess(&mut self, most: usize) {
+        let guesses = self.lookup.guess(&self.tokens, most).iter().copied();
+        let guesses: Vec<u32> = guesses.take_while(|&token| token < FIRST_PART).collect();
+        self.guesses = guesses.len();
+        self.tokens.extend(guesses);
+    }
+
+    /// Takes the guesses back.
+    pub(crate) fn take_guesses(&mut self) -> Vec<u32> {
+        self.tokens.split_off(self.tokens.len() - std::mem::take(&mut self.guesses))
     }
 
     /// Who goes first: the class, then the order of arrival.

@@ -20,7 +20,7 @@ use crate::text::picture_words::{GEMMA3, GEMMA4, QWEN3_VL};
 use crate::text::{PictureWords, Tokenizer};
 
 /// The first number that stands for a part of a picture.
-const FIRST_PART: u32 = 1 << 31;
+pub(crate) const FIRST_PART: u32 = 1 << 31;
 /// Vectors of pictures that are kept, in bytes.
 const MAX_KEPT: usize = 64 << 20;
 

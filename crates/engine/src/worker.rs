@@ -172,7 +172,11 @@ impl Worker {
                 tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
                 start: sequence.computed,
                 tables: &sequence.tables,
-                logits: if part.samples { LogitRows::Last } else { LogitRows::None },
+                logits: match part {
+                    Scheduled { guesses: 1.., .. } => LogitRows::All,
+                    Scheduled { samples: true, .. } => LogitRows::Last,
+                    _ => LogitRows::None,
+                },
                 pictures: &sequence.pictures,
             })
         };
@@ -196,23 +200,27 @@ impl Worker {
     }
 
     fn postprocess(&mut self, plan: &[Scheduled]) {
-        let mut sampled = 0;
+        let (mut sampled, mut guessed, mut row) = (0, 0, 0);
         for part in plan {
-            self.scheduler.advance(part.id, part.rows);
+            let guesses = self.scheduler.take_guesses(part.id);
+            self.scheduler.advance(part.id, part.rows - part.guesses);
             self.announce_prefill(part.id);
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
-                self.accept(part.id, sampled);
+                self.accept(part.id, row);
+                sampled += 1;
                 if is_first {
                     self.keep_prompt(part.id);
                 }
-                sampled += 1;
+                guessed += self.accept_guesses(part.id, row, &guesses);
+                row += 1 + part.guesses;
             }
         }
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += sampled as u64;
+        stats.sampled_tokens += (sampled + guessed) as u64;
+        stats.guessed_tokens += guessed as u64;
     }
 
     /// Samples for one sequence from a row of logits and ends it where it ends.
@@ -229,6 +237,24 @@ impl Worker {
             Ok((_, Some(reason))) => self.finish(id, reason),
             Err(error) => self.fail(id, error),
         }
+    }
+
+    /// Goes on behind the token that was just sampled from `row`, as long as tokens are what was guessed. Gives how many more
+    /// were sampled.
+    fn accept_guesses(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> usize {
+        let idle = self.scheduler.take_idle_guess(id);
+        for (index, &guess) in guesses.iter().chain(&idle).enumerate() {
+            // Without a sequence the answer has ended.
+            let Some(sequence) = self.scheduler.get(id) else { return index };
+            let right = sequence.tokens.last() == Some(&guess);
+            self.scheduler.learn(id, right);
+            if !right || index == guesses.len() {
+                return index;
+            }
+            self.scheduler.advance(id, 1);
+            self.accept(id, row + index + 1);
+        }
+        guesses.len()
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
@@ -266,10 +292,14 @@ impl Worker {
     }
 
     fn pace(&mut self, plan: &[Scheduled], started: Instant) {
+        let took = started.elapsed();
         let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
-        let decode_rows = plan.iter().filter(decoding).count();
+        let decode_rows: usize = plan.iter().filter(decoding).map(|part| part.rows).sum();
         let rows: usize = plan.iter().map(|part| part.rows).sum();
-        self.pacer.observe(decode_rows, rows - decode_rows.min(rows), started.elapsed());
+        if decode_rows == rows {
+            self.scheduler.observe(rows, took);
+        }
+        self.pacer.observe(decode_rows, rows - decode_rows, took);
     }
 
     fn note_stats(&self) {
