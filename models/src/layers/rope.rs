@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn frequencies(scaling: RopeScaling) -> Vec<f32> {
-        let params = RopeParams { dims: 64, base: 10_000.0, scaling };
+        let params = RopeParams { dims: 64, base: 10_000.0, scaling, axes: Vec::new() };
         Rope::new(&params, None, RopePairs::Halves, &Compute::kernels(1).into()).frequencies
     }
 
