@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A model whose passes all take the same time, so that guesses always pay.
+/// A model whose passes all take the same time, so that guesses always pay; and which now and then goes round in circles, so
+/// that they are right.
 struct Even(Box<dyn CausalLm>);
 
 impl CausalLm for Even {
@@ -17,7 +18,15 @@ impl CausalLm for Even {
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
         std::thread::sleep(Duration::from_millis(2));
-        self.0.forward(batch, kv, logits)
+        self.0.forward(batch, kv, logits)?;
+        for (&row, logits) in batch.logit_rows.iter().zip(logits.chunks_exact_mut(self.0.config().vocab_size))
+        {
+            let (token, position) = (batch.tokens[row as usize], batch.positions[row as usize]);
+            if position % 61 != 0 {
+                logits[(token as usize * 7 + 3) % 40] = 1000.0;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -32,7 +41,7 @@ fn repeating(seed: u32) -> Vec<u32> {
 
 #[test]
 fn guessed_answers_are_the_same_and_take_fewer_steps() {
-    let plain = engine(EngineOptions { guess: false, ..options() });
+    let plain = even(EngineOptions { guess: false, ..options() });
     let engine = even(options());
     for seed in 0..6 {
         let question = repeating(seed);
@@ -48,7 +57,7 @@ fn guessed_answers_are_the_same_and_take_fewer_steps() {
         let (steps, guessed) = (after.steps - before.steps, after.guessed_tokens - before.guessed_tokens);
         assert!(steps <= 201 - guessed, "{steps} steps, {guessed} guessed");
     }
-    assert!(engine.stats().guessed_tokens > 200, "{:?}", engine.stats());
+    assert!(engine.stats().guessed_tokens > 600, "{:?}", engine.stats());
     assert_eq!(plain.stats().guessed_tokens, 0);
 }
 
@@ -61,12 +70,12 @@ fn chance_takes_the_same_way_with_guesses() {
         };
         answer(engine, request).tokens
     };
-    assert_eq!(hot(&even(options())), hot(&engine(EngineOptions { guess: false, ..options() })));
+    assert_eq!(hot(&even(options())), hot(&even(EngineOptions { guess: false, ..options() })));
 }
 
 #[test]
 fn several_guess_beside_each_other_and_give_way() {
-    let plain = engine(EngineOptions { guess: false, ..options() });
+    let plain = even(EngineOptions { guess: false, ..options() });
     let expected: Vec<_> = (0..6).map(|seed| say(&plain, &repeating(seed), 120).tokens).collect();
     // Room for three of them: the others wait or are begun anew.
     let kv_bytes = Some(plain.info().kv_bytes * 600 / (8192 * 2));
@@ -82,7 +91,7 @@ fn several_guess_beside_each_other_and_give_way() {
 
 #[test]
 fn answers_end_where_they_would_have_ended() {
-    let plain = engine(EngineOptions { guess: false, ..options() });
+    let plain = even(EngineOptions { guess: false, ..options() });
     let engine = even(options());
     for most in [1, 2, 7, 33, 64] {
         let question = repeating(1);
@@ -92,7 +101,7 @@ fn answers_end_where_they_would_have_ended() {
     // A context that is full in the middle of a guess.
     let short = EngineOptions { context_length: Some(100), ..options() };
     let (a, b) = (
-        say(&super::engine(EngineOptions { guess: false, ..short.clone() }), &repeating(2), 500),
+        say(&even(EngineOptions { guess: false, ..short.clone() }), &repeating(2), 500),
         say(&even(short), &repeating(2), 500),
     );
     assert_eq!((a.tokens, a.reason), (b.tokens, b.reason));
