@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use lantern_app::AppOptions;
 use lantern_engine::{
     ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
     Priority, Prompt, SamplingParams, Timings, Usage,
@@ -42,6 +43,9 @@ pub struct Args {
     /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
+    /// Write token by token, without guessing from what was said before; the answer is the same
+    #[arg(long)]
+    no_guess: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -71,7 +75,9 @@ struct Sampling {
 pub async fn run(args: Args) -> Result<(), CliError> {
     let pictures = args.image.iter().map(|path| picture(path)).collect::<Result<Vec<_>, _>>()?;
     let text = prompt_text(args.prompt)?;
-    let app = place::app_on(args.device, args.keep_packed).await?;
+    let options =
+        AppOptions { keep_packed: args.keep_packed, no_guess: args.no_guess, ..AppOptions::default() };
+    let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     place::note_slow_types(loaded.engine.info());
