@@ -19,7 +19,7 @@ use crate::catalogue::{find_in_catalogue, pinned_hash};
 use crate::download::{Download, Outcome, Place, Progress};
 use crate::http::{self, Failure, Http, chain};
 use crate::transfer::Transfer;
-use crate::{FilePath, HubError, HubOptions, RepoId, Revision};
+use crate::{Commit, FilePath, HubError, HubOptions, RepoId, Revision};
 
 /// Downloads that run at the same time; more wait in line.
 const AT_ONCE: usize = 2;
@@ -260,6 +260,25 @@ impl Hub {
         Ok(first.parent().map_or_else(|| first.clone(), Path::to_owned))
     }
 
+    /// Fetches the file that shows pictures to a model which has just been fetched, if its repository has one. A list that
+    /// cannot be had is no reason to call the model missing: it then reads text.
+    async fn fetch_projector(&self, transfer: &Transfer, commit: &Commit) -> Result<(), HubError> {
+        let files = match self.files(transfer.repo.as_str(), Some(commit.as_str())).await {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::info!(code = error.code(), "whether the model can see is not known: {error}");
+                return Ok(());
+            }
+        };
+        let Some(projector) = projector_of(transfer.file.as_str(), &files) else { return Ok(()) };
+        let whole = files.iter().find(|file| file.path == transfer.file.as_str()).map(|file| file.size);
+        let place = Place { before: whole.unwrap_or(0), whole: whole.map(|model| model + projector.size) };
+        let (file, revision) = (FilePath::parse(&projector.path)?, Revision::parse(commit.as_str())?);
+        let progress = transfer.progress.at(place);
+        Transfer { file, progress, revision, pinned: None, ..transfer.clone() }.run().await?;
+        Ok(())
+    }
+
     async fn files_of(&self, transfer: &Transfer) -> Result<Vec<RemoteFile>, HubError> {
         self.files(transfer.repo.as_str(), Some(transfer.revision.as_str())).await
     }
@@ -300,7 +319,11 @@ async fn drive(
         match (transfer.file.as_str(), pieces(&transfer.file)?) {
             (FOLDER, _) => hub.fetch_folder(&transfer).await,
             (_, Some(pieces)) => hub.fetch_pieces(&transfer, pieces, &hub.files_of(&transfer).await?).await,
-            _ => Ok(transfer.run().await?.0),
+            _ => {
+                let (path, commit) = transfer.run().await?;
+                hub.fetch_projector(&transfer, &commit).await?;
+                Ok(path)
+            }
         }
     };
     let result = tokio::select! {
@@ -337,6 +360,24 @@ pub(crate) fn is_model(path: &str) -> bool {
         && !name.starts_with("mmproj")
         && !name.contains("imatrix")
         && !is_later_shard(&name)
+}
+
+/// The projector in a model's folder of its repository: that in 16 bits, if there are several.
+fn projector_of<'f>(model: &str, files: &'f [RemoteFile]) -> Option<&'f RemoteFile> {
+    let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let name = |file: &RemoteFile| file.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let mut found: Vec<_> = files
+        .iter()
+        .filter(|file| folder(&file.path) == folder(model))
+        .filter(|file| name(file).starts_with("mmproj") && name(file).ends_with(".gguf"))
+        .collect();
+    found.sort_by_key(|file| {
+        let kinds = ["bf16", "f16", "q8_0", "f32"];
+        let rank = [1, 0, 2, 3];
+        let kind = kinds.iter().position(|kind| name(file).contains(kind));
+        (kind.map_or(rank.len(), |kind| rank[kind]), file.path.clone())
+    });
+    found.first().copied()
 }
 
 /// `…-00002-of-00003.gguf`.
@@ -393,6 +434,22 @@ pub(crate) fn has_quant(file: &str, quant: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_projector_is_that_in_16_bits_beside_the_model() {
+        let file = |path: &str| RemoteFile { path: path.into(), size: 1, sha256: None };
+        let files =
+            ["m-Q4_K_M.gguf", "mmproj-BF16.gguf", "mmproj-F32.gguf", "mmproj-m-f16.gguf", "a/mmproj-x.gguf"];
+        let files = files.map(file);
+        let found = |model| projector_of(model, &files).map(|file| file.path.as_str());
+        assert_eq!(found("m-Q4_K_M.gguf"), Some("mmproj-m-f16.gguf"));
+        assert_eq!(found("a/m.gguf"), Some("a/mmproj-x.gguf"));
+        assert_eq!(found("b/m.gguf"), None);
+        assert_eq!(
+            projector_of("m.gguf", &files[1..3]).map(|file| file.path.as_str()),
+            Some("mmproj-BF16.gguf")
+        );
+    }
 
     #[test]
     fn a_file_is_chosen_by_its_quantisation() {

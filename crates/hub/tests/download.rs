@@ -392,6 +392,20 @@ async fn all_pieces_of_a_split_model_are_one_download() {
 }
 
 #[tokio::test]
+async fn a_model_that_sees_comes_with_its_projector() {
+    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let projector = content(70_000);
+    server.change(|state| state.files = vec![("mmproj-F16.gguf".into(), projector.clone())]);
+    let download = place.hub(&server).download(request()).unwrap();
+    let model = download.wait().await.unwrap();
+    assert_eq!(model.file_name().unwrap(), FILE);
+    assert_eq!(fs::read(model.with_file_name("mmproj-F16.gguf")).unwrap(), projector);
+    let whole = (SIZE + projector.len()) as u64;
+    let last = download.latest();
+    assert_eq!((last.received_bytes, last.total_bytes), (whole, Some(whole)), "progress is of both");
+}
+
+#[tokio::test]
 async fn a_repository_of_safetensors_is_fetched_as_a_folder() {
     let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/llama");

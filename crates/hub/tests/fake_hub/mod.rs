@@ -168,7 +168,8 @@ async fn hub(State(state): State<Arc<Mutex<Behaviour>>>, request: Request) -> Re
         return refusal(status, retry_after);
     }
     let path = request.uri().path();
-    if path == format!("/api/models/{REPO}/tree/main") {
+    let trees = ["main", &state.commit].map(|revision| format!("/api/models/{REPO}/tree/{revision}"));
+    if trees.iter().any(|tree| tree == path) {
         let file = |path: &str, content: &[u8]| {
             let (size, hash) = (content.len(), hex(content));
             format!(
