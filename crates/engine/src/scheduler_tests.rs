@@ -1,6 +1,8 @@
 //! The scheduler alone: no model, a "sampled" token is just a number.
 
-use lantern_models::Reach;
+use std::sync::Arc;
+
+use lantern_models::{EncodedPicture, PlacedPicture, Reach};
 
 use super::*;
 
@@ -53,6 +55,42 @@ fn decode_rows_come_first_and_prompts_fill_the_budget() {
     assert_eq!(step(&mut s), [part(0, 1, true), part(1, 9, false)]);
     assert_eq!(step(&mut s), [part(0, 1, true), part(1, 5, true), part(2, 4, false)]);
     assert_eq!(step(&mut s), [part(0, 1, true), part(1, 1, true), part(2, 1, true)]);
+}
+
+#[test]
+fn a_picture_whose_parts_see_each_other_is_computed_at_once_and_alone() {
+    let picture = |start, together| PlacedPicture {
+        start,
+        picture: Arc::new(EncodedPicture { grid: [3, 2], vectors: Vec::new(), together }),
+    };
+    let mut s = scheduler(64, 8, 4);
+    let pictures = vec![picture(5, true), picture(11, true)];
+    s.submit(Sequence::new(0, Priority::Api, prompt(0, 20)).with_pictures(pictures));
+    let rows: Vec<usize> = (0..6).map(|_| step(&mut s)[0].rows).collect();
+    assert_eq!(rows, [4, 1, 6, 6, 3, 1], "up to the first, the first, the second, the words behind");
+    let mut s = scheduler(64, 8, 4);
+    s.submit(Sequence::new(0, Priority::Api, prompt(0, 20)).with_pictures(vec![picture(5, false)]));
+    assert_eq!((0..5).map(|_| step(&mut s)[0].rows).collect::<Vec<_>>(), [4; 5]);
+}
+
+#[test]
+fn guesses_are_rows_of_their_sequence_and_are_taken_back() {
+    let limits = Limits { max_sequences: 2, step_tokens: 8, context: 40, guesses: 4 };
+    let mut s = Scheduler::new(limits, BlockManager::new([(Reach::All, 64)], 4));
+    submit(&mut s, 0, Priority::Api, vec![1, 2, 3, 4, 5, 6, 1, 2]);
+    assert_eq!(plan(&mut s, ANY), [part(0, 8, true)]);
+    s.advance(0, 8);
+    s.append(0, 3);
+    assert_eq!(plan(&mut s, ANY), [part(0, 1, true)], "nothing is known of what steps take");
+    s.observe(1, Duration::from_millis(10));
+    (0..50).for_each(|_| s.learn(0, true));
+    assert_eq!(plan(&mut s, ANY), [Scheduled { rows: 5, guesses: 4, ..part(0, 1, true) }]);
+    assert_eq!(s.take_guesses(0), [4, 5, 6, 1]);
+    assert_eq!(s.get(0).map(|sequence| sequence.tokens.len()), Some(9));
+    assert_eq!(s.take_guesses(0), [0; 0]);
+    (0..50).for_each(|_| s.learn(0, false));
+    assert_eq!(plan(&mut s, ANY), [part(0, 1, true)], "guesses that are never right cost nothing");
+    assert_eq!(s.take_idle_guess(0), Some(4), "but the next one is known");
 }
 
 #[test]
