@@ -251,6 +251,15 @@ impl BlockManager {
         self.groups.iter_mut().map(hold).collect()
     }
 
+    /// Panics where the books are wrong: the sequences with these tables must be all that hold anything.
+    #[cfg(test)]
+    pub(crate) fn check<'a>(&self, held: impl Iterator<Item = &'a [BlockTable]> + Clone, when: usize) {
+        for (index, group) in self.groups.iter().enumerate() {
+            let blocks = held.clone().filter_map(|tables| tables.get(index)).flat_map(BlockTable::held);
+            group.pool.check(blocks.copied().filter(|&block| block != GONE), when);
+        }
+    }
+
     fn hash(&self, parent: Option<BlockHash>, tokens: &[u32]) -> BlockHash {
         self.hasher.hash_one((parent, tokens))
     }

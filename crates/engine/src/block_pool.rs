@@ -151,6 +151,29 @@ impl BlockPool {
         }
     }
 
+    /// Panics where the books are wrong: these are all holds of all blocks.
+    #[cfg(test)]
+    pub(crate) fn check(&self, holds: impl Iterator<Item = u32>, when: usize) {
+        let mut holders = vec![0; self.blocks.len()];
+        holds.for_each(|number| holders[number as usize] += 1);
+        let mut free = vec![0; self.blocks.len()];
+        self.blank.iter().for_each(|&number| free[number as usize] += 1);
+        self.idle.iter().for_each(|&(_, number)| free[number as usize] += 1);
+        for (number, block) in self.blocks.iter().enumerate() {
+            assert_eq!(block.holders, holders[number], "block {number} after {when} operations");
+            assert_eq!(u32::from(block.holders == 0), free[number], "block {number} after {when} operations");
+        }
+        for (hash, &number) in &self.published {
+            let content = self.blocks[number as usize].content.as_ref();
+            assert_eq!(
+                content.map(|content| content.hash),
+                Some(*hash),
+                "block {number} after {when} operations"
+            );
+        }
+        assert!(self.idle.len() <= self.most_idle);
+    }
+
     fn forget(&mut self, number: u32) {
         if let Some(content) = self.blocks[number as usize].content.take() {
             self.published.remove(&content.hash);

@@ -318,5 +318,8 @@ fn insert_by_rank(list: &mut Vec<Sequence>, sequence: Sequence) {
 mod loads;
 
 #[cfg(test)]
+#[path = "scheduler_random_tests.rs"]
+mod random_tests;
+#[cfg(test)]
 #[path = "scheduler_tests.rs"]
 mod tests;

@@ -1,0 +1,154 @@
+//! A hundred thousand random operations on a scheduler, beside a cache that remembers of which text each of its places was
+//! computed: whatever a row looks at must come from its own text, and no block may be lost or held for nobody.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use lantern_models::{GONE, Reach};
+
+use super::*;
+use crate::block_manager::BlockTable;
+
+const SIZE: usize = 4;
+const OPERATIONS: usize = 100_000;
+const CONTEXT: usize = 120;
+
+/// Marsaglia's xorshift.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+}
+
+/// What each place of each group's blocks was computed from; of a group with states only a block's last place counts.
+struct Places(Vec<(Reach, Vec<[u64; SIZE]>)>);
+
+/// Names a text.
+fn name(tokens: &[u32]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    tokens.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Places {
+    /// Computes the next rows of a sequence: looks at what they see, and writes what they leave.
+    fn compute(&mut self, tokens: &[u32], rows: usize, start: usize, tables: &[BlockTable]) {
+        let end = start + rows;
+        for ((reach, blocks), table) in self.0.iter_mut().zip(tables) {
+            let table = table.blocks();
+            if *reach == Reach::State {
+                if start > 0 {
+                    let before = table[(start - 1) / SIZE] as usize;
+                    assert_eq!(blocks[before][0], name(&tokens[..start]), "a state of another text");
+                }
+                let last = (end - 1) / SIZE;
+                for index in (start / SIZE..=last).filter(|&index| table[index] != GONE) {
+                    blocks[table[index] as usize][0] = name(&tokens[..end.min((index + 1) * SIZE)]);
+                }
+                assert_ne!(table[last], GONE, "the state behind the last row is kept");
+                continue;
+            }
+            for position in start..end {
+                blocks[table[position / SIZE] as usize][position % SIZE] = name(&tokens[..=position]);
+            }
+            for position in reach.first_seen(start)..end {
+                let found = blocks[table[position / SIZE] as usize][position % SIZE];
+                assert_eq!(found, name(&tokens[..=position]), "position {position} is of another text");
+            }
+        }
+    }
+}
+
+/// A few beginnings, each of which most prompts share some of.
+fn prompt_by(chance: &mut Chance) -> Vec<u32> {
+    let beginning = chance.below(3) as u32 * 1000;
+    let shared = chance.below(50);
+    let own = 1 + chance.below(30);
+    let mut tokens: Vec<u32> = (beginning..beginning + shared as u32).collect();
+    tokens.extend((0..own).map(|_| chance.below(5) as u32));
+    tokens
+}
+
+fn step_by(s: &mut Scheduler, places: &mut Places, chance: &mut Chance) {
+    let mut plan = Vec::new();
+    let beside = [0, 3, usize::MAX][chance.below(3)];
+    s.schedule(beside, &mut plan);
+    let mut seen = Vec::new();
+    for part in &plan {
+        assert!(!seen.contains(&part.id), "a sequence has one part in a step");
+        seen.push(part.id);
+        let sequence = s.get(part.id).expect("it runs");
+        places.compute(&sequence.tokens, part.rows, sequence.computed, &sequence.tables);
+    }
+    for part in &plan {
+        let guesses = s.take_guesses(part.id);
+        s.take_idle_guess(part.id);
+        s.advance(part.id, part.rows - guesses.len());
+        if !part.samples {
+            continue;
+        }
+        s.append(part.id, chance.below(5) as u32);
+        for guess in guesses {
+            let right = s.get(part.id).and_then(|sequence| sequence.tokens.last().copied()) == Some(guess);
+            s.learn(part.id, right);
+            if !right {
+                break;
+            }
+            s.advance(part.id, 1);
+            s.append(part.id, chance.below(5) as u32);
+        }
+        if s.get(part.id).is_some_and(|sequence| sequence.tokens.len() >= CONTEXT) {
+            s.remove(part.id);
+        }
+    }
+    s.observe(plan.iter().map(|part| part.rows).sum(), Duration::from_micros(900 + plan.len() as u64));
+}
+
+fn run(groups: &[(Reach, usize)], guesses: usize, seed: u64) {
+    let limits = Limits { max_sequences: 5, step_tokens: 16, context: CONTEXT, guesses };
+    let mut s = Scheduler::new(limits, BlockManager::new(groups.iter().copied(), SIZE));
+    let mut places = Places(groups.iter().map(|&(reach, count)| (reach, vec![[0; SIZE]; count])).collect());
+    let (mut chance, mut next, mut ids) = (Chance(seed), 0, Vec::new());
+    for operation in 0..OPERATIONS {
+        match chance.below(10) {
+            0 if s.waiting().len() < 6 => {
+                let priority = [Priority::Chat, Priority::Api, Priority::Background][chance.below(3)];
+                s.submit(Sequence::new(next, priority, prompt_by(&mut chance)));
+                ids.push(next);
+                next += 1;
+            }
+            1 if !ids.is_empty() => {
+                let id = ids.swap_remove(chance.below(ids.len()));
+                s.remove(id);
+            }
+            _ => step_by(&mut s, &mut places, &mut chance),
+        }
+        let held = s.sequences().iter().map(|sequence| sequence.tables.as_slice());
+        s.blocks().check(held, operation);
+        assert!(s.waiting().iter().all(|sequence| sequence.tables.is_empty()));
+    }
+    ids.into_iter().for_each(|id| s.remove(id));
+    assert_eq!(s.blocks().available(), s.blocks().total(), "everything was given back");
+    assert!(s.preemptions() > 0 && s.is_idle());
+}
+
+#[test]
+fn layers_that_see_everything() {
+    run(&[(Reach::All, 60)], 0, 7);
+    run(&[(Reach::All, 60)], 4, 11);
+}
+
+#[test]
+fn layers_with_windows_beside_them() {
+    // A window of 10 tokens and a step's 16, for five sequences.
+    run(&[(Reach::All, 60), (Reach::Window(10), 5 * 8)], 3, 13);
+}
+
+#[test]
+fn layers_with_states_beside_them() {
+    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 0, 17);
+}
