@@ -1,6 +1,49 @@
 //! What the targets share: how bytes become the parts of an input, and where the golden files lie.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
+
+/// The largest piece of memory that any input justifies: all of them are a few kilobytes long, and the largest golden file
+/// that a target reads has less than this.
+const MAX_ALLOCATION: usize = 64 << 20;
+
+/// The system's allocator, which ends the run where somebody asks for too much at once. It stands in for the limit of a
+/// sanitizer, without which all the runs take half the time; what is fuzzed is safe Rust, so there is nothing else for one
+/// to see.
+struct Limited;
+
+#[global_allocator]
+static LIMITED: Limited = Limited;
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Limited {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        check(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        check(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        check(size);
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+/// Aborts, which the fuzzer takes for a crash.
+fn check(size: usize) {
+    if size > MAX_ALLOCATION {
+        eprintln!("{size} bytes at once");
+        std::process::abort();
+    }
+}
 
 /// Takes an input apart from its beginning; at its end come zeros.
 pub struct Cursor<'a>(pub &'a [u8]);

@@ -1,16 +1,20 @@
 //! One forward pass's input: rows of tokens from any number of sequences. Who they belong to is the engine's business.
 
+use std::borrow::Cow;
+
 pub use lantern_kernels::AttentionSeq as BatchSeq;
 
-use crate::{KvCache, ModelConfig, ModelError, Reach};
+use crate::pictures::places;
+use crate::rows::Rows;
+use crate::{KvCache, ModelConfig, ModelError, PictureRows, PlacedPicture, Reach};
 
 /// Stands in a block table for a block that a sequence has let go, or where it keeps no state.
 pub const GONE: u32 = lantern_kernels::NO_BLOCK;
 
 /// Rows of tokens, those of one sequence beside each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForwardBatch {
-    /// Token of each row.
+    /// Token of each row; anything where it is a part of a picture.
     pub tokens: Vec<u32>,
     /// Position of each row in its sequence.
     pub positions: Vec<u32>,
@@ -20,6 +24,11 @@ pub struct ForwardBatch {
     pub groups: Vec<GroupBlocks>,
     /// Rows whose logits are wanted.
     pub logit_rows: Vec<u32>,
+    /// Rows that are parts of pictures, in order.
+    pub pictures: Vec<PictureRows>,
+    /// Where each row turns to in time, down and across, for models whose rotary embeddings look at these; empty when no
+    /// sequence has a picture, and then its position stands for all three.
+    pub places: Vec<[u32; 3]>,
 }
 
 /// Where one group of layers keeps the keys and values of a batch.
@@ -48,11 +57,34 @@ impl ForwardBatch {
         tables: impl IntoIterator<Item = &'a [u32]>,
         block_size: usize,
     ) {
+        self.push_with_pictures(tokens, start, tables, block_size, &[]);
+    }
+
+    /// As [`Self::push`], for a sequence in which `pictures` stand, in order. The parts of a picture that see each other
+    /// must all be among the rows, and nothing else.
+    pub fn push_with_pictures<'a>(
+        &mut self,
+        tokens: &[u32],
+        start: usize,
+        tables: impl IntoIterator<Item = &'a [u32]>,
+        block_size: usize,
+        pictures: &[PlacedPicture],
+    ) {
         let (first_row, rows, context) = (self.rows(), tokens.len(), start + tokens.len());
         let first_block = self.groups.first().map_or(0, |group| group.block_tables.len());
         self.tokens.extend_from_slice(tokens);
         self.positions.extend((start..context).map(|position| position as u32));
-        self.seqs.push(BatchSeq { first_row, rows, context, first_block });
+        let together = pictures.iter().any(|p| p.picture.together && p.start < context && p.end() > start);
+        self.seqs.push(BatchSeq { first_row, rows, context, first_block, together });
+        if !pictures.is_empty() {
+            let seen = self.places.len()..first_row;
+            self.places.extend(self.positions[seen].iter().map(|&position| [position; 3]));
+            self.places.extend(places(pictures, start, rows));
+            self.pictures
+                .extend(pictures.iter().filter_map(|picture| picture.rows_in(start, rows, first_row)));
+        } else if !self.places.is_empty() {
+            self.places.extend(self.positions[first_row..].iter().map(|&position| [position; 3]));
+        }
         for (index, table) in tables.into_iter().enumerate() {
             if index == self.groups.len() {
                 self.groups.push(GroupBlocks::default());
@@ -81,7 +113,8 @@ impl ForwardBatch {
         self.logit_rows.len() == self.rows() && self.logit_rows.iter().zip(0..).all(|(&row, i)| row == i)
     }
 
-    /// The rows whose logits are wanted, each as a sequence of its own whose keys and values are in the cache already.
+    /// The rows whose logits are wanted, each as a sequence of its own whose keys and values are in the cache already. None
+    /// of them is a part of a picture.
     pub(crate) fn only_wanted(&self) -> Self {
         let of_rows = |list: &[u32]| self.logit_rows.iter().map(|&row| list[row as usize]).collect();
         let alone = |(first_row, &row): (usize, &u32)| {
@@ -101,12 +134,17 @@ impl ForwardBatch {
             seqs: self.logit_rows.iter().enumerate().filter_map(alone).collect(),
             groups: self.groups.iter().map(of_group).collect(),
             logit_rows: (0..self.logit_rows.len() as u32).collect(),
+            pictures: Vec::new(),
+            places: match self.places.is_empty() {
+                true => Vec::new(),
+                false => self.logit_rows.iter().map(|&row| self.places[row as usize]).collect(),
+            },
         }
     }
 
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
-        let ForwardBatch { tokens, positions, seqs, groups, logit_rows } = self;
+        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places } = self;
         for list in [tokens, positions, logit_rows] {
             list.clear();
         }
@@ -115,6 +153,8 @@ impl ForwardBatch {
             block_tables.clear();
         }
         seqs.clear();
+        pictures.clear();
+        places.clear();
     }
 
     /// Refuses a batch that does not fit the model or the cache, so that layers can index without asking.
@@ -127,7 +167,10 @@ impl ForwardBatch {
         if kv.layout() != &config.kv_layout {
             return fail("the cache belongs to another model".to_owned());
         }
-        if let Some(&token) = self.tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
+        self.check_pictures(config)?;
+        let unknown = |(_, token): &(usize, &u32)| **token as usize >= config.vocab_size;
+        let text = self.tokens.iter().enumerate().filter(|(row, _)| !self.is_picture(*row));
+        if let Some((_, token)) = text.into_iter().find(unknown) {
             return fail(format!("token {token} of a vocabulary of {}", config.vocab_size));
         }
         if let Some(&row) = self.logit_rows.iter().find(|&&row| row as usize >= rows) {
@@ -152,6 +195,59 @@ impl ForwardBatch {
         }
         kv.groups().enumerate().try_for_each(|(group, (reach, n_blocks))| {
             self.check_group(group, reach, n_blocks, kv.block_size())
+        })
+    }
+
+    /// Refuses pictures that do not fit the model, or of which logits are wanted.
+    fn check_pictures(&self, config: &ModelConfig) -> Result<(), ModelError> {
+        let fail = |reason: String| Err(ModelError::BadBatch(reason));
+        let mut free = 0;
+        for picture in &self.pictures {
+            picture.check(config.hidden_size, config.pictures.levels)?;
+            if picture.first_row < free || picture.first_row + picture.rows > self.rows() {
+                return fail(format!("a picture's {} rows from {} on", picture.rows, picture.first_row));
+            }
+            free = picture.first_row + picture.rows;
+        }
+        if !self.places.is_empty() && self.places.len() != self.rows() {
+            return fail(format!("{} places for {} rows", self.places.len(), self.rows()));
+        }
+        if let Some(&row) = self.logit_rows.iter().find(|&&row| self.is_picture(row as usize)) {
+            return fail(format!("logits of row {row}, which is a part of a picture"));
+        }
+        Ok(())
+    }
+
+    /// Whether a row is a part of a picture.
+    fn is_picture(&self, row: usize) -> bool {
+        let next = self.pictures.partition_point(|picture| picture.first_row <= row);
+        next.checked_sub(1).is_some_and(|i| row < self.pictures[i].first_row + self.pictures[i].rows)
+    }
+
+    /// The tokens, with the first of the vocabulary in place of what is none.
+    pub(crate) fn text_tokens(&self) -> Cow<'_, [u32]> {
+        if self.pictures.is_empty() {
+            return Cow::Borrowed(&self.tokens);
+        }
+        let mut tokens = self.tokens.clone();
+        for picture in &self.pictures {
+            tokens[picture.first_row..][..picture.rows].fill(0);
+        }
+        Cow::Owned(tokens)
+    }
+
+    /// Adds to the rows of pictures what belongs behind block `layer`.
+    pub(crate) fn add_picture_level(
+        &self,
+        x: &mut Rows,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<(), ModelError> {
+        if layer >= config.pictures.levels || self.pictures.is_empty() {
+            return Ok(());
+        }
+        x.change(|values| {
+            self.pictures.iter().for_each(|picture| picture.add_level(values, config.hidden_size, layer));
         })
     }
 
@@ -209,7 +305,13 @@ mod tests {
 
     #[test]
     fn wanted_rows_become_sequences_that_see_what_they_saw() {
-        let seq = |first_row, rows, context, first_block| BatchSeq { first_row, rows, context, first_block };
+        let seq = |first_row, rows, context, first_block| BatchSeq {
+            first_row,
+            rows,
+            context,
+            first_block,
+            together: false,
+        };
         let mut batch = ForwardBatch::default();
         batch.push(&[10, 11, 12], 4, [&[8, 9][..], &[GONE, 3]], 4);
         batch.push(&[20, 21], 0, [&[0][..], &[2]], 4);
@@ -240,6 +342,7 @@ mod tests {
             n_layers: 2,
             hidden_size: 32,
             n_heads: 1,
+            pictures: crate::PictureInput::default(),
             kv_layout: KvLayout { layers: vec![layer(Some(6)), layer(None)] },
             n_parameters: 0,
         };
@@ -277,6 +380,7 @@ mod tests {
             n_layers: 1,
             hidden_size: 32,
             n_heads: 1,
+            pictures: crate::PictureInput::default(),
             kv_layout: KvLayout { layers: vec![LayerCache::State(7)] },
             n_parameters: 0,
         };

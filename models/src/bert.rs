@@ -99,7 +99,7 @@ impl Encoder for Bert {
             x.add(positions.forward(&batch.positions)?)?;
         }
         self.norm.apply(&mut x)?;
-        let rope = self.rope.as_ref().map(|rope| rope.at(&batch.positions)).transpose()?;
+        let rope = self.rope.as_ref().map(|rope| rope.at(batch)).transpose()?;
         for block in &self.blocks {
             block.forward(&mut x, rope.as_ref(), batch, kv)?;
         }

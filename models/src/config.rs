@@ -19,10 +19,21 @@ pub struct ModelConfig {
     pub hidden_size: usize,
     /// Number of query heads.
     pub n_heads: usize,
+    /// How it takes pictures.
+    pub pictures: PictureInput,
     /// Shape of the key-value cache.
     pub kv_layout: KvLayout,
     /// Number of weights in the file.
     pub n_parameters: u64,
+}
+
+/// How a model takes pictures among its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PictureInput {
+    /// How many of the first blocks are given a vector of their own for each part of a picture.
+    pub levels: usize,
+    /// Whether the parts of a picture see each other in both directions.
+    pub together: bool,
 }
 
 /// The cache's shape, layer by layer.

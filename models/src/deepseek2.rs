@@ -2,8 +2,8 @@
 //!
 //! Attention over latent vectors. The first blocks have plain networks, the others experts beside one that every row
 //! passes; the file says how they are chosen. Where contexts are stretched with YaRN, scores grow instead of cosines and
-//! sines. Blocks behind the last predict further tokens; plain generation does without them. Files whose matrix for keys
-//! and values is in one piece are from before 2025 and are refused by the tensor they lack.
+//! sines. Blocks behind the last predict further tokens; plain generation does without them. Files from before 2025 have
+//! one matrix for keys and values, which is taken apart, and call keys and values what a head's are.
 
 use crate::hyper::{MAX_WIDTH, Sizes};
 use crate::layers::{
@@ -32,10 +32,9 @@ struct DeepSeek2Params {
 
 impl DeepSeek2Params {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
-        // What the file calls keys and values are the latent vectors.
-        let kept = hyper.size("attention.key_length", MAX_WIDTH)?;
-        let sizes = hyper.sizes_with_heads(kept)?;
-        let (latent, rope, scale) = read_attention(hyper, &sizes)?;
+        let heads = HeadSizes::read(hyper)?;
+        let sizes = hyper.sizes_with_heads(heads.key)?;
+        let (latent, rope, scale) = read_attention(hyper, &sizes, &heads)?;
         let attention = latent.attention(scale);
         let experts = ExpertParams::read(hyper)?;
         let experts = ExpertParams {
@@ -50,18 +49,55 @@ impl DeepSeek2Params {
     }
 }
 
+const KEY: &str = "attention.key_length";
+const KEY_OF_HEAD: &str = "attention.key_length_mla";
+
+/// Numbers of a head's key and value, and of a latent vector.
+struct HeadSizes {
+    key: usize,
+    value: usize,
+    latent: usize,
+    /// What newer files call keys and values: what is kept for all heads.
+    kept: Option<(usize, usize)>,
+}
+
+impl HeadSizes {
+    fn read(hyper: &Hyper) -> Result<Self, ModelError> {
+        let size = |key: &str| hyper.size(key, MAX_WIDTH);
+        let (key, value) = (size(KEY)?, size("attention.value_length")?);
+        let latent = size("attention.kv_lora_rank")?;
+        Ok(match hyper.opt_size(KEY_OF_HEAD, MAX_WIDTH)? {
+            None => HeadSizes { key, value, latent, kept: None },
+            Some(of_head) => HeadSizes {
+                key: of_head,
+                value: size("attention.value_length_mla")?,
+                latent,
+                kept: Some((key, value)),
+            },
+        })
+    }
+
+    /// Refuses what does not fit `turned` numbers of a key that are turned.
+    fn check(&self, hyper: &Hyper, turned: usize) -> Result<(), ModelError> {
+        let HeadSizes { key, latent, kept, .. } = *self;
+        if turned < key && kept.is_none_or(|kept| kept == (latent + turned, latent)) {
+            return Ok(());
+        }
+        let reason = format!("keys of {key} with {turned} turned, latent vectors of {latent}, {kept:?} kept");
+        Err(hyper.bad(if kept.is_some() { KEY_OF_HEAD } else { KEY }, reason))
+    }
+}
+
 /// The sizes of attention, its rotary embedding, and the factor of its scores.
-fn read_attention(hyper: &Hyper, sizes: &Sizes) -> Result<(LatentParams, RopeParams, f32), ModelError> {
-    const KEY: &str = "attention.key_length_mla";
-    let size = |key: &str| hyper.size(key, MAX_WIDTH);
-    let (vector, key) = (size("attention.kv_lora_rank")?, size(KEY)?);
+fn read_attention(
+    hyper: &Hyper,
+    sizes: &Sizes,
+    heads: &HeadSizes,
+) -> Result<(LatentParams, RopeParams, f32), ModelError> {
+    let HeadSizes { key, value, latent, .. } = *heads;
     let mut rope = RopeParams::read(hyper, key, 10_000.0)?;
     let turned = rope.dims;
-    if turned >= key || sizes.head_dim != vector + turned || size("attention.value_length")? != vector {
-        let kept = sizes.head_dim;
-        let reason = format!("keys of {key} with {turned} turned, latent vectors of {vector}, {kept} kept");
-        return Err(hyper.bad(KEY, reason));
-    }
+    heads.check(hyper, turned)?;
     let mut scale = 1.0 / (key as f32).sqrt();
     if let RopeScaling::Yarn(yarn) = &mut rope.scaling
         && let Some(growth) = hyper.opt_f32("rope.scaling.yarn_log_multiplier")?
@@ -75,8 +111,8 @@ fn read_attention(hyper: &Hyper, sizes: &Sizes) -> Result<(LatentParams, RopePar
         n_heads: sizes.n_heads,
         still: key - turned,
         turned,
-        value: size("attention.value_length_mla")?,
-        latent: vector,
+        value,
+        latent,
         query_latent: hyper.opt_size("attention.q_lora_rank", MAX_WIDTH)?,
         norm_eps: sizes.norm_eps,
     };

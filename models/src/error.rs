@@ -94,6 +94,14 @@ pub enum ModelError {
         /// Why not.
         reason: String,
     },
+    /// A picture that the model's authors' processor would refuse for its size.
+    #[error("a picture of {} by {} pixels cannot be used: {reason}", size[0], size[1])]
+    BadPictureSize {
+        /// Width and height in pixels.
+        size: [usize; 2],
+        /// What is wrong with that.
+        reason: String,
+    },
     /// The batch or the cache does not fit the model. A fault of the program, not of the file.
     #[error("the batch does not fit: {0}")]
     BadBatch(String),
@@ -120,6 +128,7 @@ impl ModelError {
             ModelError::UnsupportedTensorType { .. } => "unsupported_tensor_type",
             ModelError::UnusedTensors { .. } => "unused_tensors",
             ModelError::UnsupportedKvType { .. } => "unsupported_kv_type",
+            ModelError::BadPictureSize { .. } => "bad_picture",
             ModelError::BadBatch(_) => "bad_batch",
             ModelError::Kernel(_) | ModelError::Tensor(_) => "computation_failed",
         }
@@ -150,6 +159,7 @@ impl ModelError {
                 "Choose another quantisation of this model, such as Q4_K_M or Q8_0."
             }
             ModelError::UnsupportedKvType { .. } => "Keep this model's cache as f16, which works with every model.",
+            ModelError::BadPictureSize { .. } => "Cut the picture so that its sides are more alike.",
             ModelError::BadBatch(_) | ModelError::Kernel(_) | ModelError::Tensor(_) => {
                 "Try again; if it happens again, please report it with the message above."
             }

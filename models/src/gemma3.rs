@@ -1,4 +1,4 @@
-//! Gemma 3, text only: 270M to 27B.
+//! Gemma 3: 270M to 27B.
 //!
 //! Blocks with norms before and after attention and network, norms over each head of queries and keys, and a gated GELU
 //! network. Five of six layers look back over a sliding window and have a rotary embedding of their own; every sixth
@@ -13,7 +13,9 @@ use crate::layers::{
 };
 use crate::registry::Family;
 use crate::rows::Rows;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{
+    CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, PictureInput, Weights,
+};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma3Params::read(hyper)?.config),
@@ -60,10 +62,12 @@ impl Gemma3Params {
             dims: global_rope.dims,
             base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
             scaling: RopeScaling::None,
+            axes: Vec::new(),
         };
         let softcap = hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0);
+        let pictures = PictureInput { levels: 0, together: true };
         let mut params = Gemma3Params {
-            config: hyper.finish(KvLayout::default())?,
+            config: ModelConfig { pictures, ..hyper.finish(KvLayout::default())? },
             local: AttentionParams { window: Some(window), ..global },
             pattern: pattern.unwrap_or(DEFAULT_PATTERN),
             sizes,
@@ -136,9 +140,8 @@ impl Gemma3 {
     /// What the blocks make of the rows that are wanted.
     fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
         batch.check(&self.config, kv)?;
-        let (global_rope, local_rope) =
-            (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
-        let mut x = self.embedding.forward(&batch.tokens)?;
+        let (global_rope, local_rope) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
+        let mut x = self.embedding.of_batch(batch)?;
         for block in &self.blocks {
             let rope = if block.is_global { &global_rope } else { &local_rope };
             block.forward(&mut x, rope, batch, kv)?;

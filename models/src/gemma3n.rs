@@ -62,6 +62,7 @@ impl Gemma3nParams {
             dims: sizes.head_dim,
             base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
             scaling: RopeScaling::None,
+            axes: Vec::new(),
         };
         let cached = layers.iter().enumerate().filter(|(i, layer)| layer.cache == *i);
         let kv_layout = KvLayout { layers: cached.map(|(_, layer)| layer.attention.kv_shape()).collect() };
@@ -168,8 +169,8 @@ impl Gemma3n {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        let x = self.embedding.forward(&batch.tokens)?;
-        let inputs = self.per_layer.forward(&batch.tokens, &x)?;
+        let x = self.embedding.of_batch(batch)?;
+        let inputs = self.per_layer.forward(&batch.text_tokens(), &x)?;
         self.streams.spread(x, &mut kept.streams)?;
         let (writers, readers) = self.blocks.split_at(self.config.kv_layout.layers.len());
         self.pass(writers, kept, &inputs, batch, kv)?;
@@ -199,7 +200,7 @@ impl Gemma3n {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
-        let (global, local) = (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        let (global, local) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
         for block in blocks {
             block.forward(kept, if block.is_global { &global } else { &local }, inputs, batch, kv)?;
         }

@@ -1,4 +1,4 @@
-//! Gemma 4, text only: dense (31B), with experts (26B-A4B), and with per-layer embeddings (E2B, E4B).
+//! Gemma 4: dense (31B), with experts (26B-A4B), and with per-layer embeddings (E2B, E4B).
 //!
 //! Blocks like Gemma 3's, but queries, keys and values are all normed, so that scores need no scale. Sliding and global
 //! layers have heads of different sizes and numbers; global ones may make their values of their keys, and most of their
@@ -13,7 +13,9 @@ use crate::layers::{
 };
 use crate::registry::Family;
 use crate::rows::Rows;
-use crate::{CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, Weights};
+use crate::{
+    CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, PictureInput, Weights,
+};
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma4Params::read(hyper)?.config),
@@ -52,11 +54,14 @@ impl Gemma4Params {
             dims: RopeParams::read_dims(hyper, "rope.dimension_count_swa", local_dims)?,
             base: hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(10_000.0),
             scaling: RopeScaling::None,
+            axes: Vec::new(),
         };
         let per_layer_width = hyper.opt_u32("embedding_length_per_layer_input")?.unwrap_or(0) as usize;
         if per_layer_width > MAX_WIDTH {
             return Err(hyper.bad("embedding_length_per_layer_input", format!("it is {per_layer_width}")));
         }
+        // Models with per-layer embeddings were trained to read pictures as they read text.
+        let pictures = PictureInput { levels: 0, together: per_layer_width == 0 };
         let has_experts = hyper.opt_u32("expert_count")?.unwrap_or(0) > 0;
         let experts = if has_experts { Some(ExpertParams::read(hyper)?) } else { None };
         let cached = layers.iter().enumerate().filter(|(i, layer)| layer.cache == *i);
@@ -68,7 +73,7 @@ impl Gemma4Params {
             per_layer_width: Some(per_layer_width).filter(|&width| width > 0),
             experts,
             softcap: hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
-            config: hyper.finish(kv_layout)?,
+            config: ModelConfig { pictures, ..hyper.finish(kv_layout)? },
             layers,
         })
     }
@@ -98,6 +103,8 @@ impl LayerParams {
                     window: is_local[i].then_some(window),
                     ahead: 0,
                     in_one_pass: false,
+                    // Where layers see everything, the parts of a picture do not see each other in both directions.
+                    pictures_together: is_local[i],
                     softcap: None,
                     query_scale: None,
                 },
@@ -192,7 +199,7 @@ impl Gemma4 {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
-        let (global, local) = (self.global_rope.at(&batch.positions)?, self.local_rope.at(&batch.positions)?);
+        let (global, local) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
         for block in blocks {
             block.forward(x, if block.is_global { &global } else { &local }, inputs, batch, kv)?;
         }
@@ -322,8 +329,9 @@ impl CausalLm for Gemma4 {
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
         batch.check(&self.config, kv)?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        let inputs = self.per_layer.as_ref().map(|made| made.forward(&batch.tokens, &x)).transpose()?;
+        let mut x = self.embedding.of_batch(batch)?;
+        let inputs =
+            self.per_layer.as_ref().map(|made| made.forward(&batch.text_tokens(), &x)).transpose()?;
         let (writers, readers) = self.blocks.split_at(self.config.kv_layout.layers.len());
         self.pass(writers, &mut x, inputs.as_ref(), batch, kv)?;
         if readers.is_empty() || batch.wants_all() {

@@ -42,6 +42,10 @@ impl GraniteParams {
         let scale = hyper.opt_positive("attention.scale")?.unwrap_or(usual.scale);
         let kv_heads = hyper.layer_numbers("attention.head_count_kv", sizes.n_layers, MAX_HEADS)?;
         let mamba = if kv_heads.contains(&0) { Some(Mamba2::read(hyper)?) } else { None };
+        if mamba.is_none() {
+            // Granite 4 has one configuration for all its models, and files say what a mixer would be like.
+            Mamba2::ignore(hyper);
+        }
         let mixer = |&n_kv_heads: &usize| match mamba {
             Some(mamba) if n_kv_heads == 0 => MixerParams::Mamba2(mamba),
             _ => MixerParams::Attention(AttentionParams { n_kv_heads, scale, ..usual }),
@@ -50,7 +54,12 @@ impl GraniteParams {
         let rope = RopeParams::read(hyper, sizes.head_dim, 10_000.0)?;
         let turns = hyper.opt_bool("rope.scaling.finetuned")?.unwrap_or(true);
         let experts = match hyper.opt_u32("expert_count")?.unwrap_or(0) {
-            0 => None,
+            0 => {
+                // What every row passes is the network then.
+                hyper.ignore("expert_used_count");
+                hyper.ignore("expert_shared_feed_forward_length");
+                None
+            }
             _ => Some(ExpertParams {
                 shared: hyper.opt_size("expert_shared_feed_forward_length", MAX_WIDTH)?,
                 ..ExpertParams::read_of_width(hyper, sizes.feed_forward)?

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use lantern_gguf::{GgufError, GgufFile, Metadata, Value};
 
 use crate::layers::NormKind;
-use crate::{KvLayout, ModelConfig, ModelError};
+use crate::{KvLayout, ModelConfig, ModelError, PictureInput};
 
 /// Keys that say nothing about the computation.
 const WITHOUT_EFFECT: &[&str] = &["tensor_data_layout", "rope.scaling.finetuned"];
@@ -181,6 +181,23 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A list of whole numbers, when the key is there.
+    pub(crate) fn opt_ints(&self, key: &str) -> Result<Option<Vec<i32>>, ModelError> {
+        self.typed(key, Metadata::opt_i32s)
+    }
+
+    /// How many of `n_layers` blocks are given vectors of pictures: `n_deepstack_layers`, 0 where the key is missing. The last
+    /// block is never one of them.
+    pub(crate) fn picture_levels(&self, n_layers: usize) -> Result<PictureInput, ModelError> {
+        const KEY: &str = "n_deepstack_layers";
+        match self.opt_u32(KEY)?.unwrap_or(0) as usize {
+            levels if levels > 0 && levels >= n_layers => {
+                Err(self.bad(KEY, format!("it is {levels} for {n_layers} blocks")))
+            }
+            levels => Ok(PictureInput { levels, together: false }),
+        }
+    }
+
     /// A list of numbers, when the key is there.
     pub(crate) fn opt_floats(&self, key: &str) -> Result<Option<Vec<f32>>, ModelError> {
         let numbers = self.typed(key, |metadata, key| Ok(metadata.opt_f32s(key)?.map(<[f32]>::to_vec)))?;
@@ -212,6 +229,14 @@ impl<'a> Hyper<'a> {
     /// Takes a key whose value does not change what the family computes.
     pub(crate) fn ignore(&self, key: &str) {
         self.read.borrow_mut().insert(key.to_owned());
+    }
+
+    /// Like [`Self::ignore`], for all keys that begin so.
+    pub(crate) fn ignore_under(&self, prefix: &str) {
+        let prefix = self.key(prefix);
+        let under = self.file.metadata().keys().filter(|key| key.starts_with(&prefix));
+        let start = self.key("").len();
+        under.for_each(|key| self.ignore(&key[start..]));
     }
 
     /// Blocks in the file, and those of them that a token passes: the last ones may predict further tokens.
@@ -359,6 +384,7 @@ impl<'a> Hyper<'a> {
             n_layers: self.blocks()?.1,
             hidden_size: self.size("embedding_length", MAX_WIDTH)?,
             n_heads: self.size("attention.head_count", MAX_HEADS)?,
+            pictures: PictureInput::default(),
             kv_layout,
             n_parameters: parameters.fold(0, u64::saturating_add),
         };

@@ -24,6 +24,8 @@ struct Olmo2Params {
     /// Attention of each layer.
     attention: Vec<AttentionParams>,
     rope: RopeParams,
+    /// Of layers with a window.
+    local_rope: RopeParams,
 }
 
 impl Olmo2Params {
@@ -34,14 +36,16 @@ impl Olmo2Params {
             _ => AttentionParams::with_windows(hyper, &sizes, DEFAULT_PATTERN)?,
         };
         let rope = RopeParams::read(hyper, sizes.head_dim, 500_000.0)?;
+        let base = hyper.opt_positive("rope.freq_base_swa")?.unwrap_or(rope.base);
+        let local_rope = RopeParams { base, scaling: RopeScaling::None, ..rope.clone() };
         let layers = attention.iter().map(AttentionParams::kv_shape).collect();
-        Ok(Olmo2Params { config: hyper.finish(KvLayout { layers })?, sizes, attention, rope })
+        Ok(Olmo2Params { config: hyper.finish(KvLayout { layers })?, sizes, attention, rope, local_rope })
     }
 }
 
 /// The model.
 fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
-    let Olmo2Params { config, sizes, attention, rope } = Olmo2Params::read(hyper)?;
+    let Olmo2Params { config, sizes, attention, rope, local_rope } = Olmo2Params::read(hyper)?;
     let block = |layer: usize| {
         let (params, prefix) = (attention[layer], format!("blk.{layer}"));
         let attention = Attention::load(weights, layer, sizes.hidden, params)?;
@@ -52,6 +56,5 @@ fn load(hyper: &Hyper, weights: &Weights) -> Result<Decoder, ModelError> {
         Ok(block.with_rope(if params.window.is_some() { BlockRope::Local } else { BlockRope::Usual }))
     };
     let turned = |rope: &RopeParams| Rope::new(rope, None, RopePairs::Halves, weights.split());
-    let local_rope = turned(&RopeParams { scaling: RopeScaling::None, ..rope.clone() });
-    Ok(Decoder::load(weights, config, &sizes, turned(&rope), block)?.with_local_rope(local_rope))
+    Ok(Decoder::load(weights, config, &sizes, turned(&rope), block)?.with_local_rope(turned(&local_rope)))
 }

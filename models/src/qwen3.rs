@@ -1,4 +1,5 @@
-//! Qwen3, dense: 0.6B to 32B.
+//! Qwen3, dense: 0.6B to 32B; and Qwen3-VL, whose pictures turn by their rows and columns and give the first blocks
+//! vectors of their own.
 //!
 //! Pre-norm blocks like Qwen2's, without biases, but with norms over each head of queries and keys before the rotary
 //! embedding. The size of a head is the file's and need not fit the model's width.
@@ -34,9 +35,11 @@ impl Qwen3Params {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
-        let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?;
+        let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?.with_interleaved_axes(hyper)?;
+        let pictures = hyper.picture_levels(sizes.n_layers)?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(Qwen3Params { config: hyper.finish(kv_layout)?, sizes, attention, rope })
+        let config = ModelConfig { pictures, ..hyper.finish(kv_layout)? };
+        Ok(Qwen3Params { config, sizes, attention, rope })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Qwen 3.5, text only.
+//! Qwen 3.5.
 //!
 //! Three of four blocks have linear attention by the gated delta rule; every fourth has grouped-query attention whose
 //! results pass a gate that comes with the queries. A quarter of each head is turned. The file's last blocks may be ones
@@ -39,9 +39,7 @@ impl Qwen35Params {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
         let delta_net = DeltaNet::read(hyper, sharing)?;
-        let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?;
-        // Which dimensions turn by a picture's rows and columns; in text all of them turn by the position.
-        hyper.ignore("rope.dimension_sections");
+        let rope = RopeParams::read(hyper, sizes.head_dim, 10_000_000.0)?.with_interleaved_axes(hyper)?;
         let interval = hyper.opt_size("full_attention_interval", sizes.n_layers)?.unwrap_or(INTERVAL);
         let listed = hyper.opt_layer_flags("attention.recurrent_layers", sizes.n_blocks)?;
         let is_linear: Vec<bool> = (0..sizes.n_layers)

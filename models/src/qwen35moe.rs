@@ -1,6 +1,7 @@
 //! Qwen 3.5 with experts, text only, and Qwen3-Next: the blocks of [`crate::qwen35`], each of whose networks is a choice
 //! among many small ones beside one that every token passes. The weights of the chosen experts sum to 1; the files have no
-//! key for that. Files of Qwen3-Next from before its converter took the inputs of linear attention apart are refused.
+//! key for that. Files of Qwen3-Next from before its converter took
+//! the inputs of linear attention apart are taken apart here.
 
 use crate::hyper::MAX_WIDTH;
 use crate::layers::{Activation, Decoder, ExpertParams, Experts, HeadSharing, Network};

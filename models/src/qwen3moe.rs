@@ -1,4 +1,4 @@
-//! Qwen3 with experts: 30B-A3B, 235B-A22B, and Coder.
+//! Qwen3 with experts: 30B-A3B, 235B-A22B, Coder, and VL.
 //!
 //! Blocks like those of Qwen3, each of whose networks is a choice among many small ones. The weights of the chosen
 //! experts sum to 1; the files have no key for that.
@@ -29,10 +29,12 @@ impl Qwen3MoeParams {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
         let sizes = hyper.sizes()?;
         let attention = AttentionParams::new(&sizes);
-        let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?;
+        let rope = RopeParams::read(hyper, sizes.head_dim, 1_000_000.0)?.with_interleaved_axes(hyper)?;
+        let pictures = hyper.picture_levels(sizes.n_layers)?;
         let experts = ExpertParams::read(hyper)?;
         let kv_layout = KvLayout { layers: vec![attention.kv_shape(); sizes.n_layers] };
-        Ok(Qwen3MoeParams { config: hyper.finish(kv_layout)?, sizes, attention, experts, rope })
+        let config = ModelConfig { pictures, ..hyper.finish(kv_layout)? };
+        Ok(Qwen3MoeParams { config, sizes, attention, experts, rope })
     }
 }
 

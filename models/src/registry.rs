@@ -56,6 +56,8 @@ const FAMILIES: &[(&str, Family)] = &[
     ("qwen35moe", qwen35moe::FAMILY),
     ("qwen3moe", qwen3moe::FAMILY),
     ("qwen3next", qwen35moe::NEXT),
+    ("qwen3vl", qwen3::FAMILY),
+    ("qwen3vlmoe", qwen3moe::FAMILY),
     ("smollm3", smollm3::FAMILY),
 ];
 

@@ -94,6 +94,19 @@ impl Rows {
         Ok(())
     }
 
+    /// Changes all their numbers, in memory; a device's make the way there and back.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut [f32])) -> Result<(), ModelError> {
+        match self {
+            Rows::Host(x) => change(x),
+            Rows::Tensor(x) => {
+                let mut values = x.flatten_all()?.to_vec1::<f32>()?;
+                change(&mut values);
+                *x = Tensor::from_vec(values, x.shape(), x.device())?;
+            }
+        }
+        Ok(())
+    }
+
     /// All their numbers, in memory.
     pub(crate) fn into_values(self) -> Result<Vec<f32>, ModelError> {
         match self {
@@ -245,6 +258,11 @@ impl Workspace {
     /// The threads that kernels compute with.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Gives back the memory that nobody uses.
+    pub(crate) fn release(&self) {
+        self.free().clear();
     }
 
     /// At least `len` values: the smallest piece of memory that holds them, or a new one in place of the largest.

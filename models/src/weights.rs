@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lantern_gguf::{GgufFile, TensorBytes, TensorInfo, dequantize};
+use lantern_gguf::{GgmlType, GgufFile, TensorBytes, TensorInfo, dequantize};
 use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
 
 use crate::hyper::Sizes;
@@ -106,18 +106,23 @@ impl<'a> Weights<'a> {
         Ok(linear)
     }
 
-    /// A linear layer over the pixels of patches, which files keep as `[columns, lines, channels, outputs]`.
+    /// A linear layer over the pixels of patches with `side` of them on each side, which files keep as `[columns, lines,
+    /// channels, outputs]`: `<name>.<matrix>`. `<name>.bias` goes with `<name>.weight`, if the file has one.
     pub(crate) fn patch_linear(
         &self,
         name: &str,
-        patch: [usize; 3],
+        matrix: &str,
+        side: usize,
         outputs: usize,
     ) -> Result<Linear, ModelError> {
-        let [columns, lines, channels] = patch;
-        let tensor = self.tensor(&format!("{name}.weight"), &[columns, lines, channels, outputs])?;
-        let bias = self.opt_vector(&format!("{name}.bias"), outputs)?;
+        const CHANNELS: usize = 3;
+        let tensor = self.tensor(&format!("{name}.{matrix}"), &[side, side, CHANNELS, outputs])?;
+        let bias = match matrix {
+            "weight" => self.opt_vector(&format!("{name}.bias"), outputs)?,
+            _ => None,
+        };
         let compute = self.split.of(&tensor.name);
-        let inputs = columns * lines * channels;
+        let inputs = side * side * CHANNELS;
         let matrix = self.matrix(tensor, MatrixShape::one(outputs, inputs), compute.pool())?;
         Linear::new(matrix, &self.file.bytes(tensor)?, bias, compute)
     }
@@ -216,14 +221,13 @@ impl<'a> Weights<'a> {
 
     /// Takes the tensors of blocks that plain generation does without.
     pub(crate) fn ignore_blocks(&self, blocks: Range<usize>) {
-        for block in blocks {
-            let prefix = format!("blk.{block}.");
-            self.file
-                .tensors()
-                .keys()
-                .filter(|name| name.starts_with(&prefix))
-                .for_each(|name| self.ignore(name));
-        }
+        blocks.for_each(|block| self.ignore_under(&format!("blk.{block}.")));
+    }
+
+    /// Takes all tensors whose names begin so.
+    pub(crate) fn ignore_under(&self, prefix: &str) {
+        let names = self.file.tensors().keys();
+        names.filter(|name| name.starts_with(prefix)).for_each(|name| self.ignore(name));
     }
 
     /// A vector of `len` numbers.
@@ -255,15 +259,8 @@ impl<'a> Weights<'a> {
         if let Some(matrix) = self.matrices.borrow().get(&tensor.name) {
             return Ok(Arc::clone(matrix));
         }
-        let name = || tensor.name.clone();
         let bytes = self.file.bytes(tensor)?;
-        let mut matrix = match QMatrix::new(tensor.ty()?, shape, bytes.clone()) {
-            Ok(matrix) => matrix,
-            Err(KernelError::UnsupportedType { ty }) => {
-                return Err(ModelError::UnsupportedTensorType { tensor: name(), ty: ty.name() });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let mut matrix = unpacked(&tensor.name, tensor.ty()?, shape, bytes.clone())?;
         if let Some(pool) = pool {
             matrix = self.in_tiles(&tensor.name, matrix, pool)?;
         }
@@ -271,8 +268,28 @@ impl<'a> Weights<'a> {
             bytes.will_need(0..bytes.len());
         }
         let matrix = Arc::new(matrix);
-        self.matrices.borrow_mut().insert(name(), Arc::clone(&matrix));
+        self.matrices.borrow_mut().insert(tensor.name.clone(), Arc::clone(&matrix));
         Ok(matrix)
+    }
+
+    /// Matrices that were made of a tensor's bytes, packed at once. `compute` is where they are for.
+    pub(crate) fn made_of(
+        &self,
+        (name, ty): (&str, GgmlType),
+        shape: MatrixShape,
+        bytes: TensorBytes,
+        compute: &Compute,
+    ) -> Result<Arc<QMatrix>, ModelError> {
+        let matrix = unpacked(name, ty, shape, bytes)?;
+        Ok(Arc::new(match compute.pool() {
+            Some(pool) => matrix.pack(&self.arena, pool)?,
+            None => matrix,
+        }))
+    }
+
+    /// A tensor's bytes.
+    pub(crate) fn bytes(&self, tensor: &TensorInfo) -> Result<TensorBytes, ModelError> {
+        Ok(self.file.bytes(tensor)?)
     }
 
     /// A matrix for products: with the tiles of the copy, or packed.
@@ -289,7 +306,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The line of the tensor table, if its shape is the expected one (contiguous dimension first).
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a TensorInfo, ModelError> {
+    pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a TensorInfo, ModelError> {
         let missing = || ModelError::MissingTensor { tensor: name.to_owned() };
         let tensor = self.file.tensor(name).ok_or_else(missing)?;
         // Dimensions of 1 beyond those given say nothing.
@@ -320,6 +337,16 @@ impl<'a> Weights<'a> {
             examples: unused.into_iter().take(3).cloned().collect(),
         })
     }
+}
+
+/// Matrices where they lie; a type without kernels is refused by the tensor's name.
+fn unpacked(name: &str, ty: GgmlType, shape: MatrixShape, bytes: TensorBytes) -> Result<QMatrix, ModelError> {
+    QMatrix::new(ty, shape, bytes).map_err(|error| match error {
+        KernelError::UnsupportedType { ty } => {
+            ModelError::UnsupportedTensorType { tensor: name.to_owned(), ty: ty.name() }
+        }
+        error => error.into(),
+    })
 }
 
 /// A device has its own copy, so the file's pages that were read for it are let go.

@@ -194,6 +194,15 @@ fn other_ways_to_choose_experts_are_checked() {
     assert_refused(old, "missing_tensor", "blk.0.attn_k_b.weight");
 }
 
+/// The kernel's bound, which no published model comes near.
+#[test]
+fn keys_of_linear_attention_have_a_largest_size() {
+    for name in ["qwen35moe-F32.gguf", "nemotron_h-F32.gguf"] {
+        let wide = with_key(name, "ssm.state_size", Value::U32(513));
+        assert_refused(wide, "bad_hyper_parameter", "ssm.state_size");
+    }
+}
+
 #[test]
 fn experts_need_their_biases_and_heads_their_sinks() {
     let name = "gptoss-MXFP4.gguf";

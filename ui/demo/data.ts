@@ -301,7 +301,7 @@ export const SETTINGS: Settings = {
   threads: null,
   keepPacked: false,
   prefixDiskGb: 8,
-  endpoint: { enabled: true, port: 11_535, key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e' },
+  endpoint: { enabled: true, port: 11_535, key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e', fetchPictures: false },
 };
 
 export const STATUS: AppStatus = {

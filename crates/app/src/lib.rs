@@ -42,6 +42,8 @@ pub struct AppOptions {
     pub gpu_layers: Option<u32>,
     /// Layers whose experts stay on the CPU, see [`lantern_engine::EngineOptions::cpu_expert_layers`].
     pub cpu_expert_layers: Option<u32>,
+    /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
+    pub no_guess: bool,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -71,8 +73,12 @@ impl App {
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
-        let layers = models::DeviceLayers { gpu: options.gpu_layers, cpu_experts: options.cpu_expert_layers };
-        let models = models::Models::open(&home, hub, layers, options.keep_packed)?;
+        let loading = models::Loading {
+            gpu_layers: options.gpu_layers,
+            cpu_expert_layers: options.cpu_expert_layers,
+            guess: !options.no_guess,
+        };
+        let models = models::Models::open(&home, hub, loading, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),

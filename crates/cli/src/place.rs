@@ -85,17 +85,13 @@ pub fn note_template(info: &EngineInfo) {
 
 /// The application over the data directory. Remarks of its start go to standard error.
 pub async fn app() -> Result<App, CliError> {
-    app_on(DeviceArgs::default(), false).await
+    app_on(DeviceArgs::default(), AppOptions::default()).await
 }
 
-/// As [`app`], with models on the GPU as the person wants them, and with packed copies of them if wanted.
-pub async fn app_on(device: DeviceArgs, keep_packed: bool) -> Result<App, CliError> {
-    let options = AppOptions {
-        keep_packed,
-        gpu_layers: device.gpu_layers,
-        cpu_expert_layers: device.experts_on_cpu,
-        ..AppOptions::default()
-    };
+/// As [`app`], with models on the GPU as the person wants them, and with other options.
+pub async fn app_on(device: DeviceArgs, options: AppOptions) -> Result<App, CliError> {
+    let options =
+        AppOptions { gpu_layers: device.gpu_layers, cpu_expert_layers: device.experts_on_cpu, ..options };
     let app = App::open(options).await?;
     for notice in app.status().await?.notices {
         output::note(format!("note: {} {}", notice.message, notice.next_step));

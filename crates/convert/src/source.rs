@@ -40,8 +40,9 @@ pub trait Source {
     /// Writes the values of some rows of tensor `index` to `out`, `[rows.len(), cols]`.
     fn values(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<(), ConvertError>;
 
-    /// The bytes of tensor `index` in its natural type, where they lie as in the new file.
-    fn bytes(&self, index: usize) -> Option<TensorBytes>;
+    /// Writes the bytes of some rows of tensor `index`, in its natural type, to `out` in place of what is there. Gives
+    /// `false` where that takes the values.
+    fn bytes(&self, index: usize, rows: Range<usize>, out: &mut Vec<u8>) -> Result<bool, ConvertError>;
 }
 
 /// A GGUF file, whose tensors keep their names.
@@ -73,6 +74,14 @@ impl GgufSource {
         let (_, tensor) = self.file.tensors().get_index(index).ok_or_else(bad)?;
         Ok(self.file.bytes(tensor)?)
     }
+
+    /// A tensor's bytes, and where some of its rows are in them.
+    fn rows(&self, index: usize, rows: Range<usize>) -> Result<(TensorBytes, Range<usize>), ConvertError> {
+        let tensor = &self.tensors[index];
+        let odd = || ConvertError::BadTensor { tensor: tensor.name.clone(), reason: "has odd rows".into() };
+        let row_bytes = tensor.natural.row_bytes(tensor.cols()).ok_or_else(odd)?;
+        Ok((self.tensor(index)?, rows.start * row_bytes..rows.end * row_bytes))
+    }
 }
 
 impl Source for GgufSource {
@@ -85,19 +94,18 @@ impl Source for GgufSource {
     }
 
     fn values(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<(), ConvertError> {
-        let tensor = &self.tensors[index];
-        let too_long =
-            || ConvertError::BadTensor { tensor: tensor.name.clone(), reason: "has odd rows".into() };
-        let row_bytes = tensor.natural.row_bytes(tensor.cols()).ok_or_else(too_long)?;
-        let bytes = self.tensor(index)?;
-        let part = rows.start * row_bytes..rows.end * row_bytes;
-        let dequantized = dequantize(tensor.natural, &bytes[part.clone()], out);
+        let (bytes, part) = self.rows(index, rows)?;
+        let dequantized = dequantize(self.tensors[index].natural, &bytes[part.clone()], out);
         // What was read will not be read again.
         bytes.release(part);
         Ok(dequantized?)
     }
 
-    fn bytes(&self, index: usize) -> Option<TensorBytes> {
-        self.tensor(index).ok()
+    fn bytes(&self, index: usize, rows: Range<usize>, out: &mut Vec<u8>) -> Result<bool, ConvertError> {
+        let (bytes, part) = self.rows(index, rows)?;
+        out.clear();
+        out.extend_from_slice(&bytes[part.clone()]);
+        bytes.release(part);
+        Ok(true)
     }
 }

@@ -139,19 +139,16 @@ fn each_piece(
     mut write: impl FnMut(&[u8]) -> Result<(), ConvertError>,
 ) -> Result<f64, ConvertError> {
     let tensor = &source.tensors()[index];
-    if let Some(bytes) = source.bytes(index).filter(|_| tensor.natural == planned.ty) {
-        for (i, piece) in bytes.chunks(4 * PIECE).enumerate() {
-            write(piece)?;
-            bytes.release(4 * PIECE * i..4 * PIECE * i + piece.len());
-        }
-        return Ok(0.0);
-    }
     let (cols, rows) = (tensor.cols(), tensor.rows());
     let at_once = (PIECE / cols.max(1)).clamp(1, rows.max(1));
     let (mut lost, mut all, mut not_finite) = (0f64, 0f64, 0u64);
     let (mut values, mut back, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     for first in (0..rows).step_by(at_once) {
         let part = first..rows.min(first + at_once);
+        if tensor.natural == planned.ty && source.bytes(index, part.clone(), &mut bytes)? {
+            write(&bytes)?;
+            continue;
+        }
         values.resize(part.len() * cols, 0.0);
         back.resize(part.len() * cols, 0.0);
         source.values(index, part, &mut values)?;

@@ -236,7 +236,7 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits }])?;
+            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits, pictures: &[] }])?;
             start += chunk.len();
         }
         Ok(())
@@ -247,7 +247,13 @@ impl Bench {
         let vocab_size = self.runner.config().vocab_size;
         for start in depth..depth + tokens {
             let token = some_token(start, vocab_size);
-            let piece = Piece { tokens: &[token], start, tables: &self.tables, logits: LogitRows::Last };
+            let piece = Piece {
+                tokens: &[token],
+                start,
+                tables: &self.tables,
+                logits: LogitRows::Last,
+                pictures: &[],
+            };
             self.runner.run([piece])?;
         }
         Ok(())

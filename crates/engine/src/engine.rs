@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
-use lantern_models::{CausalLm, Split, fingerprint};
+use lantern_models::{CausalLm, Reach, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
@@ -21,18 +21,24 @@ use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
+use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatMessage, ChatTemplate, PromptText, TemplateError, TemplateOptions, Tokenizer};
+use crate::text::{ChatTemplate, PromptText, TemplateError, Tokenizer};
+use crate::vision::Vision;
 use crate::worker::{Command, Worker, lock};
+
+/// Guesses at the next tokens of a sequence that one step may check.
+const MOST_GUESSES: usize = 12;
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
     template: Result<ChatTemplate, TemplateError>,
+    vision: Vision,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
@@ -46,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) split: Split,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
+    pub(crate) vision: Vision,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
 }
@@ -66,10 +73,17 @@ impl Engine {
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, split, tokenizer, template, info, plan } = parts;
+        let Parts { model, copy, split, tokenizer, template, vision, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        let limits = Limits { max_sequences: plan.max_sequences, step_tokens: options.step_tokens };
+        // A state cannot go back to what it was before a wrong guess.
+        let has_states = plan.reaches.contains(&Reach::State);
+        let limits = Limits {
+            max_sequences: plan.max_sequences,
+            step_tokens: options.step_tokens,
+            context: info.context_length,
+            guesses: if options.guess && !has_states { MOST_GUESSES } else { 0 },
+        };
         let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
@@ -98,7 +112,7 @@ impl Engine {
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
         let copy = CopyThread::start(copy);
-        Ok(Self { info, tokenizer, template, stats, commands, thread: Some(thread), copy })
+        Ok(Self { info, tokenizer, template, vision, stats, commands, thread: Some(thread), copy })
     }
 
     /// What is loaded.
@@ -132,12 +146,13 @@ impl Engine {
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
         request.sampling.validate()?;
-        let prompt = self.prompt_ids(request.prompt)?;
-        self.check_length(prompt.len(), request.max_tokens)?;
-        let (events, stream) = stream::channel(prompt.len());
+        let plan = self.plan_prompt(request.prompt)?;
+        self.check_length(plan.ids.len(), request.max_tokens)?;
+        let prompt = self.vision.encode(plan)?;
+        let (events, stream) = stream::channel(prompt.ids.len());
         let submission = Submission {
-            prompt_tokens: prompt.len(),
-            last_prompt_token: prompt.last().copied(),
+            prompt_tokens: prompt.ids.len(),
+            last_prompt_token: prompt.ids.last().copied(),
             sampling: request.sampling,
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
             stop: request.stop,
@@ -162,33 +177,27 @@ impl Engine {
         answer.blocking_recv().map_err(|_| EngineError::EngineStopped)?
     }
 
-    /// The token ids that a prompt becomes, special tokens included.
+    /// The token ids that a prompt becomes, special tokens included. Parts of pictures have numbers behind all tokens.
     pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
-        let ids = match prompt {
-            Prompt::Messages { messages, tools } => self.chat_ids(&messages, tools)?,
-            Prompt::Text(text) => self.tokenizer.encode_prompt(&PromptText::new(text))?,
-            Prompt::Tokens(ids) => ids,
-        };
-        self.check_ids(&ids)?;
-        Ok(ids)
+        Ok(self.plan_prompt(prompt)?.ids)
     }
 
-    fn chat_ids(
-        &self,
-        messages: &[ChatMessage],
-        tools: Option<serde_json::Value>,
-    ) -> Result<Vec<u32>, EngineError> {
-        let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
-        let template = self.template.as_ref().map_err(TemplateError::clone)?;
-        let prompt = |messages: &[ChatMessage]| template.prompt(messages, &options, &self.tokenizer);
-        let prompt = match prompt(messages) {
-            // Some templates know no system role: its words then open the first turn.
-            Err(error) if messages.first().is_some_and(|m| m.role == "system") => {
-                prompt(&without_system_role(messages)).map_err(|_| error)?
+    fn plan_prompt(&self, prompt: Prompt) -> Result<PromptPlan, EngineError> {
+        let plan = match prompt {
+            Prompt::Messages { messages, tools } => {
+                let template = self.template.as_ref().map_err(TemplateError::clone)?;
+                let chat = ChatPrompt { template, tokenizer: &self.tokenizer, vision: &self.vision };
+                chat.plan(messages, tools)?
             }
-            prompt => prompt?,
+            Prompt::Text(text) => PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text))?),
+            Prompt::Tokens(ids) => PromptPlan::text(ids),
         };
-        Ok(self.tokenizer.encode_prompt(&prompt)?)
+        let vocab_size = self.info.vocab_size;
+        match plan.unknown_token(vocab_size) {
+            Some(token) => Err(EngineError::UnknownToken { token, vocab_size }),
+            None if plan.ids.is_empty() => Err(EngineError::EmptyPrompt),
+            None => Ok(plan),
+        }
     }
 
     fn check_ids(&self, ids: &[u32]) -> Result<(), EngineError> {
@@ -245,6 +254,7 @@ impl Parts {
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;
+        let vision = Vision::new(options, &config);
         let info = EngineInfo {
             architecture: config.architecture,
             name: config.name,
@@ -262,6 +272,7 @@ impl Parts {
             from_packed_copy: matches!(copy, PackedCopy::Used),
             template: template.as_ref().ok().map(ChatTemplate::source),
             template_fault: template.as_ref().map_or_else(Some, ChatTemplate::fault).cloned(),
+            sees: options.projector.is_some(),
             slow_types: identity::slow_types(&file),
             fingerprint: fingerprint(&file),
         };
@@ -271,7 +282,7 @@ impl Parts {
                 "this model computes slowly: these types have no fast kernel"
             );
         }
-        Ok(Self { model, copy, split, tokenizer, template, info, plan })
+        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan })
     }
 }
 
@@ -280,15 +291,3 @@ mod prefixes;
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
-
-/// The system message's words at the top of the message that follows it.
-fn without_system_role(messages: &[ChatMessage]) -> Vec<ChatMessage> {
-    match messages {
-        [system, first, rest @ ..] => {
-            let first =
-                ChatMessage { content: format!("{}\n\n{}", system.content, first.content), ..first.clone() };
-            std::iter::once(first).chain(rest.iter().cloned()).collect()
-        }
-        _ => messages.to_vec(),
-    }
-}

@@ -15,6 +15,8 @@ use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 mod damage;
 #[path = "disk_tests.rs"]
 mod disk;
+#[path = "guess_tests.rs"]
+mod guesses;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]

@@ -47,6 +47,18 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
+    /// A picture for a model that sees none.
+    #[error("this model cannot be shown pictures: {reason}")]
+    NoVision {
+        /// Why not.
+        reason: String,
+    },
+    /// The chat template did not put each picture in its place.
+    #[error("the chat template has no place for each of the {pictures} pictures")]
+    PicturePlaces {
+        /// Pictures in the conversation.
+        pictures: usize,
+    },
     /// Layers were asked for on a GPU by number, but there is none that computes.
     #[error("{layers} layers were asked for on a GPU, but there is none to use: {reason}")]
     NoDevice {
@@ -149,6 +161,8 @@ impl EngineError {
             Self::Template(error) => error.code(),
             Self::ModelTooLarge { .. } => "model_too_large",
             Self::BadPicture { .. } => "bad_picture",
+            Self::NoVision { .. } => "no_vision",
+            Self::PicturePlaces { .. } => "picture_places",
             Self::NoDevice { .. } => "no_device",
             Self::DeviceTooSmall { .. } => "device_too_small",
             Self::ContextOverflow { .. } => "context_overflow",
@@ -175,6 +189,12 @@ impl EngineError {
             Self::Template(error) => error.next_step(),
             Self::ModelTooLarge { proposal, .. } => proposal.clone(),
             Self::BadPicture { .. } => "Use a PNG, JPEG, WebP, GIF or BMP file of at most 16384 pixels on a side.".into(),
+            Self::NoVision { .. } => {
+                "Leave the pictures out, or choose a model that sees: one with its mmproj file in the same folder.".into()
+            }
+            Self::PicturePlaces { .. } => {
+                "Put pictures into messages of the user, and leave the tokens of pictures out of the text.".into()
+            }
             Self::NoDevice { .. } => {
                 "Leave the number of layers out to compute on the processor; lantern doctor says what it found.".into()
             }

@@ -18,18 +18,23 @@ mod generation;
 mod identity;
 mod kv_demand;
 mod loading;
+mod lookup;
 mod memory;
 mod options;
 mod pacing;
 pub mod perplexity;
 mod picture;
 mod prefix_disk;
+mod projector;
+mod prompt;
 mod request;
 mod runner;
 mod scheduler;
 mod sequence;
+mod step_costs;
 mod stream;
 pub mod text;
+mod vision;
 mod worker;
 
 pub use device::{DevicePart, DeviceUse};
@@ -43,9 +48,10 @@ pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of}
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use picture::Picture;
 pub use prefix_disk::DiskCacheOptions;
+pub use projector::{is_projector, projector_beside};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer,
-    TokenizerError,
+    ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,
+    Tokenizer, TokenizerError,
 };

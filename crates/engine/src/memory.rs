@@ -12,6 +12,7 @@ use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
 use crate::prefix_disk::TRANSFER_BYTES;
+use crate::step_costs::MOST_ROWS;
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
 pub(crate) const DEFAULT_CONTEXT: usize = 8192;
@@ -80,7 +81,7 @@ pub(crate) fn plan(
     };
     let demand = Demand {
         weights: file_bytes,
-        scratch: scratch_bytes(config, options),
+        scratch: scratch_bytes(config, options) + vision_bytes(options),
         kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
         wanted_context: wanted_context(config, options),
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
@@ -177,14 +178,23 @@ impl Demand {
 }
 
 /// Activations of a full step (about sixteen hidden vectors per token covers the widest layers seen), logits of
-/// every sequence twice (the model's and the sampler's), what is on its way to the disk or from it, and a flat sum for the
+/// every sequence twice (the model's and the sampler's), or once beside those of guesses, what is on its way to the disk or from it, and a flat sum for the
 /// tokenizer and the program itself.
 fn scratch_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
     let activations = options.step_tokens * config.hidden_size * 16 * size_of::<f32>();
-    let logits = 2 * options.max_sequences * config.vocab_size * size_of::<f32>();
+    let guessing = if options.guess { MOST_ROWS } else { 0 };
+    let rows = options.max_sequences + options.max_sequences.max(guessing);
+    let logits = rows * config.vocab_size * size_of::<f32>();
     let tokenizer = config.vocab_size * 400;
     let transfer = options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES);
     (activations + logits + tokenizer) as u64 + (32 << 20) + transfer
+}
+
+/// The projector's file, and about what the largest encoder known computes with.
+fn vision_bytes(options: &EngineOptions) -> u64 {
+    const WORK: u64 = 256 << 20;
+    let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
+    file.map_or(0, |file| file.len() + WORK)
 }
 
 /// Bytes this process may still take: what the system has free or can reclaim, within the limit of its control

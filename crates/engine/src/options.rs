@@ -1,5 +1,7 @@
 //! How an engine is set up, and what came of it. Plain data.
 
+use std::path::PathBuf;
+
 use lantern_models::{KvType, PackedCopies};
 
 use crate::cores::fast_cores;
@@ -23,12 +25,17 @@ pub struct EngineOptions {
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
+    /// Whether what stood in a sequence before is guessed to come again, and checked several tokens at a time where that
+    /// pays. Answers are the same in any case.
+    pub guess: bool,
     /// Limit of the KV cache in bytes; `None` takes what is sensible.
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
     pub memory_limit: Option<u64>,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
+    /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
+    pub projector: Option<PathBuf>,
     /// Where the prefix cache goes on when memory forgets; `None` keeps prefixes in memory alone.
     pub prefix_disk: Option<DiskCacheOptions>,
     /// How many layers, the last ones, compute on the GPU: more than there are means all, 0 leaves the GPU alone. `None`
@@ -47,9 +54,11 @@ impl Default for EngineOptions {
             kv_type: KvType::F16,
             max_sequences: 8,
             step_tokens: 512,
+            guess: true,
             kv_bytes: None,
             memory_limit: None,
             packed_copies: None,
+            projector: None,
             prefix_disk: None,
             gpu_layers: None,
             cpu_expert_layers: None,
@@ -125,6 +134,8 @@ pub struct EngineInfo {
     pub template: Option<TemplateSource>,
     /// What is wrong with the chat template in the file, when it is not used.
     pub template_fault: Option<TemplateError>,
+    /// Whether there is a file for showing it pictures.
+    pub sees: bool,
     /// Types of weights for which there is no fast kernel: answers are right, but come slowly.
     pub slow_types: Vec<String>,
     /// Names the content of the file: SHA-256 over its header and samples of every tensor, in hex.
@@ -156,6 +167,8 @@ pub struct EngineStats {
     pub loaded_tokens: u64,
     /// Tokens sampled since the start.
     pub sampled_tokens: u64,
+    /// Of those, tokens that were guessed right and took no step of their own.
+    pub guessed_tokens: u64,
     /// How often a sequence had to give its blocks back and was computed again.
     pub preemptions: u64,
 }

@@ -224,7 +224,7 @@ impl Reader {
         start: usize,
         logits: LogitRows,
     ) -> Result<(), EngineError> {
-        fill_batch(&mut self.batch, [Piece { tokens, start, tables: &self.tables, logits }]);
+        fill_batch(&mut self.batch, [Piece { tokens, start, tables: &self.tables, logits, pictures: &[] }]);
         forward(model, &self.batch, &mut self.kv, &mut self.logits)
     }
 }

@@ -1,14 +1,17 @@
 //! From a picture as a file to the pixels that a vision encoder wants, as Hugging Face's processors make them: three
-//! channels without transparency, stretched to a square ([`resize`]), scaled and shifted.
+//! channels without transparency, stretched to the size that the encoder wants ([`resize`]), scaled and shifted.
 //!
 //! Pictures are not turned by what a camera wrote into them, because those processors do not turn them either.
 
 mod resize;
 
+use std::fmt;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use image::{ImageReader, Limits, RgbImage};
-use lantern_models::vision::PictureShape;
+use lantern_models::vision::VisionEncoder;
+use sha2::{Digest, Sha256};
 
 use crate::error::EngineError;
 
@@ -17,9 +20,11 @@ const MAX_SIDE: u32 = 16_384;
 /// What decoding may allocate.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A decoded picture.
+/// A decoded picture. Copies share its pixels, and are the same if those are.
+#[derive(Clone)]
 pub struct Picture {
-    pixels: RgbImage,
+    pixels: Arc<RgbImage>,
+    hash: [u8; 32],
 }
 
 impl Picture {
@@ -38,27 +43,91 @@ impl Picture {
         if pixels.is_empty() {
             return Err(bad("it has no pixels".to_owned()));
         }
-        Ok(Picture { pixels })
+        let mut hash = Sha256::new();
+        hash.update(pixels.width().to_le_bytes());
+        hash.update(pixels.as_raw());
+        Ok(Picture { pixels: Arc::new(pixels), hash: hash.finalize().into() })
     }
 
-    /// `[3, side, side]`, in the shape that an encoder wants.
-    pub fn prepared(&self, shape: &PictureShape) -> Vec<f32> {
+    /// SHA-256 of its pixels.
+    pub(crate) fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Its width and height in pixels.
+    pub fn size(&self) -> [usize; 2] {
         let (width, height) = self.pixels.dimensions();
-        let size = [width as usize, height as usize];
-        let square = resize::bilinear(self.pixels.as_raw(), size, [shape.side; 2]);
-        let mut pixels = Vec::with_capacity(square.len());
+        [width as usize, height as usize]
+    }
+
+    /// What an encoder wants of it: `[3, height, width]`, and that width and height. Fails where the encoder takes no
+    /// pictures of this size.
+    pub fn prepared(&self, encoder: &dyn VisionEncoder) -> Result<(Vec<f32>, [usize; 2]), EngineError> {
+        let target = encoder.target(self.size())?;
+        let colours = encoder.colours();
+        let stretched = resize::stretch(self.pixels.as_raw(), self.size(), target, colours.filter);
+        let mut pixels = Vec::with_capacity(stretched.len());
         for channel in 0..3 {
-            let (mean, deviation) = (shape.mean[channel], shape.deviation[channel]);
-            let values = square.iter().skip(channel).step_by(3);
+            let (mean, deviation) = (colours.mean[channel], colours.deviation[channel]);
+            let values = stretched.iter().skip(channel).step_by(3);
             pixels.extend(values.map(|&value| (f32::from(value) / 255.0 - mean) / deviation));
         }
-        pixels
+        Ok((pixels, target))
+    }
+}
+
+impl PartialEq for Picture {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [width, height] = self.size();
+        write!(f, "Picture({width} by {height})")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lantern_models::ModelError;
+    use lantern_models::vision::{Colours, Filter, Projector};
+
     use super::*;
+
+    /// Stretches everything to 8 by 2 pixels.
+    struct Plain(Colours);
+
+    impl VisionEncoder for Plain {
+        fn projector(&self) -> Projector {
+            Projector::Gemma3
+        }
+
+        fn target(&self, _size: [usize; 2]) -> Result<[usize; 2], ModelError> {
+            Ok([8, 2])
+        }
+
+        fn colours(&self) -> &Colours {
+            &self.0
+        }
+
+        fn grid(&self, _target: [usize; 2]) -> [usize; 2] {
+            [1, 1]
+        }
+
+        fn width(&self) -> usize {
+            1
+        }
+
+        fn levels(&self) -> usize {
+            0
+        }
+
+        fn encode(&mut self, _pixels: &[f32], _target: [usize; 2]) -> Result<Vec<f32>, ModelError> {
+            Ok(vec![0.0])
+        }
+    }
 
     #[test]
     fn what_is_no_picture_is_refused_with_a_reason() {
@@ -84,8 +153,11 @@ mod tests {
         let mut bytes = Vec::new();
         let red = RgbImage::from_pixel(7, 3, image::Rgb([255, 0, 51]));
         red.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).expect("it is written");
-        let shape = PictureShape { side: 4, mean: [0.5; 3], deviation: [0.5, 0.5, 0.25] };
-        let pixels = Picture::decode(&bytes).expect("a picture").prepared(&shape);
+        let picture = Picture::decode(&bytes).expect("a picture");
+        assert_eq!(picture.size(), [7, 3]);
+        let colours = Colours { mean: [0.5; 3], deviation: [0.5, 0.5, 0.25], filter: Filter::Bilinear };
+        let (pixels, target) = picture.prepared(&Plain(colours)).expect("it is prepared");
+        assert_eq!(target, [8, 2]);
         for (channel, expected) in pixels.chunks_exact(16).zip([1.0, -1.0, -1.2]) {
             assert!(channel.iter().all(|x| (x - expected).abs() < 1e-6), "{channel:?}");
         }

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, Split};
+use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Split};
 
 use crate::block_manager::BlockTable;
 use crate::error::EngineError;
@@ -28,6 +28,8 @@ pub(crate) struct Piece<'a> {
     /// The sequence's blocks in each group of layers; they cover at least `start + tokens.len()` positions.
     pub(crate) tables: &'a [BlockTable],
     pub(crate) logits: LogitRows,
+    /// The sequence's pictures, in order.
+    pub(crate) pictures: &'a [PlacedPicture],
 }
 
 /// A model and its KV cache.
@@ -95,7 +97,10 @@ impl ModelRunner {
         let mut all = Vec::with_capacity(ids.len() * self.config().vocab_size);
         for (index, tokens) in ids.chunks(step_tokens).enumerate() {
             let start = index * step_tokens;
-            fill_batch(&mut batch, [Piece { tokens, start, tables: &tables, logits: LogitRows::All }]);
+            fill_batch(
+                &mut batch,
+                [Piece { tokens, start, tables: &tables, logits: LogitRows::All, pictures: &[] }],
+            );
             forward(self.model.as_ref(), &batch, &mut kv, &mut logits)?;
             all.extend_from_slice(&logits);
         }
@@ -133,7 +138,7 @@ pub(crate) fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator
     for piece in pieces {
         let first_row = batch.rows();
         let tables = piece.tables.iter().map(BlockTable::blocks);
-        batch.push(piece.tokens, piece.start, tables, BLOCK_SIZE);
+        batch.push_with_pictures(piece.tokens, piece.start, tables, BLOCK_SIZE, piece.pictures);
         let rows = first_row as u32..batch.rows() as u32;
         match piece.logits {
             LogitRows::None => {}
@@ -159,9 +164,14 @@ mod tests {
         let mut batch = ForwardBatch::default();
         let in_turn = |blocks| vec![BlockTable::in_turn(3, 3), BlockTable::in_turn(3, blocks)];
         let (three, two) = (in_turn(3), in_turn(2));
-        let prompt =
-            Piece { tokens: &[7, 8, 9], start: 2 * BLOCK_SIZE - 1, tables: &two, logits: LogitRows::None };
-        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits: LogitRows::Last };
+        let prompt = Piece {
+            tokens: &[7, 8, 9],
+            start: 2 * BLOCK_SIZE - 1,
+            tables: &two,
+            logits: LogitRows::None,
+            pictures: &[],
+        };
+        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits: LogitRows::Last, pictures: &[] };
         fill_batch(&mut batch, [prompt, decode]);
         assert_eq!(batch.tokens, [7, 8, 9, 4]);
         assert_eq!(batch.positions, [2 * size - 1, 2 * size, 2 * size + 1, 0]);

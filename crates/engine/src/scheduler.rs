@@ -9,9 +9,12 @@
 //! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
 //! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
+use std::time::Duration;
+
 use crate::block_manager::BlockManager;
 use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
+use crate::step_costs::StepCosts;
 
 /// Fixed limits of one engine.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,10 @@ pub(crate) struct Limits {
     pub(crate) max_sequences: usize,
     /// Tokens in one forward pass.
     pub(crate) step_tokens: usize,
+    /// Tokens that a sequence may have.
+    pub(crate) context: usize,
+    /// Guesses at the next tokens of a sequence that one pass may check.
+    pub(crate) guesses: usize,
 }
 
 /// One sequence's share of a step.
@@ -30,6 +37,8 @@ pub(crate) struct Scheduled {
     pub(crate) rows: usize,
     /// Whether the last row's logits give the next token.
     pub(crate) samples: bool,
+    /// So many of the rows, the last ones, are guesses; then all rows have logits.
+    pub(crate) guesses: usize,
 }
 
 /// Waiting and running sequences, both sorted by rank, and the blocks they share.
@@ -39,12 +48,20 @@ pub(crate) struct Scheduler {
     waiting: Vec<Sequence>,
     running: Vec<Sequence>,
     preemptions: u64,
+    costs: StepCosts,
 }
 
 impl Scheduler {
     /// `blocks` must be able to hold the longest sequence that will ever be submitted.
     pub(crate) fn new(limits: Limits, blocks: BlockManager) -> Self {
-        Self { limits, blocks, waiting: Vec::new(), running: Vec::new(), preemptions: 0 }
+        Self {
+            limits,
+            blocks,
+            waiting: Vec::new(),
+            running: Vec::new(),
+            preemptions: 0,
+            costs: StepCosts::default(),
+        }
     }
 
     /// Puts a sequence in the queue.
@@ -60,15 +77,22 @@ impl Scheduler {
         let mut budget = self.limits.step_tokens;
         self.schedule_decode(step, &mut budget);
         let mut others = if self.chat_is_decoding() { beside_chat } else { usize::MAX };
-        for sequence in self.running.iter_mut().filter(|s| s.remaining() > 1 && !s.is_loading()) {
-            let mut rows = sequence.remaining().min(budget);
-            if sequence.priority != Priority::Chat {
-                rows = rows.min(others);
-                others -= rows;
+        for sequence in
+            self.running.iter_mut().filter(|s| s.remaining() > 1 && s.guesses == 0 && !s.is_loading())
+        {
+            let is_chat = sequence.priority == Priority::Chat;
+            let rows = sequence.rows_at_once(if is_chat { budget } else { budget.min(others) });
+            if !is_chat {
+                others = others.saturating_sub(rows);
             }
             if rows > 0 && self.blocks.extend(&mut sequence.tables, sequence.computed + rows) {
-                budget -= rows;
-                step.push(Scheduled { id: sequence.id, rows, samples: rows == sequence.remaining() });
+                budget = budget.saturating_sub(rows);
+                step.push(Scheduled {
+                    id: sequence.id,
+                    rows,
+                    samples: rows == sequence.remaining(),
+                    guesses: 0,
+                });
             }
         }
     }
@@ -88,6 +112,28 @@ impl Scheduler {
             }
         }
         self.blocks.let_go(&mut sequence.tables, sequence.computed);
+    }
+
+    /// Learns what a step of so many rows took, when all of them were decoding.
+    pub(crate) fn observe(&mut self, rows: usize, took: Duration) {
+        self.costs.observe(rows, took);
+    }
+
+    /// Takes back what was guessed of a sequence for the step that has been run.
+    pub(crate) fn take_guesses(&mut self, id: SequenceId) -> Vec<u32> {
+        self.running.iter_mut().find(|s| s.id == id).map(Sequence::take_guesses).unwrap_or_default()
+    }
+
+    /// Takes a guess at a sequence's next token that was not worth a row.
+    pub(crate) fn take_idle_guess(&mut self, id: SequenceId) -> Option<u32> {
+        self.running.iter_mut().find(|s| s.id == id).and_then(|sequence| sequence.idle_guess.take())
+    }
+
+    /// Learns whether a guess at a sequence's next token was right.
+    pub(crate) fn learn(&mut self, id: SequenceId, right: bool) {
+        if let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) {
+            sequence.lookup.learn(right);
+        }
     }
 
     /// Appends a sampled token.
@@ -142,7 +188,9 @@ impl Scheduler {
     }
 
     fn chat_is_decoding(&self) -> bool {
-        self.running.iter().any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1)
+        self.running
+            .iter()
+            .any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1 + s.guesses)
     }
 
     /// Moves sequences from the queue into the running set while there is room for them. The queue is never
@@ -191,17 +239,43 @@ impl Scheduler {
 
     fn schedule_decode(&mut self, step: &mut Vec<Scheduled>, budget: &mut usize) {
         // What is preempted on the way comes from the end of the list, so those before keep their places.
+        let first = step.len();
         let mut index = 0;
         while let Some(sequence) = self.running.get(index) {
             let (id, is_ready) = (sequence.id, sequence.remaining() == 1 && !sequence.is_loading());
             if is_ready && *budget == 0 {
-                return;
+                break;
             }
             if is_ready && self.ensure_blocks(id) {
                 *budget -= 1;
-                step.push(Scheduled { id, rows: 1, samples: true });
+                step.push(Scheduled { id, rows: 1, samples: true, guesses: 0 });
             }
             index += 1;
+        }
+        self.add_guesses(&mut step[first..], budget);
+    }
+
+    /// Adds guesses to decoding sequences where that is likely to pay, and where there are blocks that nobody must give up.
+    fn add_guesses(&mut self, decoding: &mut [Scheduled], budget: &mut usize) {
+        let (sequences, mut rows) = (decoding.len(), decoding.len());
+        for part in decoding {
+            let Some(sequence) = self.running.iter_mut().find(|s| s.id == part.id) else { continue };
+            let room = self.limits.context.saturating_sub(sequence.tokens.len());
+            let most = self.limits.guesses.min(*budget).min(room);
+            if most == 0 {
+                continue;
+            }
+            let guesses = self.costs.worthwhile(sequence.lookup.likelihood(), rows, sequences, most);
+            // One guess is looked up in any case: whether it would have been right is learned for nothing.
+            sequence.guess(guesses.max(1));
+            if sequence.guesses > guesses || !self.blocks.extend(&mut sequence.tables, sequence.tokens.len())
+            {
+                sequence.idle_guess = sequence.take_guesses().first().copied();
+            }
+            part.guesses = sequence.guesses;
+            part.rows += part.guesses;
+            rows += part.guesses;
+            *budget -= part.guesses;
         }
     }
 

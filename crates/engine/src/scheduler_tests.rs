@@ -7,7 +7,10 @@ use super::*;
 const ANY: usize = usize::MAX;
 
 fn scheduler(blocks: usize, max_sequences: usize, step_tokens: usize) -> Scheduler {
-    Scheduler::new(Limits { max_sequences, step_tokens }, BlockManager::new([(Reach::All, blocks)], 4))
+    Scheduler::new(
+        Limits { max_sequences, step_tokens, context: usize::MAX, guesses: 0 },
+        BlockManager::new([(Reach::All, blocks)], 4),
+    )
 }
 
 fn prompt(start: u32, len: u32) -> Vec<u32> {
@@ -37,7 +40,7 @@ fn step(s: &mut Scheduler) -> Vec<Scheduled> {
 }
 
 fn part(id: SequenceId, rows: usize, samples: bool) -> Scheduled {
-    Scheduled { id, rows, samples }
+    Scheduled { id, rows, samples, guesses: 0 }
 }
 
 #[test]
@@ -183,7 +186,8 @@ fn a_lone_sequence_may_fill_the_whole_pool() {
 fn a_long_prompt_is_read_through_few_blocks_of_a_window() {
     // Beside the blocks for everything five for a window of 6: two that it touches, one to begin, two of a step.
     let blocks = BlockManager::new([(Reach::All, 40), (Reach::Window(6), 5)], 4);
-    let mut s = Scheduler::new(Limits { max_sequences: 1, step_tokens: 8 }, blocks);
+    let mut s =
+        Scheduler::new(Limits { max_sequences: 1, step_tokens: 8, context: usize::MAX, guesses: 0 }, blocks);
     submit(&mut s, 0, Priority::Chat, prompt(0, 90));
     let mut read = 0;
     while read < 90 {

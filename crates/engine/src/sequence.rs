@@ -1,7 +1,10 @@
 //! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
 
 use crate::block_manager::{BlockHash, BlockTable};
+use crate::lookup::Lookup;
 use crate::request::Priority;
+use crate::vision::FIRST_PART;
+use lantern_models::PlacedPicture;
 
 /// Counts requests from the engine's start; a lower id arrived earlier.
 pub(crate) type SequenceId = u64;
@@ -21,8 +24,10 @@ pub(crate) struct Sequence {
     /// Also the order of arrival.
     pub(crate) id: SequenceId,
     pub(crate) priority: Priority,
-    /// Prompt and everything sampled so far.
+    /// Prompt and everything sampled so far; parts of pictures have numbers behind all tokens.
     pub(crate) tokens: Vec<u32>,
+    /// The pictures among them, in order.
+    pub(crate) pictures: Vec<PlacedPicture>,
     /// How many of `tokens` are the prompt.
     pub(crate) prompt_tokens: usize,
     /// How many of `tokens` have been computed; their keys and values are in the blocks, as far back as layers look.
@@ -36,6 +41,12 @@ pub(crate) struct Sequence {
     /// Cleared when a hash collision ended the chain.
     pub(crate) publishes: bool,
     pub(crate) disk: DiskLookup,
+    /// What its tokens say about those to come.
+    pub(crate) lookup: Lookup,
+    /// So many at the end of `tokens` are guesses; none between two steps.
+    pub(crate) guesses: usize,
+    /// A guess that was not worth a row.
+    pub(crate) idle_guess: Option<u32>,
 }
 
 impl Sequence {
@@ -46,13 +57,47 @@ impl Sequence {
             priority,
             prompt_tokens: prompt.len(),
             tokens: prompt,
+            pictures: Vec::new(),
             computed: 0,
             cached: None,
             tables: Vec::new(),
             chain: Vec::new(),
             publishes: true,
             disk: DiskLookup::Unknown,
+            lookup: Lookup::default(),
+            guesses: 0,
+            idle_guess: None,
         }
+    }
+
+    /// As [`Self::new`], with pictures in the prompt.
+    pub(crate) fn with_pictures(self, pictures: Vec<PlacedPicture>) -> Self {
+        Self { pictures, ..self }
+    }
+
+    /// How many of the tokens that need a pass may go into the same one, at most `limit` of them. Parts of a picture that
+    /// see each other go all at once, whatever the limit, and alone.
+    pub(crate) fn rows_at_once(&self, limit: usize) -> usize {
+        let rows = self.remaining().min(limit);
+        let ahead = self.pictures.iter().find(|p| p.picture.together && p.end() > self.computed);
+        match ahead {
+            Some(picture) if rows > 0 && picture.start <= self.computed => picture.end() - self.computed,
+            Some(picture) => rows.min(picture.start.saturating_sub(self.computed)),
+            None => rows,
+        }
+    }
+
+    /// Appends up to `most` guesses, for one step.
+    pub(crate) fn guess(&mut self, most: usize) {
+        let guesses = self.lookup.guess(&self.tokens, most).iter().copied();
+        let guesses: Vec<u32> = guesses.take_while(|&token| token < FIRST_PART).collect();
+        self.guesses = guesses.len();
+        self.tokens.extend(guesses);
+    }
+
+    /// Takes the guesses back.
+    pub(crate) fn take_guesses(&mut self) -> Vec<u32> {
+        self.tokens.split_off(self.tokens.len() - std::mem::take(&mut self.guesses))
     }
 
     /// Who goes first: the class, then the order of arrival.

@@ -11,6 +11,7 @@ use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
 use crate::scheduler::{Scheduled, Scheduler};
@@ -23,7 +24,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 /// Everything that can be asked of the engine thread.
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
-    Generate { prompt: Vec<u32>, priority: Priority, submission: Box<Submission> },
+    Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
@@ -106,7 +107,7 @@ impl Worker {
                 self.next_id += 1;
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt));
+                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -171,7 +172,12 @@ impl Worker {
                 tokens: &sequence.tokens[sequence.computed..sequence.computed + part.rows],
                 start: sequence.computed,
                 tables: &sequence.tables,
-                logits: if part.samples { LogitRows::Last } else { LogitRows::None },
+                logits: match part {
+                    Scheduled { guesses: 1.., .. } => LogitRows::All,
+                    Scheduled { samples: true, .. } => LogitRows::Last,
+                    _ => LogitRows::None,
+                },
+                pictures: &sequence.pictures,
             })
         };
         self.runner.run(plan.iter().filter_map(piece))
@@ -194,23 +200,27 @@ impl Worker {
     }
 
     fn postprocess(&mut self, plan: &[Scheduled]) {
-        let mut sampled = 0;
+        let (mut sampled, mut guessed, mut row) = (0, 0, 0);
         for part in plan {
-            self.scheduler.advance(part.id, part.rows);
+            let guesses = self.scheduler.take_guesses(part.id);
+            self.scheduler.advance(part.id, part.rows - part.guesses);
             self.announce_prefill(part.id);
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
-                self.accept(part.id, sampled);
+                self.accept(part.id, row);
+                sampled += 1;
                 if is_first {
                     self.keep_prompt(part.id);
                 }
-                sampled += 1;
+                guessed += self.accept_guesses(part.id, row, &guesses);
+                row += 1 + part.guesses;
             }
         }
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += sampled as u64;
+        stats.sampled_tokens += (sampled + guessed) as u64;
+        stats.guessed_tokens += guessed as u64;
     }
 
     /// Samples for one sequence from a row of logits and ends it where it ends.
@@ -227,6 +237,24 @@ impl Worker {
             Ok((_, Some(reason))) => self.finish(id, reason),
             Err(error) => self.fail(id, error),
         }
+    }
+
+    /// Goes on behind the token that was just sampled from `row`, as long as tokens are what was guessed. Gives how many more
+    /// were sampled.
+    fn accept_guesses(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> usize {
+        let idle = self.scheduler.take_idle_guess(id);
+        for (index, &guess) in guesses.iter().chain(&idle).enumerate() {
+            // Without a sequence the answer has ended.
+            let Some(sequence) = self.scheduler.get(id) else { return index };
+            let right = sequence.tokens.last() == Some(&guess);
+            self.scheduler.learn(id, right);
+            if !right || index == guesses.len() {
+                return index;
+            }
+            self.scheduler.advance(id, 1);
+            self.accept(id, row + index + 1);
+        }
+        guesses.len()
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
@@ -264,10 +292,14 @@ impl Worker {
     }
 
     fn pace(&mut self, plan: &[Scheduled], started: Instant) {
+        let took = started.elapsed();
         let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
-        let decode_rows = plan.iter().filter(decoding).count();
+        let decode_rows: usize = plan.iter().filter(decoding).map(|part| part.rows).sum();
         let rows: usize = plan.iter().map(|part| part.rows).sum();
-        self.pacer.observe(decode_rows, rows - decode_rows.min(rows), started.elapsed());
+        if decode_rows == rows {
+            self.scheduler.observe(rows, took);
+        }
+        self.pacer.observe(decode_rows, rows - decode_rows, took);
     }
 
     fn note_stats(&self) {

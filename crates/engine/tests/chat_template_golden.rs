@@ -15,6 +15,7 @@ fn message(json: &Json) -> ChatMessage {
         tool_calls: json.get("tool_calls").cloned(),
         tool_call_id: text("tool_call_id"),
         name: text("name"),
+        ..ChatMessage::default()
     }
 }
 

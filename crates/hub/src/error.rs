@@ -30,6 +30,12 @@ pub enum HubError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file somebody gave an address for, which is not fetched or not there.
+    #[error("The address cannot be fetched: {why}.")]
+    BadAddress {
+        /// What is wrong with it.
+        why: String,
+    },
     /// No connection, or it broke more often than the policy allows.
     #[error("{host} could not be reached after {tries} tries: {why}.")]
     Unreachable {
@@ -209,6 +215,7 @@ impl HubError {
         match self {
             Self::UnsafeName { .. } => "unsafe_name",
             Self::BadEndpoint { .. } => "bad_endpoint",
+            Self::BadAddress { .. } => "bad_address",
             Self::Unreachable { .. } => "hub_unreachable",
             Self::Unauthorized { .. } => "hub_unauthorized",
             Self::NotFound { .. } => "hub_not_found",
@@ -235,6 +242,7 @@ impl HubError {
         match self {
             Self::UnsafeName { .. } => "Check the name for typing errors.".into(),
             Self::BadEndpoint { .. } => "Correct HF_ENDPOINT, or unset it to use https://huggingface.co.".into(),
+            Self::BadAddress { .. } => "Send the file itself instead of its address.".into(),
             Self::Unreachable { .. } => {
                 "Check the network and the proxy variables, then start the download again; it goes on where it stopped.".into()
             }

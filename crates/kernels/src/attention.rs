@@ -18,6 +18,7 @@ mod tile;
 mod values;
 mod wide;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::KernelError;
@@ -65,6 +66,8 @@ pub struct AttentionSeq {
     /// Where its blocks begin in the batch's table of blocks: `context.div_ceil(block_size)` of them, in the order
     /// of positions. Blocks that a window no longer reaches are not looked at.
     pub first_block: usize,
+    /// Whether its rows see each other in both directions, as the parts of a picture do, besides what they see anyway.
+    pub together: bool,
 }
 
 /// Writes to `out[rows, n_heads, head_dim]` what the queries `q`, of the same shape, see.
@@ -129,14 +132,15 @@ fn plane<T>(numbers: &[T]) -> chunk::Plane<'_, T> {
     chunk::Plane { numbers, scales: &[] }
 }
 
-/// The first position a query at `position` sees.
-fn first_seen(shape: &AttentionShape, position: usize) -> usize {
-    shape.window.map_or(0, |window| (position + 1).saturating_sub(window as usize))
-}
-
-/// Behind the last position a query at `position` of so many sees.
-fn seen_end(shape: &AttentionShape, position: usize, context: usize) -> usize {
-    (position + 1).saturating_add(shape.ahead as usize).min(context)
+/// The positions that a sequence's row sees.
+fn seen(shape: &AttentionShape, seq: &AttentionSeq, row: usize) -> Range<usize> {
+    let start = seq.context - seq.rows;
+    let position = start + row;
+    let first = shape.window.map_or(0, |window| (position + 1).saturating_sub(window as usize));
+    if seq.together {
+        return first.min(start)..seq.context;
+    }
+    first..(position + 1).saturating_add(shape.ahead as usize).min(seq.context)
 }
 
 /// Checks all lengths and gives the number of blocks.
@@ -203,7 +207,10 @@ fn check_seq(
         let found = table.len();
         return Err(KernelError::Length { what: "a sequence's block table", found, expected: needed });
     };
-    let first = first_seen(shape, seq.context - seq.rows) / shape.block_size;
+    if seq.rows == 0 {
+        return Ok(());
+    }
+    let first = seen(shape, seq, 0).start / shape.block_size;
     for &block in &table[first.min(needed)..] {
         if block as usize >= blocks {
             return Err(KernelError::Index { what: "block", index: block as usize, limit: blocks });

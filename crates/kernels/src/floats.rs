@@ -18,6 +18,8 @@ use crate::share::Shared;
 
 /// Rows of activations that share the pass over a row of weights.
 const COLUMNS: usize = 4;
+/// Rows of weights that share the pass over many activations: few enough to stay in a core's own memory meanwhile.
+const ROWS: usize = 16;
 
 /// The products of each group's rows of `x` with its matrix, `out[rows.len(), w.rows()]`; lengths are checked by the
 /// caller.
@@ -60,43 +62,53 @@ fn one_matrix(pool: &Pool, isa: Isa, w: &QMatrix, matrix: usize, x: &[f32], out:
     let (rows, m) = (w.rows(), x.len() / w.cols());
     let out = Shared::new(out);
     let per_task = rows.div_ceil(8 * pool.threads()).clamp(1, 64);
+    let together = if m < COLUMNS { 1 } else { ROWS };
     pool.run(rows.div_ceil(per_task), &|task| {
         let (mut values, mut sums) = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
-        values.resize(w.cols(), 0.0);
-        sums.resize(m, 0.0);
-        for row in task * per_task..rows.min((task + 1) * per_task) {
-            products(isa, w.ty(), w.plain_row(matrix, row), &mut values, x, &mut sums);
-            for (i, sum) in sums.iter().enumerate() {
-                // SAFETY: rows are split between tasks, so no other task has this element.
-                unsafe { out.piece(i * rows + row, 1)[0] = *sum };
+        let end = rows.min((task + 1) * per_task);
+        for first in (task * per_task..end).step_by(together) {
+            let n = together.min(end - first);
+            values.resize(n * w.cols(), 0.0);
+            sums.resize(n * m, 0.0);
+            products(isa, w, (matrix, first), &mut values, x, &mut sums);
+            for (i, sums) in sums.chunks_exact(n).enumerate() {
+                // SAFETY: rows are split between tasks, so no other task has these elements.
+                unsafe { out.piece(i * rows + first, n).copy_from_slice(sums) };
             }
         }
         SCRATCH.with(|kept| *kept.borrow_mut() = (values, sums));
     });
 }
 
-/// The products of one row of weights with every row of `x`; `values` is room for the row.
-fn products(isa: Isa, ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
+/// The products of every row of `x` with some rows of weights, from `row` of a matrix on: as many as `values` has room for.
+fn products(
+    isa: Isa,
+    w: &QMatrix,
+    (matrix, row): (usize, usize),
+    values: &mut [f32],
+    x: &[f32],
+    sums: &mut [f32],
+) {
     if isa.has_vectors() {
         // SAFETY: this instruction set was detected.
-        return unsafe { products_of_vectors(ty, row, values, x, sums) };
+        return unsafe { products_of_vectors(w, (matrix, row), values, x, sums) };
     }
     // SAFETY: plain code runs everywhere.
-    unsafe {
-        read::<Plain>(ty, row, values);
-        products_with::<Plain>(values, x, sums);
-    }
+    unsafe { products_with::<Plain>(w, (matrix, row), values, x, sums) }
 }
 
 /// # Safety
 /// The instruction set of [`Vector`] must be there.
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
-unsafe fn products_of_vectors(ty: GgmlType, row: &[u8], values: &mut [f32], x: &[f32], sums: &mut [f32]) {
+unsafe fn products_of_vectors(
+    w: &QMatrix,
+    at: (usize, usize),
+    values: &mut [f32],
+    x: &[f32],
+    sums: &mut [f32],
+) {
     // SAFETY: the features are enabled.
-    unsafe {
-        read::<Vector>(ty, row, values);
-        products_with::<Vector>(values, x, sums);
-    }
+    unsafe { products_with::<Vector>(w, at, values, x, sums) }
 }
 
 /// The values of a row.
@@ -137,18 +149,34 @@ fn halves(raw: &[u8; 16]) -> [f16; 8] {
 /// # Safety
 /// The instruction set of `L` must be there.
 #[inline(always)]
-unsafe fn products_with<L: Lanes>(w: &[f32], x: &[f32], sums: &mut [f32]) {
-    let (fours, rest) = sums.as_chunks_mut::<COLUMNS>();
-    let (x_fours, x_rest) = x.split_at(fours.len() * COLUMNS * w.len());
-    // SAFETY: the caller's promise.
-    unsafe {
-        for (sums, x) in fours.iter_mut().zip(x_fours.chunks_exact(COLUMNS * w.len())) {
-            let (a, b) = x.split_at(2 * w.len());
-            let ((a, b), (c, d)) = (a.split_at(w.len()), b.split_at(w.len()));
-            *sums = dots::<L, 4>(w, [a, b, c, d]);
+unsafe fn products_with<L: Lanes>(
+    w: &QMatrix,
+    (matrix, row): (usize, usize),
+    values: &mut [f32],
+    x: &[f32],
+    sums: &mut [f32],
+) {
+    let (cols, n) = (w.cols(), values.len() / w.cols());
+    for (index, values) in values.chunks_exact_mut(cols).enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { read::<L>(w.ty(), w.plain_row(matrix, row + index), values) };
+    }
+    let in_fours = sums.len() / (COLUMNS * n) * COLUMNS;
+    let (fours, rest) = sums.split_at_mut(in_fours * n);
+    let (x_fours, x_rest) = x.split_at(in_fours * cols);
+    for (sums, x) in fours.chunks_exact_mut(COLUMNS * n).zip(x_fours.chunks_exact(COLUMNS * cols)) {
+        let (a, b) = x.split_at(2 * cols);
+        let ((a, b), (c, d)) = (a.split_at(cols), b.split_at(cols));
+        for (index, w) in values.chunks_exact(cols).enumerate() {
+            // SAFETY: the caller's promise.
+            let four = unsafe { dots::<L, COLUMNS>(w, [a, b, c, d]) };
+            four.iter().enumerate().for_each(|(column, sum)| sums[column * n + index] = *sum);
         }
-        for (sum, x) in rest.iter_mut().zip(x_rest.chunks_exact(w.len())) {
-            [*sum] = dots::<L, 1>(w, [x]);
+    }
+    for (sums, x) in rest.chunks_exact_mut(n).zip(x_rest.chunks_exact(cols)) {
+        for (sum, w) in sums.iter_mut().zip(values.chunks_exact(cols)) {
+            // SAFETY: the caller's promise.
+            [*sum] = unsafe { dots::<L, 1>(w, [x]) };
         }
     }
 }

@@ -120,6 +120,8 @@ pub struct EndpointSettings {
     pub port: u16,
     /// What clients send as bearer token; made at the first start, never empty after it.
     pub key: String,
+    /// Whether pictures that a request names by their address on the web are fetched.
+    pub fetch_pictures: bool,
 }
 
 /// The port the endpoint takes unless told otherwise.
@@ -127,7 +129,7 @@ pub const DEFAULT_PORT: u16 = 11535;
 
 impl Default for EndpointSettings {
     fn default() -> Self {
-        Self { enabled: true, port: DEFAULT_PORT, key: String::new() }
+        Self { enabled: true, port: DEFAULT_PORT, key: String::new(), fetch_pictures: false }
     }
 }
 

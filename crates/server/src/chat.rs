@@ -17,6 +17,7 @@ use lantern_app::App;
 use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
 
 use crate::ApiError;
+use crate::images;
 use crate::request::{ChatCompletionRequest, parse_json};
 use crate::response::{ChatCompletionChunk, Identity};
 
@@ -30,7 +31,12 @@ pub(crate) async fn complete(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let request: ChatCompletionRequest = parse_json(&headers, &body, "`model` and `messages`")?;
-    let request = request.validate(&app.settings().await?)?;
+    let settings = app.settings().await?;
+    let request = images::fetch(request, &app).await?;
+    // Decoding pictures takes a while.
+    let request = tokio::task::spawn_blocking(move || request.validate(&settings))
+        .await
+        .map_err(|_| ended_early())??;
     let listed = match &request.model {
         Some(name) => Some(app.listed_model(name).await?),
         None => None,

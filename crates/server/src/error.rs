@@ -72,7 +72,12 @@ impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let (status, param) = match error.code.as_str() {
             "model_not_found" | "ambiguous_model" | "no_model" => (StatusCode::NOT_FOUND, Some("model")),
-            "context_overflow" => (StatusCode::BAD_REQUEST, Some("messages")),
+            "context_overflow"
+            | "bad_picture"
+            | "no_vision"
+            | "picture_places"
+            | "pictures_not_fetched"
+            | "bad_address" => (StatusCode::BAD_REQUEST, Some("messages")),
             "no_embedding_model" | "embedding_model" => (StatusCode::BAD_REQUEST, Some("model")),
             "text_too_long" | "empty_text" | "unknown_token" => (StatusCode::BAD_REQUEST, Some("input")),
             "template_error" | "invalid_sampling" | "invalid_prompt" | "empty_prompt" => {

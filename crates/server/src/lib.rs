@@ -10,6 +10,7 @@ mod embeddings;
 mod endpoint;
 mod error;
 mod guard;
+mod images;
 mod listen;
 mod models;
 mod request;

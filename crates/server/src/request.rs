@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use lantern_engine::{ChatMessage, SamplingParams};
+use lantern_engine::{ChatMessage, ContentPart, SamplingParams};
 use lantern_protocol::Settings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ApiError;
+use crate::images::ImageUrl;
 
 /// A request's body, which is JSON only: a web form's `text/plain` must not pass, because browsers send it without asking first.
 pub(crate) fn parse_json<T: DeserializeOwned>(
@@ -145,12 +146,15 @@ pub enum Content {
 /// A part of a message's content.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Part {
-    /// `text`; others are refused.
+    /// `text` or `image_url`; others are refused.
     #[serde(rename = "type")]
     pub kind: String,
     /// The text of a `text` part.
     #[serde(default)]
     pub text: Option<String>,
+    /// The picture of an `image_url` part.
+    #[serde(default)]
+    pub image_url: Option<ImageUrl>,
 }
 
 /// A request whose every field is known to be usable.
@@ -255,29 +259,30 @@ impl RequestMessage {
                 .with_param("messages"));
             }
         };
-        let content = match self.content {
-            None => String::new(),
-            Some(Content::Text(text)) => text,
+        Ok(match self.content {
+            None => ChatMessage::new(role, ""),
+            Some(Content::Text(text)) => ChatMessage::new(role, text),
             Some(Content::Parts(parts)) => {
-                parts.into_iter().map(Part::into_text).collect::<Result<_, _>>()?
+                let parts = parts.into_iter().map(Part::validate).collect::<Result<_, _>>()?;
+                ChatMessage::of_parts(role, parts)
             }
-        };
-        Ok(ChatMessage::new(role, content))
+        })
     }
 }
 
 impl Part {
-    fn into_text(self) -> Result<String, ApiError> {
-        match (self.kind.as_str(), self.text) {
-            ("text", Some(text)) => Ok(text),
-            (kind, _) => Err(ApiError::new(
+    fn validate(self) -> Result<ContentPart, ApiError> {
+        match (self.kind.as_str(), self.text, self.image_url) {
+            ("text", Some(text), _) => Ok(ContentPart::Text(text)),
+            ("image_url", _, Some(image)) => Ok(ContentPart::Picture(image.decode()?)),
+            (kind, ..) => Err(ApiError::new(
                 axum::http::StatusCode::BAD_REQUEST,
                 "unsupported_content",
                 format!(
                     "Content of the type `{}` is not supported.",
                     kind.chars().take(40).collect::<String>()
                 ),
-                "Send text parts only.",
+                "Send parts of the types text and image_url.",
             )
             .with_param("messages")),
         }
@@ -378,7 +383,12 @@ mod tests {
         assert_eq!(with("logit_bias", json!({"x": 1.0}))["param"], "logit_bias");
         assert_eq!(with("messages", json!([]))["param"], "messages");
         assert_eq!(with("messages", json!([{"role": "king", "content": ""}]))["param"], "messages");
-        let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]);
-        assert_eq!(with("messages", image)["code"], "unsupported_content");
+        let part = |part: Value| with("messages", json!([{"role": "user", "content": [part]}]));
+        assert_eq!(part(json!({"type": "image_url"}))["code"], "unsupported_content");
+        assert_eq!(part(json!({"type": "input_audio", "input_audio": {}}))["code"], "unsupported_content");
+        let image = |url: &str| part(json!({"type": "image_url", "image_url": {"url": url}}));
+        assert_eq!(image("data:image/png;base64,iVBORw0KGgo=")["code"], "bad_picture");
+        assert_eq!(image("data:image/png;base64,?")["code"], "bad_picture");
+        assert_eq!(image("file:///etc/passwd")["code"], "unsupported_picture_address");
     }
 }

@@ -284,7 +284,12 @@ async fn the_endpoint_follows_its_settings() {
     let app = &fixture.app;
     let set = async |enabled: bool, port: u16| {
         let mut events = app.subscribe();
-        let endpoint = EndpointSettings { enabled, port, key: "0123456789abcdef-second-key".into() };
+        let endpoint = EndpointSettings {
+            enabled,
+            port,
+            key: "0123456789abcdef-second-key".into(),
+            fetch_pictures: false,
+        };
         app.update_settings(SettingsPatch { endpoint: Some(endpoint), ..SettingsPatch::default() })
             .await
             .unwrap();

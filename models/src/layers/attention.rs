@@ -1,5 +1,6 @@
 //! Grouped-query attention over the paged key-value cache.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::Tensor;
@@ -12,7 +13,7 @@ use super::projections::{Projected, Projections};
 use super::{Activation, Linear, QueryScale, RmsNorm, RopeTable};
 use crate::hyper::Sizes;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
+use crate::{BatchSeq, ForwardBatch, Hyper, KvCache, LayerCache, LayerKvShape, ModelError, Weights};
 
 /// One layer's heads and how they look back.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,8 @@ pub(crate) struct AttentionParams {
     /// Whether sequences pass whole, in one batch: nobody looks their keys and values up later, so all layers keep them in
     /// the first layer of the cache.
     pub(crate) in_one_pass: bool,
+    /// Whether the parts of a picture see each other in both directions, where the model's do.
+    pub(crate) pictures_together: bool,
     /// Squeezes scores into `±cap`.
     pub(crate) softcap: Option<f32>,
     /// Makes queries grow with their position.
@@ -46,6 +49,7 @@ impl AttentionParams {
             window: None,
             ahead: 0,
             in_one_pass: false,
+            pictures_together: true,
             softcap: None,
             query_scale: None,
         }
@@ -69,6 +73,14 @@ impl AttentionParams {
             ..AttentionParams::new(sizes)
         };
         Ok(windowed.into_iter().map(layer).collect())
+    }
+
+    /// The sequences of a batch as the layer looks at them.
+    fn seqs_of<'a>(&self, batch: &'a ForwardBatch) -> Cow<'a, [BatchSeq]> {
+        if self.pictures_together || batch.seqs.iter().all(|seq| !seq.together) {
+            return Cow::Borrowed(&batch.seqs);
+        }
+        batch.seqs.iter().map(|seq| BatchSeq { together: false, ..*seq }).collect()
     }
 
     /// What the layer keeps in the cache.
@@ -311,9 +323,9 @@ impl Attention {
             sinks: self.sinks.as_ref().map(|(sinks, _)| Arc::clone(sinks)),
         };
         let (keys, values) = kv.slices(self.cache)?;
-        let (seqs, tables) = (&batch.seqs, &blocks.block_tables);
+        let (seqs, tables) = (self.params.seqs_of(batch), &blocks.block_tables);
         let mut out = x.room(q.width());
-        lantern_kernels::attention(x.pool(), &shape, &q, keys, values, seqs, tables, &mut out)?;
+        lantern_kernels::attention(x.pool(), &shape, &q, keys, values, &seqs, tables, &mut out)?;
         if let Some(mut gate) = gate {
             lantern_kernels::gate(x.pool(), Activation::Sigmoid, &mut gate, &out)?;
             out = gate;
@@ -354,12 +366,12 @@ impl Attention {
         }
         let sinks = self.sinks.as_ref().map(|(_, sinks)| sinks);
         let mut outs = Vec::with_capacity(batch.seqs.len());
-        for seq in &batch.seqs {
+        for seq in self.params.seqs_of(batch).iter() {
             let blocks = batch.blocks(group, seq, kv.block_size());
             let slots = attention_tensors::slots(blocks, seq, self.params.window, kv.block_size());
             let (keys, values) = kv.gather(self.cache, &slots, x.device())?;
             let queries = q.narrow(0, seq.first_row, seq.rows)?;
-            let seq = SeqTensors { queries, keys, values };
+            let seq = SeqTensors { queries, keys, values, together: seq.together };
             outs.push(attention_tensors::attend(&self.params, sinks, &seq)?);
         }
         let mut out = Tensor::cat(&outs, 0)?.reshape((rows, n_heads * head_dim))?;

@@ -1,7 +1,5 @@
 //! Attention of one sequence as candle operations: the way for devices without kernels of their own.
 
-use std::ops::Range;
-
 use candle_core::{D, Device, Tensor};
 
 use super::AttentionParams;
@@ -16,6 +14,8 @@ pub(crate) struct SeqTensors {
     pub(crate) queries: Tensor,
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
+    /// Whether the rows see each other in both directions besides what they see anyway.
+    pub(crate) together: bool,
 }
 
 /// The slots of the tokens that a sequence's rows see, in order; `blocks` are those of the sequence.
@@ -46,18 +46,28 @@ fn attend_in_parts(
     let values = seq.values.transpose(0, 1)?.contiguous()?;
     let part = |first: usize| {
         let queries = seq.queries.narrow(0, first, at_once.min(rows - first))?;
-        attend_rows(params, sinks, &queries, seen - rows + first, &keys, &values)
+        let visible = Visible { first: seen - rows + first, together: seq.together.then_some(seen - rows) };
+        attend_rows(params, sinks, &queries, visible, &keys, &values)
     };
     let parts = (0..rows).step_by(at_once).map(part).collect::<Result<Vec<_>, ModelError>>()?;
     Ok(Tensor::cat(&parts, 0)?)
 }
 
-/// Rows from token `first` on, over keys and values `[n_kv_heads, seen, head_dim]`.
+/// Where rows stand among the tokens that are seen.
+#[derive(Clone, Copy)]
+struct Visible {
+    /// The token of the first of them.
+    first: usize,
+    /// From which token on all of them see everything, if they do.
+    together: Option<usize>,
+}
+
+/// Rows that stand where `visible` says, over keys and values `[n_kv_heads, seen, head_dim]`.
 fn attend_rows(
     params: &AttentionParams,
     sinks: Option<&Tensor>,
     queries: &Tensor,
-    first: usize,
+    visible: Visible,
     keys: &Tensor,
     values: &Tensor,
 ) -> Result<Tensor, ModelError> {
@@ -70,7 +80,7 @@ fn attend_rows(
     if let Some(cap) = params.softcap {
         scores = ((scores / cap as f64)?.tanh()? * cap as f64)?;
     }
-    let mask = mask(first..first + rows, seen, params, scores.device())?;
+    let mask = mask(visible, rows, seen, params, scores.device())?;
     let scores = scores.reshape((n_heads, rows, seen))?.broadcast_add(&mask)?;
     let weights = match sinks {
         None => softmax(&scores)?,
@@ -84,21 +94,22 @@ fn attend_rows(
     Ok(out.transpose(0, 1)?.contiguous()?)
 }
 
-/// 0 where a row at one of the positions may look, minus infinity elsewhere; `[positions, seen]`. Only distances matter,
-/// so positions are counted from the first token that is seen.
+/// 0 where a row may look, minus infinity elsewhere; `[rows, seen]`. Only distances matter, so positions are counted from the
+/// first token that is seen.
 fn mask(
-    positions: Range<usize>,
+    at: Visible,
+    rows: usize,
     seen: usize,
     params: &AttentionParams,
     device: &Device,
 ) -> Result<Tensor, ModelError> {
     let visible = |position: usize, token: usize| {
         let behind = params.window.is_none_or(|window| position.saturating_sub(token) < window as usize);
-        behind && token.saturating_sub(position) <= params.ahead as usize
+        let ahead = token.saturating_sub(position) <= params.ahead as usize;
+        behind && ahead || at.together.is_some_and(|from| token >= from)
     };
-    let rows = positions.len();
     let mut values = Vec::with_capacity(rows * seen);
-    for position in positions {
+    for position in at.first..at.first + rows {
         values.extend((0..seen).map(|token| if visible(position, token) { 0.0 } else { f32::NEG_INFINITY }));
     }
     Ok(Tensor::from_vec(values, (rows, seen), device)?)
@@ -123,6 +134,7 @@ mod tests {
             window: Some(6),
             ahead: 0,
             in_one_pass: false,
+            pictures_together: true,
             softcap: Some(20.0),
             query_scale: None,
         };
@@ -134,6 +146,7 @@ mod tests {
             queries: numbers(10, 4, 0.7),
             keys: numbers(17, 2, 1.1),
             values: numbers(17, 2, 0.3),
+            together: false,
         };
         let sinks = Tensor::new(&[0.5f32, -1.0, 2.0, 0.0], &Device::Cpu).unwrap();
         let attended = |at_once| -> Vec<f32> {

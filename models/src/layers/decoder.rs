@@ -54,16 +54,17 @@ impl Decoder {
     /// What the blocks make of the rows that are wanted.
     fn states(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<Rows, ModelError> {
         batch.check(&self.config, kv)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let local_rope = self.local_rope.as_ref().map(|rope| rope.at(&batch.positions)).transpose()?;
-        let mut x = self.embedding.forward(&batch.tokens)?;
-        for block in &self.blocks {
+        let rope = self.rope.at(batch)?;
+        let local_rope = self.local_rope.as_ref().map(|rope| rope.at(batch)).transpose()?;
+        let mut x = self.embedding.of_batch(batch)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
             let rope = match block.rope() {
                 BlockRope::Usual => Some(&rope),
                 BlockRope::Local => local_rope.as_ref(),
                 BlockRope::None => None,
             };
             block.forward(&mut x, rope, batch, kv)?;
+            batch.add_picture_level(&mut x, &self.config, layer)?;
         }
         Ok(x)
     }

@@ -10,6 +10,7 @@ use super::conv::Conv;
 use super::mlp::gated;
 use super::projections::halves_of_heads;
 use super::{Activation, Linear, LinearParams, RmsNorm};
+use crate::older::RowsOf;
 use crate::rows::{HostRows, Rows};
 use crate::{ForwardBatch, Hyper, KvCache, ModelError, Weights};
 
@@ -46,7 +47,7 @@ impl DeltaNet {
         LinearParams::read(hyper, LinearRule::Delta, sharing)
     }
 
-    /// Takes `attn_qkv`, `attn_gate`, `ssm_alpha` and `ssm_beta` or `ssm_ba`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm`
+    /// Takes `attn_qkv` and `attn_gate` or `ssm_in`, `ssm_alpha` and `ssm_beta` or `ssm_ba`, `ssm_conv1d`, `ssm_a`, `ssm_dt`, `ssm_norm`
     /// and `ssm_out` of block `layer`.
     pub(crate) fn load(
         weights: &Weights,
@@ -66,9 +67,13 @@ impl DeltaNet {
                 beta: linear("ssm_beta", hidden, heads)?,
             },
         };
+        let (qkv, gate) = match weights.has(&name("ssm_in.weight")) {
+            true => from_one_matrix(weights, &name("ssm_in"), hidden, &params)?,
+            false => (linear("attn_qkv", hidden, wide)?, linear("attn_gate", hidden, values)?),
+        };
         Ok(DeltaNet {
-            qkv: linear("attn_qkv", hidden, wide)?,
-            gate: linear("attn_gate", hidden, values)?,
+            qkv,
+            gate,
             steps,
             conv: Conv::load(weights, &name("ssm_conv1d"), taps, wide)?,
             rate: weights.vector(&name("ssm_a"), heads)?,
@@ -157,6 +162,29 @@ impl DeltaNet {
         let inputs = LinearInputs { qkv: mixed, decay: alpha, beta };
         Ok(lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?)
     }
+}
+
+/// What makes queries, keys and values, and what makes gates, of files from older converters: their one matrix has the four
+/// of each head of keys beside each other.
+fn from_one_matrix(
+    weights: &Weights,
+    name: &str,
+    hidden: usize,
+    params: &LinearParams,
+) -> Result<(Linear, Linear), ModelError> {
+    let LinearParams { shape, .. } = params;
+    let values = shape.n_value_heads / shape.n_key_heads * shape.value_dim;
+    let widths = [shape.key_dim, shape.key_dim, values, values];
+    let of_head: usize = widths.iter().sum();
+    let rows = |part: usize| {
+        let first: usize = widths[..part].iter().sum();
+        (0..shape.n_key_heads)
+            .flat_map(move |head| head * of_head + first..head * of_head + first + widths[part])
+    };
+    let linear = |rows: Vec<usize>| {
+        weights.linear_of(&RowsOf { name, inputs: hidden, outputs: shape.n_key_heads * of_head, rows: &rows })
+    };
+    Ok((linear((0..3).flat_map(rows).collect())?, linear(rows(3).collect())?))
 }
 
 /// `ln(1 + eˣ)`, which is `x` itself where `eˣ` is past what a float tells from its sum with 1.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lantern_kernels::QMatrix;
 
 use crate::rows::Rows;
-use crate::{Compute, ModelError};
+use crate::{Compute, ForwardBatch, ModelError};
 
 /// The table of token embeddings, in host memory on every device.
 pub(crate) struct Embedding {
@@ -23,6 +23,16 @@ impl Embedding {
     /// Multiplies every embedding by `scale`.
     pub(crate) fn scaled(self, scale: f32) -> Self {
         Embedding { scale: Some(scale), ..self }
+    }
+
+    /// A vector for each row of a batch: its token's embedding, or that of its part of a picture, which is not scaled.
+    pub(crate) fn of_batch(&self, batch: &ForwardBatch) -> Result<Rows, ModelError> {
+        let mut x = self.forward(&batch.text_tokens())?;
+        if !batch.pictures.is_empty() {
+            let hidden = self.table.cols();
+            x.change(|values| batch.pictures.iter().for_each(|picture| picture.put(values, hidden)))?;
+        }
+        Ok(x)
     }
 
     /// The tokens' embeddings, `[tokens.len(), hidden]`.

@@ -58,7 +58,7 @@ impl ExpertMatrices {
     }
 
     /// The product with the matrix of a group's expert, on a device.
-    pub(super) fn forward_tensor(&self, group: &ExpertRows, x: &Tensor) -> Result<Tensor, ModelError> {
+    pub(crate) fn forward_tensor(&self, group: &ExpertRows, x: &Tensor) -> Result<Tensor, ModelError> {
         let Some((matrix, bias)) = self.tensors.get(group.expert as usize) else {
             return Err(ModelError::BadBatch("matrices for kernels were given a tensor".to_owned()));
         };

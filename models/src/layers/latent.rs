@@ -11,6 +11,7 @@ use candle_core::Tensor;
 use super::per_head::PerHead;
 use super::projections::Projected;
 use super::{AttentionParams, Linear, RmsNorm};
+use crate::older::RowsOf;
 use crate::rows::HostRows;
 use crate::{ModelError, Weights};
 
@@ -42,9 +43,36 @@ impl LatentParams {
             window: None,
             ahead: 0,
             in_one_pass: false,
+            pictures_together: true,
             softcap: None,
             query_scale: None,
         }
+    }
+
+    /// The matrix from latent vectors to keys (`values`: to values) in files from before 2025, which have both in
+    /// `attn_kv_b`: for each head what makes its key, then what makes its value. `None` where they are apart.
+    fn taken_apart(
+        &self,
+        weights: &Weights,
+        layer: usize,
+        values: bool,
+    ) -> Result<Option<PerHead>, ModelError> {
+        let LatentParams { n_heads, still, value, latent, .. } = *self;
+        let name = format!("blk.{layer}.attn_kv_b");
+        if !weights.has(&format!("{name}.weight")) || weights.has(&format!("blk.{layer}.attn_k_b.weight")) {
+            // A file may have it both ways.
+            weights.ignore(&format!("{name}.weight"));
+            return Ok(None);
+        }
+        let of_head = if values { still..still + value } else { 0..still };
+        let head = |head: usize| of_head.clone().map(move |row| head * (still + value) + row);
+        let rows: Vec<usize> = (0..n_heads).flat_map(head).collect();
+        let outputs = n_heads * (still + value);
+        let part = RowsOf { name: &name, inputs: latent, outputs, rows: &rows };
+        Ok(Some(match values {
+            true => PerHead::new(weights.matrices_of(&part, n_heads)?, n_heads, value),
+            false => PerHead::new(weights.transposed_of(&part, n_heads)?, n_heads, latent),
+        }))
     }
 }
 
@@ -64,7 +92,7 @@ pub(crate) struct LatentProjections {
 
 impl LatentProjections {
     /// Takes `attn_q`, or `attn_q_a`, `attn_q_a_norm` and `attn_q_b`; and `attn_kv_a_mqa`, `attn_kv_a_norm` and
-    /// `attn_k_b` of block `layer`.
+    /// `attn_k_b` of block `layer`, or `attn_kv_b`.
     pub(super) fn load(
         weights: &Weights,
         layer: usize,
@@ -87,7 +115,10 @@ impl LatentProjections {
             q_up,
             kv: weights.linear(&name("attn_kv_a_mqa"), hidden, latent + turned)?,
             kv_norm: weights.rms_norm(&name("attn_kv_a_norm"), latent, norm_eps)?,
-            k_up: PerHead::load(weights, &name("attn_k_b"), still, latent, n_heads)?,
+            k_up: match params.taken_apart(weights, layer, false)? {
+                Some(k_up) => k_up,
+                None => PerHead::load(weights, &name("attn_k_b"), still, latent, n_heads)?,
+            },
             params,
         })
     }
@@ -132,10 +163,13 @@ pub(super) struct LatentValues {
 }
 
 impl LatentValues {
-    /// Takes `attn_v_b` of block `layer`.
+    /// Takes `attn_v_b` of block `layer`, or `attn_kv_b`.
     pub(super) fn load(weights: &Weights, layer: usize, params: LatentParams) -> Result<Self, ModelError> {
         let LatentParams { n_heads, value, latent, .. } = params;
-        let up = PerHead::load(weights, &format!("blk.{layer}.attn_v_b"), latent, value, n_heads)?;
+        let up = match params.taken_apart(weights, layer, true)? {
+            Some(up) => up,
+            None => PerHead::load(weights, &format!("blk.{layer}.attn_v_b"), latent, value, n_heads)?,
+        };
         Ok(LatentValues { up, params })
     }
 

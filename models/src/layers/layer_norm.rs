@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor};
 
 use crate::ModelError;
-use crate::rows::Rows;
+use crate::rows::{HostRows, Rows};
 
 /// `(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias`, over each row.
 pub(crate) struct LayerNorm {
@@ -35,10 +35,7 @@ impl LayerNorm {
     /// Normalises each row in place.
     pub(crate) fn apply(&self, x: &mut Rows) -> Result<(), ModelError> {
         match x {
-            Rows::Host(x) => {
-                let (pool, x) = x.pool_and_values();
-                Ok(lantern_kernels::layer_norm(pool, x, &self.weight, &self.bias, self.eps as f32)?)
-            }
+            Rows::Host(x) => self.apply_host(x),
             Rows::Tensor(x) => {
                 let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
                 let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -48,5 +45,11 @@ impl LayerNorm {
                 Ok(())
             }
         }
+    }
+
+    /// Normalises each row in memory in place.
+    pub(crate) fn apply_host(&self, x: &mut HostRows) -> Result<(), ModelError> {
+        let (pool, x) = x.pool_and_values();
+        Ok(lantern_kernels::layer_norm(pool, x, &self.weight, &self.bias, self.eps as f32)?)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct LinearParams {
 impl LinearParams {
     /// Reads the keys under `ssm.`.
     pub(super) fn read(hyper: &Hyper, rule: LinearRule, sharing: HeadSharing) -> Result<Self, ModelError> {
-        let key_dim = hyper.size("ssm.state_size", MAX_WIDTH)?;
+        let key_dim = hyper.size("ssm.state_size", LinearShape::MAX_KEY)?;
         let n_key_heads = hyper.size("ssm.group_count", MAX_HEADS)?;
         let n_value_heads = hyper.size("ssm.time_step_rank", MAX_HEADS)?;
         let inner = hyper.size("ssm.inner_size", MAX_WIDTH)?;
@@ -37,6 +37,13 @@ impl LinearParams {
         let shape = LinearShape { rule, sharing, n_key_heads, n_value_heads, key_dim, value_dim, first: 0 };
         let first = Conv::state_len(taps, shape.qkv_width());
         Ok(LinearParams { shape: LinearShape { first, ..shape }, taps })
+    }
+
+    /// Takes the keys of a file that has no such layers.
+    pub(super) fn ignore(hyper: &Hyper) {
+        for key in ["state_size", "group_count", "time_step_rank", "inner_size", "conv_kernel"] {
+            hyper.ignore(&format!("ssm.{key}"));
+        }
     }
 
     /// What a layer keeps: inputs of the convolution, then a matrix for each head of values.

@@ -39,6 +39,11 @@ impl Mamba2 {
         LinearParams::read(hyper, LinearRule::Sum, HeadSharing::Neighbours)
     }
 
+    /// Takes the keys of a file that has no such layers.
+    pub(crate) fn ignore(hyper: &Hyper) {
+        LinearParams::ignore(hyper);
+    }
+
     /// Takes `ssm_in`, `ssm_conv1d`, `ssm_dt`, `ssm_a`, `ssm_d`, `ssm_norm` and `ssm_out` of block `layer`.
     pub(crate) fn load(
         weights: &Weights,

@@ -25,7 +25,12 @@ impl PerHead {
         outputs: usize,
         heads: usize,
     ) -> Result<Self, ModelError> {
-        Ok(PerHead { matrices: weights.experts(name, inputs, outputs, heads)?, heads, outputs })
+        Ok(PerHead::new(weights.experts(name, inputs, outputs, heads)?, heads, outputs))
+    }
+
+    /// Of `heads` matrices to `outputs`.
+    pub(super) fn new(matrices: ExpertMatrices, heads: usize, outputs: usize) -> Self {
+        PerHead { matrices, heads, outputs }
     }
 
     pub(super) fn forward_host(&self, x: &HostRows) -> Result<HostRows, ModelError> {

@@ -6,7 +6,7 @@ use lantern_kernels::Rotation;
 
 use super::{RopeParams, RopeScaling};
 use crate::rows::{HostRows, Rows};
-use crate::{Compute, ModelError, Split, Weights};
+use crate::{Compute, ForwardBatch, ModelError, Split, Weights};
 
 /// A rotary embedding, ready to be evaluated at positions.
 pub(crate) struct Rope {
@@ -14,6 +14,8 @@ pub(crate) struct Rope {
     frequencies: Vec<f32>,
     magnitude: f32,
     pairs: RopePairs,
+    /// Which of a row's three places turns each pair; empty where all turn by the position.
+    axes: Vec<u8>,
     split: Split,
 }
 
@@ -60,6 +62,7 @@ impl Rope {
             frequencies: (0..params.dims / 2).map(frequency).collect(),
             magnitude,
             pairs,
+            axes: params.axes.clone(),
             split: split.clone(),
         }
     }
@@ -79,24 +82,31 @@ impl Rope {
         Ok(Self::new(params, divisors.as_deref(), pairs, weights.split()))
     }
 
-    /// The turns of these positions.
-    pub(crate) fn at(&self, positions: &[u32]) -> Result<RopeTable, ModelError> {
+    /// The turns of a batch's rows.
+    pub(crate) fn at(&self, batch: &ForwardBatch) -> Result<RopeTable, ModelError> {
         let (first, second) = self.split.of_blocks();
         Ok(RopeTable {
             pairs: self.pairs,
             half: self.frequencies.len(),
-            turns: self.turns(positions, first)?,
-            others: second.map(|compute| self.turns(positions, compute)).transpose()?,
+            turns: self.turns(batch, first)?,
+            others: second.map(|compute| self.turns(batch, compute)).transpose()?,
         })
     }
 
-    fn turns(&self, positions: &[u32], compute: &Compute) -> Result<Turns, ModelError> {
+    fn turns(&self, batch: &ForwardBatch, compute: &Compute) -> Result<Turns, ModelError> {
         let half = self.frequencies.len();
+        let by_places = !self.axes.is_empty() && !batch.places.is_empty();
         let table = |f: fn(f32) -> f32| {
-            compute.rows(positions.len(), half, |values| {
-                for (&position, row) in positions.iter().zip(values.chunks_exact_mut(half.max(1))) {
-                    for (value, frequency) in row.iter_mut().zip(&self.frequencies) {
-                        *value = f(position as f32 * frequency) * self.magnitude;
+            compute.rows(batch.rows(), half, |values| {
+                for (row, values) in values.chunks_exact_mut(half.max(1)).enumerate() {
+                    let turn = |place: u32, frequency: &f32| f(place as f32 * frequency) * self.magnitude;
+                    let pairs = values.iter_mut().zip(&self.frequencies);
+                    if by_places {
+                        let places = self.axes.iter().map(|&axis| batch.places[row][usize::from(axis)]);
+                        pairs.zip(places).for_each(|((value, frequency), at)| *value = turn(at, frequency));
+                    } else {
+                        let at = batch.positions[row];
+                        pairs.for_each(|(value, frequency)| *value = turn(at, frequency));
                     }
                 }
                 Ok(())
@@ -168,7 +178,7 @@ mod tests {
     use super::*;
 
     fn frequencies(scaling: RopeScaling) -> Vec<f32> {
-        let params = RopeParams { dims: 64, base: 10_000.0, scaling };
+        let params = RopeParams { dims: 64, base: 10_000.0, scaling, axes: Vec::new() };
         Rope::new(&params, None, RopePairs::Halves, &Compute::kernels(1).into()).frequencies
     }
 
@@ -208,20 +218,20 @@ mod tests {
 
     #[test]
     fn both_ways_of_computing_turn_the_same_way() {
-        let params = RopeParams { dims: 8, base: 100.0, scaling: RopeScaling::None };
+        let params = RopeParams { dims: 8, base: 100.0, scaling: RopeScaling::None, axes: Vec::new() };
+        let batch = ForwardBatch { tokens: vec![0; 2], positions: vec![3, 70], ..ForwardBatch::default() };
         let values: Vec<f32> = (0..2 * 3 * 12).map(|i| (i as f32).sin()).collect();
         for pairs in [RopePairs::Neighbours, RopePairs::Halves] {
             let kernels = Compute::kernels(1);
-            let table = Rope::new(&params, None, pairs, &kernels.clone().into()).at(&[3, 70]).unwrap();
+            let table = Rope::new(&params, None, pairs, &kernels.clone().into()).at(&batch).unwrap();
             let rows = kernels.rows(2, 3 * 12, |_| Ok(())).unwrap();
             let Rows::Host(mut rows) = rows else { panic!("kernels compute in memory") };
             rows.copy_from_slice(&values);
             table.turn(&mut rows, 3, 12).unwrap();
 
             let device = candle_core::Device::Cpu;
-            let table = Rope::new(&params, None, pairs, &Compute::tensors(device.clone()).into())
-                .at(&[3, 70])
-                .unwrap();
+            let table =
+                Rope::new(&params, None, pairs, &Compute::tensors(device.clone()).into()).at(&batch).unwrap();
             let x = Tensor::from_slice(&values, (2, 3, 12), &device).unwrap();
             let turned = table.turn_tensor(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(rows[..], turned, "{pairs:?}");

@@ -11,6 +11,8 @@ pub(crate) struct RopeParams {
     pub(crate) base: f32,
     /// How they are stretched.
     pub(crate) scaling: RopeScaling,
+    /// Which of a row's three places (time, down, across) turns each pair; empty where all turn by its position.
+    pub(crate) axes: Vec<u8>,
 }
 
 /// How frequencies are stretched for contexts beyond the trained one.
@@ -56,6 +58,7 @@ impl RopeParams {
             dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
             base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
             scaling: RopeScaling::read(hyper)?,
+            axes: Vec::new(),
         })
     }
 
@@ -75,7 +78,30 @@ impl RopeParams {
             dims: Self::read_dims(hyper, "rope.dimension_count", head_dim)?,
             base: hyper.opt_positive("rope.freq_base")?.unwrap_or(default_base),
             scaling: RopeScaling::Long(long),
+            axes: Vec::new(),
         })
+    }
+
+    /// Adds the axes of `rope.dimension_sections`, which take turns: of every three pairs one is time's, one turns by rows and
+    /// one by columns, until those have as many as their sections say; the rest is time's ("interleaved MRoPE" of
+    /// Qwen3-VL's report).
+    pub(crate) fn with_interleaved_axes(self, hyper: &Hyper) -> Result<Self, ModelError> {
+        const KEY: &str = "rope.dimension_sections";
+        let Some(sections) = hyper.opt_ints(KEY)? else { return Ok(self) };
+        let pairs = self.dims / 2;
+        let sizes: Vec<usize> = sections.iter().filter_map(|&size| usize::try_from(size).ok()).collect();
+        let [_, down, across, ..] = sizes[..] else {
+            return Err(hyper.bad(KEY, format!("it is {sections:?}; three sizes or four can be right")));
+        };
+        if sizes.len() != sections.len() || sizes.iter().any(|&size| size > pairs) {
+            return Err(hyper.bad(KEY, format!("it is {sections:?} for {pairs} pairs")));
+        }
+        let axis = |pair: usize| match pair % 3 {
+            1 if pair / 3 < down => 1,
+            2 if pair / 3 < across => 2,
+            _ => 0,
+        };
+        Ok(RopeParams { axes: (0..pairs).map(axis).collect(), ..self })
     }
 
     /// Reads how much of a head is turned; all of it where the file does not say.

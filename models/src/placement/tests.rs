@@ -76,6 +76,7 @@ impl Shape {
             n_layers: self.layers,
             hidden_size: self.hidden,
             n_heads: self.heads,
+            pictures: crate::PictureInput::default(),
             kv_layout: KvLayout { layers: (0..self.layers).map(layer).collect() },
             n_parameters: 0,
         };

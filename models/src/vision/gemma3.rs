@@ -1,89 +1,126 @@
-//! Gemma 3's way from patches to vectors: squares of neighbouring patches become their mean, which is normed and projected.
+//! Gemma 3's encoder: SigLIP (Zhai et al., 2023) over a square of fixed size, where squares of neighbouring patches become
+//! their mean, which is normed and projected.
 
-use super::{PictureShape, Siglip, SiglipParams, VisionEncoder};
-use crate::hyper::MAX_WIDTH;
-use crate::layers::RmsNorm;
-use crate::rows::Rows;
-use crate::{Hyper, ModelError, Weights};
+use std::sync::Arc;
+
+use super::{Block, Colours, Filter, PatchAttention, Projector, VisionEncoder, VisionParams};
+use super::{add, in_workspace, patches, refuse_empty, wrong_target};
+use crate::layers::{LayerNorm, Linear, RmsNorm};
+use crate::rows::{HostRows, Workspace};
+use crate::{Hyper, ModelError, Split, Weights};
 
 /// Patches on each side of a square, where the file does not say: 64 of them become 16 vectors on a side.
 const MERGED: usize = 4;
 
 /// The vision half of a Gemma 3 model.
-pub(crate) struct Gemma3Vision {
-    tower: Siglip,
-    params: SiglipParams,
+pub(super) struct Gemma3Vision {
+    params: VisionParams,
+    split: Split,
+    /// Patches on each side of a picture.
+    side: usize,
     /// Patches on each side of a square that becomes one vector.
     merged: usize,
+    /// From the numbers of a patch.
+    patches: Linear,
+    positions: Vec<f32>,
+    blocks: Vec<Block>,
+    last_norm: LayerNorm,
     norm: RmsNorm,
     /// `[hidden, width]`: what each number of a mean adds to a vector.
     projection: Vec<f32>,
-    width: usize,
 }
 
 impl Gemma3Vision {
-    /// Takes what [`Siglip::load`] takes, `mm.soft_emb_norm` and `mm.input_projection`.
-    pub(crate) fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
+    /// Takes `v.patch_embd`, `v.position_embd`, `v.post_ln`, `mm.soft_emb_norm`, `mm.input_projection` and the blocks.
+    pub(super) fn load(hyper: &Hyper, weights: &Weights) -> Result<Self, ModelError> {
         const SCALE: &str = "vision.projector.scale_factor";
-        let params = SiglipParams::read(hyper)?;
-        let width = hyper.size("vision.projection_dim", MAX_WIDTH)?;
-        let merged = hyper.opt_size(SCALE, params.side)?.unwrap_or(MERGED);
-        if !params.side.is_multiple_of(merged) {
-            let reason = format!("squares of {merged} in {} patches on a side", params.side);
-            return Err(hyper.bad(SCALE, reason));
-        }
-        // Both say what this kind of file is anyway.
-        for known in ["has_vision_encoder", "use_gelu"] {
-            if hyper.opt_bool(known)? == Some(false) {
-                return Err(hyper.bad(known, "it is false, and gemma3 needs it".to_owned()));
-            }
+        let params = VisionParams::read(hyper, Filter::Bilinear)?;
+        let VisionParams { hidden, patch, width, eps, .. } = params;
+        let side = params.side(hyper)?;
+        let merged = hyper.opt_size(SCALE, side)?.unwrap_or(MERGED);
+        if !side.is_multiple_of(merged) {
+            return Err(hyper.bad(SCALE, format!("squares of {merged} in {side} patches on a side")));
         }
         hyper.refuse_unread()?;
         let device = weights.split().block(0).device();
-        let norm = weights.vector("mm.soft_emb_norm.weight", params.hidden)?;
         Ok(Gemma3Vision {
-            tower: Siglip::load(weights, params.clone())?,
-            norm: RmsNorm::new(norm, params.eps, device)?,
-            projection: weights.values("mm.input_projection.weight", &[width, params.hidden])?,
+            split: weights.split().clone(),
+            patches: weights.patch_linear("v.patch_embd", "weight", patch, hidden)?,
+            positions: weights.values("v.position_embd.weight", &[hidden, side * side])?,
+            blocks: Block::load_all(weights, &params)?,
+            last_norm: weights.layer_norm("v.post_ln", hidden, eps)?,
+            norm: RmsNorm::new(weights.vector("mm.soft_emb_norm.weight", hidden)?, eps, device)?,
+            projection: weights.values("mm.input_projection.weight", &[width, hidden])?,
             params,
+            side,
             merged,
-            width,
         })
+    }
+
+    /// Pixels on each side of a picture.
+    fn pixels(&self) -> usize {
+        self.side * self.params.patch
+    }
+
+    /// `pixels[3, side, side]` to `[tokens, width]`.
+    fn vectors(&self, workspace: &Arc<Workspace>, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let numbers = patches::cut(workspace, pixels, [self.pixels(); 2], self.params.patch)?;
+        let mut x = self.patches.forward_host(&numbers)?;
+        add(&mut x, &self.positions)?;
+        let scale = 1.0 / (self.params.head_dim() as f32).sqrt();
+        let mut attention = PatchAttention::new(&self.split, &self.params, scale, x.rows())?;
+        for block in &self.blocks {
+            block.forward(&mut x, &mut attention, None)?;
+        }
+        self.last_norm.apply_host(&mut x)?;
+        let mut means = patches::means(&x, self.side, self.merged);
+        self.norm.parts_in_place(&mut means)?;
+        Ok(self.project(&means))
+    }
+
+    /// `[tokens, hidden]` to `[tokens, width]`.
+    fn project(&self, means: &HostRows) -> Vec<f32> {
+        let width = self.params.width;
+        let mut vectors = vec![0.0; means.rows() * width];
+        for (vector, mean) in vectors.chunks_exact_mut(width).zip(means.chunks_exact(means.width())) {
+            for (x, row) in mean.iter().zip(self.projection.chunks_exact(width)) {
+                vector.iter_mut().zip(row).for_each(|(sum, weight)| *sum += x * weight);
+            }
+        }
+        vectors
     }
 }
 
 impl VisionEncoder for Gemma3Vision {
-    fn picture(&self) -> &PictureShape {
-        &self.params.picture
+    fn projector(&self) -> Projector {
+        Projector::Gemma3
     }
 
-    fn tokens(&self) -> usize {
-        (self.params.side / self.merged).pow(2)
+    fn target(&self, size: [usize; 2]) -> Result<[usize; 2], ModelError> {
+        refuse_empty(size)?;
+        Ok([self.pixels(); 2])
+    }
+
+    fn colours(&self) -> &Colours {
+        &self.params.colours
+    }
+
+    fn grid(&self, _target: [usize; 2]) -> [usize; 2] {
+        [self.side / self.merged; 2]
     }
 
     fn width(&self) -> usize {
-        self.width
+        self.params.width
     }
 
-    fn encode(&mut self, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let patches = self.tower.encode(pixels)?;
-        let SiglipParams { hidden, side, .. } = self.params;
-        let squares = side / self.merged;
-        let mut means = patches.room_for(squares * squares, hidden);
-        means.fill(0.0);
-        let share = 1.0 / (self.merged * self.merged) as f32;
-        for (index, patch) in patches.chunks_exact(hidden).enumerate() {
-            let (row, column) = (index / side / self.merged, index % side / self.merged);
-            let mean = &mut means[(row * squares + column) * hidden..][..hidden];
-            mean.iter_mut().zip(patch).for_each(|(mean, x)| *mean += share * x);
+    fn levels(&self) -> usize {
+        0
+    }
+
+    fn encode(&mut self, pixels: &[f32], target: [usize; 2]) -> Result<Vec<f32>, ModelError> {
+        if target != [self.pixels(); 2] {
+            return Err(wrong_target(target));
         }
-        let normed = self.norm.forward(&Rows::Host(means))?.into_values()?;
-        let mut vectors = vec![0.0; squares * squares * self.width];
-        for (vector, mean) in vectors.chunks_exact_mut(self.width).zip(normed.chunks_exact(hidden)) {
-            for (x, row) in mean.iter().zip(self.projection.chunks_exact(self.width)) {
-                vector.iter_mut().zip(row).for_each(|(sum, weight)| *sum += x * weight);
-            }
-        }
-        Ok(vectors)
+        in_workspace(&self.split, |workspace| self.vectors(workspace, pixels))
     }
 }

@@ -12,16 +12,17 @@ def use_converter(directory: str) -> None:
     sys.path[:0] = [directory, str(Path(directory) / "gguf-py")]
 
 
-def export(checkpoint: Path, out: Path, vocabulary: Path | None, projector: bool = False, dense: bool = False) -> None:
-    """Writes `out` as F32. `projector`: the image half of a model. `dense`: with the layers behind an embedder's pooling."""
+def export(checkpoint: Path, out: Path, vocabulary: Path | None, projector: bool = False, dense: bool = False,
+           next_tokens: bool = False) -> None:
+    """Writes `out` as F32. `projector`: the image half of a model. `dense`: with the layers behind an embedder's pooling.
+    `next_tokens`: with blocks that predict further tokens."""
     import gguf
     from conversion import ModelBase, ModelType, get_model_architecture, get_model_class
 
     hparams = ModelBase.load_hparams(checkpoint, False)
     kind = ModelType.MMPROJ if projector else ModelType.TEXT
     base = get_model_class(get_model_architecture(hparams, kind), mmproj=projector)
-    # Heads that predict several tokens are left out.
-    members = {"model_arch": base.model_arch, "no_mtp": True}
+    members = {"model_arch": base.model_arch, "no_mtp": not next_tokens}
     if vocabulary is not None:
         members["set_vocab"] = lambda self: set_vocabulary(self, vocabulary)
     cls = type(base.__name__, (base,), members)

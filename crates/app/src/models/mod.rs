@@ -19,11 +19,12 @@ pub use embedder::Texts;
 pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
-/// What of models computes on the GPU, for as long as this application is open; the engine plans what is left open.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct DeviceLayers {
-    pub(crate) gpu: Option<u32>,
-    pub(crate) cpu_experts: Option<u32>,
+/// How models are loaded for as long as this application is open; the engine plans what is left open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loading {
+    pub(crate) gpu_layers: Option<u32>,
+    pub(crate) cpu_expert_layers: Option<u32>,
+    pub(crate) guess: bool,
 }
 
 /// What the use cases about models share.
@@ -32,7 +33,7 @@ pub(crate) struct Models {
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
-    layers: DeviceLayers,
+    loading: Loading,
     followed: downloads::Followed,
     packed: PackedCopies,
     /// The folder of prefixes on disk.
@@ -50,7 +51,7 @@ impl Models {
     pub(crate) fn open(
         home: &Path,
         options: HubOptions,
-        layers: DeviceLayers,
+        loading: Loading,
         always_keep_packed: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
@@ -60,7 +61,7 @@ impl Models {
             library: Arc::new(library),
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),
-            layers,
+            loading,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
             prefixes: home.join("prefixes"),

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use lantern_convert::{FileType, is_model_folder};
-use lantern_engine::{DiskCacheOptions, Engine, EngineOptions, PackedCopies, TemplateSource};
+use lantern_engine::{
+    DiskCacheOptions, Engine, EngineOptions, PackedCopies, TemplateSource, projector_beside,
+};
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
-use super::DeviceLayers;
+use super::Loading;
 use super::folders::file_of_folder;
 use crate::{App, AppError, lock};
 
@@ -47,10 +49,11 @@ impl Key {
         }
     }
 
-    fn options(&self, layers: DeviceLayers, on_disk: OnDisk) -> EngineOptions {
+    fn options(&self, loading: Loading, on_disk: OnDisk) -> EngineOptions {
         EngineOptions {
-            gpu_layers: layers.gpu,
-            cpu_expert_layers: layers.cpu_experts,
+            gpu_layers: loading.gpu_layers,
+            cpu_expert_layers: loading.cpu_expert_layers,
+            guess: loading.guess,
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
             packed_copies: on_disk.packed,
@@ -207,7 +210,7 @@ impl App {
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let options = key.options(self.0.models.layers, on_disk);
+        let options = key.options(self.0.models.loading, on_disk);
         let (id, path, home) = (model.id.clone(), key.path.clone(), self.0.home.clone());
         let result = tokio::task::spawn_blocking(move || -> Result<Engine, AppError> {
             // First out, then in: two models at once may not fit.
@@ -216,7 +219,8 @@ impl App {
                 true => file_of_folder(&home, &path, FileType::Keep)?,
                 false => path,
             };
-            Ok(Engine::load(&path, options)?)
+            let projector = projector_beside(&path);
+            Ok(Engine::load(&path, EngineOptions { projector, ..options })?)
         })
         .await;
         let result = match result {

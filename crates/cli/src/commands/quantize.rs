@@ -62,7 +62,8 @@ fn source(input: &str, out: &Path) -> Result<Box<dyn Source>, CliError> {
         let folder = HfFolder::open(Path::new(input))?;
         if folder.left_out() > 0 {
             output::note(format!(
-                "note: {} tensors of parts that see or hear are left out; the language model is written.",
+                "note: {} tensors of parts that see, hear or predict tokens behind the next are left out; the language \
+                 model is written.",
                 folder.left_out()
             ));
         }

@@ -1,10 +1,12 @@
 //! `lantern run`: one prompt, one answer, nothing kept but what makes the next run faster, where the settings want it.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
+use lantern_app::AppOptions;
 use lantern_engine::{
-    ChatMessage, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt,
-    SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
+    Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
 use crate::device_args::DeviceArgs;
@@ -29,6 +31,9 @@ pub struct Args {
     /// Continue the prompt as it is, without the chat template
     #[arg(long, conflicts_with = "system")]
     raw: bool,
+    /// A picture to show before the prompt; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    image: Vec<PathBuf>,
     /// Ends the answer before this text; may be given several times
     #[arg(long)]
     stop: Vec<String>,
@@ -38,6 +43,9 @@ pub struct Args {
     /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
+    /// Write token by token, without guessing from what was said before; the answer is the same
+    #[arg(long)]
+    no_guess: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -65,8 +73,11 @@ struct Sampling {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
+    let pictures = args.image.iter().map(|path| picture(path)).collect::<Result<Vec<_>, _>>()?;
     let text = prompt_text(args.prompt)?;
-    let app = place::app_on(args.device, args.keep_packed).await?;
+    let options =
+        AppOptions { keep_packed: args.keep_packed, no_guess: args.no_guess, ..AppOptions::default() };
+    let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine(Some(&path.to_string_lossy())).await?;
     place::note_slow_types(loaded.engine.info());
@@ -76,7 +87,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         None => app.settings().await?.system_prompt,
     };
     let request = GenerateRequest {
-        prompt: prompt(text, &system, args.raw),
+        prompt: if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) },
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,
@@ -123,13 +134,22 @@ fn prompt_text(given: Option<String>) -> Result<String, CliError> {
     }
 }
 
-fn prompt(text: String, system: &str, raw: bool) -> Prompt {
-    if raw {
-        return Prompt::Text(text);
-    }
+fn picture(path: &Path) -> Result<Picture, CliError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        CliError::new(
+            "bad_input",
+            format!("{} could not be read: {error}.", path.display()),
+            "Name a file that is a picture.",
+        )
+    })?;
+    Ok(Picture::decode(&bytes)?)
+}
+
+fn chat(text: String, pictures: Vec<Picture>, system: &str) -> Prompt {
     let system = (!system.trim().is_empty()).then(|| ChatMessage::new("system", system));
-    let messages = system.into_iter().chain([ChatMessage::new("user", text)]).collect();
-    Prompt::Messages { messages, tools: None }
+    let pictures = pictures.into_iter().map(ContentPart::Picture);
+    let question = ChatMessage::of_parts("user", pictures.chain([ContentPart::Text(text)]).collect());
+    Prompt::Messages { messages: system.into_iter().chain([question]).collect(), tools: None }
 }
 
 /// Writes the answer as it comes. Ctrl-C ends it and keeps what was written.

@@ -1,5 +1,6 @@
 //! `lantern serve`: the endpoint without a window.
 
+use lantern_app::AppOptions;
 use lantern_server::{ServeOptions, serve};
 
 use crate::device_args::DeviceArgs;
@@ -26,7 +27,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let app = place::app_on(args.device, args.keep_packed).await?;
+    let app =
+        place::app_on(args.device, AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() })
+            .await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {

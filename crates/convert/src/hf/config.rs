@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use lantern_gguf::{Metadata, Value as Key};
+use lantern_gguf::{Array, Metadata, Value as Key};
 use serde_json::{Map, Value};
 
-use super::json;
+use super::json::json;
 use crate::ConvertError;
 
 /// The settings of a model.
@@ -13,6 +13,8 @@ pub struct Config {
     settings: Map<String, Value>,
     /// The class that computes the model.
     pub class: String,
+    /// Blocks in the files behind the last, which predict further tokens.
+    pub next_blocks: u32,
 }
 
 impl Config {
@@ -26,7 +28,7 @@ impl Config {
         if let Some(Value::Object(text)) = settings.get("text_config").cloned() {
             settings.extend(text);
         }
-        Ok(Config { settings, class })
+        Ok(Config { settings, class, next_blocks: 0 })
     }
 
     /// A setting that is there and not null.
@@ -57,6 +59,46 @@ impl Config {
     /// A float that must be there.
     pub fn f32(&self, key: &str) -> Result<f32, ConvertError> {
         self.opt_f32(key).ok_or_else(|| self.unsupported(key))
+    }
+
+    /// A whole number, as a size.
+    pub fn opt_usize(&self, key: &str) -> Option<usize> {
+        self.opt_u32(key).map(|n| n as usize)
+    }
+
+    /// A whole number that must be there under one of some names.
+    pub fn any_u32(&self, keys: &[&str]) -> Result<u32, ConvertError> {
+        let found = keys.iter().find_map(|key| self.opt_u32(key));
+        found.ok_or_else(|| self.unsupported(keys.first().copied().unwrap_or_default()))
+    }
+
+    /// Heads of keys and values: as many as of queries where nothing is said.
+    pub fn kv_heads(&self) -> Option<usize> {
+        self.opt_usize("num_key_value_heads").or_else(|| self.opt_usize("num_attention_heads"))
+    }
+
+    /// The width of a head.
+    pub fn head_dim(&self) -> Result<u32, ConvertError> {
+        let (hidden, heads) = (self.u32("hidden_size")?, self.u32("num_attention_heads")?);
+        Ok(self.opt_u32("head_dim").unwrap_or(hidden / heads.max(1)))
+    }
+
+    /// A word for each layer.
+    pub fn layer_types(&self) -> Result<Vec<&str>, ConvertError> {
+        self.opt_layer_types("layer_types")?.ok_or_else(|| self.unsupported("layer_types"))
+    }
+
+    /// As [`Self::layer_types`], under this key, when it is there.
+    pub fn opt_layer_types(&self, key: &str) -> Result<Option<Vec<&str>>, ConvertError> {
+        let Some(list) = self.get(key).and_then(Value::as_array) else { return Ok(None) };
+        let words: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+        let words = words.filter(|words| Some(words.len()) == self.opt_usize("num_hidden_layers"));
+        words.map(Some).ok_or_else(|| self.unsupported(key))
+    }
+
+    /// A word.
+    pub fn opt_str(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_str()
     }
 
     /// A truth value; what is missing is false.
@@ -101,5 +143,27 @@ impl Keys<'_> {
     /// Sets a float.
     pub fn f32(&mut self, key: &str, value: f32) {
         self.set(key, Key::F32(value));
+    }
+
+    /// Sets a truth value.
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.set(key, Key::Bool(value));
+    }
+
+    /// Sets a number for each layer.
+    pub fn u32s(&mut self, key: &str, values: impl IntoIterator<Item = u32>) {
+        // As llama.cpp's converter writes lists of whole numbers.
+        let values = values.into_iter().filter_map(|value| value.try_into().ok()).collect();
+        self.set(key, Key::Array(Array::I32(values)));
+    }
+
+    /// Sets a list of floats.
+    pub fn f32s(&mut self, key: &str, values: impl IntoIterator<Item = f32>) {
+        self.set(key, Key::Array(Array::F32(values.into_iter().collect())));
+    }
+
+    /// Sets a truth value for each layer.
+    pub fn bools(&mut self, key: &str, values: impl IntoIterator<Item = bool>) {
+        self.set(key, Key::Array(Array::Bool(values.into_iter().collect())));
     }
 }

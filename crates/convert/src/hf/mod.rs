@@ -1,25 +1,30 @@
 //! A model as the Hub keeps it: `config.json`, tokenizer and safetensors files in a folder.
 
+mod change;
 mod config;
 mod families;
+mod json;
+mod mxfp4;
+mod names;
+mod origin;
 mod rope;
 mod tensors;
 mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lantern_gguf::{GgmlType, Metadata, TensorBytes, Value};
+use lantern_gguf::{GgmlType, Metadata, Value};
 
 use crate::source::{Source, SourceTensor};
 use crate::{ConvertError, FileType};
+use change::Change;
 use config::{Config, Keys};
-use families::{Change, FAMILIES, Family};
+use families::Family;
+use json::json;
+use origin::Origin;
 use tensors::TensorFiles;
-
-/// Parts of models that see or hear; only the language model is converted.
-const OTHER_PARTS: [&str; 4] = ["vision_tower.", "vision_model.", "audio_tower.", "multi_modal_projector."];
 
 /// A folder whose files were found to be a model that can be converted.
 pub struct HfFolder {
@@ -30,46 +35,33 @@ pub struct HfFolder {
     left_out: usize,
 }
 
-/// Where a tensor's values come from.
-enum Origin {
-    /// Matrices one behind the other, each changed in the same way.
-    Stored { names: Vec<String>, rows: usize, change: Turn },
-    /// They were computed.
-    Values(Vec<f32>),
-}
-
-/// [`Change`] with the number of heads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    None,
-    Heads(usize),
-    AddOne,
+/// What a tensor of the file is made of.
+struct Parts {
+    change: Change,
+    /// Stored tensors; those of several experts by their numbers.
+    names: BTreeMap<usize, String>,
+    /// Whether the numbers count experts, whose matrices become one tensor.
+    stacked: bool,
 }
 
 impl HfFolder {
     /// Reads everything but the weights, and finds a place for every tensor.
     pub fn open(folder: &Path) -> Result<Self, ConvertError> {
-        let config = Config::read(folder)?;
-        let family = FAMILIES.iter().find(|family| family.classes.contains(&config.class.as_str()));
-        let Some(family) = family else {
-            return Err(ConvertError::UnknownModel {
-                found: config.class.clone(),
-                supported: FAMILIES.iter().flat_map(|f| f.classes).map(|&name| name.to_owned()).collect(),
-            });
-        };
+        let mut config = Config::read(folder)?;
+        let family = families::of(&config)?;
+        let files = TensorFiles::open(folder, &config.as_value())?;
+        config.next_blocks = (family.next_blocks)(&config, &mut files.names());
         let mut metadata = Metadata::default();
         metadata.set("general.architecture", Value::String(family.gguf.to_owned()));
         metadata.set("general.type", Value::String("model".to_owned()));
         metadata.set("general.name", Value::String(name_of(folder)));
-        let rope_freqs =
+        let computed =
             (family.keys)(&config, &mut Keys { architecture: family.gguf, metadata: &mut metadata })?;
-        let files = TensorFiles::open(folder, &config.as_value())?;
         let mut model = HfFolder { files, metadata, tensors: Vec::new(), origins: Vec::new(), left_out: 0 };
         model.place_tensors(family, &config)?;
-        if let Some(values) = rope_freqs {
+        for (name, values) in computed {
             let shape = vec![values.len() as u64];
-            let name = "rope_freqs.weight".to_owned();
-            model.tensors.push(SourceTensor { name, shape, natural: GgmlType::F32 });
+            model.tensors.push(SourceTensor { name: name.to_owned(), shape, natural: GgmlType::F32 });
             model.origins.push(Origin::Values(values));
         }
         let vocab = model.tensors.iter().find(|tensor| tensor.name == "token_embd.weight");
@@ -80,92 +72,103 @@ impl HfFolder {
         Ok(model)
     }
 
-    /// Tensors that were left out because they belong to parts that see or hear.
+    /// Tensors that were left out because they belong to parts that see or hear, or predict tokens behind the next.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
     fn place_tensors(&mut self, family: &Family, config: &Config) -> Result<(), ConvertError> {
-        let heads = config.u32("num_attention_heads")? as usize;
-        let kv_heads = config.opt_u32("num_key_value_heads").map_or(heads, |n| n as usize);
-        let tied = config.is("tie_word_embeddings");
-        // By name in the new file: the change, and the tensors by the number of their expert.
-        let mut placed: BTreeMap<(usize, String), (Turn, BTreeMap<usize, String>)> = BTreeMap::new();
+        let tied = config.is("tie_word_embeddings") || config.is("tie_embedding");
+        // By layer and name in the new file.
+        let mut placed: BTreeMap<(usize, String), Parts> = BTreeMap::new();
         for stored in self.files.names() {
-            let name = plain_name(stored);
-            if OTHER_PARTS.iter().any(|part| name.contains(part)) {
+            let plain = names::plain(stored);
+            let name = Some(plain).filter(|name| !names::is_of_other_part(name));
+            let Some(name) = name.and_then(|name| (family.name)(config, name)) else {
                 self.left_out += 1;
                 continue;
-            }
+            };
             if name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight") {
                 continue;
             }
-            let (pattern, numbers) = numbers_out(&name);
-            let rule = family.rules.iter().copied().flatten().find(|rule| rule.0 == pattern);
-            let Some(rule) = rule else { return Err(ConvertError::UnknownTensor(stored.to_owned())) };
-            let turn = match rule.2 {
-                Change::None => Turn::None,
-                Change::AddOne => Turn::AddOne,
-                Change::Queries => Turn::Heads(heads),
-                Change::Keys => Turn::Heads(kv_heads),
-            };
-            let layer = numbers.first().copied().unwrap_or(0);
-            let target = (layer, rule.1.replace('#', &layer.to_string()));
-            let parts = &mut placed.entry(target).or_insert_with(|| (turn, BTreeMap::new())).1;
-            parts.insert(numbers.get(1).copied().unwrap_or(0), stored.to_owned());
+            let (pattern, numbers) = names::numbers_out(&name);
+            let rules = family.rules_for(&pattern);
+            if rules.is_empty() {
+                return Err(ConvertError::UnknownTensor(stored.to_owned()));
+            }
+            for rule in rules {
+                let of_layer = rule.1.contains('#');
+                let layer = numbers.first().copied().filter(|_| of_layer).unwrap_or(0);
+                let part = numbers.get(usize::from(of_layer)).copied();
+                let parts = placed.entry((layer, rule.1.replace('#', &layer.to_string()))).or_insert(Parts {
+                    change: rule.2,
+                    names: BTreeMap::new(),
+                    stacked: part.is_some(),
+                });
+                parts.names.insert(part.unwrap_or(0), stored.to_owned());
+            }
         }
-        for ((_, name), (turn, parts)) in placed {
-            self.place(name, turn, parts)?;
+        for ((_, name), parts) in placed {
+            self.place(name, parts, config)?;
         }
         Ok(())
     }
 
     /// Adds a tensor made of some stored ones, which must be alike.
-    fn place(
-        &mut self,
-        name: String,
-        change: Turn,
-        parts: BTreeMap<usize, String>,
-    ) -> Result<(), ConvertError> {
+    fn place(&mut self, name: String, parts: Parts, config: &Config) -> Result<(), ConvertError> {
         let bad = |reason: String| ConvertError::BadTensor { tensor: name.clone(), reason };
-        let count = parts.len();
-        if parts.keys().enumerate().any(|(i, &expert)| i != expert) {
+        let Parts { change, names, stacked } = parts;
+        let count = names.len();
+        if names.keys().enumerate().any(|(i, &expert)| i != expert) {
             return Err(bad(format!("has {count} experts, of which some are missing")));
         }
-        let names: Vec<String> = parts.into_values().collect();
-        let sizes = self.files.shape(&names[0])?.to_vec();
+        let names: Vec<String> = names.into_values().collect();
+        let mut sizes = self.files.shape(&names[0])?.to_vec();
         for other in &names[1..] {
             if self.files.shape(other)? != sizes {
                 return Err(bad("has experts of different shapes".to_owned()));
             }
         }
-        let mut shape: Vec<u64> = sizes.iter().rev().map(|&n| n as u64).collect();
-        if count > 1 || name.contains("_exps.") {
+        if change.packed {
+            let scales = self.files.scales_of_blocks(&names[0])?;
+            let half = sizes.pop().unwrap_or(0);
+            sizes.last_mut().into_iter().for_each(|blocks| *blocks *= half);
+            let plan = change.plan(&name, &sizes, config)?;
+            let mut shape: Vec<u64> = plan.shape.iter().rev().map(|&n| n as u64).collect();
+            // Two floats a byte.
+            shape[0] *= 2;
+            self.tensors.push(SourceTensor { name, shape, natural: GgmlType::MXFP4 });
+            self.origins.push(Origin::Packed { blocks: names[0].clone(), scales, plan });
+            return Ok(());
+        }
+        let plan = change.plan(&name, &sizes, config)?;
+        let mut shape: Vec<u64> = plan.shape.iter().rev().map(|&n| n as u64).collect();
+        if stacked {
             shape.push(count as u64);
         }
-        let rows = sizes.iter().rev().skip(1).product::<usize>().max(1);
-        let turned = if sizes.len() > 1 { rows } else { sizes.first().copied().unwrap_or(0) };
-        if let Turn::Heads(heads) = change
-            && (heads == 0 || !turned.is_multiple_of(2 * heads))
-        {
-            return Err(bad(format!("has {turned} rows for {heads} heads")));
-        }
-        let natural = if sizes.len() > 1 { self.files.natural(&names[0])? } else { GgmlType::F32 };
+        let small = sizes.len() < 2 || name.ends_with(".bias");
+        let natural = self.files.natural(&names[0])?;
+        let natural = if small { GgmlType::F32 } else { natural };
         self.tensors.push(SourceTensor { name, shape, natural });
-        self.origins.push(Origin::Stored { names, rows, change });
+        self.origins.push(Origin::Stored { names, plan });
         Ok(())
     }
 
     /// `general.file_type` of the weights as they are: the type that most of them have.
     fn set_file_type(&mut self) {
+        /// llama.cpp's number for experts of four-bit floats and the rest of other types.
+        const MOSTLY_MXFP4: Option<u32> = Some(38);
         let values = |ty| {
             let of = self.tensors.iter().filter(|tensor| tensor.natural == ty);
             of.map(|tensor| tensor.shape.iter().product::<u64>()).sum::<u64>()
         };
-        let types = [FileType::F32, FileType::F16, FileType::BF16].into_iter();
-        let most =
-            types.zip([GgmlType::F32, GgmlType::F16, GgmlType::BF16]).max_by_key(|(_, ty)| values(*ty));
-        if let Some(id) = most.and_then(|(file_type, _)| file_type.id()) {
+        let types = [
+            (GgmlType::F32, FileType::F32.id()),
+            (GgmlType::F16, FileType::F16.id()),
+            (GgmlType::BF16, FileType::BF16.id()),
+            (GgmlType::MXFP4, MOSTLY_MXFP4),
+        ];
+        if let Some((_, Some(id))) = types.into_iter().max_by_key(|(ty, _)| values(*ty)) {
             self.metadata.set("general.file_type", Value::U32(id));
         }
     }
@@ -181,77 +184,12 @@ impl Source for HfFolder {
     }
 
     fn values(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<(), ConvertError> {
-        let cols = self.tensors[index].cols();
-        match &self.origins[index] {
-            Origin::Values(values) => {
-                out.copy_from_slice(&values[rows.start * cols..rows.end * cols]);
-                Ok(())
-            }
-            Origin::Stored { names, rows: of_each, change } => {
-                for (row, out) in rows.zip(out.chunks_exact_mut(cols)) {
-                    let (part, row) = (row / of_each, row % of_each);
-                    let row = change.source(row, *of_each);
-                    self.files.row(&names[part], row, out)?;
-                    change.apply(out, *of_each);
-                }
-                Ok(())
-            }
-        }
+        self.origins[index].values(&self.files, rows, out)
     }
 
-    fn bytes(&self, _: usize) -> Option<TensorBytes> {
-        None
+    fn bytes(&self, index: usize, rows: Range<usize>, out: &mut Vec<u8>) -> Result<bool, ConvertError> {
+        self.origins[index].packed(&self.files, rows, out)
     }
-}
-
-impl Turn {
-    /// Which of the stored rows becomes row `row` of `rows`: pairs of a head, one from each half, become neighbours.
-    fn source(self, row: usize, rows: usize) -> usize {
-        match self {
-            Turn::Heads(heads) if rows > 1 => {
-                let width = rows / heads;
-                let (head, i) = (row / width, row % width);
-                head * width + i % 2 * (width / 2) + i / 2
-            }
-            _ => row,
-        }
-    }
-
-    /// Changes the values of a row; a vector of heads is turned within it.
-    fn apply(self, values: &mut [f32], rows: usize) {
-        match self {
-            Turn::AddOne => values.iter_mut().for_each(|value| *value += 1.0),
-            Turn::Heads(_) if rows == 1 => {
-                let stored = values.to_vec();
-                for (i, value) in values.iter_mut().enumerate() {
-                    *value = stored[self.source(i, stored.len())];
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A tensor's name without what wraps the language model of a model with several parts.
-fn plain_name(name: &str) -> String {
-    let name = name.replacen("model.language_model.", "model.", 1);
-    name.strip_prefix("language_model.").unwrap_or(&name).to_owned()
-}
-
-/// A name with `#` for its numbers, and the numbers.
-fn numbers_out(name: &str) -> (String, Vec<usize>) {
-    let mut numbers = Vec::new();
-    let parts: Vec<&str> = name
-        .split('.')
-        .map(|part| match part.parse() {
-            Ok(number) => {
-                numbers.push(number);
-                "#"
-            }
-            Err(_) => part,
-        })
-        .collect();
-    (parts.join("."), numbers)
 }
 
 /// The folder's name; of a snapshot in the Hub's cache the repository's.
@@ -288,37 +226,4 @@ fn sampling(folder: &Path, metadata: &mut Metadata) -> Result<(), ConvertError> 
         metadata.set("general.sampling.top_k", Value::I32(k));
     }
     Ok(())
-}
-
-/// A JSON file.
-fn json(path: &Path) -> Result<serde_json::Value, ConvertError> {
-    let bytes = std::fs::read(path).map_err(ConvertError::io(path, "read"))?;
-    let bad = |error: serde_json::Error| ConvertError::BadFile {
-        path: PathBuf::from(path),
-        reason: format!("it is not JSON: {error}"),
-    };
-    serde_json::from_slice(&bytes).map_err(bad)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halves_of_heads_become_neighbours() {
-        // Two heads of four rows: 0 1 | 2 3 and 4 5 | 6 7.
-        let rows: Vec<usize> = (0..8).map(|row| Turn::Heads(2).source(row, 8)).collect();
-        assert_eq!(rows, [0, 2, 1, 3, 4, 6, 5, 7]);
-        let mut bias = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-        Turn::Heads(2).apply(&mut bias, 1);
-        assert_eq!(bias, [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
-    }
-
-    #[test]
-    fn numbers_are_taken_out_of_names() {
-        let (pattern, numbers) = numbers_out("model.layers.3.mlp.experts.12.up_proj.weight");
-        assert_eq!((pattern.as_str(), numbers), ("model.layers.#.mlp.experts.#.up_proj.weight", vec![3, 12]));
-        assert_eq!(plain_name("language_model.model.norm.weight"), "model.norm.weight");
-        assert_eq!(plain_name("model.language_model.norm.weight"), "model.norm.weight");
-    }
 }

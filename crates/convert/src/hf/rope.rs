@@ -13,7 +13,12 @@ pub struct Rope<'a> {
     base: Option<f32>,
     /// The parameters of stretching.
     scaling: Option<&'a Value>,
+    /// Those of [`ELSEWHERE`] that the family takes care of.
+    known: &'static [&'static str],
 }
+
+/// Parameters of YaRN that change the result in ways that differ by family.
+const ELSEWHERE: [&str; 3] = ["mscale", "mscale_all_dim", "truncate"];
 
 impl<'a> Rope<'a> {
     /// Of layers that look at everything.
@@ -32,7 +37,7 @@ impl<'a> Rope<'a> {
         let parameters = config.get("rope_parameters").map(|all| all.get(kind).unwrap_or(all));
         let in_parameters = || parameters?.get("rope_theta")?.as_f64().map(|base| base as f32);
         let base = config.opt_f32(base).or_else(in_parameters);
-        Rope { config, base, scaling: parameters.or_else(|| config.get("rope_scaling")) }
+        Rope { config, base, scaling: parameters.or_else(|| config.get("rope_scaling")), known: &[] }
     }
 
     /// The base of the frequencies, if the file has one.
@@ -40,13 +45,35 @@ impl<'a> Rope<'a> {
         self.base
     }
 
-    fn number(&self, key: &str) -> Option<f32> {
-        Some(self.scaling?.get(key)?.as_f64()? as f32)
+    /// Of a family that takes care of these parameters of YaRN itself.
+    pub fn knowing(self, known: &'static [&'static str]) -> Self {
+        Rope { known, ..self }
     }
 
-    fn kind(&self) -> &str {
-        let kind = |scaling: &'a Value| scaling.get("rope_type").or(scaling.get("type"))?.as_str();
-        self.scaling.and_then(kind).unwrap_or("default")
+    /// A parameter, if it is there and not null.
+    pub fn get(&self, key: &str) -> Option<&'a Value> {
+        self.scaling?.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A parameter that is a number.
+    pub fn number(&self, key: &str) -> Option<f32> {
+        Some(self.double(key)? as f32)
+    }
+
+    /// As [`Self::number`], for what is yet to be computed with.
+    pub fn double(&self, key: &str) -> Option<f64> {
+        self.get(key)?.as_f64()
+    }
+
+    /// The share of a head that is turned.
+    pub fn turned(&self) -> Option<f32> {
+        self.number("partial_rotary_factor").or_else(|| self.config.opt_f32("partial_rotary_factor"))
+    }
+
+    /// How frequencies are stretched.
+    pub fn kind(&self) -> &str {
+        let kind = self.get("rope_type").or_else(|| self.get("type"));
+        kind.map_or("default", |kind| kind.as_str().unwrap_or_default())
     }
 
     /// Writes base and stretching; gives the divisors of the frequencies where those are a tensor (Llama 3).
@@ -65,16 +92,17 @@ impl<'a> Rope<'a> {
                 keys.set("rope.scaling.type", lantern_gguf::Value::String("yarn".into()));
                 keys.f32("rope.scaling.factor", needed("factor")?);
                 keys.u32("rope.scaling.original_context_length", self.original_context()?);
-                for (key, name) in [("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow")] {
+                let names = [
+                    ("beta_fast", "yarn_beta_fast"),
+                    ("beta_slow", "yarn_beta_slow"),
+                    ("attention_factor", "yarn_attn_factor"),
+                ];
+                for (key, name) in names {
                     if let Some(value) = self.number(key) {
                         keys.f32(&format!("rope.scaling.{name}"), value);
                     }
                 }
-                // These change the result in ways that have no key.
-                if ["mscale", "mscale_all_dim", "attention_factor"]
-                    .iter()
-                    .any(|key| self.number(key).is_some())
-                {
+                if ELSEWHERE.iter().any(|key| !self.known.contains(key) && self.get(key).is_some()) {
                     return Err(self.config.unsupported("rope_scaling"));
                 }
             }
@@ -89,8 +117,10 @@ impl<'a> Rope<'a> {
         Ok(None)
     }
 
-    fn original_context(&self) -> Result<u32, ConvertError> {
-        let own = self.number("original_max_position_embeddings").map(|n| n as u32);
+    /// Tokens of the context that was trained first.
+    pub fn original_context(&self) -> Result<u32, ConvertError> {
+        let key = "original_max_position_embeddings";
+        let own = self.number(key).map(|n| n as u32).or_else(|| self.config.opt_u32(key));
         own.map_or_else(|| self.config.u32("max_position_embeddings"), Ok)
     }
 

@@ -9,13 +9,20 @@ use lantern_gguf::{FileMap, GgmlType};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-use super::json;
+use super::json::json;
+use super::mxfp4::HALF;
 use crate::ConvertError;
 
 const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
 /// What the scales of eight-bit weights are called, behind the weights' own name.
 const SCALES: [&str; 2] = ["_scale_inv", "_scale"];
+
+/// What inputs are to be multiplied by; only for arithmetic in eight bits.
+const INPUT_SCALES: [&str; 2] = [".input_scale", ".activation_scale"];
+/// Four-bit weights and their scales have a name in common, and these behind it.
+const BLOCKS: &str = "_blocks";
+const SCALES_OF_BLOCKS: &str = "_scales";
 
 /// Every tensor of a folder.
 pub struct TensorFiles {
@@ -76,12 +83,40 @@ impl TensorFiles {
         let of = |suffix: &&str| {
             name.strip_suffix(*suffix).is_some_and(|weight| self.tensors.contains_key(weight))
         };
-        SCALES.iter().any(of) || name.ends_with(".input_scale")
+        let of_blocks = |name: &str| self.tensors.contains_key(&format!("{name}{BLOCKS}"));
+        SCALES.iter().any(of)
+            || name.strip_suffix(SCALES_OF_BLOCKS).is_some_and(of_blocks)
+            || INPUT_SCALES.iter().any(|end| name.ends_with(end))
     }
 
     /// Sizes, contiguous dimension last.
     pub fn shape(&self, name: &str) -> Result<&[usize], ConvertError> {
         Ok(&self.tensor(name)?.shape)
+    }
+
+    /// How many numbers there are, all dimensions together.
+    pub fn count(&self, name: &str) -> Result<usize, ConvertError> {
+        Ok(self.tensor(name)?.shape.iter().product())
+    }
+
+    /// The scales of four-bit weights: a byte for each 32 of them.
+    pub fn scales_of_blocks(&self, blocks: &str) -> Result<String, ConvertError> {
+        let scales = format!("{}{SCALES_OF_BLOCKS}", blocks.strip_suffix(BLOCKS).unwrap_or(blocks));
+        let (block, scale) = (self.tensor(blocks)?, self.tensor(&scales)?);
+        let shape = block.shape.split_last().map(|(_, shape)| shape);
+        let fits = block.shape.last() == Some(&HALF) && shape == Some(&scale.shape);
+        if !fits || (block.dtype, scale.dtype) != (Dtype::U8, Dtype::U8) {
+            let reason = format!("has the shape {:?}, its scales {:?}", block.shape, scale.shape);
+            return Err(bad(blocks, reason));
+        }
+        Ok(scales)
+    }
+
+    /// Row `row` of a tensor of bytes, in rows of `len`.
+    pub fn raw_row(&self, name: &str, row: usize, len: usize) -> Result<&[u8], ConvertError> {
+        let tensor = self.tensor(name)?;
+        let bytes = self.maps[tensor.map][tensor.bytes.clone()].get(row * len..(row + 1) * len);
+        bytes.ok_or_else(|| bad(name, format!("has no row {row}")))
     }
 
     /// The type that keeps a tensor's values. Eight-bit floats with scales have none of their own: their three bits of

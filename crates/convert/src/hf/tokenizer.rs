@@ -2,7 +2,7 @@
 //!
 //! Two kinds are known: byte-level BPE, whose merges are kept as they are and whose way of cutting text has a name in GGUF;
 //! and BPE with byte fallback, which was made of a SentencePiece vocabulary and becomes one again: the rank of the merge that
-//! makes a token is its score.
+//! makes a token is its score. Gemma 4's is of the second kind and keeps its merges.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 use lantern_gguf::{Array, Metadata, Value};
 use serde_json::Value as Json;
 
-use super::json;
+use super::json::json;
 use crate::ConvertError;
 
 const NORMAL: i32 = 1;
@@ -34,6 +34,21 @@ const PATTERNS: &[(&str, &str)] = &[
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
         "tekken",
     ),
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        "qwen35",
+    ),
+    (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        "gpt-4o",
+    ),
+];
+
+/// As [`PATTERNS`], for text that is cut in three steps (DeepSeek V3).
+const THREE_PATTERNS: [&str; 3] = [
+    r"\p{N}{1,3}",
+    "[一-龥\u{3040}-ゟ゠-ヿ]+",
+    r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##,
 ];
 
 /// The keys of a folder's tokenizer, for `vocab` rows of the embedding.
@@ -51,7 +66,14 @@ pub fn write(folder: &Path, vocab: usize, metadata: &mut Metadata) -> Result<(),
     let merges = merges(model)?;
     let mut tokens = Tokens::read(&file, bytes)?;
     tokens.fill(vocab);
-    if bytes {
+    let joined = |merges: &[(String, String)]| {
+        Value::Array(Array::String(merges.iter().map(|(a, b)| format!("{a} {b}")).collect()))
+    };
+    if bytes && metadata.str("general.architecture") == Ok("gemma4") {
+        metadata.set("tokenizer.ggml.model", Value::String("gemma4".to_owned()));
+        metadata.set("tokenizer.ggml.merges", joined(&merges));
+        metadata.set("tokenizer.ggml.add_space_prefix", Value::Bool(prepends_space(&file)));
+    } else if bytes {
         metadata.set("tokenizer.ggml.model", Value::String("llama".to_owned()));
         metadata.set("tokenizer.ggml.pre", Value::String("default".to_owned()));
         metadata.set("tokenizer.ggml.scores", Value::Array(Array::F32(tokens.scores(&merges))));
@@ -59,8 +81,7 @@ pub fn write(folder: &Path, vocab: usize, metadata: &mut Metadata) -> Result<(),
     } else {
         metadata.set("tokenizer.ggml.model", Value::String("gpt2".to_owned()));
         metadata.set("tokenizer.ggml.pre", Value::String(way_of_cutting(&file)?.to_owned()));
-        let merges = merges.iter().map(|(a, b)| format!("{a} {b}")).collect();
-        metadata.set("tokenizer.ggml.merges", Value::Array(Array::String(merges)));
+        metadata.set("tokenizer.ggml.merges", joined(&merges));
     }
     special_tokens(&file, &settings, &tokens, metadata);
     metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens.texts)));
@@ -168,10 +189,14 @@ fn way_of_cutting(file: &Json) -> Result<&'static str, ConvertError> {
     };
     let kinds: Vec<&str> = parts.iter().filter_map(|part| part["type"].as_str()).collect();
     let own_pattern = parts.iter().any(|part| part["type"] == "ByteLevel" && part["use_regex"] != false);
-    let pattern = parts.iter().find_map(|part| part["pattern"]["Regex"].as_str());
+    let patterns: Vec<&str> = parts.iter().filter_map(|part| part["pattern"]["Regex"].as_str()).collect();
+    let pattern = patterns.first().copied();
     let named = |pattern| PATTERNS.iter().find(|(known, _)| *known == pattern).map(|(_, name)| *name);
     let name = match (kinds.as_slice(), pattern) {
         (["Split", "ByteLevel"], Some(pattern)) if !own_pattern => named(pattern),
+        (["Split", "Split", "Split", "ByteLevel"], _) if !own_pattern && patterns == THREE_PATTERNS => {
+            Some("deepseek-v3")
+        }
         (["Digits", "ByteLevel"], None) if own_pattern && parts[0]["individual_digits"] == true => {
             Some("smollm")
         }

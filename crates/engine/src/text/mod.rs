@@ -4,13 +4,17 @@
 //! scheduler and no tensors: logits arrive as a plain slice.
 
 pub mod chat_template;
+pub mod picture_words;
 pub mod prompt_text;
 pub mod sampler;
 pub mod stop_matcher;
 pub mod token_stream;
 pub mod tokenizer;
 
-pub use chat_template::{ChatMessage, ChatTemplate, TemplateError, TemplateOptions, TemplateSource};
+pub use chat_template::{
+    ChatMessage, ChatTemplate, ContentPart, TemplateError, TemplateOptions, TemplateSource,
+};
+pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
 pub use stop_matcher::StopMatcher;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{AttentionSeq, AttentionShape, CHUNK, first_seen, seen_end};
+use super::{AttentionSeq, AttentionShape, CHUNK, seen};
 
 /// Queries that share one pass over their keys, about: their scores and sums are to stay in a core's cache.
 const QUERIES_PER_TILE: usize = 48;
@@ -67,10 +67,8 @@ impl Plan {
             // The last rows see most: started first, they leave no thread alone at the end.
             for start in (0..seq.rows).step_by(per_tile).rev() {
                 let rows = start..seq.rows.min(start + per_tile);
-                let before = seq.context - seq.rows;
-                let (first, last) = (before + rows.start, before + rows.end - 1);
-                let chunks =
-                    first_seen(shape, first) / CHUNK..seen_end(shape, last, seq.context).div_ceil(CHUNK);
+                let (first, last) = (seen(shape, seq, rows.start), seen(shape, seq, rows.end - 1));
+                let chunks = first.start / CHUNK..last.end.div_ceil(CHUNK);
                 let per_task = chunks.len();
                 let (seq, first) = (*seq, 0);
                 self.tiles.push(Tile {

@@ -11,7 +11,7 @@ use super::plan::{Plan, SharedParts, Task};
 use super::softmax::{Softmax, merge_all};
 use super::tile::Number;
 use super::wide::Wide;
-use super::{AttentionSeq, AttentionShape, CHUNK, first_seen, seen_end};
+use super::{AttentionSeq, AttentionShape, CHUNK, seen};
 use crate::isa::Isa;
 use crate::lanes::{Plain, Vector};
 use crate::pool::Pool;
@@ -228,8 +228,7 @@ impl Scratch {
         let seq = &task.tile.seq;
         self.queries.clear();
         for row in task.tile.rows.clone() {
-            let position = seq.context - seq.rows + row;
-            let (from, to) = (first_seen(shape, position), seen_end(shape, position, seq.context));
+            let Range { start: from, end: to } = seen(shape, seq, row);
             for head in heads.clone() {
                 let at = ((seq.first_row + row) * shape.n_heads + head) * shape.head_dim;
                 self.queries.push(Query { at, head, from, to, common_from: from, common_to: to });

@@ -94,7 +94,7 @@ impl Case {
         let q = numbers(rows * shape.n_heads * shape.head_dim);
         let (mut first_row, mut first_block) = (0, 3);
         let place = |&(rows, context): &(usize, usize)| {
-            let seq = AttentionSeq { first_row, rows, context, first_block };
+            let seq = AttentionSeq { first_row, rows, context, first_block, together: false };
             first_row += rows;
             first_block += context.div_ceil(shape.block_size);
             seq
@@ -118,11 +118,14 @@ impl Case {
     fn exact(&self, seq: &AttentionSeq, i: usize) -> Vec<f64> {
         let AttentionShape { n_heads, n_kv_heads, head_dim, block_size, scale, .. } = self.shape;
         let position = seq.context - seq.rows + i;
-        let from = self.shape.window.map_or(0, |w| (position + 1).saturating_sub(w as usize));
+        let mut from = self.shape.window.map_or(0, |w| (position + 1).saturating_sub(w as usize));
         let slot = |t: usize| {
             self.block_tables[seq.first_block + t / block_size] * block_size as u32 + (t % block_size) as u32
         };
-        let to = (position + self.shape.ahead as usize).min(seq.context - 1);
+        let mut to = (position + self.shape.ahead as usize).min(seq.context - 1);
+        if seq.together {
+            (from, to) = (from.min(seq.context - seq.rows), seq.context - 1);
+        }
         let slots: Vec<u32> = (from..=to).map(slot).collect();
         let read = |side, from: &Stored| {
             let mut numbers = Vec::new();
@@ -211,12 +214,20 @@ fn random(kind: Kind, rng: &mut StdRng) -> Case {
     Case::new(shape, kind, &seqs, rng)
 }
 
-/// Queries that see what follows them.
+/// Queries that see what follows them: all of them, or those of a picture's parts.
 fn looking_ahead(rng: &mut StdRng) -> Vec<Case> {
     let all = AttentionShape { ahead: u32::MAX, ..shape(6, 3, 64) };
     let both_ways = AttentionShape { window: Some(9), ahead: 8, ..shape(4, 4, 32) };
     let seqs = [(300, 300), (1, 1), (17, 17), (3, 140)];
-    [all, both_ways].map(|shape| Case::new(shape, Kind::F32, &seqs, rng)).into()
+    let mut cases: Vec<_> = [all, both_ways].map(|shape| Case::new(shape, Kind::F32, &seqs, rng)).into();
+    for shape in [shape(8, 2, 64), AttentionShape { window: Some(40), ..shape(4, 1, 32) }] {
+        let mut pictures = Case::new(shape, Kind::F32, &[(160, 700), (1, 90), (30, 30), (20, 50)], rng);
+        for index in [0, 2] {
+            pictures.seqs[index].together = true;
+        }
+        cases.push(pictures);
+    }
+    cases
 }
 
 #[test]

@@ -41,15 +41,11 @@ pub fn short_conv(
     if !conv.bias.is_empty() {
         check_len("the bias of a convolution", conv.bias.len(), Some(channels))?;
     }
-    if !channels.is_multiple_of(8) {
-        return Err(KernelError::Shape(format!(
-            "a convolution over {channels} channels, not a multiple of 8"
-        )));
-    }
     let isa = isa();
+    let (eights, kept) = (channels / 8 * 8, conv.taps - 1);
     let width =
-        (1..=CHANNELS / 8).rev().map(|n| 8 * n).find(|&width| channels.is_multiple_of(width)).unwrap_or(8);
-    let part = Part { first: conv.first, len: (conv.taps - 1) * width, tasks: channels / width };
+        (1..=CHANNELS / 8).rev().map(|n| 8 * n).find(|&width| eights.is_multiple_of(width)).unwrap_or(8);
+    let part = Part { first: conv.first, len: kept * width, tasks: eights / width };
     let out = Shared::new(out);
     states.for_each(pool, rows, part, |task, rows, history| {
         let first = task * width;
@@ -58,7 +54,37 @@ pub fn short_conv(
             let out = unsafe { out.piece(row * channels + first, width) };
             run(isa, Row { conv, channels, first, x: &x[row * channels + first..][..width], history, out });
         }
+    })?;
+    let rest = channels - eights;
+    if rest == 0 {
+        return Ok(());
+    }
+    let part = Part { first: conv.first + kept * eights, len: kept * rest, tasks: 1 };
+    states.for_each(pool, rows, part, |_, rows, history| {
+        for row in rows.first_row..rows.first_row + rows.rows {
+            // SAFETY: these columns are no other task's, and sequences have rows of their own.
+            let out = unsafe { out.piece(row * channels + eights, rest) };
+            conv.last_channels(&x[row * channels + eights..][..rest], history, out);
+        }
     })
+}
+
+impl ShortConv<'_> {
+    /// One row of the channels behind the last eight, one by one.
+    fn last_channels(&self, x: &[f32], history: &mut [f32], out: &mut [f32]) {
+        let (channels, width) = (self.weights.len() / self.taps, x.len());
+        let first = channels - width;
+        for (at, (out, x)) in out.iter_mut().zip(x).enumerate() {
+            let bias = self.bias.get(first + at).copied().unwrap_or(0.0);
+            let seen = history.iter().skip(at).step_by(width).chain([x]);
+            let weights = self.weights[first + at..].iter().step_by(channels);
+            *out = seen.zip(weights).fold(bias, |sum, (x, weight)| x.mul_add(*weight, sum));
+        }
+        if let Some(kept) = history.len().checked_sub(width) {
+            history.copy_within(width.., 0);
+            history[kept..].copy_from_slice(x);
+        }
+    }
 }
 
 /// One row of some channels.

@@ -17,8 +17,7 @@ use crate::{KernelError, Pool};
 
 /// Eights of columns that are computed together: their part of a matrix stays in the nearest cache.
 const EIGHTS: usize = 4;
-/// Keys may have so many numbers.
-const MAX_KEY: usize = 512;
+const MAX_KEY: usize = LinearShape::MAX_KEY;
 /// Keeps a key of zeros from being divided by zero.
 const EPS: f32 = 1e-6;
 
@@ -72,6 +71,9 @@ pub struct LinearInputs<'a> {
 }
 
 impl LinearShape {
+    /// Queries and keys may have so many numbers.
+    pub const MAX_KEY: usize = 512;
+
     /// Numbers of all matrices, whose columns come in eights.
     pub fn state_len(&self) -> usize {
         self.n_value_heads * self.key_dim * self.value_dim.next_multiple_of(8)

@@ -19,7 +19,7 @@ pub(super) struct Run {
 
 /// Cuts a sequence's rows behind each block that it has. The last block is always taken as one it has.
 pub(super) fn runs(seq: &AttentionSeq, block_tables: &[u32], block_size: usize) -> impl Iterator<Item = Run> {
-    let AttentionSeq { first_row, rows, context, first_block } = *seq;
+    let AttentionSeq { first_row, rows, context, first_block, .. } = *seq;
     let start = context - rows;
     let table = &block_tables[first_block..first_block + context.div_ceil(block_size)];
     let last = table.len().saturating_sub(1);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn of(rows: usize, context: usize, table: &[u32]) -> Vec<Run> {
-        let seq = AttentionSeq { first_row: 10, rows, context, first_block: 1 };
+        let seq = AttentionSeq { first_row: 10, rows, context, first_block: 1, together: false };
         runs(&seq, &[&[99], table].concat(), 16).collect()
     }
 

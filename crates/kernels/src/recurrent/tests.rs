@@ -15,7 +15,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
 }
 
 fn seq(first_row: usize, rows: usize, context: usize, first_block: usize) -> AttentionSeq {
-    AttentionSeq { first_row, rows, context, first_block }
+    AttentionSeq { first_row, rows, context, first_block, together: false }
 }
 
 /// A kernel over rows of inputs, as `(states, first row, rows) -> outputs`.
@@ -70,7 +70,7 @@ fn check_cuts(kernel: Kernel<'_>, width: usize, stride: usize) -> Vec<f32> {
 
 #[test]
 fn a_convolution_follows_its_definition() {
-    for (channels, taps) in [(8, 4), (24, 2), (192, 4), (64, 1)] {
+    for (channels, taps) in [(8, 4), (24, 2), (192, 4), (64, 1), (13, 4), (3, 2), (71, 1)] {
         let (x, weights) = (numbers(40 * channels, 1), numbers(taps * channels, 2));
         let bias = numbers(channels, 3);
         for bias in [&bias[..], &[]] {

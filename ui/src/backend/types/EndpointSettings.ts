@@ -15,4 +15,8 @@ port: number,
 /**
  * What clients send as bearer token; made at the first start, never empty after it.
  */
-key: string, };
+key: string, 
+/**
+ * Whether pictures that a request names by their address on the web are fetched.
+ */
+fetchPictures: boolean, };

@@ -276,4 +276,16 @@ export const SETTINGS: SettingEntry[] = [
     // An empty key asks for a new one.
     patch: (settings, value) => ({ endpoint: { ...settings.endpoint, key: String(value ?? '') } }),
   },
+  {
+    id: 'endpoint.fetchPictures',
+    section: 'Local endpoint',
+    label: 'Fetch pictures from the web',
+    help: 'Programs may name a picture by its address instead of sending it. Off, nothing is fetched.',
+    control: { kind: 'switch' },
+    initial: false,
+    read: (settings) => settings.endpoint.fetchPictures,
+    patch: (settings, value) => ({
+      endpoint: { ...settings.endpoint, fetchPictures: value === true },
+    }),
+  },
 ];

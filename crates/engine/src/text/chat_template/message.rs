@@ -1,7 +1,18 @@
 //! One message of a conversation, as templates see it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
+
+use crate::picture::Picture;
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContentPart {
+    /// Words.
+    Text(String),
+    /// A picture.
+    Picture(Picture),
+}
 
 /// A message; `role` and `content` are always there, the rest where it applies.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +25,9 @@ pub struct ChatMessage {
     /// A list of content parts (`[{"type": "text", …}]`) that stands in for `content`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Json>,
+    /// The pictures of `parts`, in order.
+    #[serde(skip)]
+    pub pictures: Vec<Picture>,
     /// The assistant's reasoning before its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -32,6 +46,33 @@ impl ChatMessage {
     /// A message of text alone.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: content.into(), ..Self::default() }
+    }
+
+    /// A message of words and pictures. Words alone are a message of text.
+    pub fn of_parts(role: impl Into<String>, parts: Vec<ContentPart>) -> Self {
+        let (mut content, mut list, mut pictures) = (String::new(), Vec::new(), Vec::new());
+        for part in parts {
+            match part {
+                ContentPart::Text(text) => {
+                    content.push_str(&text);
+                    list.push(json!({"type": "text", "text": text}));
+                }
+                ContentPart::Picture(picture) => {
+                    pictures.push(picture);
+                    list.push(json!({"type": "image"}));
+                }
+            }
+        }
+        let parts = (!pictures.is_empty()).then_some(Json::Array(list));
+        Self { parts, pictures, ..Self::new(role, content) }
+    }
+
+    /// Puts words before all others.
+    pub(crate) fn prepend(&mut self, words: &str) {
+        self.content.insert_str(0, words);
+        if let Some(Json::Array(parts)) = &mut self.parts {
+            parts.insert(0, json!({"type": "text", "text": words}));
+        }
     }
 
     /// The mapping that templates read.

@@ -19,7 +19,7 @@ use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
 pub use error::TemplateError;
-pub use message::ChatMessage;
+pub use message::{ChatMessage, ContentPart};
 
 use super::{PromptText, Tokenizer};
 use spelt::Spelt;
