@@ -175,10 +175,13 @@ impl PrefixDisk {
         for (group, index) in targets {
             let (piece, behind) = rest.split_at(kv.block_bytes(group));
             rest = behind;
+            // What was in memory before is shared and stays as it is.
+            if index < load.had {
+                continue;
+            }
             let table = scheduler.loading(load.id).and_then(|sequence| sequence.tables.get(group));
             let block = table.and_then(|table| table.blocks().get(index).copied());
-            // What was in memory before is shared and stays as it is.
-            if index >= load.had && kv.import_block(group, block.ok_or(Miss::Other)?, piece).is_err() {
+            if !block.is_some_and(|block| kv.import_block(group, block, piece).is_ok()) {
                 // Some of what the sequence had may be gone by now.
                 scheduler.start_again(load.id);
                 return Err(Miss::Other);

@@ -19,6 +19,8 @@ pub(super) const SEGMENT_BYTES: usize = 16 << 20;
 const SEGMENT_BLOCKS: usize = 64;
 /// Bytes that may wait to be written. A single file may be larger.
 pub(super) const MOST_QUEUED: usize = 48 << 20;
+/// Sequences that may wait to be copied.
+const MOST_JOBS: usize = 64;
 /// Fewer new blocks than this are left to the next turn: they are computed faster than files are opened.
 const LEAST_BLOCKS: usize = 4;
 
@@ -92,6 +94,10 @@ impl PrefixDisk {
     /// Keeps what is published of a sequence, some time later.
     pub(crate) fn keep(&mut self, sequence: &Sequence, owner: Option<Arc<str>>) {
         if let Some(job) = self.job(sequence, owner) {
+            if self.saves.jobs.len() >= MOST_JOBS {
+                // The disk is too slow, and memory has long found another use for these blocks.
+                self.saves.jobs.pop_front();
+            }
             self.saves.jobs.push_back(job);
         }
     }
@@ -129,7 +135,8 @@ impl PrefixDisk {
             Stage::New => self.snapshot_bytes(job.chain.len(), memory).max(SEGMENT_BYTES),
             Stage::Segments(_) => SEGMENT_BYTES,
         };
-        if !self.saves.has_room(needed) {
+        // Without a writer all of it comes to its end, and nothing is kept.
+        if !self.saves.has_room(needed) && !self.threads.writer_is_gone() {
             self.saves.jobs.push_front(job);
             return false;
         }

@@ -106,6 +106,11 @@ impl Threads {
         self.reader.is_finished()
     }
 
+    /// Whether nobody writes any more.
+    pub(crate) fn writer_is_gone(&self) -> bool {
+        self.writer.is_finished()
+    }
+
     /// Lets go of both. What is being written at the moment is finished, what waits behind it is not. Only a writer that
     /// has `answered` is waited for: a disk may be stuck.
     pub(crate) fn end(self, answered: bool) {
