@@ -176,11 +176,12 @@ impl Vision {
         &self,
         work: impl FnOnce(&mut Encoder) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let mut encoder = lock(&self.encoder);
-        if encoder.is_none() {
-            *encoder = Some(self.load()?);
-        }
-        encoder.as_mut().map_or(Err(EngineError::EngineStopped), work)
+        let mut slot = lock(&self.encoder);
+        let encoder = match &mut *slot {
+            Some(encoder) => encoder,
+            empty => empty.insert(self.load()?),
+        };
+        work(encoder)
     }
 
     fn load(&self) -> Result<Encoder, EngineError> {
