@@ -181,7 +181,7 @@ impl PrefixDisk {
             }
             let table = scheduler.loading(load.id).and_then(|sequence| sequence.tables.get(group));
             let block = table.and_then(|table| table.blocks().get(index).copied());
-            if !block.is_some_and(|block| kv.import_block(group, block, piece).is_ok()) {
+            if block.is_none_or(|block| kv.import_block(group, block, piece).is_err()) {
                 // Some of what the sequence had may be gone by now.
                 scheduler.start_again(load.id);
                 return Err(Miss::Other);
