@@ -1,6 +1,6 @@
 //! Reading, checking and changing the settings.
 //!
-//! Sampling and the system prompt take effect at the next answer. `context_length` and `threads` take effect when a
+//! Sampling, the system prompt and `overflow` take effect at the next answer. `context_length` and `threads` take effect when a
 //! model is loaded next: the next answer or request reloads the model by itself if they have changed. `keep_packed` and
 //! `prefix_disk_gb` take effect at a load too, but are no reason for one; turning either off has an effect at once.
 

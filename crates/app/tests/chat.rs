@@ -3,7 +3,9 @@
 mod support;
 
 use lantern_app::{App, ChatStream};
-use lantern_protocol::{ChatEvent, Message, MessageStatus, ModelState, Role, SendMessage, SettingsPatch};
+use lantern_protocol::{
+    ChatEvent, Message, MessageStatus, ModelState, Overflow, Role, SendMessage, SettingsPatch,
+};
 use support::*;
 
 #[tokio::test]
@@ -25,13 +27,14 @@ async fn an_answer_arrives_in_order_and_is_stored_as_it_arrived() {
     let rank = |event: &ChatEvent| match event {
         ChatEvent::Started { .. } => 0,
         ChatEvent::Loading { .. } => 1,
-        ChatEvent::Queued { .. } => 2,
-        ChatEvent::Prefill { .. } => 3,
-        ChatEvent::Text { .. } => 4,
-        ChatEvent::Finished { .. } | ChatEvent::Failed { .. } => 5,
+        ChatEvent::Dropped { .. } => 2,
+        ChatEvent::Queued { .. } => 3,
+        ChatEvent::Prefill { .. } => 4,
+        ChatEvent::Text { .. } => 5,
+        ChatEvent::Finished { .. } | ChatEvent::Failed { .. } => 6,
     };
     assert!(events.is_sorted_by_key(rank), "{events:?}");
-    assert_eq!(events.iter().filter(|event| rank(event) == 5).count(), 1);
+    assert_eq!(events.iter().filter(|event| rank(event) == 6).count(), 1);
 
     let message = finished(&events);
     assert!(!message.content.is_empty());
@@ -200,6 +203,57 @@ async fn a_prompt_that_does_not_fit_fails_with_both_numbers_and_keeps_the_questi
     let view = app.conversation(&message.conversation_id).await.unwrap();
     assert_eq!(view.messages[0].content, long);
     assert_eq!(view.messages[1], *message);
+}
+
+/// A conversation in a context of 256 tokens after so many questions, and the events of its last answer.
+async fn outgrown(app: &App) -> (String, Vec<ChatEvent>) {
+    let small = SettingsPatch { context_length: Some(256), ..Default::default() };
+    app.update_settings(small).await.unwrap();
+    limit_tokens(app, Some(8)).await;
+    let id = answer(app, None, "The first question, before all others").await.conversation_id;
+    for question in 1..40 {
+        let text = format!("Question {question} of the conversation");
+        let events = drain(app.send_message(message(Some(&id), &text)).await.unwrap()).await;
+        let over = |event: &ChatEvent| matches!(event, ChatEvent::Dropped { .. } | ChatEvent::Failed { .. });
+        if events.iter().any(over) {
+            return (id, events);
+        }
+    }
+    panic!("40 questions and their answers fit into 256 tokens");
+}
+
+#[tokio::test]
+async fn a_chat_that_outgrows_the_context_goes_on_and_says_what_the_model_does_not_see() {
+    let (home, app) = with_model().await;
+    let (id, events) = outgrown(&app).await;
+    let told = events.iter().find_map(|event| match event {
+        ChatEvent::Dropped { message_ids, tokens_before, tokens_after } => {
+            Some((message_ids, *tokens_before, *tokens_after))
+        }
+        _ => None,
+    });
+    let (message_ids, before, after) = told.expect("it is told");
+    let last = finished(&events);
+    let stats = last.stats.expect("figures");
+    assert_eq!((stats.dropped_messages as usize, stats.prompt_tokens), (message_ids.len(), after));
+    assert!(before > after && after + 8 <= 256, "{before} {after}");
+
+    let stored = app.conversation(&id).await.unwrap().messages;
+    let oldest: Vec<&String> = stored.iter().map(|message| &message.id).take(message_ids.len()).collect();
+    assert_eq!(message_ids.iter().collect::<Vec<_>>(), oldest, "the oldest messages, and nothing is deleted");
+    drop(app);
+    let stored = open(home.path()).await.conversation(&id).await.unwrap().messages;
+    assert_eq!(stored.iter().find(|message| message.id == last.id), Some(&last), "the notice lasts");
+}
+
+#[tokio::test]
+async fn a_chat_that_outgrows_the_context_is_an_error_where_the_settings_want_one() {
+    let (_home, app) = with_model().await;
+    let patch = SettingsPatch { overflow: Some(Overflow::Error), ..Default::default() };
+    app.update_settings(patch).await.unwrap();
+    let (_, events) = outgrown(&app).await;
+    let Some(ChatEvent::Failed { error, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(error.code, "context_overflow");
 }
 
 #[tokio::test]

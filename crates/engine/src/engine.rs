@@ -19,6 +19,7 @@ use crate::identity;
 use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
+use crate::overflow::{self, Dropped, Overflow, Room};
 use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
 use crate::prompt::{ChatPrompt, PromptPlan};
@@ -146,10 +147,14 @@ impl Engine {
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
         request.sampling.validate()?;
-        let plan = self.plan_prompt(request.prompt)?;
-        self.check_length(plan.ids.len(), request.max_tokens)?;
+        let room = match request.overflow {
+            Overflow::Error => None,
+            Overflow::DropOldest => Some(Room::new(self.info.context_length, request.max_tokens)),
+        };
+        let (plan, dropped) = self.plan_prompt(request.prompt, room)?;
+        self.check_length(plan.len(), request.max_tokens)?;
         let prompt = self.vision.encode(plan)?;
-        let (events, stream) = stream::channel(prompt.ids.len());
+        let (events, stream) = stream::channel(prompt.ids.len(), dropped);
         let submission = Submission {
             prompt_tokens: prompt.ids.len(),
             last_prompt_token: prompt.ids.last().copied(),
@@ -179,15 +184,26 @@ impl Engine {
 
     /// The token ids that a prompt becomes, special tokens included. Parts of pictures have numbers behind all tokens.
     pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
-        Ok(self.plan_prompt(prompt)?.ids)
+        Ok(self.plan_prompt(prompt, None)?.0.ids)
     }
 
-    fn plan_prompt(&self, prompt: Prompt) -> Result<PromptPlan, EngineError> {
+    /// With a room, a conversation loses the turns for which there is none.
+    fn plan_prompt(
+        &self,
+        prompt: Prompt,
+        room: Option<Room>,
+    ) -> Result<(PromptPlan, Option<Dropped>), EngineError> {
+        let mut dropped = None;
         let plan = match prompt {
             Prompt::Messages { messages, tools } => {
                 let template = self.template.as_ref().map_err(TemplateError::clone)?;
                 let chat = ChatPrompt { template, tokenizer: &self.tokenizer, vision: &self.vision };
-                chat.plan(messages, tools)?
+                let plan;
+                (plan, dropped) = match room {
+                    Some(room) => overflow::plan(&chat, &messages, tools.as_ref(), room)?,
+                    None => (chat.plan(&messages, tools.as_ref())?, None),
+                };
+                plan
             }
             Prompt::Text(text) => PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text))?),
             Prompt::Tokens(ids) => PromptPlan::text(ids),
@@ -196,7 +212,7 @@ impl Engine {
         match plan.unknown_token(vocab_size) {
             Some(token) => Err(EngineError::UnknownToken { token, vocab_size }),
             None if plan.ids.is_empty() => Err(EngineError::EmptyPrompt),
-            None => Ok(plan),
+            None => Ok((plan, dropped)),
         }
     }
 

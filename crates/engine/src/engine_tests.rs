@@ -17,6 +17,8 @@ mod damage;
 mod disk;
 #[path = "guess_tests.rs"]
 mod guesses;
+#[path = "overflow_tests.rs"]
+mod overflow;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]

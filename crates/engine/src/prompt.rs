@@ -51,6 +51,11 @@ impl PromptPlan {
         Self { ids, pictures: Vec::new() }
     }
 
+    /// Tokens and parts of pictures.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// An id that is neither a part of a picture nor a token of the vocabulary.
     pub(crate) fn unknown_token(&self, vocab_size: usize) -> Option<u32> {
         let in_picture = |at: usize| self.pictures.iter().any(|p| (p.start..p.end()).contains(&at));
@@ -70,17 +75,18 @@ impl ChatPrompt<'_> {
     /// The conversation up to the start of the answer.
     pub(crate) fn plan(
         &self,
-        messages: Vec<ChatMessage>,
-        tools: Option<serde_json::Value>,
+        messages: &[ChatMessage],
+        tools: Option<&serde_json::Value>,
     ) -> Result<PromptPlan, EngineError> {
+        let tools = tools.cloned();
         let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
         let pictures: Vec<&Picture> = messages.iter().flat_map(|message| &message.pictures).collect();
         if pictures.is_empty() {
-            let prompt = self.render(&messages, &options)?;
+            let prompt = self.render(messages, &options)?;
             return Ok(PromptPlan::text(self.tokenizer.encode_prompt(&prompt)?));
         }
         let words = self.vision.words()?;
-        let prompt = self.render_pictures(&messages, pictures.len(), &words, &options)?;
+        let prompt = self.render_pictures(messages, pictures.len(), &words, &options)?;
         self.vision.plan(self.tokenizer, self.tokenizer.encode_prompt(&prompt)?, &words, &pictures)
     }
 

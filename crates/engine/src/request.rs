@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::EngineError;
+use crate::overflow::Overflow;
 use crate::text::{ChatMessage, SamplingParams};
 
 /// The text to continue.
@@ -49,6 +50,8 @@ pub struct GenerateRequest {
     /// To whom the tokens belong, such as a conversation: what is kept of them on disk can be deleted by this name, see
     /// [`Engine::forget_prefixes`](crate::Engine::forget_prefixes).
     pub owner: Option<String>,
+    /// What happens when the prompt does not fit the context.
+    pub overflow: Overflow,
 }
 
 impl GenerateRequest {
@@ -61,6 +64,7 @@ impl GenerateRequest {
             stop: Vec::new(),
             priority: Priority::default(),
             owner: None,
+            overflow: Overflow::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::error::EngineError;
+use crate::overflow::Dropped;
 use crate::request::GenerationEvent;
 
 /// Events of one generation. Dropping it ends the generation within one step and frees its memory.
@@ -20,6 +21,7 @@ pub struct GenerationStream {
     ahead: VecDeque<GenerationEvent>,
     cancelled: Arc<AtomicBool>,
     prompt_tokens: usize,
+    dropped: Option<Dropped>,
     ended: bool,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct EventSender {
     cancelled: Arc<AtomicBool>,
 }
 
-pub(crate) fn channel(prompt_tokens: usize) -> (EventSender, GenerationStream) {
+pub(crate) fn channel(prompt_tokens: usize, dropped: Option<Dropped>) -> (EventSender, GenerationStream) {
     let (sender, receiver) = unbounded_channel();
     let cancelled = Arc::new(AtomicBool::new(false));
     let stream = GenerationStream {
@@ -38,6 +40,7 @@ pub(crate) fn channel(prompt_tokens: usize) -> (EventSender, GenerationStream) {
         ahead: VecDeque::new(),
         cancelled: cancelled.clone(),
         prompt_tokens,
+        dropped,
         ended: false,
     };
     (EventSender { events: sender, cancelled }, stream)
@@ -95,6 +98,12 @@ impl GenerationStream {
         self.prompt_tokens
     }
 
+    /// What was left out of the conversation for want of room, known before anything ran; `None` when all of it is in the
+    /// prompt.
+    pub fn dropped(&self) -> Option<&Dropped> {
+        self.dropped.as_ref()
+    }
+
     /// Joins `event` with the text that follows it in the channel already.
     fn coalesce(&mut self, event: Option<GenerationEvent>) -> Option<GenerationEvent> {
         let mut event = event.unwrap_or(GenerationEvent::Failed(EngineError::EngineStopped));
@@ -125,7 +134,7 @@ mod tests {
 
     #[test]
     fn piled_up_text_arrives_in_one_piece_and_in_order() {
-        let (sender, mut stream) = channel(1);
+        let (sender, mut stream) = channel(1, None);
         sender.send(text("a", 1));
         sender.send(text("b", 2));
         sender.send(GenerationEvent::Queued { position: 3 });
@@ -140,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_dies_is_an_error_and_then_the_end() {
-        let (sender, mut stream) = channel(1);
+        let (sender, mut stream) = channel(1, None);
         drop(sender);
         assert!(matches!(stream.blocking_next(), Some(GenerationEvent::Failed(EngineError::EngineStopped))));
         assert!(stream.blocking_next().is_none());
@@ -148,7 +157,7 @@ mod tests {
 
     #[test]
     fn dropping_and_cancelling_are_told_apart() {
-        let (sender, stream) = channel(1);
+        let (sender, stream) = channel(1, None);
         stream.cancel();
         assert!(sender.is_cancelled() && !sender.is_abandoned());
         drop(stream);

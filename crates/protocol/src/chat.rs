@@ -139,6 +139,9 @@ pub struct GenerationStats {
     pub first_token_seconds: f64,
     /// Tokens written per second, the first one left out; 0 when there was at most one.
     pub tokens_per_second: f64,
+    /// Older messages that did not fit and were left out of what the model saw.
+    #[serde(default)]
+    pub dropped_messages: u32,
 }
 
 /// A new message of the person, to be answered.
@@ -156,8 +159,8 @@ pub struct SendMessage {
     pub model: Option<String>,
 }
 
-/// What happens while an answer is written, in order: `started`, any number of `loading`, `queued`, `prefill` and
-/// `text`, then exactly one of `finished` and `failed`.
+/// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `dropped`, any number
+/// of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[ts(export)]
@@ -179,6 +182,15 @@ pub enum ChatEvent {
     Loading {
         /// Library id of the model.
         model: String,
+    },
+    /// The conversation no longer fits the context: the model answers without its oldest messages.
+    Dropped {
+        /// The messages that are left out, oldest first.
+        message_ids: Vec<String>,
+        /// Tokens of the whole prompt.
+        tokens_before: u32,
+        /// Tokens of the prompt without them.
+        tokens_after: u32,
     },
     /// Others are being answered first.
     Queued {

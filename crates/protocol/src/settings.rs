@@ -17,6 +17,18 @@ pub enum Theme {
     Dark,
 }
 
+/// What happens to a conversation that no longer fits the context.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Overflow {
+    /// The answer fails, with both numbers.
+    Error,
+    /// The oldest turns are left out of what the model sees, and the answer says how many messages that were.
+    #[default]
+    DropOldest,
+}
+
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -33,6 +45,9 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// Tokens a conversation may hold; `None` takes the model's own limit, at most 8192.
     pub context_length: Option<u32>,
+    /// What happens to a conversation in the window or on the command line that no longer fits the context. Programs at the
+    /// endpoint say it in each request, and get an error if they do not.
+    pub overflow: Overflow,
     /// Threads that compute; `None` takes the fast cores.
     pub threads: Option<u32>,
     /// Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
@@ -60,6 +75,7 @@ impl Default for Settings {
             system_prompt: DEFAULT_SYSTEM_PROMPT.into(),
             sampling: SamplingSettings::default(),
             context_length: None,
+            overflow: Overflow::default(),
             threads: None,
             keep_packed: false,
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
@@ -148,6 +164,8 @@ pub struct SettingsPatch {
     pub sampling: Option<SamplingSettings>,
     /// See [`Settings::context_length`]; 0 clears it.
     pub context_length: Option<u32>,
+    /// See [`Settings::overflow`].
+    pub overflow: Option<Overflow>,
     /// See [`Settings::threads`]; 0 clears it.
     pub threads: Option<u32>,
     /// See [`Settings::keep_packed`]; turning it off deletes what was kept.
@@ -175,6 +193,9 @@ impl Settings {
         }
         if let Some(length) = patch.context_length {
             self.context_length = Some(length).filter(|&n| n > 0);
+        }
+        if let Some(overflow) = patch.overflow {
+            self.overflow = overflow;
         }
         if let Some(threads) = patch.threads {
             self.threads = Some(threads).filter(|&n| n > 0);

@@ -14,12 +14,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
 use lantern_app::App;
-use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
+use lantern_engine::{
+    Engine, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
+};
 
 use crate::ApiError;
 use crate::images;
 use crate::request::{ChatCompletionRequest, parse_json};
-use crate::response::{ChatCompletionChunk, Identity};
+use crate::response::{ChatCompletionChunk, DroppedMessages, Identity};
 
 /// How often a silent stream says that it is alive, so that clients do not time out while a model loads or reads.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -49,12 +51,16 @@ pub(crate) async fn complete(
         stop: request.stop,
         priority: Priority::Api,
         owner: None,
+        overflow: request.overflow.unwrap_or_default(),
     };
     let engine = Arc::clone(&model.engine);
     // Rendering and tokenising a long conversation takes a while: not on a thread that serves others.
     let generation =
         tokio::task::spawn_blocking(move || engine.generate(generate)).await.map_err(|_| ended_early())??;
-    let answer = Answer { generation, identity: Identity::new(model.id), _engine: model.engine };
+    let asked = request.overflow == Some(Overflow::DropOldest);
+    let dropped = asked.then(|| DroppedMessages::new(generation.dropped(), request.put_before));
+    let identity = Identity::new(model.id, dropped);
+    let answer = Answer { generation, identity, _engine: model.engine };
     if request.stream {
         let events = stream(answer, request.include_usage);
         let alive = KeepAlive::new().interval(KEEP_ALIVE).text("working");

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use lantern_engine::{ChatMessage, ContentPart, SamplingParams};
+use lantern_engine::{ChatMessage, ContentPart, Overflow, SamplingParams};
 use lantern_protocol::Settings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +91,13 @@ pub struct ChatCompletionRequest {
     /// Added to the logits, by token id.
     #[serde(default)]
     pub logit_bias: Option<BTreeMap<String, f32>>,
+    /// What happens when the messages do not fit the model's context; an extension of Lantern's. `error`, which is the
+    /// default, refuses them with `context_length_exceeded`. `drop_oldest` leaves out the oldest turns (a question with its
+    /// answer and its tools' results) until the rest has room for `max_tokens`, or for a quarter of the context where there
+    /// is no limit; `system` messages and everything from the last `user` message on stay. The response then has a field
+    /// `lantern` that says what was left out, in a stream in the first chunk. Other values are refused.
+    #[serde(default)]
+    pub overflow: Option<String>,
     /// Number of answers: only 1.
     #[serde(default)]
     pub n: Option<u32>,
@@ -162,6 +169,10 @@ pub struct Part {
 pub(crate) struct ValidRequest {
     pub model: Option<String>,
     pub messages: Vec<ChatMessage>,
+    /// How many of the messages stand before the client's own.
+    pub put_before: usize,
+    /// `None` when the client did not say.
+    pub overflow: Option<Overflow>,
     pub sampling: SamplingParams,
     pub max_tokens: Option<usize>,
     pub stop: Vec<String>,
@@ -189,12 +200,15 @@ impl ChatCompletionRequest {
             return Err(ApiError::invalid("`messages` is empty.", "Send at least one message.")
                 .with_param("messages"));
         }
+        let own = self.messages.len();
         let messages =
             self.messages.into_iter().enumerate().map(|(i, m)| m.validate(i)).collect::<Result<_, _>>()?;
         let messages = with_system_prompt(messages, &settings.system_prompt);
         Ok(ValidRequest {
             model: Some(self.model).filter(|m| !m.is_empty() && m != "default"),
+            put_before: messages.len() - own,
             messages,
+            overflow: self.overflow.as_deref().map(valid_overflow).transpose()?,
             sampling,
             max_tokens: max_tokens.or(defaults.max_tokens).map(|n| n as usize),
             stop: valid_stops(self.stop)?,
@@ -297,6 +311,21 @@ fn with_system_prompt(mut messages: Vec<ChatMessage>, prompt: &str) -> Vec<ChatM
     messages
 }
 
+fn valid_overflow(name: &str) -> Result<Overflow, ApiError> {
+    match name {
+        "error" => Ok(Overflow::Error),
+        "drop_oldest" => Ok(Overflow::DropOldest),
+        other => {
+            let other: String = other.chars().take(40).collect();
+            Err(ApiError::invalid(
+                format!("`overflow` is `{other}`, which is not known."),
+                "Use `error` or `drop_oldest`, or leave the field out to get an error.",
+            )
+            .with_param("overflow"))
+        }
+    }
+}
+
 fn valid_stops(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     let stops = match stop {
         None => Vec::new(),
@@ -379,6 +408,9 @@ mod tests {
         assert_eq!(with("response_format", json!({"type": "json_object"}))["param"], "response_format");
         assert_eq!(with("max_tokens", json!(0))["code"], "invalid_request");
         assert_eq!(with("stop", json!([""]))["param"], "stop");
+        let overflow = with("overflow", json!("summarise"));
+        assert_eq!((&overflow["param"], &overflow["code"]), (&json!("overflow"), &json!("invalid_request")));
+        assert!(overflow["message"].as_str().unwrap().contains("summarise"), "{overflow}");
         assert_eq!(with("temperature", json!(-1.0))["code"], "invalid_request");
         assert_eq!(with("logit_bias", json!({"x": 1.0}))["param"], "logit_bias");
         assert_eq!(with("messages", json!([]))["param"], "messages");

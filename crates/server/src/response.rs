@@ -1,6 +1,6 @@
 //! What `/v1/chat/completions` answers: one object, or a stream of chunks. Shapes follow OpenAI's reference.
 
-use lantern_engine::{FinishReason, Usage};
+use lantern_engine::{Dropped, FinishReason, Usage};
 use serde::Serialize;
 
 /// A whole answer.
@@ -12,6 +12,20 @@ pub struct ChatCompletion {
     model: String,
     choices: [Choice; 1],
     usage: ApiUsage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lantern: Option<DroppedMessages>,
+}
+
+/// What was left out of a request that asked for `"overflow": "drop_oldest"`; all zero when everything fitted. OpenAI's
+/// reference has no such field, and clients pass over fields that they do not know.
+#[derive(Debug, Clone, Serialize)]
+pub struct DroppedMessages {
+    /// How many messages.
+    dropped_messages: usize,
+    /// Which of the request's `messages`, counted from 0, in rising order.
+    dropped_indices: Vec<usize>,
+    /// Tokens that the prompt would have on top of those it has.
+    dropped_tokens: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,6 +67,8 @@ pub struct ChatCompletionChunk {
     choices: Vec<ChunkChoice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<ApiUsage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lantern: Option<DroppedMessages>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,21 +93,34 @@ pub(crate) struct Identity {
     id: String,
     created: u64,
     model: String,
+    dropped: Option<DroppedMessages>,
+}
+
+impl DroppedMessages {
+    /// `put_before` messages stand before the client's own.
+    pub(crate) fn new(dropped: Option<&Dropped>, put_before: usize) -> Self {
+        let messages = dropped.map_or(&[][..], |dropped| &dropped.messages);
+        Self {
+            dropped_messages: messages.len(),
+            dropped_indices: messages.iter().map(|at| at.saturating_sub(put_before)).collect(),
+            dropped_tokens: dropped.map_or(0, |d| d.tokens_before.saturating_sub(d.tokens_after)),
+        }
+    }
 }
 
 impl Identity {
-    /// A new answer by the model of this library id.
-    pub fn new(model: String) -> Self {
+    /// A new answer by the model of this library id, with what to report of messages that were left out.
+    pub fn new(model: String, dropped: Option<DroppedMessages>) -> Self {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let created = since_epoch.map_or(0, |d| d.as_secs());
-        Self { id: format!("chatcmpl-{}", uuid::Uuid::now_v7().simple()), created, model }
+        Self { id: format!("chatcmpl-{}", uuid::Uuid::now_v7().simple()), created, model, dropped }
     }
 
     /// The answer in one object.
     pub fn completion(self, content: String, reason: FinishReason, usage: &Usage) -> ChatCompletion {
         let message = AnswerMessage { role: "assistant", content, refusal: None };
         let choice = Choice { index: 0, message, logprobs: None, finish_reason: finish_reason(reason) };
-        let Self { id, created, model } = self;
+        let Self { id, created, model, dropped } = self;
         ChatCompletion {
             id,
             object: "chat.completion",
@@ -99,12 +128,14 @@ impl Identity {
             model,
             choices: [choice],
             usage: usage.into(),
+            lantern: dropped,
         }
     }
 
-    /// The first chunk, which names the role.
+    /// The first chunk, which names the role and tells what was left out.
     pub fn opening(&self) -> ChatCompletionChunk {
-        self.delta(Delta { role: Some("assistant"), content: Some(String::new()) }, None)
+        let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
+        ChatCompletionChunk { lantern: self.dropped.clone(), ..self.delta(delta, None) }
     }
 
     /// A piece of text.
@@ -127,8 +158,15 @@ impl Identity {
     }
 
     fn chunk(&self, choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
-        let Self { id, created, model } = self.clone();
-        ChatCompletionChunk { id, object: "chat.completion.chunk", created, model, choices, usage: None }
+        ChatCompletionChunk {
+            id: self.id.clone(),
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: self.model.clone(),
+            choices,
+            usage: None,
+            lantern: None,
+        }
     }
 }
 

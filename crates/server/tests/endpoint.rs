@@ -163,6 +163,46 @@ async fn four_streams_at_once_say_what_each_says_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_does_not_fit_loses_its_oldest_turns_only_on_request() {
+    let fixture = start().await;
+    let mut messages = Vec::new();
+    for turn in 0..200 {
+        messages.push(json!({"role": "user", "content": format!("Question {turn}, please")}));
+        messages.push(json!({"role": "assistant", "content": format!("This is answer {turn}.")}));
+    }
+    messages.push(json!({"role": "user", "content": "And now?"}));
+    let body = |extra: Value| {
+        let mut body = hello(extra);
+        body["messages"] = json!(messages);
+        body
+    };
+    let (status, error) = error_of(fixture.post(&body(json!({}))).send().await.unwrap()).await;
+    assert_eq!((status, &error["code"]), (StatusCode::BAD_REQUEST, &json!("context_length_exceeded")));
+    let (status, error) =
+        error_of(fixture.post(&body(json!({"overflow": "forget"}))).send().await.unwrap()).await;
+    assert_eq!((status, &error["param"]), (StatusCode::BAD_REQUEST, &json!("overflow")));
+
+    let whole = fixture.answer(body(json!({"overflow": "drop_oldest"}))).await;
+    let report = &whole["lantern"];
+    let dropped = report["dropped_messages"].as_u64().unwrap();
+    assert!(dropped > 0 && dropped % 2 == 0 && dropped < 400, "{report}");
+    let oldest: Vec<u64> = (0..dropped).collect();
+    assert_eq!(report["dropped_indices"], json!(oldest), "counted in the request's own messages");
+    let left = whole["usage"]["prompt_tokens"].as_u64().unwrap();
+    assert!(left + 24 <= 2048 && left + report["dropped_tokens"].as_u64().unwrap() > 2048, "{whole}");
+
+    let chunks = fixture.chunks(body(json!({"overflow": "drop_oldest", "stream": true}))).await;
+    assert_eq!(&chunks[0]["lantern"], report);
+    assert!(chunks[1..].iter().all(|chunk| chunk.get("lantern").is_none()), "once is enough");
+    assert_eq!(text_of(&chunks), whole["choices"][0]["message"]["content"].as_str().unwrap());
+
+    let fits = fixture.answer(hello(json!({"overflow": "drop_oldest"}))).await;
+    assert_eq!(fits["lantern"]["dropped_messages"], 0);
+    let silent = fixture.answer(hello(json!({"overflow": "error"}))).await;
+    assert!(silent.get("lantern").is_none(), "{silent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_frees_the_engine() {
     let fixture = start().await;
     let body = hello(json!({"stream": true, "max_tokens": 100_000, "logit_bias": {"511": -100}}));

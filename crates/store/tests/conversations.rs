@@ -26,6 +26,7 @@ fn everything_is_there_after_reopening() {
         completion_tokens: 5,
         first_token_seconds: 0.25,
         tokens_per_second: 40.5,
+        dropped_messages: 2,
     };
     let error = ErrorInfo { code: "c".into(), message: "m".into(), next_step: "n".into() };
     let finish = Finish { status: MessageStatus::Failed, error: Some(error), stats: Some(stats) };

@@ -5,17 +5,17 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use lantern_engine::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, SamplingParams,
-    Timings, Usage,
+    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
+    SamplingParams, Timings, Usage,
 };
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings,
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::prompt;
+use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use crate::models::LoadedModel;
 use crate::{App, AppError};
@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     stop: CancellationToken,
     events: UnboundedSender<ChatEvent>,
     recorder: Recorder,
+    /// Messages of the conversation that the model does not see, for want of room.
+    dropped_messages: u32,
 }
 
 /// How writing ended, when it did not fail.
@@ -49,7 +51,7 @@ impl Answer {
     ) -> Self {
         let (message_id, parent_id) = (message.id.clone(), message.parent_id.clone());
         let recorder = Recorder::new(app.0.db.clone(), message);
-        Self { app, conversation, message_id, parent_id, model, stop, events, recorder }
+        Self { app, conversation, message_id, parent_id, model, stop, events, recorder, dropped_messages: 0 }
     }
 
     /// Writes the answer to its end, whatever that is.
@@ -59,7 +61,10 @@ impl Answer {
         let result =
             result.unwrap_or_else(|_| Err(AppError::internal("the task that wrote the answer panicked")));
         let (status, error, stats) = match result {
-            Ok(end) => (end.status, None, end.stats),
+            Ok(end) => {
+                let dropped_messages = self.dropped_messages;
+                (end.status, None, end.stats.map(|stats| GenerationStats { dropped_messages, ..stats }))
+            }
             Err(error) => (MessageStatus::Failed, Some(error), None),
         };
         let info = error.clone().map(Into::into);
@@ -84,12 +89,13 @@ impl Answer {
         let Some(loaded) = stop.run_until_cancelled(self.load()).await else { return Ok(self.stopped(None)) };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let loaded = loaded?;
-        let request = self.request().await?;
+        let (request, sources) = self.request().await?;
         let mut meter = Meter::start();
         let engine = loaded.engine.clone();
         let stream = tokio::task::spawn_blocking(move || engine.generate(request));
         let mut stream = stream.await.map_err(AppError::internal)??;
         meter.prompt_tokens = stream.prompt_tokens();
+        self.tell_dropped(&stream, &sources);
         self.follow(&mut stream, meter).await
     }
 
@@ -103,22 +109,38 @@ impl Answer {
         self.app.load_found(model, &settings, seen).await
     }
 
-    async fn request(&self) -> Result<GenerateRequest, AppError> {
+    /// The request, and for each of its messages the ids of those stored messages that are in it.
+    async fn request(&self) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let settings = self.app.settings().await?;
         let branch = match self.parent_id.clone() {
             Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
             None => Vec::new(),
         };
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
-        let messages = prompt::messages(system_prompt, &branch);
-        Ok(GenerateRequest {
+        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch);
+        let request = GenerateRequest {
             prompt: Prompt::Messages { messages, tools: None },
             sampling: sampling(&settings.sampling),
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
             stop: Vec::new(),
             priority: Priority::Chat,
             owner: Some(self.conversation.id.clone()),
-        })
+            overflow: overflow(&settings),
+        };
+        Ok((request, sources))
+    }
+
+    /// Tells which messages the model does not see, if the conversation did not fit.
+    fn tell_dropped(&mut self, stream: &GenerationStream, sources: &[Vec<String>]) {
+        let Some(dropped) = stream.dropped() else { return };
+        let sources = dropped.messages.iter().filter_map(|&message| sources.get(message));
+        let message_ids: Vec<String> = sources.flatten().cloned().collect();
+        self.dropped_messages = count(message_ids.len());
+        let _ = self.events.send(ChatEvent::Dropped {
+            message_ids,
+            tokens_before: count(dropped.tokens_before),
+            tokens_after: count(dropped.tokens_after),
+        });
     }
 
     /// Forwards and journals until the end. Dropping the stream on the way out ends the generation.
@@ -182,6 +204,13 @@ fn is_deletion(error: &AppError) -> bool {
     matches!(error.code.as_str(), "message_not_found" | "conversation_not_found")
 }
 
+fn overflow(settings: &Settings) -> Overflow {
+    match settings.overflow {
+        lantern_protocol::Overflow::Error => Overflow::Error,
+        lantern_protocol::Overflow::DropOldest => Overflow::DropOldest,
+    }
+}
+
 fn sampling(settings: &SamplingSettings) -> SamplingParams {
     SamplingParams {
         temperature: settings.temperature,
@@ -203,6 +232,7 @@ fn stats(usage: Usage, timings: Timings) -> GenerationStats {
         completion_tokens: count(usage.completion_tokens),
         first_token_seconds: timings.first_token.as_secs_f64(),
         tokens_per_second: timings.decode_tokens_per_second(usage.completion_tokens),
+        dropped_messages: 0,
     }
 }
 

@@ -6,28 +6,43 @@ use lantern_protocol::{Message, Role};
 /// Longest title, in characters.
 const TITLE_LENGTH: usize = 60;
 
+/// What the model reads of a branch.
+pub(crate) struct BranchPrompt {
+    /// Oldest first, behind the system prompt.
+    pub(crate) messages: Vec<ChatMessage>,
+    /// For each of them the ids of the stored messages that it is made of; none for the system prompt.
+    pub(crate) sources: Vec<Vec<String>>,
+}
+
 /// The messages of a branch, oldest first, behind the system prompt.
 ///
 /// An answer without a word (it failed or was stopped at once) is left out, and questions that then follow each other
 /// become one: templates insist on turns that alternate, and nothing of what the person wrote is lost.
-pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> Vec<ChatMessage> {
+pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> BranchPrompt {
     let mut messages: Vec<(Role, String)> = Vec::with_capacity(branch.len() + 1);
+    let mut sources: Vec<Vec<String>> = Vec::with_capacity(branch.len() + 1);
     if !system_prompt.trim().is_empty() {
         messages.push((Role::System, system_prompt.to_owned()));
+        sources.push(Vec::new());
     }
     for message in branch {
         if message.role == Role::Assistant && message.content.is_empty() {
             continue;
         }
-        match messages.last_mut() {
-            Some((Role::User, words)) if message.role == Role::User => {
+        match (messages.last_mut(), sources.last_mut()) {
+            (Some((Role::User, words)), Some(source)) if message.role == Role::User => {
                 words.push_str("\n\n");
                 words.push_str(&message.content);
+                source.push(message.id.clone());
             }
-            _ => messages.push((message.role, message.content.clone())),
+            _ => {
+                messages.push((message.role, message.content.clone()));
+                sources.push(vec![message.id.clone()]);
+            }
         }
     }
-    messages.into_iter().map(|(role, content)| ChatMessage::new(role.as_str(), content)).collect()
+    let messages = messages.into_iter().map(|(role, content)| ChatMessage::new(role.as_str(), content));
+    BranchPrompt { messages: messages.collect(), sources }
 }
 
 /// The first line that has words, cut at a word's end.
@@ -54,7 +69,7 @@ mod tests {
 
     fn message(role: Role, content: &str) -> Message {
         Message {
-            id: String::new(),
+            id: format!("id of {content}"),
             conversation_id: String::new(),
             parent_id: None,
             role,
@@ -68,7 +83,7 @@ mod tests {
     }
 
     fn rendered(system: &str, branch: &[Message]) -> Vec<(String, String)> {
-        messages(system, branch).into_iter().map(|m| (m.role, m.content)).collect()
+        messages(system, branch).messages.into_iter().map(|m| (m.role, m.content)).collect()
     }
 
     #[test]
@@ -78,6 +93,8 @@ mod tests {
             rendered("Be brief.", &branch),
             [("system".into(), "Be brief.".into()), ("user".into(), "One\n\nTwo".into())]
         );
+        let sources = messages("Be brief.", &branch).sources;
+        assert_eq!(sources, [vec![], vec!["id of One".to_owned(), "id of Two".to_owned()]]);
     }
 
     #[test]

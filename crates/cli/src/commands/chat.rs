@@ -133,6 +133,10 @@ impl Chat {
             match event {
                 Some(ChatEvent::Started { conversation, .. }) => self.conversation = Some(conversation.id),
                 Some(ChatEvent::Loading { model }) => output::note(format!("loading {model} …")),
+                Some(ChatEvent::Dropped { message_ids, .. }) => output::note(format!(
+                    "the conversation no longer fits: the model does not see the oldest {} messages",
+                    message_ids.len()
+                )),
                 Some(ChatEvent::Text { text }) => {
                     at_line_start = text.ends_with('\n');
                     output::piece(&text)?;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use lantern_app::AppOptions;
 use lantern_engine::{
-    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
-    Priority, Prompt, SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow,
+    Picture, Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
 use crate::device_args::DeviceArgs;
@@ -101,6 +101,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         stop: args.stop,
         priority: Priority::Chat,
         owner: None,
+        overflow: Overflow::Error,
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;
