@@ -91,6 +91,7 @@ const stats = {
   completionTokens: 538,
   firstTokenSeconds: 0.31,
   tokensPerSecond: 41.7,
+  droppedMessages: 0,
 };
 
 function message(id: string, parentId: string | null, extra: Partial<Message>): Message {
@@ -298,10 +299,16 @@ export const SETTINGS: Settings = {
     maxTokens: null,
   },
   contextLength: null,
+  overflow: 'drop_oldest',
   threads: null,
   keepPacked: false,
   prefixDiskGb: 8,
-  endpoint: { enabled: true, port: 11_535, key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e', fetchPictures: false },
+  endpoint: {
+    enabled: true,
+    port: 11_535,
+    key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e',
+    fetchPictures: false,
+  },
 };
 
 export const STATUS: AppStatus = {

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_conversation_too_short_for_a_whole_step_loses_no_more_than_it_must() {
-        assert_eq!(drop_of(&[30, 30, 900], Room::new(1024, Some(90))).0, 1);
+        assert_eq!(drop_of(&[30, 30, 890], Room::new(1024, Some(90))).0, 1);
         assert_eq!(drop_of(&[30, 30, 1020], Room::new(1024, Some(90))).0, 2, "all of it, and still too long");
     }
 

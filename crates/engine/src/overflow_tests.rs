@@ -6,7 +6,7 @@ use crate::overflow::{Dropped, Overflow};
 const CONTEXT: usize = 512;
 
 fn small() -> Engine {
-    engine(EngineOptions { context_length: Some(CONTEXT), ..options() })
+    engine(EngineOptions { context_length: Some(CONTEXT as u32), ..options() })
 }
 
 /// Instructions, then questions and answers that are not alike, and a question at the end.

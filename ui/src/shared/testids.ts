@@ -47,6 +47,7 @@ export const TESTID = {
   thinkingToggle: 'thinking-toggle',
   messageStats: 'message-stats',
   messageNote: 'message-note',
+  messageDropped: 'message-dropped',
   messageCopy: 'message-copy',
   messageRegenerate: 'message-regenerate',
   messageEdit: 'message-edit',

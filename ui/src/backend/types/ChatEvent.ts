@@ -4,8 +4,8 @@ import type { ErrorInfo } from "./ErrorInfo";
 import type { Message } from "./Message";
 
 /**
- * What happens while an answer is written, in order: `started`, any number of `loading`, `queued`, `prefill` and
- * `text`, then exactly one of `finished` and `failed`.
+ * What happens while an answer is written, in order: `started`, any number of `loading`, at most one `dropped`, any number
+ * of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
  */
 export type ChatEvent = { "type": "started", 
 /**
@@ -23,7 +23,19 @@ assistantMessage: Message, } | { "type": "loading",
 /**
  * Library id of the model.
  */
-model: string, } | { "type": "queued", 
+model: string, } | { "type": "dropped", 
+/**
+ * The messages that are left out, oldest first.
+ */
+messageIds: Array<string>, 
+/**
+ * Tokens of the whole prompt.
+ */
+tokensBefore: number, 
+/**
+ * Tokens of the prompt without them.
+ */
+tokensAfter: number, } | { "type": "queued", 
 /**
  * How many stand before this one.
  */

@@ -23,4 +23,8 @@ firstTokenSeconds: number,
 /**
  * Tokens written per second, the first one left out; 0 when there was at most one.
  */
-tokensPerSecond: number, };
+tokensPerSecond: number, 
+/**
+ * Older messages that did not fit and were left out of what the model saw.
+ */
+droppedMessages: number, };

@@ -67,6 +67,8 @@ describe('an answer', () => {
 
     emit({ type: 'loading', model: 'tiny' });
     expect(session.phase).toEqual({ kind: 'loading', model: 'tiny' });
+    emit({ type: 'dropped', messageIds: ['m8', 'm9'], tokensBefore: 900, tokensAfter: 300 });
+    expect(session.dropped).toBe(2);
     emit({ type: 'queued', position: 2 });
     expect(session.phase).toEqual({ kind: 'queued', position: 2 });
     emit({ type: 'prefill', processed: 10, total: 40, cached: 5 });

@@ -53,6 +53,8 @@ export class ChatSession {
   liveText = $state('');
   phase = $state.raw<Phase>({ kind: 'starting' });
   stopping = $state(false);
+  /** Older messages that the model does not see as it writes the live answer, for want of room. */
+  dropped = $state(0);
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -167,6 +169,7 @@ export class ChatSession {
     if (this.busy) return;
     this.failure = null;
     this.stopping = false;
+    this.dropped = 0;
     this.phase = { kind: 'starting' };
     this.#pending = pending;
     this.#onChange(this);
@@ -188,6 +191,9 @@ export class ChatSession {
         break;
       case 'loading':
         this.phase = { kind: 'loading', model: event.model };
+        break;
+      case 'dropped':
+        this.dropped = event.messageIds.length;
         break;
       case 'queued':
         this.phase = { kind: 'queued', position: event.position };

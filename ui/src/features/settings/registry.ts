@@ -4,11 +4,12 @@
  * shape the controls.
  */
 import type { SamplingSettings, Settings, SettingsPatch } from '../../backend/types';
+import { TESTID } from '../../shared/testids';
 
 export type SettingValue = string | number | boolean | null;
 
 export type Control =
-  | { kind: 'theme' }
+  | { kind: 'choice'; options: [value: string, label: string][]; testid?: string }
   | { kind: 'model' }
   | { kind: 'text'; rows: number; placeholder: string }
   | { kind: 'slider'; min: number; max: number; step: number }
@@ -117,7 +118,15 @@ export const SETTINGS: SettingEntry[] = [
     section: 'Appearance',
     label: 'Theme',
     help: 'Light, dark, or as the system says.',
-    control: { kind: 'theme' },
+    control: {
+      kind: 'choice',
+      testid: TESTID.themeSelect,
+      options: [
+        ['system', 'As the system'],
+        ['light', 'Light'],
+        ['dark', 'Dark'],
+      ],
+    },
     initial: 'system',
     read: (settings) => settings.theme,
     patch: (_settings, value) => ({ theme: value as Settings['theme'] }),
@@ -145,6 +154,22 @@ export const SETTINGS: SettingEntry[] = [
     initial: '',
     read: (settings) => settings.systemPrompt,
     patch: (_settings, value) => ({ systemPrompt: String(value ?? '') }),
+  },
+  {
+    id: 'overflow',
+    section: 'Conversations',
+    label: 'When a conversation gets too long',
+    help: 'What happens once it no longer fits the context. The oldest messages stay in the conversation, but the model does not see them, and the answer says so.',
+    control: {
+      kind: 'choice',
+      options: [
+        ['drop_oldest', 'Go on without the oldest messages'],
+        ['error', 'Stop with an error'],
+      ],
+    },
+    initial: 'drop_oldest',
+    read: (settings) => settings.overflow,
+    patch: (_settings, value) => ({ overflow: value as Settings['overflow'] }),
   },
   sampling(
     'temperature',
