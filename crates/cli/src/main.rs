@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, pull, quantize, rm,
-    run, serve, template, tokenize,
+    bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, plan, pull, quantize,
+    rm, run, serve, template, tokenize,
 };
 use error::CliError;
 
@@ -58,6 +58,8 @@ enum Command {
     Rm(rm::Args),
     /// Show what is in a model file, and what it needs
     Inspect(inspect::Args),
+    /// Show what a model would take of memory, part by part, without loading it
+    Plan(plan::Args),
     /// Measure a model's speed
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
@@ -99,6 +101,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Import(args) => import::run(args),
         Command::Rm(args) => rm::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Plan(args) => on_runtime(plan::run(args)),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
         Command::Embed(args) => embed::run(args),

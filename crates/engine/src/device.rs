@@ -124,12 +124,12 @@ pub(crate) fn plan(
     if let Err(reason) = &part {
         require_none(options, reason)?;
     }
-    let alone = || memory::plan(config, file.file_len(), options, None);
+    let alone = || memory::plan(file, config, options, None);
     let part = match part {
         Ok(part) => part,
         Err(reason) => return Ok((alone()?, Err(reason))),
     };
-    match memory::plan(config, file.file_len(), options, Some(&part)) {
+    match memory::plan(file, config, options, Some(&part)) {
         Ok(plan) => {
             let part = plan.device.clone().unwrap_or(part);
             Ok((plan, Ok(part)))

@@ -101,6 +101,17 @@ impl KvDemand {
         groups.map(|(group, &blocks)| blocks as u64 * group.block_bytes).sum()
     }
 
+    /// Blocks that one sequence of `context` tokens passes through, in a cache that has so many: what its windows leave
+    /// behind is kept for reuse as long as there are others.
+    pub(crate) fn passed(&self, context: usize, n_blocks: &[usize]) -> Vec<usize> {
+        let steps = context.div_ceil(self.step_tokens);
+        let passed = |group: KvGroup| match group.reach {
+            Reach::All | Reach::Window(_) => context.div_ceil(BLOCK_SIZE),
+            Reach::State => STEP_STATES + (2 * steps).min(KEPT_STATES),
+        };
+        self.groups_at(context).zip(n_blocks).map(|(group, &there)| passed(group).min(there)).collect()
+    }
+
     /// Bytes of the cache when one sequence of full length is all it has room for.
     pub(crate) fn least_bytes(&self, context: usize) -> u64 {
         self.bytes(&self.blocks(context, 1))

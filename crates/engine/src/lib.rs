@@ -31,6 +31,7 @@ mod prompt;
 mod request;
 mod runner;
 mod scheduler;
+mod scratch;
 mod sequence;
 mod step_costs;
 mod stream;
@@ -45,13 +46,14 @@ pub use error::EngineError;
 pub use identity::{generates, quantisation, slow_types};
 pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
-pub use memory::{MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
+pub use memory::{AlonePlan, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};
 pub use picture::Picture;
 pub use prefix_disk::DiskCacheOptions;
 pub use projector::{is_projector, projector_beside};
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
+pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
     ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,

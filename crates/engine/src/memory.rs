@@ -1,9 +1,10 @@
 //! Whether a model fits, decided with numbers before anything large is allocated.
 //!
-//! Three things are charged: the weights (the whole file: it is mapped, and all of it is read for every token), the
-//! KV cache and the work space of a step. What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
+//! Three things are charged: the weights (all of them are read for every token, but for tables that are looked up in), the
+//! KV cache and the work space, part by part (see [`Scratch`]). What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
 //! or what was asked for; a model that does not fit even then is refused with a proposal.
 
+use lantern_gguf::GgufFile;
 use lantern_models::{ModelConfig, Reach};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
@@ -11,8 +12,7 @@ use crate::device::DevicePart;
 use crate::error::{EngineError, size};
 use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
-use crate::prefix_disk::TRANSFER_BYTES;
-use crate::step_costs::MOST_ROWS;
+use crate::scratch::{self, Scratch};
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
 pub(crate) const DEFAULT_CONTEXT: usize = 8192;
@@ -34,19 +34,47 @@ pub struct MemoryPlan {
     pub(crate) reaches: Vec<Reach>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
-    /// The weights: the whole file, less what a device holds in memory of its own.
+    /// The weights, less what a device holds in memory of its own.
     pub weight_bytes: u64,
     /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
-    /// Activations, logits and tokenizer.
+    /// Everything else, and what a device that shares the memory computes with.
     pub scratch_bytes: u64,
+    /// The parts of it.
+    pub scratch: Scratch,
+    /// What one sequence of full length takes by itself.
+    pub alone: AlonePlan,
     /// What the engine may use of the host's memory.
     pub available_bytes: u64,
     /// What is on a device.
     pub device: Option<DevicePart>,
 }
 
+/// What a process holds that loads the model and fills one sequence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AlonePlan {
+    /// The cache's blocks that the sequence passes through, those included that windows leave behind.
+    pub kv_bytes: u64,
+    /// The work space.
+    pub scratch: Scratch,
+}
+
 impl MemoryPlan {
+    /// Blocks of the cache, in all groups of layers.
+    pub fn blocks(&self) -> usize {
+        self.n_blocks.iter().sum()
+    }
+
+    /// Tokens in a block.
+    pub fn block_tokens(&self) -> usize {
+        BLOCK_SIZE
+    }
+
+    /// The most that a process holds which fills one sequence of full length.
+    pub fn alone_bytes(&self) -> u64 {
+        self.weight_bytes + self.alone.kv_bytes + self.alone.scratch.total()
+    }
+
     /// Weights, cache and work space together, in host memory.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
@@ -58,6 +86,8 @@ impl MemoryPlan {
 struct Demand {
     weights: u64,
     scratch: u64,
+    /// What of it is on the host.
+    parts: Scratch,
     kv: KvDemand,
     wanted_context: usize,
     available: u64,
@@ -68,11 +98,12 @@ struct Demand {
 
 /// Plans the memory of a model, or refuses it.
 pub(crate) fn plan(
+    file: &GgufFile,
     config: &ModelConfig,
-    file_bytes: u64,
     options: &EngineOptions,
     device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
+    let parts = Scratch::of(file, config, options);
     let free = available_bytes();
     let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     let host_layers = match device {
@@ -80,18 +111,21 @@ pub(crate) fn plan(
         _ => config.n_layers,
     };
     let demand = Demand {
-        weights: file_bytes,
-        scratch: scratch_bytes(config, options) + vision_bytes(options),
+        weights: scratch::weight_bytes(file, wanted_context(config, options)),
+        scratch: parts.total(),
+        parts,
         kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
         wanted_context: wanted_context(config, options),
         available: options.memory_limit.map_or(free, |limit| limit.min(free)),
         kv_limit: options.kv_bytes,
         device: None,
     };
-    match device {
+    let mut plan = match device {
         Some(part) => demand.beside(part).plan(),
         None => demand.plan(),
-    }
+    }?;
+    plan.alone.scratch = parts.alone(file, config, options.step_tokens, plan.context_length);
+    Ok(plan)
 }
 
 /// Tokens that a sequence should be able to have.
@@ -146,6 +180,11 @@ impl Demand {
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
+            scratch: self.parts,
+            alone: AlonePlan {
+                kv_bytes: self.kv.bytes(&self.kv.passed(context_length, &n_blocks)),
+                scratch: self.parts,
+            },
             available_bytes: self.available,
             device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
             n_blocks,
@@ -175,26 +214,6 @@ impl Demand {
             proposal,
         }
     }
-}
-
-/// Activations of a full step (about sixteen hidden vectors per token covers the widest layers seen), logits of
-/// every sequence twice (the model's and the sampler's), or once beside those of guesses, what is on its way to the disk or from it, and a flat sum for the
-/// tokenizer and the program itself.
-fn scratch_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
-    let activations = options.step_tokens * config.hidden_size * 16 * size_of::<f32>();
-    let guessing = if options.guess { MOST_ROWS } else { 0 };
-    let rows = options.max_sequences + options.max_sequences.max(guessing);
-    let logits = rows * config.vocab_size * size_of::<f32>();
-    let tokenizer = config.vocab_size * 400;
-    let transfer = options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES);
-    (activations + logits + tokenizer) as u64 + (32 << 20) + transfer
-}
-
-/// The projector's file, and about what the largest encoder known computes with.
-fn vision_bytes(options: &EngineOptions) -> u64 {
-    const WORK: u64 = 256 << 20;
-    let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
-    file.map_or(0, |file| file.len() + WORK)
 }
 
 /// Bytes this process may still take: what the system has free or can reclaim, within the limit of its control
@@ -248,6 +267,7 @@ mod tests {
         Demand {
             weights: 100 * MB,
             scratch: 50 * MB,
+            parts: Scratch::default(),
             kv: kv(vec![group(None, 16 << 10)]),
             wanted_context: 8192,
             available: 4096 * MB,

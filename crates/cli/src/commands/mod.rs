@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod list;
 pub mod logits;
 pub mod perplexity;
+pub mod plan;
 pub mod pull;
 pub mod quantize;
 pub mod rm;

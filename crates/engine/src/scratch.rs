@@ -1,0 +1,175 @@
+//! What a model takes beside its weights and its cache, counted from the file's header alone.
+//!
+//! Everything here is what some part of the program allocates: the tokenizer's tables, the rows of a step on their way
+//! through the widest layer, logits, buffers for the disk and for pictures, and the program itself.
+
+use lantern_gguf::{Array, GgufFile, TensorInfo, Value};
+use lantern_models::ModelConfig;
+
+use crate::options::EngineOptions;
+use crate::prefix_disk::TRANSFER_BYTES;
+use crate::step_costs::MOST_ROWS;
+
+/// Pages around a touched one that Linux maps with it, in bytes.
+const FAULT_AROUND: u64 = 64 << 10;
+
+/// Work space, part by part, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scratch {
+    /// The file's header, and the tokenizer's tables that are made of it.
+    pub tokenizer: u64,
+    /// The rows of one step on their way through the widest block.
+    pub activations: u64,
+    /// Logits, the model's and the sampler's.
+    pub logits: u64,
+    /// What is on its way to the disk or from it.
+    pub transfer: u64,
+    /// The projector's file, and about what the largest encoder known computes with.
+    pub pictures: u64,
+    /// The program itself.
+    pub program: u64,
+}
+
+impl Scratch {
+    /// For all sequences that may run at once.
+    pub(crate) fn of(file: &GgufFile, config: &ModelConfig, options: &EngineOptions) -> Self {
+        let guessing = if options.guess { MOST_ROWS } else { 0 };
+        let rows = options.max_sequences + options.max_sequences.max(guessing);
+        Self {
+            tokenizer: header_bytes(file),
+            activations: activation_bytes(file, config, options.step_tokens),
+            logits: (rows * config.vocab_size * size_of::<f32>()) as u64,
+            transfer: options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES),
+            pictures: vision_bytes(options),
+            program: program_bytes(),
+        }
+    }
+
+    /// The same when one sequence of `context` tokens is all there is, which asks for no guesses, no picture and no disk.
+    pub(crate) fn alone(
+        self,
+        file: &GgufFile,
+        config: &ModelConfig,
+        step_tokens: usize,
+        context: usize,
+    ) -> Self {
+        Self {
+            activations: activation_bytes(file, config, step_tokens.min(context)),
+            logits: (2 * config.vocab_size * size_of::<f32>()) as u64,
+            transfer: 0,
+            pictures: 0,
+            ..self
+        }
+    }
+
+    /// All parts together.
+    pub fn total(&self) -> u64 {
+        self.tokenizer + self.activations + self.logits + self.transfer + self.pictures + self.program
+    }
+}
+
+/// Bytes of a file's tensors that are in memory once `context` different tokens were read. Of a table that is only looked
+/// up in, those are the pages around a token's row; everything else is read whole.
+pub(crate) fn weight_bytes(file: &GgufFile, context: usize) -> u64 {
+    let shared = file.tensor("output.weight").is_none();
+    let is_table = |name: &str| match name {
+        "token_embd.weight" => !shared,
+        name => name == "per_layer_token_embd.weight",
+    };
+    let bytes = |tensor: &TensorInfo| {
+        let whole = tensor.byte_len().unwrap_or(0);
+        if is_table(&tensor.name) { whole.min((context as u64).saturating_mul(FAULT_AROUND)) } else { whole }
+    };
+    file.tensors().values().map(bytes).sum()
+}
+
+/// The header: its pages in the file, its lists in memory, and the tokenizer's tables made of them.
+fn header_bytes(file: &GgufFile) -> u64 {
+    let tensors: u64 = file.tensors().values().filter_map(TensorInfo::byte_len).sum();
+    let pages = file.file_len().saturating_sub(tensors);
+    let strings = |key: &str| file.metadata().opt_strings(key).ok().flatten().unwrap_or_default();
+    let (tokens, merges) = (strings("tokenizer.ggml.tokens"), strings("tokenizer.ggml.merges"));
+    // See `text::tokenizer::vocab` and `bpe`: flat tables with two places for each entry.
+    let places = |count: usize| (2 * count).next_power_of_two() as u64;
+    let index = 8 * places(tokens.len());
+    let pieces = tokens.iter().map(|token| 8 + token.len() as u64).sum::<u64>();
+    let ranks = if merges.is_empty() { 0 } else { 16 * (places(merges.len()) + merges.len() as u64) };
+    let lists = file.metadata().iter().map(|(_, value)| list_bytes(value)).sum::<u64>();
+    pages + lists + index + pieces + ranks
+}
+
+/// A value of the metadata in memory.
+fn list_bytes(value: &Value) -> u64 {
+    // What the allocator gives for a string: its length and a header, in steps of 16 and at least 32.
+    let string = |text: &String| (text.len() as u64 + 8).next_multiple_of(16).max(32);
+    match value {
+        Value::String(text) => string(text),
+        Value::Array(Array::String(texts)) => {
+            texts.iter().map(|text| size_of::<String>() as u64 + string(text)).sum()
+        }
+        Value::Array(array) => 4 * array.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Rows of a step: the stream, what a norm made of it and what a part adds to it, beside what the widest part of a block
+/// makes, and the widest input once more in 8 bits with scales and sums.
+fn activation_bytes(file: &GgufFile, config: &ModelConfig, rows: usize) -> u64 {
+    let width = config.hidden_size as u64;
+    let (mut parts, mut input) = (vec![[0; 2]; config.n_layers], width);
+    for tensor in file.tensors().values() {
+        let Some((layer, name)) = of_block(&tensor.name) else { continue };
+        let Some(part) = parts.get_mut(layer) else { continue };
+        let (inputs, outputs) = match tensor.shape[..] {
+            [inputs, outputs] => (inputs, outputs),
+            [inputs, outputs, experts] => (inputs, outputs * used_experts(file, experts)),
+            _ => continue,
+        };
+        let is_network = name.starts_with("ffn_");
+        input = input.max(inputs);
+        // What goes into the last product was made by the others, or beside them.
+        part[usize::from(is_network)] +=
+            if name.starts_with("attn_output") { inputs + outputs } else { outputs };
+    }
+    let widest = parts.into_iter().flatten().max().unwrap_or(0);
+    let quantised = input + input / 8 + input * 3 / 4;
+    rows as u64 * ((3 * width + widest) * size_of::<f32>() as u64 + quantised)
+}
+
+/// The block of a tensor, and its name there.
+fn of_block(tensor: &str) -> Option<(usize, &str)> {
+    let (layer, name) = tensor.strip_prefix("blk.")?.split_once('.')?;
+    Some((layer.parse().ok()?, name))
+}
+
+/// Experts that a row passes, of those there are.
+fn used_experts(file: &GgufFile, experts: u64) -> u64 {
+    let architecture = file.architecture().unwrap_or_default();
+    let used = file.metadata().opt_u64(&format!("{architecture}.expert_used_count"));
+    used.ok().flatten().unwrap_or(1).min(experts)
+}
+
+fn vision_bytes(options: &EngineOptions) -> u64 {
+    const WORK: u64 = 256 << 20;
+    let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
+    file.map_or(0, |file| file.len() + WORK)
+}
+
+/// The program's code and constants as they are mapped, its libraries and its threads; where nobody tells, a flat sum.
+fn program_bytes() -> u64 {
+    const BESIDE: u64 = 6 << 20;
+    mapped_program().map_or(32 << 20, |mapped| mapped + BESIDE)
+}
+
+/// Linux only.
+fn mapped_program() -> Option<u64> {
+    let program = std::fs::read_link("/proc/self/exe").ok()?;
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let len = |line: &str| {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        let address = |text| u64::from_str_radix(text, 16).ok();
+        address(end)?.checked_sub(address(start)?)
+    };
+    let ours = maps.lines().filter(|line| line.ends_with(&*program.to_string_lossy()));
+    Some(ours.filter_map(len).sum())
+}
