@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lantern_app::AppOptions;
 use lantern_engine::{
     DiskCacheOptions, Engine, EngineError, EngineOptions, GenerateRequest, GenerationEvent, MemoryPlan,
-    Priority, Prompt, SamplingParams, Scratch, available_bytes, peak_rss_bytes, projector_beside,
+    Prompt, SamplingParams, Scratch, available_bytes, peak_rss_bytes, projector_beside,
 };
 use lantern_hub::human_bytes;
 use lantern_protocol::{ErrorInfo, Settings};
@@ -152,12 +152,9 @@ async fn measure(path: &Path, options: &EngineOptions, plan: &MemoryPlan) -> Res
     let (count, vocab) = (engine.info().context_length - 1, engine.info().vocab_size);
     let token = |i: usize| u32::try_from(i * vocab / count).unwrap_or(0);
     let request = GenerateRequest {
-        prompt: Prompt::Tokens((0..count).map(token).collect()),
-        sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
+        sampling: SamplingParams::greedy(),
         max_tokens: Some(1),
-        stop: Vec::new(),
-        priority: Priority::Chat,
-        owner: None,
+        ..GenerateRequest::new(Prompt::Tokens((0..count).map(token).collect()))
     };
     let mut stream = engine.generate(request)?;
     while let Some(event) = stream.next().await {
