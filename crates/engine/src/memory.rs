@@ -72,7 +72,7 @@ impl MemoryPlan {
 
     /// The most that a process holds which fills one sequence of full length.
     pub fn alone_bytes(&self) -> u64 {
-        self.weight_bytes + self.alone.kv_bytes + self.alone.scratch.total()
+        self.weight_bytes + self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes)
     }
 
     /// Weights, cache and work space together, in host memory.
@@ -384,6 +384,30 @@ mod tests {
         assert!(plan.kv_bytes <= 160 * MB && plan.context_length == 8192);
         let error = Demand { kv_limit: Some(MB), ..demand() }.plan().expect_err("64 tokens are too few");
         assert!(error.next_step().contains("Allow the cache"), "{}", error.next_step());
+    }
+
+    #[test]
+    fn one_sequence_leaves_windows_behind_that_are_kept_while_there_is_room() {
+        let plan = sliding().plan().expect("fits");
+        // Of the window's 304 blocks it passes 256, as of those without a window.
+        assert_eq!(plan.alone.kv_bytes, 256 * 32 * (16 << 10));
+        let plan = Demand { kv_limit: Some(48 * MB), ..sliding() }.plan().expect("fits");
+        assert_eq!(
+            plan.alone.kv_bytes,
+            32 * ((256 * 4 + plan.n_blocks[1] as u64 * 12) << 10),
+            "there are no more"
+        );
+    }
+
+    #[test]
+    fn loading_takes_more_than_a_short_context() {
+        let alone = |context| {
+            let scratch = Scratch { tokenizer: 3 * MB, program: 20 * MB, logits: MB, ..Scratch::default() };
+            let plan = Demand { parts: scratch, wanted_context: context, ..demand() }.plan().expect("fits");
+            plan.alone_bytes()
+        };
+        assert_eq!(alone(512), (100 + 23 + 16) * MB, "a piece of the file beside its tiles");
+        assert_eq!(alone(2048), (100 + 23 + 1 + 32) * MB);
     }
 
     #[test]
