@@ -28,11 +28,11 @@ pub enum EngineError {
     ModelTooLarge {
         /// Sum of the three parts, in bytes.
         needed: u64,
-        /// Bytes of the file.
+        /// Bytes of the weights.
         weights: u64,
         /// Bytes of keys and values at `context` tokens.
         cache: u64,
-        /// Bytes of activations and logits.
+        /// Bytes of everything else: activations, logits, tokenizer, buffers, the program.
         scratch: u64,
         /// The smallest context that would have been accepted.
         context: usize,

@@ -13,6 +13,9 @@ use crate::step_costs::MOST_ROWS;
 /// Pages around a touched one that Linux maps with it, in bytes.
 const FAULT_AROUND: u64 = 64 << 10;
 
+/// Of a matrix that is packed, so much of the file is in memory beside what becomes of it.
+const PACKED_AT_ONCE: u64 = 16 << 20;
+
 /// Work space, part by part, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scratch {
@@ -60,6 +63,13 @@ impl Scratch {
             pictures: 0,
             ..self
         }
+    }
+
+    /// What is there from loading on, and what a step takes then beside a cache of `kv` bytes; or, where that is more,
+    /// what loading takes for a while.
+    pub(crate) fn peak_beside(&self, weights: u64, kv: u64) -> u64 {
+        let step = kv + self.activations + self.logits + self.transfer + self.pictures;
+        self.tokenizer + self.program + step.max(PACKED_AT_ONCE.min(weights))
     }
 
     /// All parts together.
@@ -155,13 +165,13 @@ fn vision_bytes(options: &EngineOptions) -> u64 {
     file.map_or(0, |file| file.len() + WORK)
 }
 
-/// The program's code and constants as they are mapped, its libraries and its threads; where nobody tells, a flat sum.
+/// The program's code and variables as they are mapped, its libraries and its threads; where nobody tells, a flat sum.
 fn program_bytes() -> u64 {
     const BESIDE: u64 = 6 << 20;
     mapped_program().map_or(32 << 20, |mapped| mapped + BESIDE)
 }
 
-/// Linux only.
+/// Linux only. What is never changed and is no code counts not: most of that are tables for unwinding, which nobody reads.
 fn mapped_program() -> Option<u64> {
     let program = std::fs::read_link("/proc/self/exe").ok()?;
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
@@ -170,6 +180,64 @@ fn mapped_program() -> Option<u64> {
         let address = |text| u64::from_str_radix(text, 16).ok();
         address(end)?.checked_sub(address(start)?)
     };
-    let ours = maps.lines().filter(|line| line.ends_with(&*program.to_string_lossy()));
+    let ours =
+        maps.lines().filter(|line| line.ends_with(&*program.to_string_lossy()) && !line.contains(" r--p "));
     Some(ours.filter_map(len).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(name: &str) -> GgufFile {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/");
+        GgufFile::open(format!("{folder}{name}").as_ref()).expect("a golden model")
+    }
+
+    fn activations(name: &str, rows: usize) -> u64 {
+        let file = golden(name);
+        let config = lantern_models::registry::config(&file).expect("a family");
+        activation_bytes(&file, &config, rows)
+    }
+
+    #[test]
+    fn a_table_that_is_only_looked_up_in_is_charged_by_the_tokens_read() {
+        let file = golden("llama_untied-F32.gguf");
+        let whole: u64 = file.tensors().values().filter_map(TensorInfo::byte_len).sum();
+        let table = file.tensor("token_embd.weight").and_then(TensorInfo::byte_len).expect("a table");
+        assert!(table > FAULT_AROUND, "{table}");
+        assert_eq!(weight_bytes(&file, 1), whole - table + FAULT_AROUND);
+        assert_eq!(weight_bytes(&file, 1 << 20), whole);
+        let tied = golden("llama_tied-F32.gguf");
+        assert_eq!(weight_bytes(&tied, 1), weight_bytes(&tied, 1 << 20), "the head reads all of it");
+    }
+
+    #[test]
+    fn the_widest_part_of_a_block_decides_about_activations() {
+        let file = golden("llama_tied-F32.gguf");
+        let outputs = |name: &str| file.tensor(&format!("blk.0.{name}.weight")).expect("a matrix").shape[1];
+        let (width, inner) = (outputs("attn_output"), outputs("ffn_up"));
+        let [q, k, v] = ["attn_q", "attn_k", "attn_v"].map(outputs);
+        let part = (2 * inner + width).max(2 * q + k + v + width);
+        let row = 4 * (3 * width + part) + inner * 15 / 8;
+        assert_eq!(activations("llama_tied-F32.gguf", 100), 100 * row);
+    }
+
+    #[test]
+    fn experts_that_a_row_does_not_pass_make_nothing() {
+        let file = golden("qwen3moe-Q8_0.gguf");
+        let up = &file.tensor("blk.0.ffn_up_exps.weight").expect("experts").shape;
+        let used = used_experts(&file, up[2]);
+        assert!(1 < used && used < up[2], "{used} of {up:?}");
+        assert!(activations("qwen3moe-Q8_0.gguf", 1) < 4 * up[2] * (2 * up[1] + up[0]), "not all of them");
+    }
+
+    #[test]
+    fn a_larger_vocabulary_takes_larger_tables() {
+        let file = golden("qwen2-Q8_0.gguf");
+        let tokens = file.metadata().strings("tokenizer.ggml.tokens").expect("a vocabulary");
+        let text: usize = tokens.iter().map(String::len).sum();
+        assert!(header_bytes(&file) as usize > 2 * text + tokens.len() * (24 + 32 + 8 + 16));
+        assert!((header_bytes(&file) as usize) < 4 * text + tokens.len() * 400, "{}", header_bytes(&file));
+    }
 }
