@@ -134,7 +134,7 @@ mod tests {
         let whole = include_bytes!("../../../tests/golden/vision/waves.png");
         assert!(Picture::decode(whole).is_ok());
         for bytes in [&b""[..], b"GIF89a", b"no picture at all", &whole[..200], &whole[..whole.len() / 2]] {
-            let error = Picture::decode(bytes).err().expect("it is refused");
+            let error = Picture::decode(bytes).expect_err("it is refused");
             assert_eq!(error.code(), "bad_picture");
             assert!(!error.to_string().is_empty() && !error.next_step().is_empty());
         }
