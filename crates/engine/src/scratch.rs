@@ -13,6 +13,10 @@ use crate::step_costs::MOST_ROWS;
 /// Pages around a touched one that Linux maps with it, in bytes.
 const FAULT_AROUND: u64 = 64 << 10;
 
+/// What the released program has in memory of its code, its libraries and its threads: measured on Linux, in round figures. One
+/// with debug information has about twice as much.
+const PROGRAM: u64 = 20 << 20;
+
 /// Of a matrix that is packed, so much of the file is in memory beside what becomes of it.
 const PACKED_AT_ONCE: u64 = 16 << 20;
 
@@ -44,7 +48,7 @@ impl Scratch {
             logits: (rows * config.vocab_size * size_of::<f32>()) as u64,
             transfer: options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES),
             pictures: vision_bytes(options),
-            program: program_bytes(),
+            program: PROGRAM,
         }
     }
 
@@ -163,26 +167,6 @@ fn vision_bytes(options: &EngineOptions) -> u64 {
     const WORK: u64 = 256 << 20;
     let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
     file.map_or(0, |file| file.len() + WORK)
-}
-
-/// The program's code and variables as they are mapped, its libraries and its threads; where nobody tells, a flat sum.
-fn program_bytes() -> u64 {
-    const BESIDE: u64 = 6 << 20;
-    mapped_program().map_or(32 << 20, |mapped| mapped + BESIDE)
-}
-
-/// Linux only. What is never changed and is no code counts not: most of that are tables for unwinding, which nobody reads.
-fn mapped_program() -> Option<u64> {
-    let program = std::fs::read_link("/proc/self/exe").ok()?;
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let len = |line: &str| {
-        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
-        let address = |text| u64::from_str_radix(text, 16).ok();
-        address(end)?.checked_sub(address(start)?)
-    };
-    let ours =
-        maps.lines().filter(|line| line.ends_with(&*program.to_string_lossy()) && !line.contains(" r--p "));
-    Some(ours.filter_map(len).sum())
 }
 
 #[cfg(test)]
