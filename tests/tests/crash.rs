@@ -53,9 +53,10 @@ async fn ask_and_kill(window: Window, round: u64) -> Seen {
     page.send(&format!("Write a very long story about a lighthouse, part {round}.")).await;
     page.wait_for_text().await;
     tokio::time::sleep(Duration::from_millis(round * 53 % 400)).await;
-    let conversation = page
-        .attribute(&id("conversation-row", ":has([aria-current=\"page\"])"), "data-conversation-id")
-        .await;
+    // The list of conversations is read anew on its own, and may be later than the first words.
+    let row = id("conversation-row", ":has([aria-current=\"page\"])");
+    page.wait(&row).await;
+    let conversation = page.attribute(&row, "data-conversation-id").await;
     let letters = letters(&page.answer().await);
     tokio::time::sleep(WRITTEN_AFTER).await;
     assert_eq!(
