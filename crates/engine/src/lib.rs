@@ -51,7 +51,7 @@ pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};
 pub use picture::Picture;
 pub use prefix_disk::DiskCacheOptions;
-pub use projector::{is_projector, projector_beside};
+pub use projector::projector_beside;
 pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
 pub use scratch::Scratch;
 pub use stream::GenerationStream;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lantern_gguf::GgufFile;
 
 /// Whether a file's name says that it belongs to a model and is none itself.
-pub fn is_projector(path: &Path) -> bool {
+fn is_projector(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     name.ends_with(".gguf") && name.contains("mmproj")
 }
