@@ -89,4 +89,9 @@ pub trait CausalLm: Send {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError>;
+
+    /// Takes states over the guesses of the last pass that turned out right: `batch` is that pass's behind
+    /// [`ForwardBatch::keep_right`]. The bits are those of a pass over the same tokens. A model without states has nothing
+    /// to do: keys and values of wrong guesses are written over.
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError>;
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
-use lantern_models::{CausalLm, Reach, Split, fingerprint};
+use lantern_models::{CausalLm, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
@@ -33,6 +33,8 @@ use crate::worker::{Command, Worker, lock};
 
 /// Guesses at the next tokens of a sequence that one step may check.
 const MOST_GUESSES: usize = 12;
+// A state is kept behind the last token of a step and at the end of the block before: guesses must not pass a whole block.
+const _: () = assert!(MOST_GUESSES < BLOCK_SIZE);
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
@@ -77,13 +79,11 @@ impl Engine {
         let Parts { model, copy, split, tokenizer, template, vision, info, plan } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        // A state cannot go back to what it was before a wrong guess.
-        let has_states = plan.reaches.contains(&Reach::State);
         let limits = Limits {
             max_sequences: plan.max_sequences,
             step_tokens: options.step_tokens,
             context: info.context_length,
-            guesses: if options.guess && !has_states { MOST_GUESSES } else { 0 },
+            guesses: if options.guess { MOST_GUESSES } else { 0 },
         };
         let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);

@@ -431,6 +431,10 @@ impl CausalLm for Slow {
         std::thread::sleep(Duration::from_millis(5));
         self.model.forward(batch, kv, logits)
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
+    }
 }
 
 /// Panics when it sees a certain token.
@@ -452,6 +456,10 @@ impl CausalLm for Panicking {
     ) -> Result<(), ModelError> {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
         self.model.forward(batch, kv, logits)
+    }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Piece<'a> {
     /// The sequence's blocks in each group of layers; they cover at least `start + tokens.len()` positions.
     pub(crate) tables: &'a [BlockTable],
     pub(crate) logits: LogitRows,
+    /// So many of the tokens, the last ones, are guesses.
+    pub(crate) guesses: usize,
     /// The sequence's pictures, in order.
     pub(crate) pictures: &'a [PlacedPicture],
 }
@@ -76,6 +78,19 @@ impl ModelRunner {
         forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
     }
 
+    /// Takes the states of layers that have one over those guesses of the last pass that turned out right: so many for each of
+    /// its pieces. Once for a pass.
+    pub(crate) fn accept_guesses(&mut self, right: &[usize]) -> Result<(), EngineError> {
+        if right.iter().all(|&right| right == 0) {
+            return Ok(());
+        }
+        self.batch.keep_right(right);
+        guarded(|| {
+            let accepted = self.model.accept_guesses(&self.batch, &mut self.kv);
+            accepted.map_err(|error| EngineError::StepFailed(error.to_string()))
+        })
+    }
+
     /// Does a little more for the weights, which then are there sooner or are read faster; whether there may be more to do.
     pub(crate) fn settle(&self) -> bool {
         self.split.settle()
@@ -99,7 +114,7 @@ impl ModelRunner {
             let start = index * step_tokens;
             fill_batch(
                 &mut batch,
-                [Piece { tokens, start, tables: &tables, logits: LogitRows::All, pictures: &[] }],
+                [Piece { tokens, start, tables: &tables, logits: LogitRows::All, guesses: 0, pictures: &[] }],
             );
             forward(self.model.as_ref(), &batch, &mut kv, &mut logits)?;
             all.extend_from_slice(&logits);
@@ -139,6 +154,7 @@ pub(crate) fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator
         let first_row = batch.rows();
         let tables = piece.tables.iter().map(BlockTable::blocks);
         batch.push_with_pictures(piece.tokens, piece.start, tables, BLOCK_SIZE, piece.pictures);
+        batch.guess_last(piece.guesses);
         let rows = first_row as u32..batch.rows() as u32;
         match piece.logits {
             LogitRows::None => {}
@@ -169,9 +185,11 @@ mod tests {
             start: 2 * BLOCK_SIZE - 1,
             tables: &two,
             logits: LogitRows::None,
+            guesses: 0,
             pictures: &[],
         };
-        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits: LogitRows::Last, pictures: &[] };
+        let (logits, guesses) = (LogitRows::Last, 0);
+        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits, guesses, pictures: &[] };
         fill_batch(&mut batch, [prompt, decode]);
         assert_eq!(batch.tokens, [7, 8, 9, 4]);
         assert_eq!(batch.positions, [2 * size - 1, 2 * size, 2 * size + 1, 0]);

@@ -56,6 +56,18 @@ pub(crate) struct Worker {
     pub(crate) plan: Vec<Scheduled>,
 }
 
+/// How an answer ends.
+type End = Result<FinishReason, EngineError>;
+
+/// What came of one sequence's part of a step.
+struct Outcome {
+    id: SequenceId,
+    /// Guesses that were right.
+    right: usize,
+    /// How its answer ended, if it did.
+    end: Option<End>,
+}
+
 impl Worker {
     /// Runs until it is told to stop or nobody can send commands any more.
     pub(crate) fn run(mut self) {
@@ -149,8 +161,9 @@ impl Worker {
         let started = Instant::now();
         match self.forward(&plan) {
             Ok(()) => {
-                self.pace(&plan, started);
-                self.postprocess(&plan);
+                let (decode_rows, prompt_rows) = self.rows_of(&plan);
+                let took = started.elapsed() + self.postprocess(&plan);
+                self.pace(decode_rows, prompt_rows, took);
             }
             Err(error) => self.isolate(&plan, error),
         }
@@ -177,6 +190,7 @@ impl Worker {
                     Scheduled { samples: true, .. } => LogitRows::Last,
                     _ => LogitRows::None,
                 },
+                guesses: part.guesses,
                 pictures: &sequence.pictures,
             })
         };
@@ -193,68 +207,102 @@ impl Worker {
         for part in plan {
             let alone = std::slice::from_ref(part);
             match self.forward(alone) {
-                Ok(()) => self.postprocess(alone),
+                Ok(()) => {
+                    self.postprocess(alone);
+                }
                 Err(error) => self.fail(part.id, error),
             }
         }
     }
 
-    fn postprocess(&mut self, plan: &[Scheduled]) {
-        let (mut sampled, mut guessed, mut row) = (0, 0, 0);
+    /// Samples what a step gives, and ends what has ended. Gives the time that right guesses took beside that.
+    fn postprocess(&mut self, plan: &[Scheduled]) -> Duration {
+        let (mut sampled, mut row) = (0, 0);
+        let mut outcomes = Vec::with_capacity(plan.len());
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
             self.announce_prefill(part.id);
+            let mut outcome = Outcome { id: part.id, right: 0, end: None };
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
-                self.accept(part.id, row);
-                sampled += 1;
-                if is_first {
+                (outcome.right, outcome.end) = self.sample(part.id, row, &guesses);
+                sampled += 1 + outcome.right;
+                if is_first && outcome.end.is_none() {
                     self.keep_prompt(part.id);
                 }
-                guessed += self.accept_guesses(part.id, row, &guesses);
                 row += 1 + part.guesses;
             }
+            outcomes.push(outcome);
         }
+        let guessed: usize = outcomes.iter().map(|outcome| outcome.right).sum();
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += (sampled + guessed) as u64;
+        stats.sampled_tokens += sampled as u64;
         stats.guessed_tokens += guessed as u64;
+        drop(stats);
+        self.settle(outcomes)
     }
 
-    /// Samples for one sequence from a row of logits and ends it where it ends.
-    fn accept(&mut self, id: SequenceId, row: usize) {
+    /// Takes over the guesses that were right, and ends what has ended. Gives the time that the first took.
+    fn settle(&mut self, mut outcomes: Vec<Outcome>) -> Duration {
+        let started = Instant::now();
+        let right: Vec<usize> = outcomes.iter().map(|outcome| outcome.right).collect();
+        if let Err(error) = self.runner.accept_guesses(&right) {
+            tracing::error!(%error, "right guesses could not be taken over");
+            // Where none were right, nothing was changed.
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.right > 0) {
+                let error = EngineError::StepFailed(error.to_string());
+                (outcome.right, outcome.end) = (0, Some(Err(error)));
+            }
+        }
+        let took = started.elapsed();
+        for Outcome { id, right, end } in outcomes {
+            self.scheduler.advance(id, right);
+            match end {
+                None => {}
+                Some(Ok(reason)) => self.finish(id, reason),
+                Some(Err(error)) => self.fail(id, error),
+            }
+        }
+        took
+    }
+
+    /// Samples for one sequence, from `row` of the logits on, as long as tokens are what was guessed. Gives how many were, and
+    /// how the answer ended, if it did.
+    fn sample(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> (usize, Option<End>) {
+        let idle = self.scheduler.take_idle_guess(id);
+        for (right, guess) in guesses.iter().chain(&idle).map(Some).chain([None]).enumerate() {
+            match self.accept(id, row + right) {
+                Ok(None) => {}
+                Ok(Some(reason)) => return (right, Some(Ok(reason))),
+                Err(error) => return (right, Some(Err(error))),
+            }
+            let Some(guess) = guess else { return (right, None) };
+            let is_right = self.scheduler.get(id).is_some_and(|s| s.tokens.last() == Some(guess));
+            self.scheduler.learn(id, is_right);
+            if !is_right || right == guesses.len() {
+                return (right, None);
+            }
+        }
+        (guesses.len(), None)
+    }
+
+    /// Samples for one sequence from a row of logits; says when its answer ends there.
+    fn accept(&mut self, id: SequenceId, row: usize) -> Result<Option<FinishReason>, EngineError> {
         let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
         else {
-            return;
+            return Ok(None);
         };
         let Some(row) = self.runner.row(row) else {
-            return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
+            return Err(EngineError::StepFailed("too few rows of logits".into()));
         };
-        match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
-            Ok((token, None)) => self.scheduler.append(id, token),
-            Ok((_, Some(reason))) => self.finish(id, reason),
-            Err(error) => self.fail(id, error),
+        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens, self.context_length))?;
+        if end.is_none() {
+            self.scheduler.append(id, token);
         }
-    }
-
-    /// Goes on behind the token that was just sampled from `row`, as long as tokens are what was guessed. Gives how many more
-    /// were sampled.
-    fn accept_guesses(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> usize {
-        let idle = self.scheduler.take_idle_guess(id);
-        for (index, &guess) in guesses.iter().chain(&idle).enumerate() {
-            // Without a sequence the answer has ended.
-            let Some(sequence) = self.scheduler.get(id) else { return index };
-            let right = sequence.tokens.last() == Some(&guess);
-            self.scheduler.learn(id, right);
-            if !right || index == guesses.len() {
-                return index;
-            }
-            self.scheduler.advance(id, 1);
-            self.accept(id, row + index + 1);
-        }
-        guesses.len()
+        Ok(end)
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
@@ -291,15 +339,18 @@ impl Worker {
         }
     }
 
-    fn pace(&mut self, plan: &[Scheduled], started: Instant) {
-        let took = started.elapsed();
+    /// Rows of a step that belong to answers, and those of prompts.
+    fn rows_of(&self, plan: &[Scheduled]) -> (usize, usize) {
         let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
         let decode_rows: usize = plan.iter().filter(decoding).map(|part| part.rows).sum();
-        let rows: usize = plan.iter().map(|part| part.rows).sum();
-        if decode_rows == rows {
-            self.scheduler.observe(rows, took);
+        (decode_rows, plan.iter().map(|part| part.rows).sum::<usize>() - decode_rows)
+    }
+
+    fn pace(&mut self, decode_rows: usize, prompt_rows: usize, took: Duration) {
+        if prompt_rows == 0 {
+            self.scheduler.observe(decode_rows, took);
         }
-        self.pacer.observe(decode_rows, rows - decode_rows, took);
+        self.pacer.observe(decode_rows, prompt_rows, took);
     }
 
     fn note_stats(&self) {

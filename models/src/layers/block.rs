@@ -211,6 +211,17 @@ impl Block {
         Ok(())
     }
 
+    /// Takes a state, if the block has one, over the guesses that turned out right; see
+    /// [`crate::CausalLm::accept_guesses`].
+    pub(crate) fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        match &self.mixer {
+            Some(Mixer::DeltaNet(delta_net)) => delta_net.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::GatedConv(conv)) => conv.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::Mamba2(mamba)) => mamba.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::Attention(_)) | None => Ok(()),
+        }
+    }
+
     /// Adds what a part of the block made, behind its norm.
     fn add(&self, x: &mut Rows, made: Rows, norm: &Option<Norm>) -> Result<(), ModelError> {
         let mut made = match norm {

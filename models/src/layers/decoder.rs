@@ -93,4 +93,8 @@ impl CausalLm for Decoder {
     ) -> Result<(), ModelError> {
         self.head.forward(self.states(batch, kv)?, logits)
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.blocks.iter().try_for_each(|block| block.accept_guesses(batch, kv))
+    }
 }

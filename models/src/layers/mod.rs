@@ -26,6 +26,7 @@ mod per_head;
 mod per_layer;
 mod projections;
 mod query_scale;
+mod recurrence;
 mod rope;
 mod rope_params;
 mod router;
