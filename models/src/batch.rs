@@ -29,6 +29,8 @@ pub struct ForwardBatch {
     /// Where each row turns to in time, down and across, for models whose rotary embeddings look at these; empty when no
     /// sequence has a picture, and then its position stands for all three.
     pub places: Vec<[u32; 3]>,
+    /// Whether what the model makes of every row is kept in the cache, for the head that predicts further tokens.
+    pub keeps_hidden: bool,
 }
 
 /// Where one group of layers keeps the keys and values of a batch.
@@ -160,12 +162,14 @@ impl ForwardBatch {
                 true => Vec::new(),
                 false => self.logit_rows.iter().map(|&row| self.places[row as usize]).collect(),
             },
+            keeps_hidden: self.keeps_hidden,
         }
     }
 
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
-        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places } = self;
+        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places, keeps_hidden } = self;
+        *keeps_hidden = false;
         for list in [tokens, positions, logit_rows] {
             list.clear();
         }
@@ -218,6 +222,36 @@ impl ForwardBatch {
         kv.groups().enumerate().try_for_each(|(group, (reach, n_blocks))| {
             self.check_group(group, reach, n_blocks, kv.block_size())
         })
+    }
+
+    /// Refuses a batch for the head that predicts further tokens which does not fit: it has blocks in the first group of layers
+    /// alone, and a hidden row for each of its rows.
+    pub(crate) fn check_next(
+        &self,
+        config: &ModelConfig,
+        hidden: &[u32],
+        kv: &KvCache,
+    ) -> Result<(), ModelError> {
+        let fail = |reason: String| Err(ModelError::BadBatch(reason));
+        let (rows, kept) = (self.rows(), kv.hidden_len(config.hidden_size));
+        if rows == 0 || hidden.len() != rows || hidden.iter().any(|&row| row as usize >= kept) {
+            return fail(format!("{rows} rows of a head, {} of {kept} hidden rows", hidden.len()));
+        }
+        if let Some(token) = self.tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
+            return fail(format!("token {token} of a vocabulary of {}", config.vocab_size));
+        }
+        let ends: Vec<usize> = self.seqs.iter().map(|seq| seq.first_row + seq.rows).collect();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let in_order = self.seqs.iter().zip(starts).all(|(seq, start)| seq.first_row == start);
+        if !in_order || ends.last() != Some(&rows) || self.logit_rows.iter().any(|&row| row as usize >= rows) {
+            return fail("rows of a head that belong to no sequence".to_owned());
+        }
+        match kv.groups().next() {
+            Some((reach, n_blocks)) if !self.groups.is_empty() => {
+                self.check_group(0, reach, n_blocks, kv.block_size())
+            }
+            _ => fail("a head without blocks".to_owned()),
+        }
     }
 
     /// Refuses pictures that do not fit the model, or of which logits are wanted.

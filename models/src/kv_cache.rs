@@ -21,6 +21,8 @@ pub struct KvCache {
     group_of: Vec<usize>,
     /// What the last pass's guesses brought to each layer with a state.
     guessed: Vec<GuessInputs>,
+    /// What the last pass made of its rows, where that is kept: `[rows, hidden]`.
+    hidden: Vec<f32>,
 }
 
 /// Layers that look equally far back.
@@ -143,6 +145,7 @@ impl KvCache {
             layers: layout.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
             group_of: layout.layers.iter().map(group_of).collect(),
             guessed: layout.layers.iter().map(|_| GuessInputs::default()).collect(),
+            hidden: Vec::new(),
             groups: groups
                 .iter()
                 .zip(n_blocks)

@@ -15,6 +15,8 @@ mod batches;
 mod caches;
 #[path = "golden/guesses.rs"]
 mod guesses;
+#[path = "golden/next.rs"]
+mod next;
 #[path = "golden/split.rs"]
 mod split;
 #[path = "golden/windows.rs"]

@@ -108,7 +108,7 @@ pub(crate) fn plan(
     let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     let host_layers = match device {
         Some(part) if !part.shares_memory => part.first_layer(),
-        _ => config.n_layers,
+        _ => usize::MAX,
     };
     let demand = Demand {
         weights: scratch::weight_bytes(file, wanted_context(config, options)),

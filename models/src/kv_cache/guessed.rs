@@ -1,9 +1,12 @@
-//! What the guesses of a pass brought to a layer with a state. The state stays what it was before them; once it is known
+//! What a pass leaves for guesses: what the model made of its rows, from which a head guesses further tokens; and what the
+//! guesses of a pass brought to a layer with a state. The state stays what it was before them; once it is known
 //! how many were right, it goes on over their inputs, which are a small part of what a state takes.
 
 use lantern_kernels::States;
 
-use crate::BatchSeq;
+use super::KvCache;
+use crate::rows::Rows;
+use crate::{BatchSeq, Compute, ModelError};
 
 /// Inputs of the guesses of the last pass, those of one sequence behind those of another. What a layer has not stays empty.
 #[derive(Debug, Default)]
@@ -38,5 +41,37 @@ fn copy_guesses(to: &mut Vec<f32>, rows: &[f32], seqs: &[BatchSeq]) {
     for seq in seqs {
         let end = seq.first_row + seq.rows;
         to.extend_from_slice(&rows[(end - seq.guesses) * width..end * width]);
+    }
+}
+
+impl KvCache {
+    /// Keeps what was made of rows, in place of what was kept before.
+    pub(crate) fn keep_hidden(&mut self, rows: &Rows) -> Result<(), ModelError> {
+        self.hidden.clear();
+        match rows {
+            Rows::Host(x) => self.hidden.extend_from_slice(x),
+            Rows::Tensor(x) => self.hidden.extend(x.flatten_all()?.to_vec1::<f32>()?),
+        }
+        Ok(())
+    }
+
+    /// How many rows of this width are kept.
+    pub(crate) fn hidden_len(&self, width: usize) -> usize {
+        self.hidden.len().checked_div(width).unwrap_or(0)
+    }
+
+    /// Some of the rows that are kept, where `compute` works with them; they must be there.
+    pub(crate) fn hidden_rows(
+        &self,
+        rows: &[u32],
+        width: usize,
+        compute: &Compute,
+    ) -> Result<Rows, ModelError> {
+        compute.rows(rows.len(), width, |values| {
+            for (&row, to) in rows.iter().zip(values.chunks_exact_mut(width)) {
+                to.copy_from_slice(&self.hidden[row as usize * width..][..width]);
+            }
+            Ok(())
+        })
     }
 }
