@@ -168,7 +168,8 @@ impl ForwardBatch {
 
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
-        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places, keeps_hidden } = self;
+        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places, keeps_hidden } =
+            self;
         *keeps_hidden = false;
         for list in [tokens, positions, logit_rows] {
             list.clear();
@@ -243,7 +244,8 @@ impl ForwardBatch {
         let ends: Vec<usize> = self.seqs.iter().map(|seq| seq.first_row + seq.rows).collect();
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let in_order = self.seqs.iter().zip(starts).all(|(seq, start)| seq.first_row == start);
-        if !in_order || ends.last() != Some(&rows) || self.logit_rows.iter().any(|&row| row as usize >= rows) {
+        if !in_order || ends.last() != Some(&rows) || self.logit_rows.iter().any(|&row| row as usize >= rows)
+        {
             return fail("rows of a head that belong to no sequence".to_owned());
         }
         match kv.groups().next() {

@@ -230,8 +230,7 @@ impl KvCache {
             return Err(ModelError::BadBatch("a layer of attention has no state".to_owned()));
         };
         let block_tables = &batch.groups[self.group_of[layer]].block_tables;
-        let states =
-            States { numbers, stride, seqs: &batch.seqs, block_tables, block_size: self.block_size };
+        let states = States { numbers, stride, seqs: &batch.seqs, block_tables, block_size: self.block_size };
         Ok(LayerStates { states, guessed: &mut self.guessed[layer] })
     }
 

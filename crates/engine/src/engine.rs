@@ -13,6 +13,9 @@ use lantern_models::{CausalLm, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
+use crate::draft_model::DraftModel;
+use crate::draft_plan::DraftPlan;
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
@@ -26,6 +29,7 @@ use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
+use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
 use crate::text::{ChatTemplate, PromptText, TemplateError, Tokenizer};
 use crate::vision::Vision;
@@ -58,6 +62,10 @@ pub(crate) struct Parts {
     pub(crate) vision: Vision,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
+    /// A smaller model that guesses.
+    pub(crate) draft: Option<DraftModel>,
+    /// What is known of the time that steps take.
+    pub(crate) costs: StepCosts,
 }
 
 impl Engine {
@@ -71,12 +79,15 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        let found = device::find(options);
-        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
+        let (config, found) = (registry::config(&file)?, device::find(options));
+        let draft = DraftPlan::read(&file, &config, options)?;
+        let beside = DraftPlan::beside(draft.as_ref(), options);
+        let plan = device::plan(&file, &config, &beside, found.as_ref().map_err(String::clone))?.0;
+        Ok(MemoryPlan { draft_bytes: draft.as_ref().map_or(0, DraftPlan::bytes), ..plan })
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, split, tokenizer, template, vision, info, plan } = parts;
+        let Parts { model, copy, split, tokenizer, template, vision, info, plan, draft, costs } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         let limits = Limits {
@@ -90,15 +101,22 @@ impl Engine {
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
-        let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let mut runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let drafter = match draft {
+            Some(draft) => Some(Drafter::Model(Box::new(draft))),
+            None => runner.keep_hidden(options.guess).then_some(Drafter::Head),
+        };
+        let mut scheduler = Scheduler::new(limits, blocks).with_costs(costs);
+        scheduler.set_drafter(drafter.as_ref().map(Drafter::guesser));
         let disk = options.prefix_disk.as_ref().and_then(|options| {
-            PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
+            PrefixDisk::open(options, &info.fingerprint, runner.cache(), scheduler.blocks(), commands.clone())
         });
         let worker = Worker {
             commands: receiver,
             runner,
             disk,
-            scheduler: Scheduler::new(limits, blocks),
+            scheduler,
+            drafter,
             tokenizer: tokenizer.clone(),
             context_length: info.context_length,
             step_tokens: options.step_tokens,
@@ -265,11 +283,15 @@ impl Parts {
         options.validate()?;
         let file = GgufFile::open(path)?;
         let config = registry::config(&file)?;
-        let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
+        let draft = DraftPlan::read(&file, &config, options)?;
+        let beside = DraftPlan::beside(draft.as_ref(), options);
+        let Placed { mut plan, split, device } = device::place(&file, &config, &beside, found)?;
+        plan.draft_bytes = draft.as_ref().map_or(0, DraftPlan::bytes);
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;
+        let draft = draft.map(|draft| draft.load(&split)).transpose()?;
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
             architecture: config.architecture,
@@ -298,7 +320,8 @@ impl Parts {
                 "this model computes slowly: these types have no fast kernel"
             );
         }
-        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan })
+        let costs = StepCosts::default();
+        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan, draft, costs })
     }
 }
 

@@ -15,6 +15,8 @@ use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 mod damage;
 #[path = "disk_tests.rs"]
 mod disk;
+#[path = "draft_tests.rs"]
+mod drafts;
 #[path = "guess_tests.rs"]
 mod guesses;
 #[path = "overflow_tests.rs"]

@@ -48,6 +48,8 @@ pub struct MemoryPlan {
     pub available_bytes: u64,
     /// What is on a device.
     pub device: Option<DevicePart>,
+    /// What a draft model beside it takes: weights, cache and work space.
+    pub draft_bytes: u64,
 }
 
 /// What a process holds that loads the model and fills one sequence.
@@ -72,12 +74,13 @@ impl MemoryPlan {
 
     /// The most that a process holds which fills one sequence of full length.
     pub fn alone_bytes(&self) -> u64 {
-        self.weight_bytes + self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes)
+        let alone = self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes);
+        self.weight_bytes + alone + self.draft_bytes
     }
 
-    /// Weights, cache and work space together, in host memory.
+    /// Weights, cache and work space together, in host memory, and what a draft model takes.
     pub fn total_bytes(&self) -> u64 {
-        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes + self.draft_bytes
     }
 }
 
@@ -188,6 +191,7 @@ impl Demand {
             available_bytes: self.available,
             device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
             n_blocks,
+            draft_bytes: 0,
         })
     }
 

@@ -38,14 +38,7 @@ impl Places {
     /// Computes the next rows of a sequence: looks at what they see, and writes what they leave.
     ///
     /// Behind `guesses`, the last of them, no state is left.
-    fn compute(
-        &mut self,
-        tokens: &[u32],
-        rows: usize,
-        guesses: usize,
-        start: usize,
-        tables: &[BlockTable],
-    ) {
+    fn compute(&mut self, tokens: &[u32], rows: usize, guesses: usize, start: usize, tables: &[BlockTable]) {
         let end = start + rows;
         for ((reach, blocks), table) in self.0.iter_mut().zip(tables) {
             let table = table.blocks();
@@ -131,12 +124,16 @@ fn step_by(s: &mut Scheduler, places: &mut Places, chance: &mut Chance) {
             s.remove(part.id);
         }
     }
+    for Wanted { id, guesses } in s.wanted_drafts() {
+        s.put_drafts(id, (0..guesses).map(|_| chance.below(5) as u32).collect());
+    }
     s.observe(plan.iter().map(|part| part.rows).sum(), Duration::from_micros(900 + plan.len() as u64));
 }
 
-fn run(groups: &[(Reach, usize)], guesses: usize, seed: u64) {
+fn run(groups: &[(Reach, usize)], guesses: usize, drafter: Option<Guesser>, seed: u64) {
     let limits = Limits { max_sequences: 5, step_tokens: 16, context: CONTEXT, guesses };
     let mut s = Scheduler::new(limits, BlockManager::new(groups.iter().copied(), SIZE));
+    s.set_drafter(drafter);
     let mut places = Places(groups.iter().map(|&(reach, count)| (reach, vec![[0; SIZE]; count])).collect());
     let (mut chance, mut next, mut ids) = (Chance(seed), 0, Vec::new());
     for operation in 0..OPERATIONS {
@@ -164,18 +161,20 @@ fn run(groups: &[(Reach, usize)], guesses: usize, seed: u64) {
 
 #[test]
 fn layers_that_see_everything() {
-    run(&[(Reach::All, 60)], 0, 7);
-    run(&[(Reach::All, 60)], 4, 11);
+    run(&[(Reach::All, 60)], 0, None, 7);
+    run(&[(Reach::All, 60)], 4, None, 11);
+    run(&[(Reach::All, 60)], 4, Some(Guesser::Model), 12);
 }
 
 #[test]
 fn layers_with_windows_beside_them() {
     // A window of 10 tokens and a step's 16, for five sequences.
-    run(&[(Reach::All, 60), (Reach::Window(10), 5 * 8)], 3, 13);
+    run(&[(Reach::All, 60), (Reach::Window(10), 5 * 8)], 3, None, 13);
 }
 
 #[test]
 fn layers_with_states_beside_them() {
-    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 0, 17);
-    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 3, 19);
+    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 0, None, 17);
+    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 3, None, 19);
+    run(&[(Reach::All, 60), (Reach::State, 5 * 3 + 8)], 3, Some(Guesser::Head), 23);
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
@@ -45,6 +46,8 @@ pub(crate) struct Worker {
     pub(crate) runner: ModelRunner,
     pub(crate) scheduler: Scheduler,
     pub(crate) disk: Option<PrefixDisk>,
+    /// Who guesses beside the lookup.
+    pub(crate) drafter: Option<Drafter>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
@@ -162,8 +165,10 @@ impl Worker {
         match self.forward(&plan) {
             Ok(()) => {
                 let (decode_rows, prompt_rows) = self.rows_of(&plan);
-                let took = started.elapsed() + self.postprocess(&plan);
-                self.pace(decode_rows, prompt_rows, took);
+                let took = started.elapsed();
+                let (right, settled) = self.postprocess(&plan);
+                self.pace(decode_rows, prompt_rows, took + settled);
+                self.draft(&plan, &right);
             }
             Err(error) => self.isolate(&plan, error),
         }
@@ -215,8 +220,9 @@ impl Worker {
         }
     }
 
-    /// Samples what a step gives, and ends what has ended. Gives the time that right guesses took beside that.
-    fn postprocess(&mut self, plan: &[Scheduled]) -> Duration {
+    /// Samples what a step gives, and ends what has ended. Gives how many guesses of each part were right, and the time that
+    /// these took beside that.
+    fn postprocess(&mut self, plan: &[Scheduled]) -> (Vec<usize>, Duration) {
         let (mut sampled, mut row) = (0, 0);
         let mut outcomes = Vec::with_capacity(plan.len());
         for part in plan {
@@ -245,8 +251,8 @@ impl Worker {
         self.settle(outcomes)
     }
 
-    /// Takes over the guesses that were right, and ends what has ended. Gives the time that the first took.
-    fn settle(&mut self, mut outcomes: Vec<Outcome>) -> Duration {
+    /// Takes over the guesses that were right, and ends what has ended. Gives how many were, and the time that the first took.
+    fn settle(&mut self, mut outcomes: Vec<Outcome>) -> (Vec<usize>, Duration) {
         let started = Instant::now();
         let right: Vec<usize> = outcomes.iter().map(|outcome| outcome.right).collect();
         if let Err(error) = self.runner.accept_guesses(&right) {
@@ -266,23 +272,26 @@ impl Worker {
                 Some(Err(error)) => self.fail(id, error),
             }
         }
-        took
+        (right, took)
     }
 
     /// Samples for one sequence, from `row` of the logits on, as long as tokens are what was guessed. Gives how many were, and
     /// how the answer ended, if it did.
     fn sample(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> (usize, Option<End>) {
         let idle = self.scheduler.take_idle_guess(id);
-        for (right, guess) in guesses.iter().chain(&idle).map(Some).chain([None]).enumerate() {
+        for right in 0..=guesses.len() {
             match self.accept(id, row + right) {
                 Ok(None) => {}
                 Ok(Some(reason)) => return (right, Some(Ok(reason))),
                 Err(error) => return (right, Some(Err(error))),
             }
-            let Some(guess) = guess else { return (right, None) };
-            let is_right = self.scheduler.get(id).is_some_and(|s| s.tokens.last() == Some(guess));
-            self.scheduler.learn(id, is_right);
-            if !is_right || right == guesses.len() {
+            let sampled = self.scheduler.get(id).and_then(|sequence| sequence.tokens.last().copied());
+            if let Some(idle) = idle.filter(|_| right == 0) {
+                self.scheduler.learn_idle(id, sampled == Some(idle));
+            }
+            let Some(&guess) = guesses.get(right) else { break };
+            self.scheduler.learn(id, sampled == Some(guess));
+            if sampled != Some(guess) {
                 return (right, None);
             }
         }
@@ -305,9 +314,16 @@ impl Worker {
         Ok(end)
     }
 
+    fn remove(&mut self, id: SequenceId) {
+        self.scheduler.remove(id);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(id);
+        }
+    }
+
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
         self.keep(id);
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
             // The figures are right before the caller hears of the end.
@@ -317,7 +333,7 @@ impl Worker {
     }
 
     fn fail(&mut self, id: SequenceId, error: EngineError) {
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             self.note_stats();
             generation.fail(error);
@@ -367,6 +383,7 @@ impl Worker {
     }
 }
 
+mod drafts;
 mod prefixes;
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.

@@ -121,9 +121,7 @@ impl States<'_> {
                 return Err(KernelError::Index { what: "row", index: seq.first_row + seq.rows, limit: rows });
             }
             for run in runs(seq, self.block_tables, self.block_size) {
-                if let Some(&block) =
-                    [run.from, run.to].iter().flatten().find(|&&b| b as usize >= blocks)
-                {
+                if let Some(&block) = [run.from, run.to].iter().flatten().find(|&&b| b as usize >= blocks) {
                     return Err(KernelError::Index { what: "state", index: block as usize, limit: blocks });
                 }
             }

@@ -8,8 +8,8 @@ use super::mlp::gated;
 use super::projections::halves_of_heads;
 use super::recurrence::{Recurrence, RecurrenceInputs};
 use super::{Activation, Linear, LinearParams, RmsNorm};
-use crate::older::RowsOf;
 use crate::kv_cache::LayerStates;
+use crate::older::RowsOf;
 use crate::rows::{HostRows, Rows};
 use crate::{Compute, ForwardBatch, Hyper, KvCache, ModelError, Weights};
 

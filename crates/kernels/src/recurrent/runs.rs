@@ -35,8 +35,7 @@ pub(super) fn runs(seq: &AttentionSeq, block_tables: &[u32], block_size: usize) 
     let kept = (start / block_size..table.len()).filter(move |&i| table[i] != NO_BLOCK || i == last);
     let certain = kept.filter_map(move |index| {
         let end = context.min((index + 1) * block_size);
-        let run =
-            Run { first_row: first_row + next - start, rows: end - next, from, to: Some(table[index]) };
+        let run = Run { first_row: first_row + next - start, rows: end - next, from, to: Some(table[index]) };
         (next, from) = (end, run.to);
         (run.rows > 0).then_some(run)
     });
