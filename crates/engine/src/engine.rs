@@ -101,10 +101,10 @@ impl Engine {
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
-        let mut runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
         let drafter = match draft {
             Some(draft) => Some(Drafter::Model(Box::new(draft))),
-            None => runner.keep_hidden(options.guess).then_some(Drafter::Head),
+            None => (options.guess && runner.predicts()).then_some(Drafter::Head),
         };
         let mut scheduler = Scheduler::new(limits, blocks).with_costs(costs);
         scheduler.set_drafter(drafter.as_ref().map(Drafter::guesser));

@@ -125,9 +125,18 @@ impl ModelRunner {
         })
     }
 
-    /// Keeps what the model makes of each row for its head, if it has one; or keeps it no more. Whether it is kept.
-    pub(crate) fn keep_hidden(&mut self, keep: bool) -> bool {
-        self.keeps_hidden = keep && self.model.predicts();
+    /// Whether the model has a head that predicts further tokens.
+    pub(crate) fn predicts(&self) -> bool {
+        self.model.predicts()
+    }
+
+    /// Keeps what the model makes of each row of the passes that follow, for its head; or keeps it no more.
+    pub(crate) fn keep_hidden(&mut self, keep: bool) {
+        self.keeps_hidden = keep;
+    }
+
+    /// Whether what the model made of the last pass's rows is there for its head.
+    pub(crate) fn keeps_hidden(&self) -> bool {
         self.keeps_hidden
     }
 

@@ -29,7 +29,7 @@ pub struct Scratch {
     pub activations: u64,
     /// Logits, the model's and the sampler's.
     pub logits: u64,
-    /// What guesses brought to layers with a state.
+    /// What guesses brought to layers with a state, and what a head for further tokens guesses from.
     pub guesses: u64,
     /// What is on its way to the disk or from it.
     pub transfer: u64,
@@ -48,7 +48,7 @@ impl Scratch {
             tokenizer: header_bytes(file),
             activations: activation_bytes(file, config, options.step_tokens),
             logits: (rows * config.vocab_size * size_of::<f32>()) as u64,
-            guesses: guessing as u64 * guess_bytes(file),
+            guesses: if options.guess { head_bytes(config, options) } else { 0 } + guessing as u64 * guess_bytes(file),
             transfer: options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES),
             pictures: vision_bytes(options),
             program: PROGRAM,
@@ -153,6 +153,13 @@ fn activation_bytes(file: &GgufFile, config: &ModelConfig, rows: usize) -> u64 {
     let widest = parts.into_iter().flatten().max().unwrap_or(0);
     let quantised = input + input / 8 + input * 3 / 4;
     rows as u64 * ((3 * width + widest) * size_of::<f32>() as u64 + quantised)
+}
+
+/// What a step made of each row, and the head's own logits; nothing where there is no head.
+fn head_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
+    let has_head = config.kv_layout.layers.len() > config.n_layers;
+    let numbers = options.step_tokens * config.hidden_size + options.max_sequences * config.vocab_size;
+    if has_head { (numbers * size_of::<f32>()) as u64 } else { 0 }
 }
 
 /// What layers with a state remember of one guess: the channels of their convolutions, and two numbers for each head.

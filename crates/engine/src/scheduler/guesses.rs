@@ -21,10 +21,23 @@ impl Scheduler {
         self.drafter = drafter;
     }
 
-    /// Whether a sequence is likely to get guesses of a head when it decodes.
+    /// Whether guesses of a head may pay in a sequence that begins.
     pub(crate) fn drafts_may_pay(&self) -> bool {
-        let (likelihood, each) = (self.drafts_right.of_another().get(), self.costs.draft_seconds());
-        !self.costs.is_known() || self.costs.best(likelihood, 1, 1, self.limits.guesses, each).0 > 0
+        self.may_pay(self.drafts_right.of_another())
+    }
+
+    /// Whether they may pay in any of a step's sequences, so that the head must see what the step computes.
+    pub(crate) fn drafts_may_pay_in(&self, step: &[Scheduled]) -> bool {
+        let prompts = self.drafts_may_pay();
+        step.iter().filter_map(|part| self.get(part.id)).any(|sequence| match sequence.is_decoding() {
+            true => self.may_pay(sequence.drafts_right),
+            false => prompts,
+        })
+    }
+
+    fn may_pay(&self, right: Likelihood) -> bool {
+        let each = self.costs.draft_seconds();
+        !self.costs.is_known() || self.costs.best(right.get(), 1, 1, self.limits.guesses, each).0 > 0
     }
 
     /// How many tokens the head or the smaller model is to guess for the next step.

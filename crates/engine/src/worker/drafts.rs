@@ -14,6 +14,7 @@ impl Worker {
         let wanted = self.scheduler.wanted_drafts();
         let started = Instant::now();
         let drafts = match drafter {
+            Drafter::Head if !self.runner.keeps_hidden() => return,
             Drafter::Head => by_head(&mut self.runner, &self.scheduler, step, right, &wanted),
             Drafter::Model(model) => model.draft(&self.scheduler, &wanted),
         };
@@ -28,7 +29,6 @@ impl Worker {
                 tracing::error!(%error, "guessing failed; what stood before is all that is guessed from now on");
                 self.drafter = None;
                 self.scheduler.set_drafter(None);
-                self.runner.keep_hidden(false);
             }
         }
     }
