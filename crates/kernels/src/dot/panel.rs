@@ -7,7 +7,7 @@ use super::simd::Simd;
 use super::{Columns, PANEL, Panel, ROWS, TileBlocks};
 use crate::packed::UNIT;
 
-/// Fills a panel with a tile's blocks.
+/// Fills a panel with a tile's blocks, and asks for the next panel's, which come while this one is multiplied.
 ///
 /// # Safety
 /// As `Kernel` says.
@@ -19,6 +19,7 @@ pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
     unsafe {
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
+            S::prefetch(block.wrapping_add(tile.count * L::BYTES), L::BYTES);
             for lane in 0..ROWS / S::LANES {
                 let header = L::header::<S>(block, lane);
                 for g in 0..per_block {
