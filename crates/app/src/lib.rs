@@ -44,6 +44,8 @@ pub struct AppOptions {
     pub cpu_expert_layers: Option<u32>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
+    pub draft: Option<PathBuf>,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -77,6 +79,7 @@ impl App {
             gpu_layers: options.gpu_layers,
             cpu_expert_layers: options.cpu_expert_layers,
             guess: !options.no_guess,
+            draft: options.draft,
         };
         let models = models::Models::open(&home, hub, loading, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {

@@ -48,7 +48,8 @@ impl Scratch {
             tokenizer: header_bytes(file),
             activations: activation_bytes(file, config, options.step_tokens),
             logits: (rows * config.vocab_size * size_of::<f32>()) as u64,
-            guesses: if options.guess { head_bytes(config, options) } else { 0 } + guessing as u64 * guess_bytes(file),
+            guesses: if options.guess { head_bytes(config, options) } else { 0 }
+                + guessing as u64 * guess_bytes(file),
             transfer: options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES),
             pictures: vision_bytes(options),
             program: PROGRAM,

@@ -49,11 +49,13 @@ impl Key {
         }
     }
 
-    fn options(&self, loading: Loading, on_disk: OnDisk) -> EngineOptions {
+    fn options(&self, loading: &Loading, on_disk: OnDisk) -> EngineOptions {
         EngineOptions {
             gpu_layers: loading.gpu_layers,
             cpu_expert_layers: loading.cpu_expert_layers,
             guess: loading.guess,
+            // A model does not guess for itself.
+            draft: loading.draft.clone().filter(|draft| *draft != self.path),
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
             packed_copies: on_disk.packed,
@@ -210,7 +212,7 @@ impl App {
         let loading = ModelState::Loading { model: model.id.clone() };
         let old = slot.leave(loading.clone());
         self.emit(AppEvent::ModelChanged { model: loading });
-        let options = key.options(self.0.models.loading, on_disk);
+        let options = key.options(&self.0.models.loading, on_disk);
         let (id, path, home) = (model.id.clone(), key.path.clone(), self.0.home.clone());
         let result = tokio::task::spawn_blocking(move || -> Result<Engine, AppError> {
             // First out, then in: two models at once may not fit.
