@@ -1,5 +1,5 @@
 //! A smaller model with the same vocabulary that guesses what a larger one says next. It has a cache of its own and follows
-//! the larger one's sequences as far as it is asked about them, at most a step's tokens at a time.
+//! the larger one's sequences as far as it is asked about them, some tokens of a prompt at a time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,13 +16,16 @@ use crate::scheduler::{Scheduler, Wanted};
 use crate::sequence::{Sequence, SequenceId};
 use crate::step_costs::MOST_ROWS;
 
+/// Tokens of prompts that are read between two steps: nobody's next token waits long for guesses.
+const READ_AT_ONCE: usize = 128;
+
 /// The model, its cache, and how far it has come with which sequence.
 pub(crate) struct DraftModel {
     runner: ModelRunner,
     blocks: BlockManager,
     followed: HashMap<SequenceId, Followed>,
     context: usize,
-    step_tokens: usize,
+    read_at_once: usize,
     /// Where layers have a state, guesses leave none: all of them are computed again for the next one.
     has_states: bool,
 }
@@ -63,7 +66,7 @@ impl DraftModel {
             runner: ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?,
             followed: HashMap::new(),
             context: plan.context_length,
-            step_tokens: options.step_tokens,
+            read_at_once: options.step_tokens.min(READ_AT_ONCE),
         })
     }
 
@@ -76,7 +79,7 @@ impl DraftModel {
 
     /// Guesses at the next tokens of sequences. One that it has not caught up with gets none this time.
     pub(crate) fn draft(&mut self, scheduler: &Scheduler, wanted: &[Wanted]) -> Result<Drafts, EngineError> {
-        let (mut budget, mut parts) = (self.step_tokens, Vec::new());
+        let (mut budget, mut parts) = (self.read_at_once, Vec::new());
         for &Wanted { id, guesses } in wanted.iter().filter(|wanted| wanted.guesses > 0) {
             let Some(sequence) = scheduler.get(id) else { continue };
             let guesses = guesses.min(self.context.saturating_sub(sequence.tokens.len()));

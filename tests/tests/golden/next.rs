@@ -1,5 +1,7 @@
 //! Heads that predict further tokens, against an independent computation of them (`golden/tools/mtp.py`).
 
+use lantern_models::{ModelBytes, Placement};
+
 use super::*;
 
 /// What a head must say.
@@ -44,7 +46,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(model: &'a dyn CausalLm) -> Self {
-        Reader { model, kv: cache(model, KvType::F32), seq: Sequence::new(model, [7, 2, 19, 0, 11, 23]) }
+        Self::with(model, cache(model, KvType::F32))
+    }
+
+    fn with(model: &'a dyn CausalLm, kv: KvCache) -> Self {
+        Reader { model, kv, seq: Sequence::new(model, [7, 2, 19, 0, 11, 23]) }
     }
 
     /// Runs the head over `tokens`, which came behind the positions from `start` on, and the hidden rows from `first` on.
@@ -87,6 +93,44 @@ fn heads_say_what_they_must() {
             println!("{}: the head's max |difference| is {worst:.1e}", case.label());
             assert!(worst <= case.tolerance.f32_math_max_abs, "{worst}");
         }
+    }
+}
+
+#[test]
+fn heads_compute_beside_a_device() {
+    for case in heads() {
+        let (expected, ids) = (Expected::read(&case), case.ids());
+        let n = registry::config(&case.open()).expect("the golden model is supported").n_layers;
+        let headless = Placement { device_head: false, ..Placement::last(n, n) };
+        for placement in [Placement::host(n), Placement::last(n, 1), Placement::last(n, n), headless] {
+            let split = Split::new(Compute::kernels(2), Compute::tensors(Device::Cpu), placement);
+            let split = split.expect("kernels and a device");
+            let model = case.load(split.clone());
+            let layout = &model.config().kv_layout;
+            let kv = KvCache::for_split(layout, &blocks(&*model), BLOCK, KvType::F32, &split);
+            let found = Reader::with(&*model, kv.expect("a small cache")).read(&ids, ids.len());
+            let pairs = found.iter().zip(&expected.first);
+            let worst = pairs.map(|(a, b)| max_abs_difference(a, b)).fold(0.0, f32::max);
+            assert!(worst <= case.tolerance.f32_math_max_abs, "{worst}, {placement:?}");
+        }
+    }
+}
+
+#[test]
+fn a_head_goes_where_the_last_block_goes() {
+    for case in heads() {
+        let file = case.open();
+        let config = registry::config(&file).expect("the golden model is supported");
+        let bytes = ModelBytes::of(&file, &config, KvType::F16, |_| 10);
+        let last = format!("blk.{}.", config.n_layers - 1);
+        let head = format!("blk.{}.", config.n_layers);
+        let tensors = file.tensors().values();
+        let both = tensors.filter(|tensor| tensor.name.starts_with(&last) || tensor.name.starts_with(&head));
+        let both: u64 = both.filter_map(|tensor| tensor.byte_len()).sum();
+        let block = bytes.blocks.last().expect("a block");
+        assert_eq!(block.shared.host, both);
+        // Keys and values of two layers of attention, ten tokens each.
+        assert_eq!(block.kv, 2 * 10 * 2 * 64 * 2);
     }
 }
 
