@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use lantern_models::Predictor;
+
 use super::*;
 
 const WITH_HEAD: &str = "qwen35_dense_mtp-F32.gguf";
@@ -57,7 +59,7 @@ impl CausalLm for Steady {
         self.model.accept_guesses(batch, kv)
     }
 
-    fn predicts(&self) -> bool {
+    fn predicts(&self) -> Option<Predictor> {
         self.model.predicts()
     }
 
