@@ -119,6 +119,11 @@ impl Scheduler {
         self.costs.observe(rows, took);
     }
 
+    /// What a step of so many decoding rows takes; `None` for no rows, and before any were seen.
+    pub(crate) fn decode_time(&self, rows: usize) -> Option<Duration> {
+        self.costs.of(rows)
+    }
+
     /// Takes back what was guessed of a sequence for the step that has been run.
     pub(crate) fn take_guesses(&mut self, id: SequenceId) -> Vec<u32> {
         self.running.iter_mut().find(|s| s.id == id).map(Sequence::take_guesses).unwrap_or_default()
@@ -187,7 +192,8 @@ impl Scheduler {
         self.preemptions
     }
 
-    fn chat_is_decoding(&self) -> bool {
+    /// Whether a chat's answer is being written.
+    pub(crate) fn chat_is_decoding(&self) -> bool {
         self.running
             .iter()
             .any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1 + s.guesses)

@@ -40,6 +40,12 @@ impl StepCosts {
         }
     }
 
+    /// What a step with so many rows takes, as far as it is known.
+    pub(crate) fn of(&self, rows: usize) -> Option<Duration> {
+        let seconds = self.seconds.get(rows.min(MOST_ROWS).checked_sub(1)?)?;
+        Some(Duration::from_secs_f64(*seconds))
+    }
+
     /// How many of `most` guesses bring the most tokens a second, when each is right with this likelihood, in a step that has
     /// `rows` rows already for `sequences` sequences. None before a step was measured.
     pub(crate) fn worthwhile(&self, likelihood: f64, rows: usize, sequences: usize, most: usize) -> usize {

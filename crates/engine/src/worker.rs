@@ -298,8 +298,16 @@ impl Worker {
         let rows: usize = plan.iter().map(|part| part.rows).sum();
         if decode_rows == rows {
             self.scheduler.observe(rows, took);
+            return self.pacer.observe_decode(took);
         }
-        self.pacer.observe(decode_rows, rows - decode_rows, took);
+        // Only rows that the pacer allowed say something about it: those of other classes beside a chat.
+        let is_others =
+            |part: &Scheduled| self.scheduler.get(part.id).is_some_and(|s| s.priority > Priority::Chat);
+        let is_paced =
+            self.scheduler.chat_is_decoding() && plan.iter().all(|part| decoding(&part) || is_others(part));
+        if let (true, Some(alone)) = (is_paced, self.scheduler.decode_time(decode_rows)) {
+            self.pacer.observe_mixed(rows - decode_rows, took, alone);
+        }
     }
 
     fn note_stats(&self) {
