@@ -17,6 +17,7 @@ mod status;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lantern_engine::Ledger;
 use lantern_hub::HubOptions;
 use lantern_protocol::{AppEvent, EndpointStatus, ErrorInfo};
 use tokio::runtime::Handle;
@@ -42,6 +43,8 @@ pub struct AppOptions {
     pub gpu_layers: Option<u32>,
     /// Layers whose experts stay on the CPU, see [`lantern_engine::EngineOptions::cpu_expert_layers`].
     pub cpu_expert_layers: Option<u32>,
+    /// The books in which models charge the memory they take; by default those of the process.
+    pub ledger: Ledger,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
 }
@@ -78,7 +81,7 @@ impl App {
             cpu_expert_layers: options.cpu_expert_layers,
             guess: !options.no_guess,
         };
-        let models = models::Models::open(&home, hub, loading, options.keep_packed)?;
+        let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
         Ok(Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),

@@ -94,6 +94,16 @@ impl BlockManager {
         Self { block_size, groups: groups.into_iter().map(group).collect(), hasher: RandomState::new() }
     }
 
+    /// Adds blank blocks until each group has as many as here.
+    pub(crate) fn grow(&mut self, n_blocks: &[usize]) {
+        self.groups.iter_mut().zip(n_blocks).for_each(|(group, &count)| group.pool.grow(count));
+    }
+
+    /// Whether a block of a group is held or keeps a prefix, so that what it holds may be read again.
+    pub(crate) fn has_content(&self, group: usize, block: u32) -> bool {
+        self.groups.get(group).is_some_and(|group| group.pool.has_content(block))
+    }
+
     /// Tokens in a block.
     pub(crate) fn block_size(&self) -> usize {
         self.block_size

@@ -64,6 +64,19 @@ impl BlockPool {
         }
     }
 
+    /// Adds blank blocks until there are `count`. They are the last to be handed out, because nothing was written there yet.
+    pub(crate) fn grow(&mut self, count: usize) {
+        let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
+        let there = u32::try_from(self.blocks.len()).unwrap_or(count);
+        self.blocks.extend((there..count).map(|_| Block::default()));
+        self.blank.splice(0..0, (there..count).rev());
+    }
+
+    /// Whether a block is held or carries a reusable prefix.
+    pub(crate) fn has_content(&self, number: u32) -> bool {
+        self.blocks.get(number as usize).is_some_and(|block| block.holders > 0 || block.content.is_some())
+    }
+
     /// All blocks.
     pub(crate) fn total(&self) -> usize {
         self.blocks.len()

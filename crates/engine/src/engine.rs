@@ -1,7 +1,8 @@
 //! The public handle: loads a model, prepares requests on the caller's thread and passes them to the engine
 //! thread. Dropping it ends that thread and frees everything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Sender, channel as command_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -16,10 +17,11 @@ use crate::device::{self, Found, Placed};
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
+use crate::ledger::Charge;
 use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
-use crate::overflow::{self, Dropped, Overflow, Room};
+use crate::overflow::{self, Dropped, Overflow};
 use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
 use crate::prompt::{ChatPrompt, PromptPlan};
@@ -44,6 +46,10 @@ pub struct Engine {
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     copy: CopyThread,
+    /// Tokens that a sequence may have.
+    context: AtomicUsize,
+    /// Last of all: the memory is given back when everything above has let go of it.
+    room: Mutex<Room>,
 }
 
 /// What the engine thread is made from; tests put a model of their own in.
@@ -56,6 +62,9 @@ pub(crate) struct Parts {
     pub(crate) vision: Vision,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
+    pub(crate) charge: Charge,
+    /// What a longer context is planned from, where the model need not be loaded anew for it.
+    pub(crate) source: Option<(PathBuf, EngineOptions)>,
 }
 
 impl Engine {
@@ -74,7 +83,7 @@ impl Engine {
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, split, tokenizer, template, vision, info, plan } = parts;
+        let Parts { model, copy, split, tokenizer, template, vision, info, plan, charge, source } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
         // A state cannot go back to what it was before a wrong guess.
@@ -82,7 +91,7 @@ impl Engine {
         let limits = Limits {
             max_sequences: plan.max_sequences,
             step_tokens: options.step_tokens,
-            context: info.context_length,
+            context: plan.context_length,
             guesses: if options.guess && !has_states { MOST_GUESSES } else { 0 },
         };
         let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
@@ -100,7 +109,6 @@ impl Engine {
             disk,
             scheduler: Scheduler::new(limits, blocks),
             tokenizer: tokenizer.clone(),
-            context_length: info.context_length,
             step_tokens: options.step_tokens,
             stats: stats.clone(),
             generations: Default::default(),
@@ -113,7 +121,10 @@ impl Engine {
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
         let copy = CopyThread::start(copy);
-        Ok(Self { info, tokenizer, template, vision, stats, commands, thread: Some(thread), copy })
+        let context = AtomicUsize::new(plan.context_length);
+        let room = Mutex::new(Room::new(charge, &plan, source));
+        let thread = Some(thread);
+        Ok(Self { info, tokenizer, template, vision, stats, commands, thread, copy, context, room })
     }
 
     /// What is loaded.
@@ -147,12 +158,13 @@ impl Engine {
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
         request.sampling.validate()?;
+        let context = self.context_of(&request);
         let room = match request.overflow {
             Overflow::Error => None,
-            Overflow::DropOldest => Some(Room::new(self.info.context_length, request.max_tokens)),
+            Overflow::DropOldest => Some(overflow::Room::new(context, request.max_tokens)),
         };
         let (plan, dropped) = self.plan_prompt(request.prompt, room)?;
-        self.check_length(plan.len(), request.max_tokens)?;
+        check_length(plan.len(), request.max_tokens, context)?;
         let prompt = self.vision.encode(plan)?;
         let (events, stream) = stream::channel(prompt.ids.len(), dropped);
         let submission = Submission {
@@ -160,6 +172,7 @@ impl Engine {
             last_prompt_token: prompt.ids.last().copied(),
             sampling: request.sampling,
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
+            context,
             stop: request.stop,
             owner: request.owner.map(Into::into),
             events,
@@ -174,8 +187,9 @@ impl Engine {
     /// and values in full precision. Blocks, and is for outside an async runtime.
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
         self.check_ids(ids)?;
-        if ids.len() > self.info.context_length {
-            self.check_length(ids.len(), None)?;
+        let context = self.context_length();
+        if ids.len() > context {
+            check_length(ids.len(), None, context)?;
         }
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.send(Command::Logits { ids: ids.to_vec(), reply })?;
@@ -191,7 +205,7 @@ impl Engine {
     fn plan_prompt(
         &self,
         prompt: Prompt,
-        room: Option<Room>,
+        room: Option<overflow::Room>,
     ) -> Result<(PromptPlan, Option<Dropped>), EngineError> {
         let mut dropped = None;
         let plan = match prompt {
@@ -225,17 +239,22 @@ impl Engine {
         }
     }
 
-    fn check_length(&self, prompt: usize, max_tokens: Option<usize>) -> Result<(), EngineError> {
-        let context = self.info.context_length;
-        if prompt < context {
-            return Ok(());
-        }
-        Err(EngineError::ContextOverflow { prompt, max_tokens, context })
+    /// Tokens that a request and its answer may have.
+    fn context_of(&self, request: &GenerateRequest) -> usize {
+        let there = self.context_length();
+        request.context_length.map_or(there, |asked| asked.min(there))
     }
 
     fn send(&self, command: Command) -> Result<(), EngineError> {
         self.commands.send(command).map_err(|_| EngineError::EngineStopped)
     }
+}
+
+fn check_length(prompt: usize, max_tokens: Option<usize>, context: usize) -> Result<(), EngineError> {
+    if prompt < context {
+        return Ok(());
+    }
+    Err(EngineError::ContextOverflow { prompt, max_tokens, context })
 }
 
 impl Drop for Engine {
@@ -265,7 +284,12 @@ impl Parts {
         options.validate()?;
         let file = GgufFile::open(path)?;
         let config = registry::config(&file)?;
-        let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
+        let (Placed { plan, split, device }, charge) = options.ledger.charge(|| {
+            let placed = device::place(&file, &config, options, found)?;
+            let bytes = placed.plan.total_bytes();
+            Ok::<_, EngineError>((placed, bytes))
+        })?;
+        let source = Self::source(path, &file, options, &device);
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
@@ -298,11 +322,15 @@ impl Parts {
                 "this model computes slowly: these types have no fast kernel"
             );
         }
-        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan })
+        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan, charge, source })
     }
 }
 
+mod context;
 mod prefixes;
+
+pub use context::Growth;
+use context::Room;
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

@@ -11,6 +11,8 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
+#[path = "context_tests.rs"]
+mod contexts;
 #[path = "disk_damage_tests.rs"]
 mod damage;
 #[path = "disk_tests.rs"]

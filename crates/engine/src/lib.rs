@@ -17,6 +17,7 @@ mod error;
 mod generation;
 mod identity;
 mod kv_demand;
+mod ledger;
 mod loading;
 mod lookup;
 mod memory;
@@ -41,12 +42,15 @@ mod worker;
 
 pub use device::{DevicePart, DeviceUse};
 pub use embedding::{EmbeddingModel, Embeddings};
-pub use engine::Engine;
+pub use engine::{Engine, Growth};
 pub use error::EngineError;
 pub use identity::{generates, quantisation, slow_types};
 pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
-pub use memory::{AlonePlan, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
+pub use ledger::{Charge, HostMemory, Ledger};
+pub use memory::{
+    AlonePlan, DEFAULT_CONTEXT, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of,
+};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};
 pub use picture::Picture;

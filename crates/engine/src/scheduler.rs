@@ -16,7 +16,7 @@ use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
 use crate::step_costs::StepCosts;
 
-/// Fixed limits of one engine.
+/// Limits of one engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Sequences in one forward pass.
@@ -27,6 +27,16 @@ pub(crate) struct Limits {
     pub(crate) context: usize,
     /// Guesses at the next tokens of a sequence that one pass may check.
     pub(crate) guesses: usize,
+}
+
+/// Room for sequences, as the memory plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Tokens that a sequence may have.
+    pub(crate) context: usize,
+    pub(crate) max_sequences: usize,
+    /// Blocks of each group of layers.
+    pub(crate) n_blocks: Vec<usize>,
 }
 
 /// One sequence's share of a step.
@@ -62,6 +72,13 @@ impl Scheduler {
             preemptions: 0,
             costs: StepCosts::default(),
         }
+    }
+
+    /// Makes room for longer sequences. The blocks that there are stay what they are.
+    pub(crate) fn grow(&mut self, extent: &Extent) {
+        self.limits.context = extent.context;
+        self.limits.max_sequences = extent.max_sequences;
+        self.blocks.grow(&extent.n_blocks);
     }
 
     /// Puts a sequence in the queue.

@@ -14,7 +14,7 @@ use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
 use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
-use crate::scheduler::{Scheduled, Scheduler};
+use crate::scheduler::{Extent, Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
 
@@ -25,6 +25,8 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
     Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
+    /// Make room for longer sequences, and say whether that went well.
+    Grow { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
@@ -46,7 +48,6 @@ pub(crate) struct Worker {
     pub(crate) scheduler: Scheduler,
     pub(crate) disk: Option<PrefixDisk>,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
     pub(crate) stats: Arc<Mutex<EngineStats>>,
     pub(crate) generations: HashMap<SequenceId, Generation>,
@@ -109,6 +110,9 @@ impl Worker {
                 self.generations.insert(id, generation);
                 self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
             }
+            Command::Grow { extent, reply } => {
+                let _ = reply.send(guarded(|| self.grow(&extent)));
+            }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
                 let _ = reply.send(guarded(|| self.runner.logits(&ids, self.step_tokens)));
@@ -126,6 +130,14 @@ impl Worker {
             }
             Command::Stop => {}
         }
+    }
+
+    /// What runs goes on: its blocks keep their numbers and their content.
+    fn grow(&mut self, extent: &Extent) -> Result<(), EngineError> {
+        let blocks = self.scheduler.blocks();
+        self.runner.grow(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
+        self.scheduler.grow(extent);
+        Ok(())
     }
 
     /// Forgets generations whose stream was dropped, and ends those that were cancelled.
@@ -232,7 +244,7 @@ impl Worker {
         let Some(row) = self.runner.row(row) else {
             return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
         };
-        match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
+        match guarded(|| generation.accept(row, &sequence.tokens)) {
             Ok((token, None)) => self.scheduler.append(id, token),
             Ok((_, Some(reason))) => self.finish(id, reason),
             Err(error) => self.fail(id, error),

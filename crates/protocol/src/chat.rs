@@ -18,6 +18,10 @@ pub struct Conversation {
     pub model: Option<String>,
     /// Replaces the system prompt of the settings when present.
     pub system_prompt: Option<String>,
+    /// Tokens it may have; `None` takes what the settings say.
+    pub context_length: Option<u32>,
+    /// Whether what was computed of it is kept longer than of others, so that it goes on at once.
+    pub pinned: bool,
     /// The last message of the branch that is shown; `None` while empty.
     pub leaf_id: Option<String>,
     /// When it began.

@@ -43,7 +43,7 @@ pub(crate) async fn complete(
         Some(name) => Some(app.listed_model(name).await?),
         None => None,
     };
-    let model = app.engine(listed.as_deref()).await?;
+    let model = app.engine_for(listed.as_deref(), request.context_length).await?;
     let generate = GenerateRequest {
         prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,
@@ -51,6 +51,7 @@ pub(crate) async fn complete(
         stop: request.stop,
         priority: Priority::Api,
         owner: None,
+        context_length: Some(model.context_length),
         overflow: request.overflow.unwrap_or_default(),
     };
     let engine = Arc::clone(&model.engine);

@@ -98,6 +98,10 @@ pub struct ChatCompletionRequest {
     /// `lantern` that says what was left out, in a stream in the first chunk. Other values are refused.
     #[serde(default)]
     pub overflow: Option<String>,
+    /// Tokens that the messages and the answer may have together, at least 64; an extension of Lantern's. Absent, what
+    /// the settings say. What the model was not made for, or memory has no room for, is not given.
+    #[serde(default)]
+    pub context_length: Option<u32>,
     /// Number of answers: only 1.
     #[serde(default)]
     pub n: Option<u32>,
@@ -175,6 +179,8 @@ pub(crate) struct ValidRequest {
     pub overflow: Option<Overflow>,
     pub sampling: SamplingParams,
     pub max_tokens: Option<usize>,
+    /// `None` when the client did not say.
+    pub context_length: Option<u32>,
     pub stop: Vec<String>,
     pub stream: bool,
     pub include_usage: bool,
@@ -183,6 +189,8 @@ pub(crate) struct ValidRequest {
 /// Longest list of stop texts, and longest stop text in bytes.
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 1024;
+/// Fewer tokens hold no conversation.
+const LEAST_CONTEXT: u32 = 64;
 
 impl ChatCompletionRequest {
     /// Checks every field; what is absent comes from the settings, the system prompt included.
@@ -194,6 +202,12 @@ impl ChatCompletionRequest {
         if max_tokens == Some(0) {
             return Err(
                 ApiError::invalid("`max_tokens` is 0.", "Ask for at least 1 token.").with_param("max_tokens")
+            );
+        }
+        if self.context_length.is_some_and(|tokens| tokens < LEAST_CONTEXT) {
+            let next = format!("Ask for at least {LEAST_CONTEXT} tokens, or leave the field out.");
+            return Err(
+                ApiError::invalid("`context_length` is too small.", next).with_param("context_length")
             );
         }
         if self.messages.is_empty() {
@@ -211,6 +225,7 @@ impl ChatCompletionRequest {
             overflow: self.overflow.as_deref().map(valid_overflow).transpose()?,
             sampling,
             max_tokens: max_tokens.or(defaults.max_tokens).map(|n| n as usize),
+            context_length: self.context_length,
             stop: valid_stops(self.stop)?,
             stream: self.stream.unwrap_or(false),
             include_usage: self.stream_options.unwrap_or_default().include_usage,

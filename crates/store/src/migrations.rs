@@ -12,7 +12,7 @@ use crate::{StoreError, conversations, journal, messages, search, settings};
 
 /// The statements that lead to format 1, 2, …, in order.
 pub(crate) const MIGRATIONS: &[&[&str]] =
-    &[&[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1]];
+    &[&[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1], &[conversations::V2]];
 
 /// The latest format.
 pub(crate) const LATEST: u32 = MIGRATIONS.len() as u32;
@@ -85,6 +85,7 @@ fn timestamp() -> String {
 mod tests {
     use super::*;
 
+    const OLD: &[&[&str]] = &[MIGRATIONS[0]];
     const NEXT: &[&[&str]] = &[MIGRATIONS[0], &["ALTER TABLE conversations ADD COLUMN colour TEXT;"]];
     const BROKEN: &[&[&str]] = &[
         MIGRATIONS[0],
@@ -94,7 +95,7 @@ mod tests {
     fn old_database(dir: &Path) -> (Connection, PathBuf) {
         let path = dir.join("lantern.db");
         let mut conn = crate::open::connect(&path).unwrap();
-        assert_eq!(migrate(&mut conn, &path, MIGRATIONS).unwrap(), None, "a new database needs no back-up");
+        assert_eq!(migrate(&mut conn, &path, OLD).unwrap(), None, "a new database needs no back-up");
         conn.execute(
             "INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Kept', 1, 1)",
             [],

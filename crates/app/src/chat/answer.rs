@@ -89,7 +89,7 @@ impl Answer {
         let Some(loaded) = stop.run_until_cancelled(self.load()).await else { return Ok(self.stopped(None)) };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let loaded = loaded?;
-        let (request, sources) = self.request().await?;
+        let (request, sources) = self.request(loaded.context_length).await?;
         let mut meter = Meter::start();
         let engine = loaded.engine.clone();
         let stream = tokio::task::spawn_blocking(move || engine.generate(request));
@@ -106,11 +106,11 @@ impl Answer {
         if !self.app.is_ready(&model, &settings) {
             let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
         }
-        self.app.load_found(model, &settings, seen).await
+        self.app.load_found(model, &settings, self.conversation.context_length, seen).await
     }
 
     /// The request, and for each of its messages the ids of those stored messages that are in it.
-    async fn request(&self) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
+    async fn request(&self, context_length: usize) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let settings = self.app.settings().await?;
         let branch = match self.parent_id.clone() {
             Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
@@ -125,6 +125,7 @@ impl Answer {
             stop: Vec::new(),
             priority: Priority::Chat,
             owner: Some(self.conversation.id.clone()),
+            context_length: Some(context_length),
             overflow: overflow(&settings),
         };
         Ok((request, sources))

@@ -26,15 +26,12 @@ impl Models {
 impl App {
     /// Deletes what is kept on disk of a conversation and of nothing else.
     pub(crate) async fn forget_prefixes(&self, conversation: &str) -> Result<(), AppError> {
-        let (engine, folder) = (self.engine_in_memory(), self.0.models.prefixes_up_to(0));
+        let (engines, folder) = (self.engines_in_memory(), self.0.models.prefixes_up_to(0));
         let conversation = conversation.to_owned();
-        let forgotten = tokio::task::spawn_blocking(move || match engine {
-            // It may be about to write more, of an answer that was stopped this moment.
-            Some(engine) => {
-                engine.forget_prefixes(&conversation);
-                folder.forget(&conversation)
-            }
-            None => folder.forget(&conversation),
+        let forgotten = tokio::task::spawn_blocking(move || {
+            // One may be about to write more, of an answer that was stopped this moment.
+            engines.iter().for_each(|(_, engine)| engine.forget_prefixes(&conversation));
+            folder.forget(&conversation)
         });
         if let Err(error) = forgotten.await.map_err(AppError::internal)? {
             tracing::warn!("what was kept of a conversation could not be deleted: {error}");
@@ -44,9 +41,9 @@ impl App {
 
     /// Deletes all prefixes, and keeps no more until a model is loaded next.
     pub(crate) async fn delete_prefixes(&self) -> Result<(), AppError> {
-        let (engine, folder) = (self.engine_in_memory(), self.0.models.prefixes_up_to(0));
+        let (engines, folder) = (self.engines_in_memory(), self.0.models.prefixes_up_to(0));
         let deleted = tokio::task::spawn_blocking(move || {
-            engine.iter().for_each(|engine| engine.leave_prefixes());
+            engines.iter().for_each(|(_, engine)| engine.leave_prefixes());
             folder.remove_all()
         });
         if let Err(error) = deleted.await.map_err(AppError::internal)? {
@@ -57,8 +54,10 @@ impl App {
 
     /// Waits a moment for what is still to be written.
     pub(crate) async fn save_prefixes(&self) {
-        let Some(engine) = self.engine_in_memory() else { return };
-        let saved = tokio::task::spawn_blocking(move || engine.save_prefixes());
+        let engines = self.engines_in_memory();
+        let saved = tokio::task::spawn_blocking(move || {
+            engines.iter().for_each(|(_, engine)| engine.save_prefixes());
+        });
         if tokio::time::timeout(LAST_WRITES, saved).await.is_err() {
             tracing::info!("closed before all prefixes were on the disk");
         }
