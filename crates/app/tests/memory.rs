@@ -16,7 +16,7 @@ const EMBEDDER: &str = "bert-F32";
 /// An application with three models in a memory of so many bytes.
 async fn within(bytes: u64) -> (TempDir, App, Ledger) {
     let home = tempfile::tempdir().unwrap();
-    let ledger = Ledger::with(Some(bytes), || HostMemory { available: u64::MAX, held: 0 });
+    let ledger = Ledger::with(Some(bytes), || HostMemory { available: u64::MAX, ..HostMemory::default() });
     let app = open_on(home.path(), "http://127.0.0.1:9", ledger.clone()).await;
     for model in [MODEL, OTHER, EMBEDDER] {
         app.import_model(golden(model), false).await.unwrap();

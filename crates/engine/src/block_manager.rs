@@ -99,6 +99,38 @@ impl BlockManager {
         self.groups.iter_mut().zip(n_blocks).for_each(|(group, &count)| group.pool.grow(count));
     }
 
+    /// Groups of layers.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether nobody holds some block in which something was written.
+    pub(crate) fn has_slack(&self) -> bool {
+        self.groups.iter().any(|group| group.pool.idle() + group.pool.used_blank() > 0)
+    }
+
+    /// Empties blocks that nobody holds, the least recently used first, until so many bytes are no longer of use; of each
+    /// group the same part, because a prefix needs its blocks in all of them.
+    pub(crate) fn drop_idle(&mut self, bytes: u64, block_bytes: &[u64]) {
+        let idle =
+            || self.groups.iter().zip(block_bytes).map(|(group, bytes)| (group.pool.idle() as u64, bytes));
+        let all: u64 = idle().map(|(idle, bytes)| idle * bytes).sum();
+        let counts: Vec<u64> = match bytes < all {
+            true => idle()
+                .map(|(idle, _)| (u128::from(idle) * u128::from(bytes)).div_ceil(u128::from(all)) as u64)
+                .collect(),
+            false => idle().map(|(idle, _)| idle).collect(),
+        };
+        for (group, count) in self.groups.iter_mut().zip(counts) {
+            group.pool.drop_idle(usize::try_from(count).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// Blank blocks of each group in which something was written, in rising order; they count as never used then.
+    pub(crate) fn take_used_blank(&mut self) -> Vec<Vec<u32>> {
+        self.groups.iter_mut().map(|group| group.pool.take_used_blank()).collect()
+    }
+
     /// Whether a block of a group is held or keeps a prefix, so that what it holds may be read again.
     pub(crate) fn has_content(&self, group: usize, block: u32) -> bool {
         self.groups.get(group).is_some_and(|group| group.pool.has_content(block))

@@ -33,6 +33,8 @@ struct Content {
 struct Block {
     holders: u32,
     content: Option<Content>,
+    /// Whether something was written there since its memory was last given back.
+    is_used: bool,
     /// When the last holder let go, on the pool's own clock; orders the blocks that may be emptied.
     released: u64,
 }
@@ -46,6 +48,8 @@ pub(crate) struct BlockPool {
     idle: BTreeSet<(u64, u32)>,
     /// So many of those at most.
     most_idle: usize,
+    /// Blank blocks that are used.
+    used_blank: usize,
     published: HashMap<BlockHash, u32>,
     clock: u64,
 }
@@ -59,6 +63,7 @@ impl BlockPool {
             blank: (0..count).rev().collect(),
             idle: BTreeSet::new(),
             most_idle,
+            used_blank: 0,
             published: HashMap::new(),
             clock: 0,
         }
@@ -99,15 +104,22 @@ impl BlockPool {
 
     /// A block to write to, held by the caller; empties the least recently used published one if need be.
     pub(crate) fn allocate(&mut self) -> Option<u32> {
+        let mut was_used = false;
         let block = match self.blank.pop() {
-            Some(block) => block,
+            Some(block) => {
+                was_used = self.blocks[block as usize].is_used;
+                block
+            }
             None => {
                 let (_, block) = self.idle.pop_first()?;
                 self.forget(block);
                 block
             }
         };
-        self.blocks[block as usize].holders = 1;
+        let taken = &mut self.blocks[block as usize];
+        taken.holders = 1;
+        taken.is_used = true;
+        self.used_blank = self.used_blank.saturating_sub(usize::from(was_used));
         Some(block)
     }
 
@@ -153,15 +165,42 @@ impl BlockPool {
             block.released = self.clock;
             match block.content {
                 Some(_) => drop(self.idle.insert((self.clock, number))),
-                None => self.blank.push(number),
+                None => {
+                    self.used_blank += 1;
+                    self.blank.push(number);
+                }
             }
-            if self.idle.len() > self.most_idle
-                && let Some((_, oldest)) = self.idle.pop_first()
-            {
-                self.forget(oldest);
-                self.blank.push(oldest);
+            if self.idle.len() > self.most_idle {
+                self.drop_idle(1);
             }
         }
+    }
+
+    /// Empties so many of the blocks that nobody holds, the least recently used first.
+    pub(crate) fn drop_idle(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((_, oldest)) = self.idle.pop_first() else { return };
+            self.forget(oldest);
+            self.used_blank += 1;
+            self.blank.push(oldest);
+        }
+    }
+
+    /// Blank blocks in which something was written.
+    pub(crate) fn used_blank(&self) -> usize {
+        self.used_blank
+    }
+
+    /// Those blocks, in rising order; from now on they count as never used.
+    pub(crate) fn take_used_blank(&mut self) -> Vec<u32> {
+        self.used_blank = 0;
+        let blocks = &mut self.blocks;
+        let is_used = |number: &u32| std::mem::take(&mut blocks[*number as usize].is_used);
+        let mut used: Vec<u32> = self.blank.iter().copied().filter(is_used).collect();
+        used.sort_unstable();
+        // The lowest are handed out first, so that those in use stay beside each other.
+        self.blank.sort_unstable_by(|a, b| b.cmp(a));
+        used
     }
 
     /// Panics where the books are wrong: these are all holds of all blocks.
@@ -184,6 +223,8 @@ impl BlockPool {
                 "block {number} after {when} operations"
             );
         }
+        let used = self.blank.iter().filter(|&&number| self.blocks[number as usize].is_used).count();
+        assert_eq!(used, self.used_blank, "used and blank after {when} operations");
         assert!(self.idle.len() <= self.most_idle);
     }
 

@@ -56,16 +56,17 @@ fn a_cache_grows_under_sequences_that_run_and_prefixes_that_are_kept() {
         let stream = engine.generate(endless(&engine, &story, 100)).expect("accepted");
         wait_until(&engine, "it runs", |stats| stats.sampled_tokens > 10);
         assert_eq!(engine.grow_context(1024).expect("there is memory"), Growth::Room(1024), "{file}");
+        assert!(say(&engine, &prompt(5, 200), 4).usage.cached_tokens > 0, "{file}: the prefix is kept");
         assert_eq!(outcome(stream).expect("it goes on").tokens, expected[0], "{file}: while it ran");
         assert_eq!(say(&engine, &long, 20).tokens, expected[1], "{file}: longer than before");
-        assert!(say(&engine, &prompt(5, 200), 4).usage.cached_tokens > 0, "{file}: the prefix is kept");
         assert_eq!(engine.grow_context(100).expect("less"), Growth::Room(1024), "{file}: it never shrinks");
     }
 }
 
 #[test]
 fn a_cache_grows_as_far_as_the_books_allow_and_is_charged() {
-    let books = |bytes| Ledger::with(Some(bytes), || HostMemory { available: u64::MAX, held: 0 });
+    let books =
+        |bytes| Ledger::with(Some(bytes), || HostMemory { available: u64::MAX, ..HostMemory::default() });
     let wide = books(1 << 40);
     let plan = |context: u32, ledger: &Ledger| {
         let options = EngineOptions { context_length: Some(context), ledger: ledger.clone(), ..options() };

@@ -52,7 +52,8 @@ impl EmbeddingModel {
         let options = EngineOptions { threads, ..EngineOptions::default() };
         options.validate()?;
         let file = GgufFile::open(path)?;
-        let ((), charge) = ledger.charge(|| memory_for(file.file_len(), ledger.available()).map(|bytes| ((), bytes)))?;
+        let ((), charge) =
+            ledger.charge(|| memory_for(file.file_len(), ledger.available()).map(|bytes| ((), bytes)))?;
         let model = embedders::load(&file, Compute::kernels(options.resolved_threads()))?;
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(&file)?,

@@ -24,6 +24,7 @@ use crate::options::{EngineInfo, EngineOptions, EngineStats};
 use crate::overflow::{self, Dropped, Overflow};
 use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
+use crate::pressure::Pressure;
 use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
@@ -41,7 +42,7 @@ pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
     template: Result<ChatTemplate, TemplateError>,
-    vision: Vision,
+    vision: Arc<Vision>,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
@@ -99,6 +100,7 @@ impl Engine {
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
+        let vision = Arc::new(vision);
         let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
         let disk = options.prefix_disk.as_ref().and_then(|options| {
             PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
@@ -113,6 +115,8 @@ impl Engine {
             stats: stats.clone(),
             generations: Default::default(),
             pacer: Pacer::default(),
+            vision: vision.clone(),
+            pressure: Pressure::new(options.ledger.clone()),
             next_id: 0,
             plan: Vec::new(),
         };

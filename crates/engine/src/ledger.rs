@@ -9,15 +9,17 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::memory::available_bytes;
+use crate::memory::{available_bytes, total_bytes};
 
 /// What the system says at one moment, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HostMemory {
     /// What this process may still take.
     pub available: u64,
     /// What this process has taken and no other can have: memory that is no part of any file.
     pub held: u64,
+    /// When less than this is available, caches shrink for the sake of other programs.
+    pub reserve: u64,
 }
 
 /// The books of a process. Clones are the same books.
@@ -62,13 +64,13 @@ impl Ledger {
 
     /// Books in which so many bytes are free, whatever the system says.
     pub(crate) fn of_bytes(free: u64) -> Self {
-        Self::with(Some(free), || HostMemory { available: u64::MAX, held: 0 })
+        Self::with(Some(free), || HostMemory { available: u64::MAX, ..HostMemory::default() })
     }
 
     /// Bytes that may still be charged.
     pub fn available(&self) -> u64 {
         let charged = self.charged();
-        let HostMemory { available, held } = (self.0.look)();
+        let HostMemory { available, held, .. } = (self.0.look)();
         let taken = held.saturating_sub(self.0.held_before.load(Ordering::Relaxed));
         let free = available.saturating_sub(charged.saturating_sub(taken));
         self.0.limit.map_or(free, |limit| free.min(limit.saturating_sub(charged)))
@@ -139,8 +141,11 @@ impl Drop for Charge {
 
 /// What this machine has for this process.
 fn host_memory() -> HostMemory {
-    HostMemory { available: available_bytes(), held: held_bytes() }
+    HostMemory { available: available_bytes(), held: held_bytes(), reserve: *RESERVE }
 }
+
+/// Less than what a plan leaves to others, or an engine that takes what it was promised would raise the alarm.
+static RESERVE: LazyLock<u64> = LazyLock::new(|| (total_bytes() / 64).min(512 << 20));
 
 /// On Linux, pages of files do not count: the system calls those free, whoever reads them.
 #[cfg(target_os = "linux")]
@@ -180,7 +185,7 @@ mod tests {
         let seen = Arc::clone(&taken);
         let look = move || {
             let held = seen.load(Ordering::Relaxed);
-            HostMemory { available: free - held, held: 7 + held }
+            HostMemory { available: free - held, held: 7 + held, reserve: 0 }
         };
         (taken, look)
     }

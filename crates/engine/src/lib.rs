@@ -27,6 +27,7 @@ mod pacing;
 pub mod perplexity;
 mod picture;
 mod prefix_disk;
+mod pressure;
 mod projector;
 mod prompt;
 mod request;

@@ -237,6 +237,15 @@ pub fn available_bytes() -> u64 {
     available - available / 20
 }
 
+/// Memory of this machine, or of the control group that this process is in.
+pub(crate) fn total_bytes() -> u64 {
+    let system = System::new_with_specifics(
+        RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
+    );
+    let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
+    system.total_memory().min(group)
+}
+
 /// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.
 pub fn peak_rss_bytes() -> Option<u64> {
     peak_rss_bytes_in("self")

@@ -194,6 +194,16 @@ impl Scheduler {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
+    /// See [`BlockManager::drop_idle`].
+    pub(crate) fn drop_idle(&mut self, bytes: u64, block_bytes: &[u64]) {
+        self.blocks.drop_idle(bytes, block_bytes);
+    }
+
+    /// See [`BlockManager::take_used_blank`].
+    pub(crate) fn take_used_blank(&mut self) -> Vec<Vec<u32>> {
+        self.blocks.take_used_blank()
+    }
+
     /// The blocks, for figures.
     pub(crate) fn blocks(&self) -> &BlockManager {
         &self.blocks

@@ -171,6 +171,16 @@ impl Vision {
         }
     }
 
+    /// Whether vectors of pictures are kept.
+    pub(crate) fn has_pictures(&self) -> bool {
+        !lock(&self.kept).is_empty()
+    }
+
+    /// Keeps them no longer; they are made anew when they are next asked for.
+    pub(crate) fn forget_pictures(&self) {
+        lock(&self.kept).clear();
+    }
+
     /// Calls `work` with the encoder, alone; loads it before if it is not there yet.
     fn with_encoder<T>(
         &self,

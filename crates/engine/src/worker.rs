@@ -11,12 +11,14 @@ use crate::generation::{Generation, Submission};
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::pressure::{IDLE_PAUSE, Pressure};
 use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
 use crate::scheduler::{Extent, Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
+use crate::vision::Vision;
 
 /// How often somebody may cancel while all wait for the disk.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -52,6 +54,9 @@ pub(crate) struct Worker {
     pub(crate) stats: Arc<Mutex<EngineStats>>,
     pub(crate) generations: HashMap<SequenceId, Generation>,
     pub(crate) pacer: Pacer,
+    /// For the pictures it keeps.
+    pub(crate) vision: Arc<Vision>,
+    pub(crate) pressure: Pressure,
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
@@ -62,6 +67,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         while self.take_commands() {
             self.drop_cancelled();
+            self.relieve();
             self.step();
             self.tell_positions();
             self.note_stats();
@@ -79,12 +85,10 @@ impl Worker {
         loop {
             let idle = self.scheduler.is_idle();
             let command = if idle && !self.save_some() && !self.runner.settle() {
-                self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+                self.relieve();
+                self.sleep()
             } else if std::mem::take(&mut waits) {
-                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => TryRecvError::Empty,
-                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
-                })
+                self.commands.recv_timeout(LOOK_AROUND).map_err(in_time)
             } else {
                 self.commands.try_recv()
             };
@@ -98,6 +102,14 @@ impl Worker {
                 // A command that left nothing to run; its effects still belong in the figures.
                 self.note_stats();
             }
+        }
+    }
+
+    /// Waits for a command. As long as there is something to give back, it looks up now and then.
+    fn sleep(&self) -> Result<Command, TryRecvError> {
+        match self.could_give_back() {
+            true => self.commands.recv_timeout(IDLE_PAUSE).map_err(in_time),
+            false => self.commands.recv().map_err(|_| TryRecvError::Disconnected),
         }
     }
 
@@ -329,6 +341,14 @@ impl Worker {
 }
 
 mod prefixes;
+mod relief;
+
+fn in_time(error: RecvTimeoutError) -> TryRecvError {
+    match error {
+        RecvTimeoutError::Timeout => TryRecvError::Empty,
+        RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+    }
+}
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {
