@@ -62,6 +62,15 @@ impl App {
         Ok(conversation)
     }
 
+    /// Pins a conversation: what was computed of it is kept longest, so that it goes on at once. Or lets it be like others.
+    pub async fn pin_conversation(&self, id: &str, pinned: bool) -> Result<Conversation, AppError> {
+        let stored = id.to_owned();
+        let conversation = self.0.db.run(move |store| store.pin_conversation(&stored, pinned)).await?;
+        self.pin_prefixes(id, pinned).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(conversation)
+    }
+
     /// Deletes a conversation with all it holds. Answers being written in it are stopped first.
     pub async fn delete_conversation(&self, id: &str) -> Result<(), AppError> {
         self.0.answers.stop_conversation(id);

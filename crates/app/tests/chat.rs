@@ -366,3 +366,28 @@ async fn conversations_are_found_renamed_and_told() {
         .count();
     assert!(changed >= 3, "asked, answered, renamed: told {changed} times");
 }
+
+#[tokio::test]
+async fn a_conversation_has_its_own_context_and_loads_nothing_for_it() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(8)).await;
+    let first = answer(&app, None, "Hello").await;
+    let id = &first.conversation_id;
+    let engine = app.engine(None).await.unwrap().engine;
+    let strict = SettingsPatch { overflow: Some(lantern_protocol::Overflow::Error), ..Default::default() };
+    app.update_settings(strict).await.unwrap();
+
+    let short = app.set_context_length(id, Some(64)).await.unwrap();
+    assert_eq!(short.context_length, Some(64));
+    let long = "word ".repeat(100);
+    let events = drain(app.send_message(message(Some(id), &long)).await.unwrap()).await;
+    let Some(ChatEvent::Failed { error, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(error.code, "context_overflow");
+    assert!(error.message.contains("64"), "both numbers: {}", error.message);
+    assert_eq!(answer(&app, None, &long).await.status, MessageStatus::Truncated, "others have more");
+
+    app.set_context_length(id, None).await.unwrap();
+    assert_eq!(answer(&app, Some(id), &long).await.status, MessageStatus::Truncated);
+    assert!(std::sync::Arc::ptr_eq(&engine, &app.engine(None).await.unwrap().engine), "loaded again");
+    assert_eq!(app.set_context_length(id, Some(3)).await.unwrap_err().code, "invalid_settings");
+}

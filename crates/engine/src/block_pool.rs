@@ -8,6 +8,7 @@
 //! This module counts and names blocks; it knows neither the tensors behind them nor sequences.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use lantern_models::GONE;
 
@@ -22,17 +23,29 @@ pub(crate) struct Link<'a> {
     pub(crate) tokens: &'a [u32],
 }
 
+/// Whoever a sequence belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) name: &'a Arc<str>,
+    /// Whether what is kept for them is the last to go.
+    pub(crate) is_pinned: bool,
+}
+
 /// What a published block holds.
 struct Content {
     hash: BlockHash,
     parent: Option<BlockHash>,
     tokens: Box<[u32]>,
+    /// Who let go of it last; a pinned owner stays.
+    owner: Option<Arc<str>>,
 }
 
 #[derive(Default)]
 struct Block {
     holders: u32,
     content: Option<Content>,
+    /// Whether its owner is pinned.
+    is_pinned: bool,
     /// Whether something was written there since its memory was last given back.
     is_used: bool,
     /// When the last holder let go, on the pool's own clock; orders the blocks that may be emptied.
@@ -44,8 +57,9 @@ pub(crate) struct BlockPool {
     blocks: Vec<Block>,
     /// Held by nobody, with nothing worth keeping.
     blank: Vec<u32>,
-    /// Held by nobody, published: `(released, block)`, so the first is the least recently used.
-    idle: BTreeSet<(u64, u32)>,
+    /// Held by nobody, published: `(is_pinned, released, block)`, so the first is the least recently used that is not
+    /// pinned, if there is one.
+    idle: BTreeSet<(bool, u64, u32)>,
     /// So many of those at most.
     most_idle: usize,
     /// Blank blocks that are used.
@@ -111,7 +125,7 @@ impl BlockPool {
                 block
             }
             None => {
-                let (_, block) = self.idle.pop_first()?;
+                let (.., block) = self.idle.pop_first()?;
                 self.forget(block);
                 block
             }
@@ -131,7 +145,8 @@ impl BlockPool {
         }
         self.published.insert(link.hash, block);
         let Link { hash, parent, tokens } = *link;
-        self.blocks[block as usize].content = Some(Content { hash, parent, tokens: tokens.into() });
+        self.blocks[block as usize].content =
+            Some(Content { hash, parent, tokens: tokens.into(), owner: None });
         true
     }
 
@@ -146,7 +161,7 @@ impl BlockPool {
     pub(crate) fn hold(&mut self, number: u32) {
         let block = &mut self.blocks[number as usize];
         if block.holders == 0 {
-            self.idle.remove(&(block.released, number));
+            self.idle.remove(&(block.is_pinned, block.released, number));
         }
         block.holders += 1;
     }
@@ -154,17 +169,40 @@ impl BlockPool {
     /// Lets go of a sequence's blocks, where there are any. Later blocks age first: a prefix is useless without its
     /// beginning.
     pub(crate) fn release(&mut self, blocks: &[u32]) {
+        self.release_of(blocks, None);
+    }
+
+    /// Pins what is kept for an owner, or lets it go like everything else.
+    pub(crate) fn pin(&mut self, owner: Owner<'_>) {
+        for (block, number) in self.blocks.iter_mut().zip(0..) {
+            let is_theirs = |content: &Content| content.owner.as_ref() == Some(owner.name);
+            if block.content.as_ref().is_some_and(is_theirs) {
+                let was_idle = self.idle.remove(&(block.is_pinned, block.released, number));
+                block.is_pinned = owner.is_pinned;
+                if was_idle {
+                    self.idle.insert((block.is_pinned, block.released, number));
+                }
+            }
+        }
+    }
+
+    /// As [`Self::release`], of a sequence that belongs to somebody.
+    pub(crate) fn release_of(&mut self, blocks: &[u32], owner: Option<Owner<'_>>) {
         for &number in blocks.iter().rev().filter(|number| **number != GONE) {
             self.clock += 1;
             let block = &mut self.blocks[number as usize];
             debug_assert!(block.holders > 0, "block {number} released twice");
             block.holders -= 1;
+            if let (Some(content), Some(owner), false) = (&mut block.content, owner, block.is_pinned) {
+                content.owner = Some(owner.name.clone());
+                block.is_pinned = owner.is_pinned;
+            }
             if block.holders > 0 {
                 continue;
             }
             block.released = self.clock;
             match block.content {
-                Some(_) => drop(self.idle.insert((self.clock, number))),
+                Some(_) => drop(self.idle.insert((block.is_pinned, self.clock, number))),
                 None => {
                     self.used_blank += 1;
                     self.blank.push(number);
@@ -179,7 +217,7 @@ impl BlockPool {
     /// Empties so many of the blocks that nobody holds, the least recently used first.
     pub(crate) fn drop_idle(&mut self, count: usize) {
         for _ in 0..count {
-            let Some((_, oldest)) = self.idle.pop_first() else { return };
+            let Some((.., oldest)) = self.idle.pop_first() else { return };
             self.forget(oldest);
             self.used_blank += 1;
             self.blank.push(oldest);
@@ -210,7 +248,7 @@ impl BlockPool {
         holds.for_each(|number| holders[number as usize] += 1);
         let mut free = vec![0; self.blocks.len()];
         self.blank.iter().for_each(|&number| free[number as usize] += 1);
-        self.idle.iter().for_each(|&(_, number)| free[number as usize] += 1);
+        self.idle.iter().for_each(|&(.., number)| free[number as usize] += 1);
         for (number, block) in self.blocks.iter().enumerate() {
             assert_eq!(block.holders, holders[number], "block {number} after {when} operations");
             assert_eq!(u32::from(block.holders == 0), free[number], "block {number} after {when} operations");
@@ -231,6 +269,7 @@ impl BlockPool {
     fn forget(&mut self, number: u32) {
         if let Some(content) = self.blocks[number as usize].content.take() {
             self.published.remove(&content.hash);
+            self.blocks[number as usize].is_pinned = false;
         }
     }
 }
@@ -266,6 +305,31 @@ mod tests {
         assert_eq!(pool.idle(), 0, "the copy is blank after its release");
         pool.release(&[one]);
         assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(one));
+    }
+
+    #[test]
+    fn what_is_pinned_goes_last() {
+        let mut pool = BlockPool::new(4, usize::MAX);
+        let blocks: Vec<u32> = (0..4).map(|_| pool.allocate().expect("free blocks")).collect();
+        for (&block, hash) in blocks.iter().zip(0..) {
+            assert!(pool.publish(&link(hash, None, &[hash as u32]), block));
+        }
+        let [one, two]: [Arc<str>; 2] = ["one".into(), "two".into()];
+        let pinned = |name, is_pinned| Owner { name, is_pinned };
+        pool.release_of(&blocks[..1], Some(pinned(&one, true)));
+        pool.release_of(&blocks[1..3], Some(pinned(&two, false)));
+        pool.release(&blocks[3..]);
+        // A pinned conversation keeps what it shares with one that is not.
+        pool.hold(blocks[0]);
+        pool.release_of(&blocks[..1], Some(pinned(&two, false)));
+        assert_eq!(pool.allocate(), Some(blocks[2]), "the oldest that is not pinned");
+        pool.pin(pinned(&two, true));
+        pool.pin(pinned(&one, false));
+        assert_eq!(
+            [(); 4].map(|()| pool.allocate()),
+            [Some(blocks[3]), Some(blocks[0]), Some(blocks[1]), None],
+            "and what is pinned last of all"
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod disk;
 mod guesses;
 #[path = "overflow_tests.rs"]
 mod overflow;
+#[path = "pin_tests.rs"]
+mod pins;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]

@@ -9,6 +9,7 @@
 //! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
 //! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::block_manager::BlockManager;
@@ -165,7 +166,7 @@ impl Scheduler {
         self.waiting.retain(|s| s.id != id);
         if let Some(index) = self.running.iter().position(|s| s.id == id) {
             let mut sequence = self.running.remove(index);
-            self.blocks.release(&mut sequence.tables);
+            self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         }
     }
 
@@ -192,6 +193,11 @@ impl Scheduler {
     /// Whether there is nothing to run and nothing to wait for.
     pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// See [`BlockManager::pin`].
+    pub(crate) fn pin(&mut self, owner: &Arc<str>, is_pinned: bool) {
+        self.blocks.pin(owner, is_pinned);
     }
 
     /// See [`BlockManager::drop_idle`].
@@ -326,7 +332,7 @@ impl Scheduler {
 
     fn preempt(&mut self, index: usize) {
         let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.tables);
+        self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
         sequence.computed = 0;
         if sequence.is_loading() {

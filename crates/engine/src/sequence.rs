@@ -1,5 +1,7 @@
 //! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
 
+use std::sync::Arc;
+
 use crate::block_manager::{BlockHash, BlockTable};
 use crate::lookup::Lookup;
 use crate::request::Priority;
@@ -24,6 +26,8 @@ pub(crate) struct Sequence {
     /// Also the order of arrival.
     pub(crate) id: SequenceId,
     pub(crate) priority: Priority,
+    /// To whom it belongs.
+    pub(crate) owner: Option<Arc<str>>,
     /// Prompt and everything sampled so far; parts of pictures have numbers behind all tokens.
     pub(crate) tokens: Vec<u32>,
     /// The pictures among them, in order.
@@ -55,6 +59,7 @@ impl Sequence {
         Self {
             id,
             priority,
+            owner: None,
             prompt_tokens: prompt.len(),
             tokens: prompt,
             pictures: Vec::new(),
@@ -73,6 +78,11 @@ impl Sequence {
     /// As [`Self::new`], with pictures in the prompt.
     pub(crate) fn with_pictures(self, pictures: Vec<PlacedPicture>) -> Self {
         Self { pictures, ..self }
+    }
+
+    /// As [`Self::new`], of somebody.
+    pub(crate) fn of(self, owner: Option<Arc<str>>) -> Self {
+        Self { owner, ..self }
     }
 
     /// How many of the tokens that need a pass may go into the same one, at most `limit` of them. Parts of a picture that

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     SavePrefixes(Reply),
     /// Delete what an owner alone has a share in, and say when that is done.
     ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Make an owner's prefixes the last that memory forgets, or forget them like others.
+    Pin { owner: Arc<str>, is_pinned: bool },
     /// Use the disk no more, and say when that is so.
     DropDisk(Reply),
     /// A thread that reads or writes cached prefixes has done something.
@@ -118,9 +120,11 @@ impl Worker {
             Command::Generate { prompt, priority, submission } => {
                 let id = self.next_id;
                 self.next_id += 1;
+                let owner = submission.owner.clone();
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
+                let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
+                self.scheduler.submit(sequence.of(owner));
             }
             Command::Grow { extent, reply } => {
                 let _ = reply.send(guarded(|| self.grow(&extent)));
@@ -131,6 +135,7 @@ impl Worker {
             }
             Command::SavePrefixes(reply) => self.when_saved(reply),
             Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::Pin { owner, is_pinned } => self.scheduler.pin(&owner, is_pinned),
             Command::DropDisk(reply) => {
                 self.drop_disk();
                 reply();

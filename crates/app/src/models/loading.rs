@@ -221,6 +221,9 @@ impl App {
             context_length: engine.context_length(),
             engine: Arc::new(engine),
         });
+        if let Ok(loaded) = &result {
+            self.tell_pins(&loaded.engine).await;
+        }
         let state = models.slot.enter(key, model, &result);
         self.emit(AppEvent::ModelChanged { model: state });
         match &result {

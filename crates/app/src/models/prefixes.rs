@@ -1,8 +1,9 @@
 //! The prefix cache on disk, as far as settings and conversations have a say in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use lantern_engine::DiskCacheOptions;
+use lantern_engine::{DiskCacheOptions, Engine};
 use lantern_protocol::Settings;
 
 use super::Models;
@@ -37,6 +38,37 @@ impl App {
             tracing::warn!("what was kept of a conversation could not be deleted: {error}");
         }
         Ok(())
+    }
+
+    /// Makes what was computed of a conversation the last to go, in memory and on disk, or lets it go like everything else.
+    pub(crate) async fn pin_prefixes(&self, conversation: &str, pinned: bool) -> Result<(), AppError> {
+        let (engines, folder) = (self.engines_in_memory(), self.0.models.prefixes_up_to(0));
+        let conversation = conversation.to_owned();
+        let done = tokio::task::spawn_blocking(move || {
+            engines.iter().for_each(|(_, engine)| engine.pin_prefixes(&conversation, pinned));
+            folder.pin(&conversation, pinned)
+        });
+        if let Err(error) = done.await.map_err(AppError::internal)? {
+            tracing::warn!("a conversation was not pinned on disk: {error}");
+        }
+        Ok(())
+    }
+
+    /// Tells an engine, and the folder, what is pinned: the one was not there when it was said, and the other may have been
+    /// deleted since.
+    pub(crate) async fn tell_pins(&self, engine: &Arc<Engine>) {
+        let Ok(pinned) = self.0.db.run(|store| store.pinned_conversations()).await else { return };
+        let (engine, folder) = (Arc::clone(engine), self.0.models.prefixes_up_to(0));
+        let told = tokio::task::spawn_blocking(move || {
+            // The latest changed one last, so that it is the last to go.
+            for conversation in pinned.iter().rev() {
+                engine.pin_prefixes(conversation, true);
+                if let Err(error) = folder.pin(conversation, true) {
+                    tracing::warn!("a conversation is not pinned on disk: {error}");
+                }
+            }
+        });
+        let _ = told.await;
     }
 
     /// Deletes all prefixes, and keeps no more until a model is loaded next.
