@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use chat::ChatStream;
+pub use chat::{ChatStream, Shortened, Summarised};
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{LoadedModel, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
@@ -59,6 +59,7 @@ struct Inner {
     db: database::Database,
     models: models::Models,
     answers: chat::Answers,
+    summaries: chat::Summaries,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -88,6 +89,7 @@ impl App {
             db,
             models,
             answers: chat::Answers::default(),
+            summaries: chat::Summaries::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,

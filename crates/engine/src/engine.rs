@@ -187,6 +187,17 @@ impl Engine {
         Ok(stream)
     }
 
+    /// Which of the oldest turns of a request's conversation have no room, when `reserve` more tokens are to stay free:
+    /// those that [`Overflow::DropOldest`] would leave out. `None` where all of it fits, and for what is no conversation.
+    pub fn overflowing(
+        &self,
+        request: &GenerateRequest,
+        reserve: usize,
+    ) -> Result<Option<Dropped>, EngineError> {
+        let room = overflow::Room::new(self.context_of(request), request.max_tokens).less(reserve);
+        Ok(self.plan_prompt(request.prompt.clone(), Some(room))?.1)
+    }
+
     /// Raw next-token logits after every position of `ids`, `vocab_size` per position, computed afresh with keys
     /// and values in full precision. Blocks, and is for outside an async runtime.
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use lantern_engine::{ChatMessage, ContentPart, Overflow, SamplingParams};
-use lantern_protocol::Settings;
+use lantern_engine::{ChatMessage, ContentPart, SamplingParams};
+use lantern_protocol::{Overflow, Settings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -95,7 +95,8 @@ pub struct ChatCompletionRequest {
     /// default, refuses them with `context_length_exceeded`. `drop_oldest` leaves out the oldest turns (a question with its
     /// answer and its tools' results) until the rest has room for `max_tokens`, or for a quarter of the context where there
     /// is no limit; `system` messages and everything from the last `user` message on stay. The response then has a field
-    /// `lantern` that says what was left out, in a stream in the first chunk. Other values are refused.
+    /// `lantern` that says what was left out, in a stream in the first chunk. `summarise` puts a summary in their place that
+    /// the model writes first, which takes its time; the field says of which messages. Other values are refused.
     #[serde(default)]
     pub overflow: Option<String>,
     /// Tokens that the messages and the answer may have together, at least 64; an extension of Lantern's. Absent, what
@@ -330,11 +331,12 @@ fn valid_overflow(name: &str) -> Result<Overflow, ApiError> {
     match name {
         "error" => Ok(Overflow::Error),
         "drop_oldest" => Ok(Overflow::DropOldest),
+        "summarise" => Ok(Overflow::Summarise),
         other => {
             let other: String = other.chars().take(40).collect();
             Err(ApiError::invalid(
                 format!("`overflow` is `{other}`, which is not known."),
-                "Use `error` or `drop_oldest`, or leave the field out to get an error.",
+                "Use `error`, `drop_oldest` or `summarise`, or leave the field out to get an error.",
             )
             .with_param("overflow"))
         }
@@ -423,9 +425,9 @@ mod tests {
         assert_eq!(with("response_format", json!({"type": "json_object"}))["param"], "response_format");
         assert_eq!(with("max_tokens", json!(0))["code"], "invalid_request");
         assert_eq!(with("stop", json!([""]))["param"], "stop");
-        let overflow = with("overflow", json!("summarise"));
+        let overflow = with("overflow", json!("shorten"));
         assert_eq!((&overflow["param"], &overflow["code"]), (&json!("overflow"), &json!("invalid_request")));
-        assert!(overflow["message"].as_str().unwrap().contains("summarise"), "{overflow}");
+        assert!(overflow["message"].as_str().unwrap().contains("shorten"), "{overflow}");
         assert_eq!(with("temperature", json!(-1.0))["code"], "invalid_request");
         assert_eq!(with("logit_bias", json!({"x": 1.0}))["param"], "logit_bias");
         assert_eq!(with("messages", json!([]))["param"], "messages");

@@ -3,7 +3,7 @@
 use lantern_protocol::{Conversation, ConversationView};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, messages, new_id, now_ms, search};
+use crate::{Store, StoreError, messages, new_id, now_ms, search, summaries};
 
 pub(crate) const V1: &str = "
 CREATE TABLE conversations (
@@ -124,6 +124,7 @@ impl Store {
         let view = ConversationView {
             conversation: get(&transaction, id)?,
             messages: messages::of_conversation(&transaction, id)?,
+            summaries: summaries::of_conversation(&transaction, id)?,
         };
         transaction.commit()?;
         Ok(view)

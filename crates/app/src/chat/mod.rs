@@ -8,6 +8,8 @@ mod answer;
 mod pictures;
 mod prompt;
 mod recorder;
+mod shorten;
+mod summary;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,6 +20,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{App, AppError, lock};
+pub(crate) use shorten::Summaries;
+pub use summary::{Shortened, Summarised};
 
 /// The events of one answer. Dropping it stops the answer; its text so far is kept.
 #[derive(Debug)]
