@@ -83,7 +83,7 @@ impl App {
             guess: !options.no_guess,
         };
         let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
-        Ok(Self(Arc::new(Inner {
+        let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
@@ -95,7 +95,9 @@ impl App {
             events: broadcast::channel(256).0,
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
-        })))
+        }));
+        app.watch_memory();
+        Ok(app)
     }
 
     /// The data directory.

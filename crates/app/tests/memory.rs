@@ -3,11 +3,12 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lantern_app::{App, LoadedModel, Texts};
 use lantern_engine::{GenerateRequest, GenerationEvent, HostMemory, Ledger, Prompt};
 use lantern_protocol::SettingsPatch;
-use support::{MODEL, golden, open_on};
+use support::{MODEL, golden, open_on, until};
 use tempfile::TempDir;
 
 const OTHER: &str = "llama_untied-Q4_0";
@@ -107,4 +108,30 @@ async fn loads_at_the_same_time_never_take_the_same_bytes() {
         assert!(charged <= limit, "{charged} of {limit}");
         assert!(a.is_ok() || b.is_ok() || c.is_ok(), "all were refused");
     }
+}
+
+#[tokio::test]
+async fn under_pressure_from_other_programs_models_leave_that_nobody_uses() {
+    let home = tempfile::tempdir().unwrap();
+    let low = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&low);
+    let ledger = Ledger::with(None, move || {
+        let available = if seen.load(Ordering::Relaxed) { 1 } else { 1 << 40 };
+        HostMemory { available, held: 0, reserve: 1 << 30 }
+    });
+    let app = open_on(home.path(), "http://127.0.0.1:9", ledger.clone()).await;
+    for model in [MODEL, OTHER, EMBEDDER] {
+        app.import_model(golden(model), false).await.unwrap();
+    }
+    let used = app.engine(Some(MODEL)).await.unwrap();
+    app.embed(EMBEDDER, Texts::Written(vec!["a".into()])).await.unwrap();
+    let last = app.engine(Some(OTHER)).await.unwrap().engine.memory_bytes();
+    low.store(true, Ordering::Relaxed);
+    let left = used.engine.memory_bytes() + last;
+    until("the embedder leaves", async || (ledger.charged() == left).then_some(())).await;
+    drop(used);
+    until("the model used before leaves", async || (ledger.charged() == last).then_some(())).await;
+    low.store(false, Ordering::Relaxed);
+    assert_eq!(app.engine(Some(OTHER)).await.unwrap().engine.memory_bytes(), last);
+    app.shutdown().await;
 }

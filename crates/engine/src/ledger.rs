@@ -81,6 +81,12 @@ impl Ledger {
         self.0.charged.load(Ordering::Relaxed)
     }
 
+    /// Whether the system has less left than its reserve.
+    pub fn is_low(&self) -> bool {
+        let HostMemory { available, reserve, .. } = self.host_memory();
+        available < reserve
+    }
+
     /// What the system says now.
     pub(crate) fn host_memory(&self) -> HostMemory {
         (self.0.look)()

@@ -33,6 +33,11 @@ impl EmbedderSlot {
         self.0.lock().await.take().map(|(_, model)| model)
     }
 
+    /// Whether something is in it; not while somebody loads.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.0.try_lock().is_ok_and(|slot| slot.is_some())
+    }
+
     /// Empties it if nobody uses what is in it.
     pub(super) fn leave_if_idle(&self) -> Option<Arc<EmbeddingModel>> {
         let mut slot = self.0.try_lock().ok()?;

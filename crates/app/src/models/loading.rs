@@ -169,7 +169,7 @@ impl App {
     }
 
     /// Takes a model out of memory that nobody uses, if there is one. The caller holds the turn.
-    async fn make_one_leave(&self, but: Option<&Key>) -> Result<bool, AppError> {
+    pub(super) async fn make_one_leave(&self, but: Option<&Key>) -> Result<bool, AppError> {
         let models = &self.0.models;
         let (engine, embedder) = match models.slot.leave_idle(but) {
             Some(loaded) => (Some(loaded), None),
@@ -177,7 +177,7 @@ impl App {
         };
         let leaves = engine.is_some() || embedder.is_some();
         if let Some(loaded) = &engine {
-            tracing::info!(model = loaded.id, "leaves the memory for another model");
+            tracing::info!(model = loaded.id, "leaves the memory for others");
         }
         tokio::task::spawn_blocking(move || drop((engine, embedder))).await.map_err(AppError::internal)?;
         Ok(leaves)

@@ -7,6 +7,7 @@ mod library;
 mod loading;
 mod prefixes;
 mod slot;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -178,6 +178,11 @@ impl Slot {
         lock(&self.current).state.clone()
     }
 
+    /// What the model used last was loaded by.
+    pub(super) fn last_key(&self) -> Option<Key> {
+        lock(&self.current).loaded.last().map(|(key, _)| key.clone())
+    }
+
     /// Library id of the model used last.
     pub(super) fn last_used(&self) -> Option<String> {
         lock(&self.current).loaded.last().map(|(_, loaded)| loaded.id.clone())
