@@ -55,7 +55,7 @@ impl Default for EngineOptions {
             threads: 0,
             context_length: None,
             kv_type: KvType::F16,
-            max_sequences: 8,
+            max_sequences: 16,
             step_tokens: 512,
             guess: true,
             kv_bytes: None,
