@@ -231,6 +231,21 @@ impl BlockManager {
         kept.all(|(group, block)| group.pool.publish(&link, block)).then_some(link.hash)
     }
 
+    /// Whether all layers see everything, so that a sequence can be left at any block.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.groups.iter().all(Group::keeps_all)
+    }
+
+    /// Makes what a token at `position`, which begins a block, sees of windows and states the last of theirs to go.
+    pub(crate) fn mark(&mut self, tables: &[BlockTable], position: usize) {
+        let (size, end) = (self.block_size, position / self.block_size);
+        for (group, table) in self.groups.iter_mut().zip(tables).filter(|(group, _)| !group.keeps_all()) {
+            let seen = group.first_block(position, size)..end.min(table.blocks.len());
+            let blocks = table.blocks.get(seen).unwrap_or_default();
+            blocks.iter().filter(|block| **block != GONE).for_each(|&block| group.pool.mark(block));
+        }
+    }
+
     /// Lets go of what a token at position `next` sees nothing of. The earliest block ages first, because what lies
     /// nearer to the window stays useful longer.
     pub(crate) fn let_go(&mut self, tables: &mut [BlockTable], next: usize) {

@@ -46,10 +46,30 @@ struct Block {
     content: Option<Content>,
     /// Whether its owner is pinned.
     is_pinned: bool,
+    /// Whether it is at a place where others are likely to go on.
+    is_marked: bool,
     /// Whether something was written there since its memory was last given back.
     is_used: bool,
     /// When the last holder let go, on the pool's own clock; orders the blocks that may be emptied.
     released: u64,
+}
+
+/// What goes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Other,
+    Marked,
+    Pinned,
+}
+
+impl Block {
+    fn rank(&self) -> Rank {
+        match (self.is_pinned, self.is_marked) {
+            (true, _) => Rank::Pinned,
+            (false, true) => Rank::Marked,
+            (false, false) => Rank::Other,
+        }
+    }
 }
 
 /// Owns the numbers of all blocks of one group.
@@ -57,9 +77,11 @@ pub(crate) struct BlockPool {
     blocks: Vec<Block>,
     /// Held by nobody, with nothing worth keeping.
     blank: Vec<u32>,
-    /// Held by nobody, published: `(is_pinned, released, block)`, so the first is the least recently used that is not
-    /// pinned, if there is one.
-    idle: BTreeSet<(bool, u64, u32)>,
+    /// Held by nobody, published: `(rank, released, block)`, so the first is the least recently used of the lowest rank.
+    idle: BTreeSet<(Rank, u64, u32)>,
+    /// How many of them are marked, and how many may be.
+    marked: usize,
+    most_marked: usize,
     /// So many of those at most.
     most_idle: usize,
     /// Blank blocks that are used.
@@ -77,6 +99,9 @@ impl BlockPool {
             blank: (0..count).rev().collect(),
             idle: BTreeSet::new(),
             most_idle,
+            marked: 0,
+            // Others need room, too.
+            most_marked: (count as usize / 3).min(most_idle / 4 * 3),
             used_blank: 0,
             published: HashMap::new(),
             clock: 0,
@@ -125,7 +150,8 @@ impl BlockPool {
                 block
             }
             None => {
-                let (.., block) = self.idle.pop_first()?;
+                let &(.., block) = self.idle.first()?;
+                self.unshelve(block);
                 self.forget(block);
                 block
             }
@@ -159,11 +185,8 @@ impl BlockPool {
 
     /// Takes hold of a block that [`Self::find`] gave.
     pub(crate) fn hold(&mut self, number: u32) {
-        let block = &mut self.blocks[number as usize];
-        if block.holders == 0 {
-            self.idle.remove(&(block.is_pinned, block.released, number));
-        }
-        block.holders += 1;
+        self.unshelve(number);
+        self.blocks[number as usize].holders += 1;
     }
 
     /// Lets go of a sequence's blocks, where there are any. Later blocks age first: a prefix is useless without its
@@ -174,16 +197,49 @@ impl BlockPool {
 
     /// Pins what is kept for an owner, or lets it go like everything else.
     pub(crate) fn pin(&mut self, owner: Owner<'_>) {
-        for (block, number) in self.blocks.iter_mut().zip(0..) {
-            let is_theirs = |content: &Content| content.owner.as_ref() == Some(owner.name);
-            if block.content.as_ref().is_some_and(is_theirs) {
-                let was_idle = self.idle.remove(&(block.is_pinned, block.released, number));
-                block.is_pinned = owner.is_pinned;
-                if was_idle {
-                    self.idle.insert((block.is_pinned, block.released, number));
-                }
+        let is_theirs = |content: &Content| content.owner.as_ref() == Some(owner.name);
+        let theirs =
+            (0..).zip(&self.blocks).filter(|(_, block)| block.content.as_ref().is_some_and(is_theirs));
+        for number in theirs.map(|(number, _)| number).collect::<Vec<u32>>() {
+            let was_idle = self.unshelve(number);
+            self.blocks[number as usize].is_pinned = owner.is_pinned;
+            if was_idle {
+                self.shelve(number);
             }
         }
+    }
+
+    /// Makes what a published block holds one of the last to go; when there are too many of those, the one used longest ago
+    /// is none any more.
+    pub(crate) fn mark(&mut self, number: u32) {
+        let was_idle = self.unshelve(number);
+        let block = &mut self.blocks[number as usize];
+        block.is_marked = block.content.is_some();
+        if was_idle {
+            self.shelve(number);
+        }
+    }
+
+    /// Puts a published block that nobody holds where it waits.
+    fn shelve(&mut self, number: u32) {
+        let block = &self.blocks[number as usize];
+        self.marked += usize::from(block.rank() == Rank::Marked);
+        self.idle.insert((block.rank(), block.released, number));
+        if self.marked > self.most_marked
+            && let Some(&(.., oldest)) = self.idle.range((Rank::Marked, 0, 0)..).next()
+        {
+            self.unshelve(oldest);
+            self.blocks[oldest as usize].is_marked = false;
+            self.shelve(oldest);
+        }
+    }
+
+    /// Takes it from there, if that is where it is.
+    fn unshelve(&mut self, number: u32) -> bool {
+        let block = &self.blocks[number as usize];
+        let was_idle = self.idle.remove(&(block.rank(), block.released, number));
+        self.marked -= usize::from(was_idle && block.rank() == Rank::Marked);
+        was_idle
     }
 
     /// As [`Self::release`], of a sequence that belongs to somebody.
@@ -202,7 +258,7 @@ impl BlockPool {
             }
             block.released = self.clock;
             match block.content {
-                Some(_) => drop(self.idle.insert((block.is_pinned, self.clock, number))),
+                Some(_) => self.shelve(number),
                 None => {
                     self.used_blank += 1;
                     self.blank.push(number);
@@ -217,7 +273,8 @@ impl BlockPool {
     /// Empties so many of the blocks that nobody holds, the least recently used first.
     pub(crate) fn drop_idle(&mut self, count: usize) {
         for _ in 0..count {
-            let Some((.., oldest)) = self.idle.pop_first() else { return };
+            let Some(&(.., oldest)) = self.idle.first() else { return };
+            self.unshelve(oldest);
             self.forget(oldest);
             self.used_blank += 1;
             self.blank.push(oldest);
@@ -262,6 +319,9 @@ impl BlockPool {
             );
         }
         let used = self.blank.iter().filter(|&&number| self.blocks[number as usize].is_used).count();
+        let marked = self.idle.iter().filter(|(rank, ..)| *rank == Rank::Marked).count();
+        assert_eq!(marked, self.marked, "marked after {when} operations");
+        assert!(marked <= self.most_marked);
         assert_eq!(used, self.used_blank, "used and blank after {when} operations");
         assert!(self.idle.len() <= self.most_idle);
     }
@@ -269,7 +329,8 @@ impl BlockPool {
     fn forget(&mut self, number: u32) {
         if let Some(content) = self.blocks[number as usize].content.take() {
             self.published.remove(&content.hash);
-            self.blocks[number as usize].is_pinned = false;
+            let block = &mut self.blocks[number as usize];
+            (block.is_pinned, block.is_marked) = (false, false);
         }
     }
 }
@@ -330,6 +391,20 @@ mod tests {
             [Some(blocks[3]), Some(blocks[0]), Some(blocks[1]), None],
             "and what is pinned last of all"
         );
+    }
+
+    #[test]
+    fn what_is_marked_goes_after_the_rest_but_not_too_much_of_it() {
+        let mut pool = BlockPool::new(9, usize::MAX);
+        let blocks: Vec<u32> = (0..9).map(|_| pool.allocate().expect("free blocks")).collect();
+        for (&block, hash) in blocks.iter().zip(0..) {
+            assert!(pool.publish(&link(hash, None, &[hash as u32]), block));
+        }
+        blocks[..4].iter().for_each(|&block| pool.mark(block));
+        blocks.iter().for_each(|&block| pool.release(&[block]));
+        let all = blocks.iter().map(|_| pool.allocate().expect("there are idle ones"));
+        let order: Vec<usize> = all.map(|block| block as usize).collect();
+        assert_eq!(order, [0, 4, 5, 6, 7, 8, 1, 2, 3], "a third may be marked; the oldest is one too many");
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Engine {
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     copy: CopyThread,
+    /// Where prompts may be left that share their instructions, for models that cannot be left anywhere.
+    preambles: Option<Preambles>,
     /// Tokens that a sequence may have.
     context: AtomicUsize,
     /// Last of all: the memory is given back when everything above has let go of it.
@@ -125,10 +127,24 @@ impl Engine {
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
         let copy = CopyThread::start(copy);
+        let has_all = plan.reaches.iter().all(|reach| *reach == Reach::All);
+        let preambles = (!has_all).then(Preambles::default);
         let context = AtomicUsize::new(plan.context_length);
         let room = Mutex::new(Room::new(charge, &plan, source));
         let thread = Some(thread);
-        Ok(Self { info, tokenizer, template, vision, stats, commands, thread, copy, context, room })
+        Ok(Self {
+            info,
+            tokenizer,
+            template,
+            vision,
+            stats,
+            commands,
+            thread,
+            copy,
+            preambles,
+            context,
+            room,
+        })
     }
 
     /// What is loaded.
@@ -227,11 +243,14 @@ impl Engine {
             Prompt::Messages { messages, tools } => {
                 let template = self.template.as_ref().map_err(TemplateError::clone)?;
                 let chat = ChatPrompt { template, tokenizer: &self.tokenizer, vision: &self.vision };
-                let plan;
+                let mut plan;
                 (plan, dropped) = match room {
                     Some(room) => overflow::plan(&chat, &messages, tools.as_ref(), room)?,
                     None => (chat.plan(&messages, tools.as_ref())?, None),
                 };
+                if let Some(preambles) = &self.preambles {
+                    plan.preamble = preambles.tokens(&chat, &messages, tools.as_ref(), &plan.ids);
+                }
                 plan
             }
             Prompt::Text(text) => PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text))?),
@@ -342,10 +361,12 @@ impl Parts {
 }
 
 mod context;
+mod preamble;
 mod prefixes;
 
 pub use context::Growth;
 use context::Room;
+use preamble::Preambles;
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

@@ -20,6 +20,7 @@ mod kv_demand;
 mod ledger;
 mod loading;
 mod lookup;
+mod marks;
 mod memory;
 mod options;
 mod overflow;

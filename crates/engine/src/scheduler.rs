@@ -129,6 +129,9 @@ impl Scheduler {
                 None => sequence.publishes = false,
             }
         }
+        if sequence.marks.contains(&sequence.computed) && sequence.publishes {
+            self.blocks.mark(&sequence.tables, sequence.computed);
+        }
         self.blocks.let_go(&mut sequence.tables, sequence.computed);
     }
 

@@ -4,6 +4,7 @@
 use lantern_models::Reach;
 
 use super::*;
+use crate::prefix_disk::DiskCacheOptions;
 
 /// One of each kind of layer with a state: the gated delta rule, short convolutions, Mamba-2.
 const FILES: [&str; 3] = ["qwen35_dense-Q8_0.gguf", "lfm2-Q8_0.gguf", "granitehybrid-F32.gguf"];
@@ -104,5 +105,38 @@ fn logits_do_not_depend_on_the_steps() {
         let whole = hybrid(file, options(), None).logits(&ids).expect("computed");
         let small = hybrid(file, EngineOptions { step_tokens: 40, ..options() }, None);
         assert_eq!(small.logits(&ids).expect("computed"), whole, "{file}");
+    }
+}
+
+/// A conversation with long instructions, as agents have them, and a question.
+fn agent(question: &str) -> GenerateRequest {
+    let rules: String = (0..60).map(|rule| format!("Rule {rule} says something else. ")).collect();
+    let messages = vec![ChatMessage::new("system", rules), ChatMessage::new("user", question)];
+    GenerateRequest { prompt: Prompt::Messages { messages, tools: None }, ..greedy(&[], 8) }
+}
+
+#[test]
+fn different_questions_share_the_instructions_before_them() {
+    for file in FILES {
+        let disk = tempfile::tempdir().expect("a folder");
+        let cached = DiskCacheOptions { folder: disk.path().into(), quota_bytes: 1 << 30 };
+        let engine = hybrid(file, EngineOptions { prefix_disk: Some(cached.clone()), ..options() }, None);
+        let first = answer(&engine, agent("What is the first of them?"));
+        assert_eq!(first.usage.cached_tokens, 0);
+        for seed in 0..3 {
+            // What others leave behind does not drive it out.
+            say(&engine, &prompt(90 + seed, 200), 100);
+        }
+        let second = answer(&engine, agent("And how many are there?"));
+        let (prompt, there) = (second.usage.prompt_tokens, second.usage.cached_tokens);
+        assert!(there > 500 && there + 100 > prompt, "{file}: {there} of {prompt}");
+        let alone = hybrid(file, options(), None);
+        assert_eq!(second.tokens, answer(&alone, agent("And how many are there?")).tokens, "{file}");
+        drop(engine);
+        // A later program finds it on the disk.
+        let engine = hybrid(file, EngineOptions { prefix_disk: Some(cached), ..options() }, None);
+        let third = answer(&engine, agent("Which one is the best?"));
+        assert_eq!(third.usage.cached_tokens, there, "{file}: from the disk");
+        assert_eq!(third.tokens, answer(&alone, agent("Which one is the best?")).tokens, "{file}");
     }
 }

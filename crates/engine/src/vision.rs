@@ -130,7 +130,7 @@ impl Vision {
             Ok(PlacedPicture { start: planned.start, picture })
         };
         let pictures = plan.pictures.into_iter().map(place).collect::<Result<_, EngineError>>()?;
-        Ok(PromptTokens { ids: plan.ids, pictures })
+        Ok(PromptTokens { ids: plan.ids, pictures, preamble: plan.preamble })
     }
 
     fn encoded(&self, planned: &PlannedPicture) -> Result<Arc<EncodedPicture>, EngineError> {

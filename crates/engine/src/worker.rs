@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
+use crate::marks;
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
@@ -124,7 +125,8 @@ impl Worker {
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
                 let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
-                self.scheduler.submit(sequence.of(owner));
+                let marks = marks::marks(prompt.preamble, sequence.prompt_tokens, self.scheduler.blocks());
+                self.scheduler.submit(sequence.of(owner).marked(marks));
             }
             Command::Grow { extent, reply } => {
                 let _ = reply.send(guarded(|| self.grow(&extent)));
@@ -233,6 +235,7 @@ impl Worker {
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
+            self.keep_mark(part.id);
             self.announce_prefill(part.id);
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
