@@ -79,6 +79,20 @@ async fn the_one_not_used_for_longest_leaves_for_another() {
 }
 
 #[tokio::test]
+async fn a_longer_context_makes_an_idle_model_leave_when_it_needs_the_room() {
+    let [one, two] = bytes_of([MODEL, OTHER]).await;
+    let (_home, app, ledger) = within(one + two + 100_000).await;
+    let first = Arc::downgrade(&app.engine(Some(MODEL)).await.unwrap().engine);
+    let second = app.engine(Some(OTHER)).await.unwrap();
+    assert!(first.upgrade().is_some(), "both are there");
+    let longer = app.engine_for(Some(OTHER), Some(2048)).await.unwrap();
+    assert!(Arc::ptr_eq(&second.engine, &longer.engine), "it was loaded again");
+    assert_eq!((longer.context_length, second.context_length), (2048, 256));
+    assert!(first.upgrade().is_none(), "there was no room for both");
+    assert_eq!(ledger.charged(), second.engine.memory_bytes());
+}
+
+#[tokio::test]
 async fn a_model_in_use_stays_and_the_other_is_refused_with_numbers() {
     let [one, two] = bytes_of([MODEL, OTHER]).await;
     let (_home, app, ledger) = within(one + two / 8).await;

@@ -126,12 +126,17 @@ impl Charge {
         self.bytes
     }
 
+    /// Bytes that would be free without this charge.
+    pub(crate) fn free_without(&self) -> u64 {
+        self.ledger.available().saturating_add(self.bytes)
+    }
+
     /// Replaces the charge by what another plan says, which is told the bytes that are free without this one. An error
     /// leaves it as it is.
     pub(crate) fn change<T, E>(&mut self, plan: impl FnOnce(u64) -> Result<(T, u64), E>) -> Result<T, E> {
         let ledger = self.ledger.clone();
         let _turn = ledger.turn();
-        let (planned, bytes) = plan(ledger.available().saturating_add(self.bytes))?;
+        let (planned, bytes) = plan(self.free_without())?;
         ledger.0.charged.fetch_add(bytes, Ordering::Relaxed);
         ledger.0.charged.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = bytes;

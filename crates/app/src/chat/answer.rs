@@ -1,12 +1,11 @@
 //! The task that writes one answer: loads the model, generates, journals, forwards, and records the end.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use futures::FutureExt;
 use lantern_engine::{
     FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-    SamplingParams, Timings, Usage,
+    SamplingParams,
 };
 use lantern_protocol::{
     AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
@@ -15,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
@@ -287,70 +287,5 @@ fn sampling(settings: &SamplingSettings) -> SamplingParams {
         frequency_penalty: settings.frequency_penalty,
         seed: settings.seed.map(u64::from),
         ..SamplingParams::default()
-    }
-}
-
-fn stats(usage: Usage, timings: Timings) -> GenerationStats {
-    GenerationStats {
-        prompt_tokens: count(usage.prompt_tokens),
-        cached_tokens: count(usage.cached_tokens),
-        completion_tokens: count(usage.completion_tokens),
-        first_token_seconds: timings.first_token.as_secs_f64(),
-        tokens_per_second: timings.decode_tokens_per_second(usage.completion_tokens),
-        dropped_messages: 0,
-        summarised_messages: 0,
-    }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// Counts along, for answers that are stopped and whose engine is therefore not asked for its own figures.
-struct Meter {
-    started: Instant,
-    first: Option<Instant>,
-    last: Instant,
-    prompt_tokens: usize,
-    cached_tokens: usize,
-    completion_tokens: usize,
-}
-
-impl Meter {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self {
-            started: now,
-            first: None,
-            last: now,
-            prompt_tokens: 0,
-            cached_tokens: 0,
-            completion_tokens: 0,
-        }
-    }
-
-    fn see(&mut self, event: &GenerationEvent) {
-        match event {
-            GenerationEvent::Prefill { cached, .. } => self.cached_tokens = *cached,
-            GenerationEvent::Text { tokens, .. } => {
-                self.last = Instant::now();
-                self.first.get_or_insert(self.last);
-                self.completion_tokens += tokens.len();
-            }
-            _ => {}
-        }
-    }
-
-    /// `None` before the first token.
-    fn stats(&self) -> Option<GenerationStats> {
-        let first = self.first?;
-        let usage = Usage {
-            prompt_tokens: self.prompt_tokens,
-            completion_tokens: self.completion_tokens,
-            cached_tokens: self.cached_tokens,
-        };
-        let timings =
-            Timings { first_token: first - self.started, decode: self.last - first, ..Timings::default() };
-        Some(stats(usage, timings))
     }
 }

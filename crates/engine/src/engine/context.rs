@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use lantern_gguf::GgufFile;
 use lantern_models::{Reach, registry};
@@ -18,8 +17,9 @@ use crate::options::EngineOptions;
 use crate::scheduler::Extent;
 use crate::worker::Command;
 
-/// How long nothing is planned anew for a length that there was no memory for: a plan reads the file's header.
-const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// Nothing is planned anew for a length that there was no memory for, until so much more is free: a plan reads the file's
+/// header.
+const WORTH_ANOTHER_PLAN: u64 = 16 << 20;
 
 /// What came of asking for a longer context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(super) struct Room {
     reaches: Vec<Reach>,
     /// `None` for a model that has to be loaded anew.
     source: Option<(PathBuf, EngineOptions)>,
-    /// The last length that there was no memory for, and when.
-    refused: Option<(usize, Instant)>,
+    /// The last length that there was no memory for, and what was free then.
+    refused: Option<(usize, u64)>,
 }
 
 impl Room {
@@ -48,7 +48,8 @@ impl Room {
 
     /// Charges for what a context of so many tokens takes. `None` when it is no longer than the one there is.
     fn grow(&mut self, tokens: usize) -> Result<Option<Extent>, Refused> {
-        let has_tried = |(length, when): (usize, Instant)| length <= tokens && when.elapsed() < TRY_AGAIN;
+        let free = self.charge.free_without();
+        let has_tried = |(length, then): (usize, u64)| length <= tokens && free < then + WORTH_ANOTHER_PLAN;
         if self.refused.is_some_and(has_tried) {
             return Ok(None);
         }
@@ -72,12 +73,9 @@ impl Room {
             Ok((grown, plan.total_bytes() + more))
         });
         match grown {
-            Ok(grown) => {
-                *extent = grown.clone();
-                Ok(Some(grown))
-            }
+            Ok(grown) => Ok(Some(grown)),
             Err(Refused::NoMemory | Refused::Failed(EngineError::ModelTooLarge { .. })) => {
-                *refused = Some((tokens, Instant::now()));
+                *refused = Some((tokens, free));
                 Ok(None)
             }
             Err(refused) => Err(refused),
@@ -151,16 +149,24 @@ impl Engine {
         }
         match room.grow(tokens) {
             Ok(Some(extent)) => {
-                let (context, (reply, done)) = (extent.context, std::sync::mpsc::channel());
-                self.send(Command::Grow { extent, reply })?;
-                done.recv().map_err(|_| EngineError::EngineStopped)??;
-                self.context.store(context, Ordering::Release);
+                let grown = self.give_blocks(extent.clone());
+                if grown.is_ok() {
+                    self.context.store(extent.context, Ordering::Release);
+                    room.extent = extent;
+                }
+                grown?;
             }
             Ok(None) | Err(Refused::NoMemory) => {}
             Err(Refused::Reload) => return Ok(Growth::Reload),
             Err(Refused::Failed(error)) => return Err(error),
         }
         Ok(Growth::Room(self.context_length()))
+    }
+
+    fn give_blocks(&self, extent: Extent) -> Result<(), EngineError> {
+        let (reply, done) = std::sync::mpsc::channel();
+        self.send(Command::Grow { extent, reply })?;
+        done.recv().map_err(|_| EngineError::EngineStopped)?
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
