@@ -14,7 +14,7 @@ use lantern_engine::{
 use crate::AppError;
 
 /// What the model is told to do. Short, because small contexts need summaries first.
-const INSTRUCTION: &str = "Summarise this conversation in a few sentences for somebody who takes it over. Keep names, numbers, decisions, wishes and open questions.";
+const INSTRUCTION: &str = "Summarise the conversation above in a few sentences, for somebody who takes it over. Keep names, numbers, decisions, wishes and open questions.";
 /// What the model reads before a summary.
 const HEADING: &str = "What was said before, in short:";
 /// Longest summary, in tokens, and its largest part of the context.
@@ -211,11 +211,12 @@ async fn write(
 ) -> Result<String, AppError> {
     let before = match before.is_empty() {
         true => String::new(),
-        false => format!("{HEADING}\n{before}\n\n"),
+        false => format!("Summary of what was said before:\n\n{before}\n\n"),
     };
-    let question = ChatMessage::new("user", format!("{INSTRUCTION}\n\n{before}{words}"));
+    let question = ChatMessage::new("user", format!("{before}Conversation:\n\n{words}\n{INSTRUCTION}"));
     let request = GenerateRequest {
-        sampling: SamplingParams::greedy(),
+        // Small models fall into a loop easily.
+        sampling: SamplingParams { repeat_penalty: 1.1, ..SamplingParams::greedy() },
         max_tokens: Some(longest),
         priority: Priority::Background,
         context_length: request.context_length,
@@ -229,7 +230,7 @@ async fn write(
         match event {
             GenerationEvent::Text { text, .. } => summary.push_str(&text),
             GenerationEvent::Finished { reason: FinishReason::Cancelled, .. } => break,
-            GenerationEvent::Finished { .. } => return said(&summary),
+            GenerationEvent::Finished { reason, .. } => return said(&summary, reason),
             GenerationEvent::Failed(error) => return Err(error.into()),
             GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
         }
@@ -237,9 +238,14 @@ async fn write(
     Err(not_summarised("the model was unloaded".to_owned()))
 }
 
-/// What a model said, without what it thought.
-fn said(text: &str) -> Result<String, AppError> {
-    let said = text.rsplit("</think>").next().unwrap_or(text).trim();
+/// What a model said, without what it thought; without a sentence that was cut off, if there are others.
+fn said(text: &str, reason: FinishReason) -> Result<String, AppError> {
+    let mut said = text.rsplit("</think>").next().unwrap_or(text).trim();
+    if reason == FinishReason::Length
+        && let Some(end) = said.rfind(['.', '!', '?', '。', '\n'])
+    {
+        said = said[..said.ceil_char_boundary(end + 1)].trim();
+    }
     if said.is_empty() || said.starts_with("<think>") {
         return Err(not_summarised("the model wrote none".to_owned()));
     }
@@ -291,7 +297,10 @@ mod tests {
 
     #[test]
     fn thoughts_are_no_summary() {
+        let said = |text| said(text, FinishReason::Stop);
         assert_eq!(said("<think>hm</think>\n They met. "), Ok("They met.".into()));
+        assert_eq!(super::said("One. Two。 Thr", FinishReason::Length), Ok("One. Two。".into()));
+        assert_eq!(super::said("no end", FinishReason::Length), Ok("no end".into()));
         assert_eq!(said("<think>hm, let me").map_err(|e| e.code), Err("not_summarised".into()));
         assert_eq!(said(" \n").map_err(|e| e.code), Err("not_summarised".into()));
     }
