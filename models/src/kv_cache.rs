@@ -347,6 +347,8 @@ fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
 }
 
+mod give_back;
+mod resize;
 mod transfer;
 
 #[cfg(test)]

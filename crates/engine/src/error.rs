@@ -202,7 +202,7 @@ impl EngineError {
                 format!("Ask for at most {fitting} layers or a smaller context, or leave the number out.")
             }
             Self::ContextOverflow { prompt, context, .. } => format!(
-                "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
+                "Shorten the conversation by at least {} tokens, start a new one, or allow it a longer context.",
                 prompt + 1 - context
             ),
             Self::TextTooShort { tokens, .. } => {

@@ -9,6 +9,7 @@
 //! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
 //! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::block_manager::BlockManager;
@@ -16,7 +17,7 @@ use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
 use crate::step_costs::StepCosts;
 
-/// Fixed limits of one engine.
+/// Limits of one engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Sequences in one forward pass.
@@ -27,6 +28,16 @@ pub(crate) struct Limits {
     pub(crate) context: usize,
     /// Guesses at the next tokens of a sequence that one pass may check.
     pub(crate) guesses: usize,
+}
+
+/// Room for sequences, as the memory plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Tokens that a sequence may have.
+    pub(crate) context: usize,
+    pub(crate) max_sequences: usize,
+    /// Blocks of each group of layers.
+    pub(crate) n_blocks: Vec<usize>,
 }
 
 /// One sequence's share of a step.
@@ -62,6 +73,13 @@ impl Scheduler {
             preemptions: 0,
             costs: StepCosts::default(),
         }
+    }
+
+    /// Makes room for longer sequences. The blocks that there are stay what they are.
+    pub(crate) fn grow(&mut self, extent: &Extent) {
+        self.limits.context = extent.context;
+        self.limits.max_sequences = extent.max_sequences;
+        self.blocks.grow(&extent.n_blocks);
     }
 
     /// Puts a sequence in the queue.
@@ -111,6 +129,9 @@ impl Scheduler {
                 None => sequence.publishes = false,
             }
         }
+        if sequence.marks.contains(&sequence.computed) && sequence.publishes {
+            self.blocks.mark(&sequence.tables, sequence.computed);
+        }
         self.blocks.let_go(&mut sequence.tables, sequence.computed);
     }
 
@@ -153,7 +174,7 @@ impl Scheduler {
         self.waiting.retain(|s| s.id != id);
         if let Some(index) = self.running.iter().position(|s| s.id == id) {
             let mut sequence = self.running.remove(index);
-            self.blocks.release(&mut sequence.tables);
+            self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         }
     }
 
@@ -180,6 +201,21 @@ impl Scheduler {
     /// Whether there is nothing to run and nothing to wait for.
     pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// See [`BlockManager::pin`].
+    pub(crate) fn pin(&mut self, owner: &Arc<str>, is_pinned: bool) {
+        self.blocks.pin(owner, is_pinned);
+    }
+
+    /// See [`BlockManager::drop_idle`].
+    pub(crate) fn drop_idle(&mut self, bytes: u64, block_bytes: &[u64]) {
+        self.blocks.drop_idle(bytes, block_bytes);
+    }
+
+    /// See [`BlockManager::take_used_blank`].
+    pub(crate) fn take_used_blank(&mut self) -> Vec<Vec<u32>> {
+        self.blocks.take_used_blank()
     }
 
     /// The blocks, for figures.
@@ -305,7 +341,7 @@ impl Scheduler {
 
     fn preempt(&mut self, index: usize) {
         let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.tables);
+        self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
         sequence.computed = 0;
         if sequence.is_loading() {

@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
+use crate::marks;
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::pressure::{IDLE_PAUSE, Pressure};
 use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
-use crate::scheduler::{Scheduled, Scheduler};
+use crate::scheduler::{Extent, Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
+use crate::vision::Vision;
 
 /// How often somebody may cancel while all wait for the disk.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -25,12 +28,16 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
     Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
+    /// Make room for longer sequences, and say whether that went well.
+    Grow { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
     SavePrefixes(Reply),
     /// Delete what an owner alone has a share in, and say when that is done.
     ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Make an owner's prefixes the last that memory forgets, or forget them like others.
+    Pin { owner: Arc<str>, is_pinned: bool },
     /// Use the disk no more, and say when that is so.
     DropDisk(Reply),
     /// A thread that reads or writes cached prefixes has done something.
@@ -46,11 +53,13 @@ pub(crate) struct Worker {
     pub(crate) scheduler: Scheduler,
     pub(crate) disk: Option<PrefixDisk>,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
     pub(crate) stats: Arc<Mutex<EngineStats>>,
     pub(crate) generations: HashMap<SequenceId, Generation>,
     pub(crate) pacer: Pacer,
+    /// For the pictures it keeps.
+    pub(crate) vision: Arc<Vision>,
+    pub(crate) pressure: Pressure,
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
@@ -61,6 +70,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         while self.take_commands() {
             self.drop_cancelled();
+            self.relieve();
             self.step();
             self.tell_positions();
             self.note_stats();
@@ -78,12 +88,10 @@ impl Worker {
         loop {
             let idle = self.scheduler.is_idle();
             let command = if idle && !self.save_some() && !self.runner.settle() {
-                self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+                self.relieve();
+                self.sleep()
             } else if std::mem::take(&mut waits) {
-                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => TryRecvError::Empty,
-                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
-                })
+                self.commands.recv_timeout(LOOK_AROUND).map_err(in_time)
             } else {
                 self.commands.try_recv()
             };
@@ -100,14 +108,28 @@ impl Worker {
         }
     }
 
+    /// Waits for a command. As long as there is something to give back, it looks up now and then.
+    fn sleep(&self) -> Result<Command, TryRecvError> {
+        match self.could_give_back() {
+            true => self.commands.recv_timeout(IDLE_PAUSE).map_err(in_time),
+            false => self.commands.recv().map_err(|_| TryRecvError::Disconnected),
+        }
+    }
+
     fn execute(&mut self, command: Command) {
         match command {
             Command::Generate { prompt, priority, submission } => {
                 let id = self.next_id;
                 self.next_id += 1;
+                let owner = submission.owner.clone();
                 let generation = Generation::new(self.tokenizer.clone(), *submission);
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
+                let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
+                let marks = marks::marks(prompt.preamble, sequence.prompt_tokens, self.scheduler.blocks());
+                self.scheduler.submit(sequence.of(owner).marked(marks));
+            }
+            Command::Grow { extent, reply } => {
+                let _ = reply.send(guarded(|| self.grow(&extent)));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -115,6 +137,7 @@ impl Worker {
             }
             Command::SavePrefixes(reply) => self.when_saved(reply),
             Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::Pin { owner, is_pinned } => self.scheduler.pin(&owner, is_pinned),
             Command::DropDisk(reply) => {
                 self.drop_disk();
                 reply();
@@ -126,6 +149,14 @@ impl Worker {
             }
             Command::Stop => {}
         }
+    }
+
+    /// What runs goes on: its blocks keep their numbers and their content.
+    fn grow(&mut self, extent: &Extent) -> Result<(), EngineError> {
+        let blocks = self.scheduler.blocks();
+        self.runner.grow(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
+        self.scheduler.grow(extent);
+        Ok(())
     }
 
     /// Forgets generations whose stream was dropped, and ends those that were cancelled.
@@ -204,6 +235,7 @@ impl Worker {
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
+            self.keep_mark(part.id);
             self.announce_prefill(part.id);
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
@@ -232,7 +264,7 @@ impl Worker {
         let Some(row) = self.runner.row(row) else {
             return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
         };
-        match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
+        match guarded(|| generation.accept(row, &sequence.tokens)) {
             Ok((token, None)) => self.scheduler.append(id, token),
             Ok((_, Some(reason))) => self.finish(id, reason),
             Err(error) => self.fail(id, error),
@@ -325,6 +357,14 @@ impl Worker {
 }
 
 mod prefixes;
+mod relief;
+
+fn in_time(error: RecvTimeoutError) -> TryRecvError {
+    match error {
+        RecvTimeoutError::Timeout => TryRecvError::Empty,
+        RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+    }
+}
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {
