@@ -79,9 +79,27 @@ async fn the_one_not_used_for_longest_leaves_for_another() {
 }
 
 #[tokio::test]
+async fn an_idle_model_gives_back_cache_before_it_leaves() {
+    let [one, two] = bytes_of([MODEL, OTHER]).await;
+    // Each has four contexts of 256 tokens, of 384 bytes each, and needs one.
+    let spare = 3 * 256 * 384;
+    let (_home, app, ledger) = within(one + two - spare - spare / 3).await;
+    let first = app.engine(Some(MODEL)).await.unwrap();
+    let (before, kept) = (first.engine.memory_bytes(), Arc::downgrade(&first.engine));
+    drop(first);
+    let second = app.engine(Some(OTHER)).await.unwrap();
+    let first = kept.upgrade().expect("its weights are still there");
+    assert!(first.memory_bytes() < before, "{} of {before}", first.memory_bytes());
+    assert_eq!((first.context_length(), second.context_length), (256, 256));
+    assert_eq!(ledger.charged(), first.memory_bytes() + second.engine.memory_bytes());
+    let again = app.engine(Some(MODEL)).await.unwrap();
+    assert!(matches!(end(story(&again)).await, Some(GenerationEvent::Finished { .. })));
+}
+
+#[tokio::test]
 async fn a_longer_context_makes_an_idle_model_leave_when_it_needs_the_room() {
     let [one, two] = bytes_of([MODEL, OTHER]).await;
-    let (_home, app, ledger) = within(one + two + 100_000).await;
+    let (_home, app, ledger) = within(one + two).await;
     let first = Arc::downgrade(&app.engine(Some(MODEL)).await.unwrap().engine);
     let second = app.engine(Some(OTHER)).await.unwrap();
     assert!(first.upgrade().is_some(), "both are there");

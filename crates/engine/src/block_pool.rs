@@ -90,6 +90,11 @@ pub(crate) struct BlockPool {
     clock: u64,
 }
 
+/// Others need room, too.
+fn most_marked(blocks: usize, most_idle: usize) -> usize {
+    (blocks / 3).min(most_idle / 4 * 3)
+}
+
 impl BlockPool {
     /// `count` blank blocks, of which `most_idle` may keep their content when nobody holds them.
     pub(crate) fn new(count: usize, most_idle: usize) -> Self {
@@ -100,18 +105,31 @@ impl BlockPool {
             idle: BTreeSet::new(),
             most_idle,
             marked: 0,
-            // Others need room, too.
-            most_marked: (count as usize / 3).min(most_idle / 4 * 3),
+            most_marked: most_marked(count as usize, most_idle),
             used_blank: 0,
             published: HashMap::new(),
             clock: 0,
         }
     }
 
-    /// Adds blank blocks until there are `count`. They are the last to be handed out, because nothing was written there yet.
-    pub(crate) fn grow(&mut self, count: usize) {
+    /// Whether nobody holds a block behind the first `count`.
+    pub(crate) fn can_shrink(&self, count: usize) -> bool {
+        self.blocks.iter().skip(count).all(|block| block.holders == 0)
+    }
+
+    /// Adds blank blocks until there are `count`, which are the last to be handed out, because nothing was written there yet;
+    /// or takes the last ones away with what they keep. Nobody may hold those.
+    pub(crate) fn resize(&mut self, count: usize) {
         let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
         let there = u32::try_from(self.blocks.len()).unwrap_or(count);
+        for number in count..there {
+            self.unshelve(number);
+            self.forget(number);
+        }
+        self.blank.retain(|&number| number < count);
+        self.blocks.truncate(count as usize);
+        self.used_blank = self.blank.iter().filter(|&&number| self.blocks[number as usize].is_used).count();
+        self.most_marked = most_marked(count as usize, self.most_idle);
         self.blocks.extend((there..count).map(|_| Block::default()));
         self.blank.splice(0..0, (there..count).rev());
     }

@@ -94,6 +94,35 @@ fn a_cache_grows_as_far_as_the_books_allow_and_is_charged() {
 }
 
 #[test]
+fn an_engine_that_nobody_uses_gives_back_what_it_has_beyond_the_least() {
+    for file in ["models/llama_untied-Q8_0.gguf", "models/qwen35_dense-Q8_0.gguf"] {
+        let ledger =
+            Ledger::with(Some(1 << 40), || HostMemory { available: u64::MAX, ..HostMemory::default() });
+        let options = EngineOptions { context_length: Some(256), ledger: ledger.clone(), ..options() };
+        let engine = Engine::load(&golden(file), options).expect("the golden model loads");
+        let (loaded, expected) = (ledger.charged(), say(&engine, &prompt(7, 150), 20).tokens);
+        engine.grow_context(1024).expect("there is memory");
+        for seed in 30..40 {
+            say(&engine, &prompt(seed, 300), 4);
+        }
+        let stream = engine.generate(endless(&engine, &prompt(8, 50), 900)).expect("accepted");
+        wait_until(&engine, "it runs", |stats| stats.running == 1);
+        assert!(!engine.shrink_context(), "{file}: it is in use");
+        drop(stream);
+        wait_until(&engine, "it ends", |stats| stats.running == 0);
+        assert!(engine.shrink_context(), "{file}");
+        assert!(ledger.charged() < loaded, "{file}: {} of {loaded}", ledger.charged());
+        assert_eq!((engine.memory_bytes(), engine.context_length()), (ledger.charged(), 256), "{file}");
+        assert!(!engine.shrink_context(), "{file}: there is no more");
+        assert_eq!(say(&engine, &prompt(7, 150), 20).tokens, expected, "{file}");
+        let refused = engine.generate(greedy(&prompt(9, 300), 4)).map(|_| ()).expect_err("too long");
+        assert_eq!(refused.code(), "context_overflow", "{file}");
+        assert_eq!(engine.grow_context(512).expect("there is memory"), Growth::Room(512), "{file}");
+        assert_eq!(say(&engine, &prompt(7, 150), 20).tokens, expected, "{file}");
+    }
+}
+
+#[test]
 fn where_other_numbers_would_be_computed_the_model_is_loaded_anew() {
     let options = EngineOptions { context_length: Some(64), ..options() };
     let engine = Engine::load(&golden("models/phi3_longrope-F32.gguf"), options).expect("it loads");

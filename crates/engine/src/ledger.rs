@@ -131,6 +131,13 @@ impl Charge {
         self.ledger.available().saturating_add(self.bytes)
     }
 
+    /// Gives a part back.
+    pub(crate) fn lower(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.ledger.0.charged.fetch_sub(less, Ordering::Relaxed);
+        self.bytes -= less;
+    }
+
     /// Replaces the charge by what another plan says, which is told the bytes that are free without this one. An error
     /// leaves it as it is.
     pub(crate) fn change<T, E>(&mut self, plan: impl FnOnce(u64) -> Result<(T, u64), E>) -> Result<T, E> {

@@ -38,6 +38,8 @@ pub struct MemoryPlan {
     pub(crate) max_sequences: usize,
     /// The weights, less what a device holds in memory of its own.
     pub weight_bytes: u64,
+    /// The cache with room for one sequence of full length and nothing else, as far as it is in host memory.
+    pub(crate) least_kv_bytes: u64,
     /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Everything else, and what a device that shares the memory computes with.
@@ -188,6 +190,7 @@ impl Demand {
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
             block_bytes: self.kv.groups.iter().map(|group| group.block_bytes).collect(),
             reaches: self.kv.reaches(context_length),
+            least_kv_bytes: self.kv.least_bytes(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,

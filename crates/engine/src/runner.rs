@@ -90,14 +90,13 @@ impl ModelRunner {
         })
     }
 
-    /// Gives the cache so many blocks for each group of layers, at least as many as it has. Blocks that are `kept` hold
-    /// afterwards what they held before.
-    pub(crate) fn grow(
+    /// Gives the cache so many blocks for each group of layers. Blocks that are `kept` hold afterwards what they held before.
+    pub(crate) fn resize(
         &mut self,
         n_blocks: &[usize],
         kept: impl Fn(usize, u32) -> bool,
     ) -> Result<(), EngineError> {
-        Ok(self.kv.grow(n_blocks, kept)?)
+        Ok(self.kv.resize(n_blocks, kept)?)
     }
 
     /// The model's hyper-parameters.

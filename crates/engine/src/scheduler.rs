@@ -82,11 +82,17 @@ impl Scheduler {
         }
     }
 
-    /// Makes room for longer sequences. The blocks that there are stay what they are.
-    pub(crate) fn grow(&mut self, extent: &Extent) {
+    /// Makes room for longer sequences, or gives some back; nobody may hold a block that goes. Those that stay are what they
+    /// were.
+    pub(crate) fn resize(&mut self, extent: &Extent) {
         self.limits.context = extent.context;
         self.limits.max_sequences = extent.max_sequences;
-        self.blocks.grow(&extent.n_blocks);
+        self.blocks.resize(&extent.n_blocks);
+    }
+
+    /// Tokens that a sequence may have.
+    pub(crate) fn context(&self) -> usize {
+        self.limits.context
     }
 
     /// With what is known of the time that steps take.

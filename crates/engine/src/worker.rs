@@ -29,8 +29,8 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
     Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
-    /// Make room for longer sequences, and say whether that went well.
-    Grow { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
+    /// Make room for longer sequences or give some back, and say whether that went well.
+    Resize { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
@@ -136,15 +136,25 @@ impl Worker {
             Command::Generate { prompt, priority, submission } => {
                 let id = self.next_id;
                 self.next_id += 1;
-                let owner = submission.owner.clone();
-                let generation = Generation::new(self.tokenizer.clone(), *submission);
+                // The cache may have become smaller since the prompt was measured.
+                let context = submission.context.min(self.scheduler.context());
+                let submission = Submission { context, ..*submission };
+                let (owner, max_tokens) = (submission.owner.clone(), submission.max_tokens);
+                let generation = Generation::new(self.tokenizer.clone(), submission);
+                let prompt_tokens = prompt.ids.len();
+                if prompt_tokens >= context {
+                    let max_tokens = Some(max_tokens).filter(|most| *most < usize::MAX);
+                    let overflow =
+                        EngineError::ContextOverflow { prompt: prompt_tokens, max_tokens, context };
+                    return generation.fail(overflow);
+                }
                 self.generations.insert(id, generation);
                 let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
                 let marks = marks::marks(prompt.preamble, sequence.prompt_tokens, self.scheduler.blocks());
                 self.scheduler.submit(sequence.of(owner).marked(marks));
             }
-            Command::Grow { extent, reply } => {
-                let _ = reply.send(guarded(|| self.grow(&extent)));
+            Command::Resize { extent, reply } => {
+                let _ = reply.send(guarded(|| self.resize(&extent)));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -167,10 +177,14 @@ impl Worker {
     }
 
     /// What runs goes on: its blocks keep their numbers and their content.
-    fn grow(&mut self, extent: &Extent) -> Result<(), EngineError> {
+    fn resize(&mut self, extent: &Extent) -> Result<(), EngineError> {
         let blocks = self.scheduler.blocks();
-        self.runner.grow(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
-        self.scheduler.grow(extent);
+        let is_less = extent.context < self.scheduler.context();
+        if (is_less && !self.scheduler.is_idle()) || !blocks.can_resize(&extent.n_blocks) {
+            return Err(EngineError::StepFailed("the cache is in use".to_owned()));
+        }
+        self.runner.resize(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
+        self.scheduler.resize(extent);
         Ok(())
     }
 

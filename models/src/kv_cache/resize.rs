@@ -1,19 +1,24 @@
-//! More room in a cache that is in use.
+//! More room, or less, in a cache that is in use.
 
 use super::{HostKv, KvCache, LayerKv, not_in_host_memory};
 use crate::{LayerCache, ModelError};
 
 impl KvCache {
-    /// Gives each group of layers so many blocks, at least as many as it has. Of the blocks there are, those that are `kept`
-    /// (by group and number) hold afterwards what they held before; others hold anything.
+    /// Gives each group of layers so many blocks. Of the blocks there are, those that are `kept` (by group and number) hold
+    /// afterwards what they held before, as far as there are as many; others hold anything.
     ///
     /// Only what is kept is copied, a layer at a time, so that for a while one layer is there twice. Keys and values on a
-    /// device cannot grow; then nothing has changed.
-    pub fn grow(&mut self, n_blocks: &[usize], kept: impl Fn(usize, u32) -> bool) -> Result<(), ModelError> {
-        let is_smaller = |(group, &blocks): (&super::Group, &usize)| blocks < group.n_blocks;
-        if n_blocks.len() != self.groups.len() || self.groups.iter().zip(n_blocks).any(is_smaller) {
+    /// device stay as they are, which is an error; then nothing has changed.
+    pub fn resize(
+        &mut self,
+        n_blocks: &[usize],
+        kept: impl Fn(usize, u32) -> bool,
+    ) -> Result<(), ModelError> {
+        if n_blocks.len() != self.groups.len() {
             let there: Vec<usize> = self.groups.iter().map(|group| group.n_blocks).collect();
-            return Err(ModelError::BadBatch(format!("a cache of {there:?} blocks grows to {n_blocks:?}")));
+            return Err(ModelError::BadBatch(format!(
+                "a cache of {there:?} blocks becomes one of {n_blocks:?}"
+            )));
         }
         if self.layers.iter().any(|layer| matches!(layer, LayerKv::Tensors { .. })) {
             return Err(not_in_host_memory());
@@ -26,7 +31,8 @@ impl KvCache {
                 continue;
             }
             let numbers = self.numbers_of_block(layer);
-            for block in (0..self.groups[group].n_blocks).filter(|&block| is_kept(&kept, group, block)) {
+            let both = self.groups[group].n_blocks.min(n_blocks[group]);
+            for block in (0..both).filter(|&block| is_kept(&kept, group, block)) {
                 larger.copy_block(&self.layers[layer], block, numbers);
             }
             // What is copied is needed no more, and the next layer may need the room.

@@ -155,7 +155,7 @@ fn bytes_of_other_caches_are_told_apart() {
 }
 
 #[test]
-fn a_cache_that_grows_keeps_what_it_is_told_to() {
+fn a_cache_of_another_size_keeps_what_it_is_told_to() {
     let rows: Vec<f32> = (0..3 * 128).map(|i| (i as f32 * 0.7).sin()).collect();
     for &kv_type in KvType::ALL {
         let mut layers = layout(64);
@@ -166,8 +166,8 @@ fn a_cache_that_grows_keeps_what_it_is_told_to() {
         for (block, to) in [0, 1].into_iter().zip(&mut blocks) {
             kv.export_block(0, block, to).unwrap();
         }
-        assert!(kv.grow(&[2, 2], |_, _| true).is_err() && kv.grow(&[4], |_, _| true).is_err());
-        kv.grow(&[9, 2], |group, block| group == 0 && block < 2).unwrap();
+        assert!(kv.resize(&[4], |_, _| true).is_err());
+        kv.resize(&[9, 2], |group, block| group == 0 && block < 2).unwrap();
         assert_eq!(kv.groups().map(|(_, blocks)| blocks).collect::<Vec<_>>(), [9, 2]);
         kv.write(1, &[9 * 16 - 1], &rows[..128], &rows[..128]).unwrap();
         for (block, before) in [0, 1].into_iter().zip(&blocks) {
@@ -183,7 +183,12 @@ fn a_cache_that_grows_keeps_what_it_is_told_to() {
         kv.export_block(0, 1, &mut after).unwrap();
         assert_eq!(after, blocks[1], "{kv_type:?}");
         kv.import_block(0, 3, &after).unwrap();
+        kv.resize(&[2, 1], |group, block| group == 0 && block > 0).unwrap();
+        let mut last = Vec::new();
+        kv.export_block(0, 1, &mut last).unwrap();
+        assert_eq!(last, blocks[1], "{kv_type:?}");
+        assert!(kv.export_block(0, 2, &mut last).is_err(), "{kv_type:?}");
     }
     let mut tensors = KvCache::in_tensors(&layout(64), &[3], 16, KvType::F32, &Device::Cpu).unwrap();
-    assert!(tensors.grow(&[4], |_, _| true).is_err());
+    assert!(tensors.resize(&[4], |_, _| true).is_err());
 }

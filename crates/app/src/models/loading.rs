@@ -2,7 +2,7 @@
 //!
 //! Whoever needs a model asks for it by name and gets a handle that keeps it alive. Callers that need the same model at
 //! the same time share one load, its failure included. A model that does not fit beside the others, or only with a shorter
-//! context than was asked for, makes those leave that nobody uses, the least recently used one first; if that is not
+//! context than was asked for, makes those give back cache that nobody uses, and then leave, the least recently used one first; if that is not
 //! enough it is refused with numbers. When `threads` has changed since a load, the model leaves at once, and the
 //! memory when its last answer has ended.
 //!
@@ -158,7 +158,7 @@ impl App {
                     let context = u32::try_from(wanted).ok();
                     return Ok(limited(self.load(&model, key, settings, context).await?));
                 }
-                Growth::Room(room) if room < wanted && self.make_one_leave(Some(&key)).await? => {}
+                Growth::Room(room) if room < wanted && self.make_some_room(Some(&key)).await? => {}
                 Growth::Room(_) => break,
             }
         }
@@ -166,6 +166,15 @@ impl App {
             self.tell_reduced_context(&loaded, wanted);
         }
         Ok(limited(loaded))
+    }
+
+    /// Makes a model that nobody uses give back what its cache has beyond the least, or leave, if there is one. The caller
+    /// holds the turn.
+    async fn make_some_room(&self, but: Option<&Key>) -> Result<bool, AppError> {
+        let idle = self.0.models.slot.idle(but);
+        let shrink = move || idle.iter().any(|engine| engine.shrink_context());
+        let has_shrunk = tokio::task::spawn_blocking(shrink).await.map_err(AppError::internal)?;
+        Ok(has_shrunk || self.make_one_leave(but).await?)
     }
 
     /// Takes a model out of memory that nobody uses, if there is one. The caller holds the turn.
@@ -193,7 +202,7 @@ impl App {
         loop {
             let plan = Arc::clone(&fits);
             if tokio::task::spawn_blocking(move || plan()).await.map_err(AppError::internal)?
-                || !self.make_one_leave(but).await?
+                || !self.make_some_room(but).await?
             {
                 return Ok(());
             }

@@ -127,6 +127,14 @@ impl Slot {
         current.loaded.drain(..).map(|(_, loaded)| loaded).collect()
     }
 
+    /// The engines that nobody holds and that are not `but`, the one not used for longest first.
+    pub(super) fn idle(&self, but: Option<&Key>) -> Vec<Arc<Engine>> {
+        let current = lock(&self.current);
+        let is_idle =
+            |(key, loaded): &&(Key, LoadedModel)| Some(key) != but && Arc::strong_count(&loaded.engine) == 1;
+        current.loaded.iter().filter(is_idle).map(|(_, loaded)| loaded.engine.clone()).collect()
+    }
+
     /// Takes out the model that was not used for longest, of those that nobody holds and that are not `but`.
     pub(super) fn leave_idle(&self, but: Option<&Key>) -> Option<LoadedModel> {
         let mut current = lock(&self.current);

@@ -9,9 +9,14 @@ use super::{BlockManager, BlockTable, Group};
 use crate::block_pool::Owner;
 
 impl BlockManager {
-    /// Adds blank blocks until each group has as many as here.
-    pub(crate) fn grow(&mut self, n_blocks: &[usize]) {
-        self.groups.iter_mut().zip(n_blocks).for_each(|(group, &count)| group.pool.grow(count));
+    /// Whether nobody holds a block that would go if each group had as many as here.
+    pub(crate) fn can_resize(&self, n_blocks: &[usize]) -> bool {
+        self.groups.iter().zip(n_blocks).all(|(group, &count)| group.pool.can_shrink(count))
+    }
+
+    /// Gives each group as many blocks as here: adds blank ones, or takes the last away with what they keep.
+    pub(crate) fn resize(&mut self, n_blocks: &[usize]) {
+        self.groups.iter_mut().zip(n_blocks).for_each(|(group, &count)| group.pool.resize(count));
     }
 
     /// Groups of layers.

@@ -1,5 +1,5 @@
 //! How long sequences may be, and how that grows while the engine runs: its weights stay where they are, and so do the
-//! sequences and cached prefixes that there are.
+//! sequences and cached prefixes that there are. An engine that nobody uses can give back what it has beyond the least.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -47,6 +47,23 @@ impl Room {
     pub(super) fn new(charge: Charge, plan: &MemoryPlan, source: Option<(PathBuf, EngineOptions)>) -> Self {
         let (extent, reaches, draft_bytes) = (Extent::of(plan), plan.reaches.clone(), plan.draft_bytes);
         Self { charge, extent, reaches, draft_bytes, source, refused: None }
+    }
+
+    /// The least that the model was to be loaded with, and its bytes, if that is less than what it has.
+    fn least(&self) -> Option<(Extent, u64)> {
+        let (path, options) = self.source.as_ref()?;
+        let file = GgufFile::open(path).ok()?;
+        let config = registry::config(&file).ok()?;
+        let plan_in = |free| {
+            let options = EngineOptions { ledger: Ledger::of_bytes(free), ..options.clone() };
+            memory::plan(&file, &config, &options, None).ok()
+        };
+        let most = plan_in(u64::MAX)?;
+        let least = plan_in(most.weight_bytes + most.scratch_bytes + most.least_kv_bytes)?;
+        let extent = Extent::of(&least);
+        let is_less = extent.n_blocks.iter().zip(&self.extent.n_blocks).all(|(less, more)| less <= more)
+            && least.total_bytes() < self.charge.bytes();
+        (is_less && least.reaches == self.reaches).then(|| (extent, least.total_bytes()))
     }
 
     /// Charges for what a context of so many tokens takes. `None` when it is no longer than the one there is.
@@ -168,9 +185,30 @@ impl Engine {
         Ok(Growth::Room(self.context_length()))
     }
 
+    /// Gives back what the cache has beyond one sequence of the length that the model was loaded for, with what it keeps of
+    /// prefixes there. Whether anything was given back: not by an engine that is in use, or that has no more. Blocks.
+    pub fn shrink_context(&self) -> bool {
+        let mut room = self.room();
+        let stats = self.stats();
+        if stats.running + stats.waiting > 0 {
+            return false;
+        }
+        let Some((extent, bytes)) = room.least() else { return false };
+        // First of all, so that whoever asks from now on is told the truth.
+        let before = self.context.swap(extent.context, Ordering::AcqRel);
+        if self.give_blocks(extent.clone()).is_err() {
+            self.context.store(before, Ordering::Release);
+            return false;
+        }
+        room.extent = extent;
+        room.refused = None;
+        room.charge.lower(bytes);
+        true
+    }
+
     fn give_blocks(&self, extent: Extent) -> Result<(), EngineError> {
         let (reply, done) = std::sync::mpsc::channel();
-        self.send(Command::Grow { extent, reply })?;
+        self.send(Command::Resize { extent, reply })?;
         done.recv().map_err(|_| EngineError::EngineStopped)?
     }
 

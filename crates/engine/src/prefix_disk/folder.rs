@@ -180,7 +180,7 @@ impl ModelFolder {
         let quota = self.options.quota_bytes;
         let mut total: u64 = kept.iter().map(|entry| entry.len).sum();
         let mut evicted = Vec::new();
-        if more <= quota {
+        if more <= quota && total.saturating_add(more) > quota {
             let pinned = self.options.pinned();
             // What is not pinned first, then the oldest pins.
             kept.sort_by_cached_key(|entry| {
