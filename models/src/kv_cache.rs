@@ -354,7 +354,9 @@ fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
 }
 
+mod give_back;
 mod guessed;
+mod resize;
 mod transfer;
 
 pub(crate) use guessed::{GuessInputs, LayerStates};

@@ -8,7 +8,7 @@ use lantern_models::{CausalLm, ModelConfig, Split, registry};
 use crate::draft_model::DraftModel;
 use crate::error::EngineError;
 use crate::kv_demand::KvDemand;
-use crate::memory::{self, MemoryPlan, available_bytes};
+use crate::memory::{self, MemoryPlan};
 use crate::options::EngineOptions;
 
 /// Tokens at the end of a vocabulary that one of two files may lack: padding, which nobody says.
@@ -65,7 +65,7 @@ impl DraftPlan {
     /// The options of the larger model, which has so much less.
     pub(crate) fn beside(this: Option<&Self>, options: &EngineOptions) -> EngineOptions {
         let Some(this) = this else { return options.clone() };
-        let free = available_bytes();
+        let free = options.ledger.available();
         let limit = options.memory_limit.map_or(free, |limit| limit.min(free));
         EngineOptions { memory_limit: Some(limit.saturating_sub(this.bytes())), ..options.clone() }
     }

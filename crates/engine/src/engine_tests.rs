@@ -11,6 +11,8 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
+#[path = "context_tests.rs"]
+mod contexts;
 #[path = "disk_damage_tests.rs"]
 mod damage;
 #[path = "disk_tests.rs"]
@@ -21,6 +23,8 @@ mod drafts;
 mod guesses;
 #[path = "overflow_tests.rs"]
 mod overflow;
+#[path = "pin_tests.rs"]
+mod pins;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]

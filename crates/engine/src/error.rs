@@ -214,7 +214,7 @@ impl EngineError {
                 "Choose a smaller model of the same family, or leave the draft model out.".into()
             }
             Self::ContextOverflow { prompt, context, .. } => format!(
-                "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
+                "Shorten the conversation by at least {} tokens, start a new one, or allow it a longer context.",
                 prompt + 1 - context
             ),
             Self::TextTooShort { tokens, .. } => {

@@ -21,8 +21,10 @@ mod generation;
 mod guesser;
 mod identity;
 mod kv_demand;
+mod ledger;
 mod loading;
 mod lookup;
+mod marks;
 mod memory;
 mod options;
 mod overflow;
@@ -30,6 +32,7 @@ mod pacing;
 pub mod perplexity;
 mod picture;
 mod prefix_disk;
+mod pressure;
 mod projector;
 mod prompt;
 mod request;
@@ -45,12 +48,15 @@ mod worker;
 
 pub use device::{DevicePart, DeviceUse};
 pub use embedding::{EmbeddingModel, Embeddings};
-pub use engine::Engine;
+pub use engine::{Engine, Growth};
 pub use error::EngineError;
 pub use identity::{generates, quantisation, slow_types};
 pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
-pub use memory::{AlonePlan, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of};
+pub use ledger::{Charge, HostMemory, Ledger};
+pub use memory::{
+    AlonePlan, DEFAULT_CONTEXT, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of,
+};
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};
 pub use picture::Picture;

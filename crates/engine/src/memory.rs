@@ -15,7 +15,7 @@ use crate::options::EngineOptions;
 use crate::scratch::{self, Scratch};
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
-pub(crate) const DEFAULT_CONTEXT: usize = 8192;
+pub const DEFAULT_CONTEXT: usize = 8192;
 /// The cache is not shrunk below this many tokens unless the caller asked for fewer.
 const LEAST_CONTEXT: usize = 2048;
 /// Tokens in a block of the cache.
@@ -30,12 +30,16 @@ pub struct MemoryPlan {
     pub wanted_context: usize,
     /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::groups`]).
     pub(crate) n_blocks: Vec<usize>,
+    /// Bytes of a block of each of them, as far as it is in host memory.
+    pub(crate) block_bytes: Vec<u64>,
     /// How far back each of them keeps tokens: to the beginning also where a context is hardly longer than a window.
     pub(crate) reaches: Vec<Reach>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
     /// The weights, less what a device holds in memory of its own.
     pub weight_bytes: u64,
+    /// The cache with room for one sequence of full length and nothing else, as far as it is in host memory.
+    pub(crate) least_kv_bytes: u64,
     /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Everything else, and what a device that shares the memory computes with.
@@ -65,6 +69,11 @@ impl MemoryPlan {
     /// Blocks of the cache, in all groups of layers.
     pub fn blocks(&self) -> usize {
         self.n_blocks.iter().sum()
+    }
+
+    /// Bytes of host memory that so many blocks of each group would take, in place of those that are planned.
+    pub(crate) fn kv_bytes_of(&self, n_blocks: &[usize]) -> u64 {
+        self.block_bytes.iter().zip(n_blocks).map(|(bytes, &blocks)| bytes * blocks as u64).sum()
     }
 
     /// Tokens in a block.
@@ -107,7 +116,7 @@ pub(crate) fn plan(
     device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
     let parts = Scratch::of(file, config, options);
-    let free = available_bytes();
+    let free = options.ledger.available();
     let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     let host_layers = match device {
         Some(part) if !part.shares_memory => part.first_layer(),
@@ -179,7 +188,9 @@ impl Demand {
             context_length,
             wanted_context: self.wanted_context,
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
+            block_bytes: self.kv.groups.iter().map(|group| group.block_bytes).collect(),
             reaches: self.kv.reaches(context_length),
+            least_kv_bytes: self.kv.least_bytes(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             scratch_bytes: self.scratch,
@@ -231,6 +242,15 @@ pub fn available_bytes() -> u64 {
         available = available.min(group.total_memory.saturating_sub(group.rss));
     }
     available - available / 20
+}
+
+/// Memory of this machine, or of the control group that this process is in.
+pub(crate) fn total_bytes() -> u64 {
+    let system = System::new_with_specifics(
+        RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
+    );
+    let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
+    system.total_memory().min(group)
 }
 
 /// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.

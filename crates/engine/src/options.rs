@@ -7,6 +7,7 @@ use lantern_models::{KvType, PackedCopies};
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::ledger::Ledger;
 use crate::prefix_disk::DiskCacheOptions;
 use crate::text::{TemplateError, TemplateSource};
 
@@ -35,6 +36,8 @@ pub struct EngineOptions {
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
     pub memory_limit: Option<u64>,
+    /// The books in which what the model takes of the host's memory is charged; by default those of the process.
+    pub ledger: Ledger,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
     /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
@@ -61,6 +64,7 @@ impl Default for EngineOptions {
             draft: None,
             kv_bytes: None,
             memory_limit: None,
+            ledger: Ledger::default(),
             packed_copies: None,
             projector: None,
             prefix_disk: None,
@@ -112,7 +116,8 @@ pub struct EngineInfo {
     pub name: Option<String>,
     /// The type that most of the weights have, or the file's own word for its mix, such as `Q4_K_M`.
     pub quantisation: String,
-    /// Tokens a sequence may have.
+    /// Tokens a sequence may have, as the model was loaded; [`Engine::context_length`](crate::Engine::context_length)
+    /// says how many it is now.
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when memory did not allow it.
     pub wanted_context_length: usize,

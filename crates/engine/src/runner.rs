@@ -90,6 +90,15 @@ impl ModelRunner {
         })
     }
 
+    /// Gives the cache so many blocks for each group of layers. Blocks that are `kept` hold afterwards what they held before.
+    pub(crate) fn resize(
+        &mut self,
+        n_blocks: &[usize],
+        kept: impl Fn(usize, u32) -> bool,
+    ) -> Result<(), EngineError> {
+        Ok(self.kv.resize(n_blocks, kept)?)
+    }
+
     /// The model's hyper-parameters.
     pub(crate) fn config(&self) -> &ModelConfig {
         self.model.config()

@@ -9,6 +9,7 @@
 //! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
 //! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::block_manager::BlockManager;
@@ -17,7 +18,7 @@ use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
 use crate::step_costs::StepCosts;
 
-/// Fixed limits of one engine.
+/// Limits of one engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Sequences in one forward pass.
@@ -28,6 +29,16 @@ pub(crate) struct Limits {
     pub(crate) context: usize,
     /// Guesses at the next tokens of a sequence that one pass may check.
     pub(crate) guesses: usize,
+}
+
+/// Room for sequences, as the memory plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Tokens that a sequence may have.
+    pub(crate) context: usize,
+    pub(crate) max_sequences: usize,
+    /// Blocks of each group of layers.
+    pub(crate) n_blocks: Vec<usize>,
 }
 
 /// One sequence's share of a step.
@@ -69,6 +80,19 @@ impl Scheduler {
             drafter: None,
             drafts_right: Likelihood::HOPEFUL,
         }
+    }
+
+    /// Makes room for longer sequences, or gives some back; nobody may hold a block that goes. Those that stay are what they
+    /// were.
+    pub(crate) fn resize(&mut self, extent: &Extent) {
+        self.limits.context = extent.context;
+        self.limits.max_sequences = extent.max_sequences;
+        self.blocks.resize(&extent.n_blocks);
+    }
+
+    /// Tokens that a sequence may have.
+    pub(crate) fn context(&self) -> usize {
+        self.limits.context
     }
 
     /// With what is known of the time that steps take.
@@ -125,12 +149,20 @@ impl Scheduler {
                 None => sequence.publishes = false,
             }
         }
+        if sequence.marks.contains(&sequence.computed) && sequence.publishes {
+            self.blocks.mark(&sequence.tables, sequence.computed);
+        }
         self.blocks.let_go(&mut sequence.tables, sequence.computed);
     }
 
     /// Learns what a step of so many rows took, when all of them were decoding.
     pub(crate) fn observe(&mut self, rows: usize, took: Duration) {
         self.costs.observe(rows, took);
+    }
+
+    /// What a step of so many decoding rows takes; `None` for no rows, and before any were seen.
+    pub(crate) fn decode_time(&self, rows: usize) -> Option<Duration> {
+        self.costs.of(rows)
     }
 
     /// Appends a sampled token.
@@ -145,7 +177,7 @@ impl Scheduler {
         self.waiting.retain(|s| s.id != id);
         if let Some(index) = self.running.iter().position(|s| s.id == id) {
             let mut sequence = self.running.remove(index);
-            self.blocks.release(&mut sequence.tables);
+            self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         }
     }
 
@@ -174,6 +206,21 @@ impl Scheduler {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
+    /// See [`BlockManager::pin`].
+    pub(crate) fn pin(&mut self, owner: &Arc<str>, is_pinned: bool) {
+        self.blocks.pin(owner, is_pinned);
+    }
+
+    /// See [`BlockManager::drop_idle`].
+    pub(crate) fn drop_idle(&mut self, bytes: u64, block_bytes: &[u64]) {
+        self.blocks.drop_idle(bytes, block_bytes);
+    }
+
+    /// See [`BlockManager::take_used_blank`].
+    pub(crate) fn take_used_blank(&mut self) -> Vec<Vec<u32>> {
+        self.blocks.take_used_blank()
+    }
+
     /// The blocks, for figures.
     pub(crate) fn blocks(&self) -> &BlockManager {
         &self.blocks
@@ -184,7 +231,8 @@ impl Scheduler {
         self.preemptions
     }
 
-    fn chat_is_decoding(&self) -> bool {
+    /// Whether a chat's answer is being written.
+    pub(crate) fn chat_is_decoding(&self) -> bool {
         self.running
             .iter()
             .any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1 + s.guesses)
@@ -272,7 +320,7 @@ impl Scheduler {
 
     fn preempt(&mut self, index: usize) {
         let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.tables);
+        self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
         sequence.drafts.clear();
         sequence.computed = 0;

@@ -1,5 +1,7 @@
 //! One request's tokens and how far the KV cache has come with them. Knows nothing of text or channels.
 
+use std::sync::Arc;
+
 use crate::block_manager::{BlockHash, BlockTable};
 use crate::guesser::{Guesser, Likelihood};
 use crate::lookup::Lookup;
@@ -25,12 +27,16 @@ pub(crate) struct Sequence {
     /// Also the order of arrival.
     pub(crate) id: SequenceId,
     pub(crate) priority: Priority,
+    /// To whom it belongs.
+    pub(crate) owner: Option<Arc<str>>,
     /// Prompt and everything sampled so far; parts of pictures have numbers behind all tokens.
     pub(crate) tokens: Vec<u32>,
     /// The pictures among them, in order.
     pub(crate) pictures: Vec<PlacedPicture>,
     /// How many of `tokens` are the prompt.
     pub(crate) prompt_tokens: usize,
+    /// Places in the prompt where steps end and others may go on, in rising order, see [`crate::marks`].
+    pub(crate) marks: Vec<usize>,
     /// How many of `tokens` have been computed; their keys and values are in the blocks, as far back as layers look.
     pub(crate) computed: usize,
     /// Prompt tokens that the prefix cache gave when the sequence first ran; `None` before that.
@@ -62,9 +68,11 @@ impl Sequence {
         Self {
             id,
             priority,
+            owner: None,
             prompt_tokens: prompt.len(),
             tokens: prompt,
             pictures: Vec::new(),
+            marks: Vec::new(),
             computed: 0,
             cached: None,
             tables: Vec::new(),
@@ -86,10 +94,21 @@ impl Sequence {
         Self { pictures, ..self }
     }
 
+    /// As [`Self::new`], with places where others may go on.
+    pub(crate) fn marked(self, marks: Vec<usize>) -> Self {
+        Self { marks, ..self }
+    }
+
+    /// As [`Self::new`], of somebody.
+    pub(crate) fn of(self, owner: Option<Arc<str>>) -> Self {
+        Self { owner, ..self }
+    }
+
     /// How many of the tokens that need a pass may go into the same one, at most `limit` of them. Parts of a picture that
     /// see each other go all at once, whatever the limit, and alone.
     pub(crate) fn rows_at_once(&self, limit: usize) -> usize {
-        let rows = self.remaining().min(limit);
+        let mark = self.marks.iter().find(|mark| **mark > self.computed);
+        let rows = self.remaining().min(limit).min(mark.map_or(usize::MAX, |mark| mark - self.computed));
         let ahead = self.pictures.iter().find(|p| p.picture.together && p.end() > self.computed);
         match ahead {
             Some(picture) if rows > 0 && picture.start <= self.computed => picture.end() - self.computed,

@@ -56,6 +56,12 @@ impl StepCosts {
         }
     }
 
+    /// What a step with so many rows takes, as far as it is known.
+    pub(crate) fn of(&self, rows: usize) -> Option<Duration> {
+        let seconds = self.seconds.get(rows.min(MOST_ROWS).checked_sub(1)?)?;
+        Some(Duration::from_secs_f64(*seconds))
+    }
+
     /// Learns what a head or a smaller model took to guess one token further.
     pub(crate) fn observe_draft(&mut self, took: Duration) {
         #[cfg(test)]

@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
+use crate::marks;
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::pressure::{IDLE_PAUSE, Pressure};
 use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
-use crate::scheduler::{Scheduled, Scheduler};
+use crate::scheduler::{Extent, Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
+use crate::vision::Vision;
 
 /// How often somebody may cancel while all wait for the disk.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -26,12 +29,16 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
     Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
+    /// Make room for longer sequences or give some back, and say whether that went well.
+    Resize { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
     SavePrefixes(Reply),
     /// Delete what an owner alone has a share in, and say when that is done.
     ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Make an owner's prefixes the last that memory forgets, or forget them like others.
+    Pin { owner: Arc<str>, is_pinned: bool },
     /// Use the disk no more, and say when that is so.
     DropDisk(Reply),
     /// A thread that reads or writes cached prefixes has done something.
@@ -49,11 +56,13 @@ pub(crate) struct Worker {
     /// Who guesses beside the lookup.
     pub(crate) drafter: Option<Drafter>,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
     pub(crate) stats: Arc<Mutex<EngineStats>>,
     pub(crate) generations: HashMap<SequenceId, Generation>,
     pub(crate) pacer: Pacer,
+    /// For the pictures it keeps.
+    pub(crate) vision: Arc<Vision>,
+    pub(crate) pressure: Pressure,
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
@@ -76,6 +85,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         while self.take_commands() {
             self.drop_cancelled();
+            self.relieve();
             self.step();
             self.tell_positions();
             self.note_stats();
@@ -93,12 +103,10 @@ impl Worker {
         loop {
             let idle = self.scheduler.is_idle();
             let command = if idle && !self.save_some() && !self.runner.settle() {
-                self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+                self.relieve();
+                self.sleep()
             } else if std::mem::take(&mut waits) {
-                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => TryRecvError::Empty,
-                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
-                })
+                self.commands.recv_timeout(LOOK_AROUND).map_err(in_time)
             } else {
                 self.commands.try_recv()
             };
@@ -115,14 +123,38 @@ impl Worker {
         }
     }
 
+    /// Waits for a command. As long as there is something to give back, it looks up now and then.
+    fn sleep(&self) -> Result<Command, TryRecvError> {
+        match self.could_give_back() {
+            true => self.commands.recv_timeout(IDLE_PAUSE).map_err(in_time),
+            false => self.commands.recv().map_err(|_| TryRecvError::Disconnected),
+        }
+    }
+
     fn execute(&mut self, command: Command) {
         match command {
             Command::Generate { prompt, priority, submission } => {
                 let id = self.next_id;
                 self.next_id += 1;
-                let generation = Generation::new(self.tokenizer.clone(), *submission);
+                // The cache may have become smaller since the prompt was measured.
+                let context = submission.context.min(self.scheduler.context());
+                let submission = Submission { context, ..*submission };
+                let (owner, max_tokens) = (submission.owner.clone(), submission.max_tokens);
+                let generation = Generation::new(self.tokenizer.clone(), submission);
+                let prompt_tokens = prompt.ids.len();
+                if prompt_tokens >= context {
+                    let max_tokens = Some(max_tokens).filter(|most| *most < usize::MAX);
+                    let overflow =
+                        EngineError::ContextOverflow { prompt: prompt_tokens, max_tokens, context };
+                    return generation.fail(overflow);
+                }
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
+                let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
+                let marks = marks::marks(prompt.preamble, sequence.prompt_tokens, self.scheduler.blocks());
+                self.scheduler.submit(sequence.of(owner).marked(marks));
+            }
+            Command::Resize { extent, reply } => {
+                let _ = reply.send(guarded(|| self.resize(&extent)));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -130,6 +162,7 @@ impl Worker {
             }
             Command::SavePrefixes(reply) => self.when_saved(reply),
             Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::Pin { owner, is_pinned } => self.scheduler.pin(&owner, is_pinned),
             Command::DropDisk(reply) => {
                 self.drop_disk();
                 reply();
@@ -141,6 +174,18 @@ impl Worker {
             }
             Command::Stop => {}
         }
+    }
+
+    /// What runs goes on: its blocks keep their numbers and their content.
+    fn resize(&mut self, extent: &Extent) -> Result<(), EngineError> {
+        let blocks = self.scheduler.blocks();
+        let is_less = extent.context < self.scheduler.context();
+        if (is_less && !self.scheduler.is_idle()) || !blocks.can_resize(&extent.n_blocks) {
+            return Err(EngineError::StepFailed("the cache is in use".to_owned()));
+        }
+        self.runner.resize(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
+        self.scheduler.resize(extent);
+        Ok(())
     }
 
     /// Forgets generations whose stream was dropped, and ends those that were cancelled.
@@ -167,10 +212,9 @@ impl Worker {
         let started = Instant::now();
         match self.forward(&plan) {
             Ok(()) => {
-                let (decode_rows, prompt_rows) = self.rows_of(&plan);
-                let took = started.elapsed();
+                let (rows, is_paced, took) = (self.rows_of(&plan), self.is_paced(&plan), started.elapsed());
                 let (right, settled) = self.postprocess(&plan);
-                self.pace(decode_rows, prompt_rows, took + settled);
+                self.pace(rows, is_paced, took + settled);
                 self.draft(&plan, &right);
             }
             Err(error) => self.isolate(&plan, error),
@@ -231,6 +275,7 @@ impl Worker {
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
+            self.keep_mark(part.id);
             self.announce_prefill(part.id);
             let mut outcome = Outcome { id: part.id, right: 0, end: None };
             if part.samples {
@@ -310,7 +355,7 @@ impl Worker {
         let Some(row) = self.runner.row(row) else {
             return Err(EngineError::StepFailed("too few rows of logits".into()));
         };
-        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens, self.context_length))?;
+        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens))?;
         if end.is_none() {
             self.scheduler.append(id, token);
         }
@@ -365,11 +410,21 @@ impl Worker {
         (decode_rows, plan.iter().map(|part| part.rows).sum::<usize>() - decode_rows)
     }
 
-    fn pace(&mut self, decode_rows: usize, prompt_rows: usize, took: Duration) {
+    /// Whether others' prompts have the rows in a step that the pacer allowed them beside a chat, and no chat's prompt any.
+    fn is_paced(&self, plan: &[Scheduled]) -> bool {
+        let is_others = |part: &Scheduled| {
+            self.scheduler.get(part.id).is_some_and(|s| s.is_decoding() || s.priority > Priority::Chat)
+        };
+        self.scheduler.chat_is_decoding() && plan.iter().all(is_others)
+    }
+
+    fn pace(&mut self, (decode_rows, prompt_rows): (usize, usize), is_paced: bool, took: Duration) {
         if prompt_rows == 0 {
             self.scheduler.observe(decode_rows, took);
+            self.pacer.observe_decode(took);
+        } else if let (true, Some(alone)) = (is_paced, self.scheduler.decode_time(decode_rows)) {
+            self.pacer.observe_mixed(prompt_rows, took, alone);
         }
-        self.pacer.observe(decode_rows, prompt_rows, took);
     }
 
     fn note_stats(&self) {
@@ -388,6 +443,14 @@ impl Worker {
 
 mod drafts;
 mod prefixes;
+mod relief;
+
+fn in_time(error: RecvTimeoutError) -> TryRecvError {
+    match error {
+        RecvTimeoutError::Timeout => TryRecvError::Empty,
+        RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+    }
+}
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {

@@ -4,13 +4,15 @@ mod downloads;
 mod embedder;
 mod folders;
 mod library;
+mod loading;
 mod prefixes;
 mod slot;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lantern_engine::PackedCopies;
+use lantern_engine::{Ledger, PackedCopies};
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -35,6 +37,8 @@ pub(crate) struct Models {
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
     loading: Loading,
+    /// The books of everything that takes memory.
+    ledger: Ledger,
     followed: downloads::Followed,
     packed: PackedCopies,
     /// The folder of prefixes on disk.
@@ -53,6 +57,7 @@ impl Models {
         home: &Path,
         options: HubOptions,
         loading: Loading,
+        ledger: Ledger,
         always_keep_packed: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
@@ -63,6 +68,7 @@ impl Models {
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),
             loading,
+            ledger,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
             prefixes: home.join("prefixes"),

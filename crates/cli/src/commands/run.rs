@@ -25,6 +25,9 @@ pub struct Args {
     /// Tokens the answer may have [default: up to the context]
     #[arg(long, short = 'n')]
     max_tokens: Option<usize>,
+    /// Tokens that the prompt and its answer may have together [default: what the settings say]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..))]
+    context: Option<u32>,
     /// Instructions that stand before the prompt [default: the system prompt of the settings]
     #[arg(long)]
     system: Option<String>,
@@ -86,7 +89,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     };
     let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
-    let loaded = app.engine(Some(&path.to_string_lossy())).await?;
+    let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
     place::note_slow_types(loaded.engine.info());
     place::note_template(loaded.engine.info());
     let system = match args.system {
@@ -108,6 +111,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         stop: args.stop,
         priority: Priority::Chat,
         owner: None,
+        context_length: Some(loaded.context_length),
         overflow: Overflow::Error,
     };
     let stream = loaded.engine.generate(request)?;
