@@ -346,4 +346,8 @@ impl CausalLm for Gemma4 {
         }
         self.head.forward(x, logits)
     }
+
+    fn accept_guesses(&self, _batch: &ForwardBatch, _kv: &mut KvCache) -> Result<(), ModelError> {
+        Ok(())
+    }
 }

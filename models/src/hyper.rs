@@ -372,6 +372,12 @@ impl<'a> Hyper<'a> {
         u32::try_from(rows).map(|n| n as usize).map_err(|_| self.bad("vocab_size", format!("{rows} tokens")))
     }
 
+    /// Whether behind the blocks that a token passes there is one, and no more, that predicts a further token.
+    pub(crate) fn predicts(&self, sizes: &Sizes) -> bool {
+        let name = format!("blk.{}.nextn.eh_proj.weight", sizes.n_layers);
+        sizes.n_blocks == sizes.n_layers + 1 && self.file.tensor(&name).is_some()
+    }
+
     /// Ends the reading with the description for the engine, made of keys that every family has. Refuses the file when
     /// it has keys of this architecture that nobody read.
     pub(crate) fn finish(&self, kv_layout: KvLayout) -> Result<ModelConfig, ModelError> {

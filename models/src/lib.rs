@@ -89,4 +89,29 @@ pub trait CausalLm: Send {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError>;
+
+    /// Takes states over the guesses of the last pass that turned out right: `batch` is that pass's behind
+    /// [`ForwardBatch::keep_right`]. The bits are those of a pass over the same tokens. A model without states has nothing
+    /// to do: keys and values of wrong guesses are written over.
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError>;
+
+    /// Whether the model has a head that predicts further tokens.
+    fn predicts(&self) -> bool {
+        false
+    }
+
+    /// Runs the head that predicts further tokens, over rows that a pass with [`ForwardBatch::keeps_hidden`] made (`hidden` names
+    /// them, one for each row of the batch): `batch` has the same positions, at each the token that came *next*, and its blocks
+    /// in the first group of layers. Leaves the rows' keys and values in the head's own layer of the cache, and replaces `logits`
+    /// by those of the token behind that one, for `batch.logit_rows`. What the head made of these is kept in place of what the
+    /// model made: with the token that is likeliest there and the next position, it goes on over its own guess.
+    fn predict(
+        &self,
+        _batch: &ForwardBatch,
+        _hidden: &[u32],
+        _kv: &mut KvCache,
+        _logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        Err(ModelError::BadBatch("the model has no head for further tokens".to_owned()))
+    }
 }

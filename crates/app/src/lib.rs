@@ -47,6 +47,8 @@ pub struct AppOptions {
     pub ledger: Ledger,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
+    pub draft: Option<PathBuf>,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -81,6 +83,7 @@ impl App {
             gpu_layers: options.gpu_layers,
             cpu_expert_layers: options.cpu_expert_layers,
             guess: !options.no_guess,
+            draft: options.draft,
         };
         let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
         let app = Self(Arc::new(Inner {

@@ -14,6 +14,9 @@ use lantern_models::{CausalLm, Reach, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
+use crate::draft_model::DraftModel;
+use crate::draft_plan::DraftPlan;
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
@@ -29,6 +32,7 @@ use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
+use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
 use crate::text::{ChatTemplate, PromptText, TemplateError, Tokenizer};
 use crate::vision::Vision;
@@ -36,6 +40,8 @@ use crate::worker::{Command, Worker, lock};
 
 /// Guesses at the next tokens of a sequence that one step may check.
 const MOST_GUESSES: usize = 12;
+// A state is kept behind the last token of a step and at the end of the block before: guesses must not pass a whole block.
+const _: () = assert!(MOST_GUESSES < BLOCK_SIZE);
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
@@ -68,6 +74,10 @@ pub(crate) struct Parts {
     pub(crate) charge: Charge,
     /// What a longer context is planned from, where the model need not be loaded anew for it.
     pub(crate) source: Option<(PathBuf, EngineOptions)>,
+    /// A smaller model that guesses.
+    pub(crate) draft: Option<DraftModel>,
+    /// What is known of the time that steps take.
+    pub(crate) costs: StepCosts,
 }
 
 impl Engine {
@@ -81,21 +91,35 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        let found = device::find(options);
-        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
+        let (config, found) = (registry::config(&file)?, device::find(options));
+        let draft = DraftPlan::read(&file, &config, options)?;
+        let beside = DraftPlan::beside(draft.as_ref(), options);
+        let plan = device::plan(&file, &config, &beside, found.as_ref().map_err(String::clone))?.0;
+        Ok(MemoryPlan { draft_bytes: draft.as_ref().map_or(0, DraftPlan::bytes), ..plan })
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, split, tokenizer, template, vision, info, plan, charge, source } = parts;
+        let Parts {
+            model,
+            copy,
+            split,
+            tokenizer,
+            template,
+            vision,
+            info,
+            plan,
+            charge,
+            source,
+            draft,
+            costs,
+        } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        // A state cannot go back to what it was before a wrong guess.
-        let has_states = plan.reaches.contains(&Reach::State);
         let limits = Limits {
             max_sequences: plan.max_sequences,
             step_tokens: options.step_tokens,
             context: plan.context_length,
-            guesses: if options.guess && !has_states { MOST_GUESSES } else { 0 },
+            guesses: if options.guess { MOST_GUESSES } else { 0 },
         };
         let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);
@@ -104,14 +128,21 @@ impl Engine {
         let stats = Arc::new(Mutex::new(stats));
         let vision = Arc::new(vision);
         let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let drafter = match draft {
+            Some(draft) => Some(Drafter::Model(Box::new(draft))),
+            None => (options.guess && runner.predicts()).then_some(Drafter::Head),
+        };
+        let mut scheduler = Scheduler::new(limits, blocks).with_costs(costs);
+        scheduler.set_drafter(drafter.as_ref().map(Drafter::guesser));
         let disk = options.prefix_disk.as_ref().and_then(|options| {
-            PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
+            PrefixDisk::open(options, &info.fingerprint, runner.cache(), scheduler.blocks(), commands.clone())
         });
         let worker = Worker {
             commands: receiver,
             runner,
             disk,
-            scheduler: Scheduler::new(limits, blocks),
+            scheduler,
+            drafter,
             tokenizer: tokenizer.clone(),
             step_tokens: options.step_tokens,
             stats: stats.clone(),
@@ -318,16 +349,20 @@ impl Parts {
         options.validate()?;
         let file = GgufFile::open(path)?;
         let config = registry::config(&file)?;
-        let (Placed { plan, split, device }, charge) = options.ledger.charge(|| {
-            let placed = device::place(&file, &config, options, found)?;
+        let ((Placed { plan, split, device }, draft), charge) = options.ledger.charge(|| {
+            let draft = DraftPlan::read(&file, &config, options)?;
+            let beside = DraftPlan::beside(draft.as_ref(), options);
+            let mut placed = device::place(&file, &config, &beside, found)?;
+            placed.plan.draft_bytes = draft.as_ref().map_or(0, DraftPlan::bytes);
             let bytes = placed.plan.total_bytes();
-            Ok::<_, EngineError>((placed, bytes))
+            Ok::<_, EngineError>(((placed, draft), bytes))
         })?;
         let source = Self::source(path, &file, options, &device);
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;
+        let draft = draft.map(|draft| draft.load(&split)).transpose()?;
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
             architecture: config.architecture,
@@ -356,7 +391,8 @@ impl Parts {
                 "this model computes slowly: these types have no fast kernel"
             );
         }
-        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan, charge, source })
+        let costs = StepCosts::default();
+        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan, charge, source, draft, costs })
     }
 }
 

@@ -17,6 +17,8 @@ mod contexts;
 mod damage;
 #[path = "disk_tests.rs"]
 mod disk;
+#[path = "draft_tests.rs"]
+mod drafts;
 #[path = "guess_tests.rs"]
 mod guesses;
 #[path = "overflow_tests.rs"]
@@ -435,6 +437,10 @@ impl CausalLm for Slow {
         std::thread::sleep(Duration::from_millis(5));
         self.model.forward(batch, kv, logits)
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
+    }
 }
 
 /// Panics when it sees a certain token.
@@ -456,6 +462,10 @@ impl CausalLm for Panicking {
     ) -> Result<(), ModelError> {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
         self.model.forward(batch, kv, logits)
+    }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
     }
 }
 

@@ -52,6 +52,8 @@ pub struct MemoryPlan {
     pub available_bytes: u64,
     /// What is on a device.
     pub device: Option<DevicePart>,
+    /// What a draft model beside it takes: weights, cache and work space.
+    pub draft_bytes: u64,
 }
 
 /// What a process holds that loads the model and fills one sequence.
@@ -81,12 +83,13 @@ impl MemoryPlan {
 
     /// The most that a process holds which fills one sequence of full length.
     pub fn alone_bytes(&self) -> u64 {
-        self.weight_bytes + self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes)
+        let alone = self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes);
+        self.weight_bytes + alone + self.draft_bytes
     }
 
-    /// Weights, cache and work space together, in host memory.
+    /// Weights, cache and work space together, in host memory, and what a draft model takes.
     pub fn total_bytes(&self) -> u64 {
-        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes + self.draft_bytes
     }
 }
 
@@ -117,7 +120,7 @@ pub(crate) fn plan(
     let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     let host_layers = match device {
         Some(part) if !part.shares_memory => part.first_layer(),
-        _ => config.n_layers,
+        _ => usize::MAX,
     };
     let demand = Demand {
         weights: scratch::weight_bytes(file, wanted_context(config, options)),
@@ -199,6 +202,7 @@ impl Demand {
             available_bytes: self.available,
             device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
             n_blocks,
+            draft_bytes: 0,
         })
     }
 

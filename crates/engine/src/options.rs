@@ -26,9 +26,12 @@ pub struct EngineOptions {
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
-    /// Whether what stood in a sequence before is guessed to come again, and checked several tokens at a time where that
-    /// pays. Answers are the same in any case.
+    /// Whether what comes next is guessed (by what stood before, by the model's head for further tokens, by a draft model), and
+    /// checked several tokens at a time where that pays. Answers are the same in any case.
     pub guess: bool,
+    /// A smaller model with the same tokens that guesses too; `None` leaves that to what stood before and, in files that have
+    /// one, to the model's own head. Not used where nobody is to guess.
+    pub draft: Option<PathBuf>,
     /// Limit of the KV cache in bytes; `None` takes what is sensible.
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
@@ -58,6 +61,7 @@ impl Default for EngineOptions {
             max_sequences: 16,
             step_tokens: 512,
             guess: true,
+            draft: None,
             kv_bytes: None,
             memory_limit: None,
             ledger: Ledger::default(),

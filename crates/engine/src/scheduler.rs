@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::block_manager::BlockManager;
+use crate::guesser::{Guesser, Likelihood};
 use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
 use crate::step_costs::StepCosts;
@@ -60,6 +61,10 @@ pub(crate) struct Scheduler {
     running: Vec<Sequence>,
     preemptions: u64,
     costs: StepCosts,
+    /// Who guesses beside the lookup.
+    drafter: Option<Guesser>,
+    /// How likely that is right, in all sequences.
+    drafts_right: Likelihood,
 }
 
 impl Scheduler {
@@ -72,6 +77,8 @@ impl Scheduler {
             running: Vec::new(),
             preemptions: 0,
             costs: StepCosts::default(),
+            drafter: None,
+            drafts_right: Likelihood::HOPEFUL,
         }
     }
 
@@ -88,8 +95,15 @@ impl Scheduler {
         self.limits.context
     }
 
+    /// With what is known of the time that steps take.
+    pub(crate) fn with_costs(self, costs: StepCosts) -> Self {
+        Self { costs, ..self }
+    }
+
     /// Puts a sequence in the queue.
     pub(crate) fn submit(&mut self, sequence: Sequence) {
+        let drafts_right = self.drafts_right.of_another();
+        let sequence = Sequence { drafts_right, ..sequence };
         insert_by_rank(&mut self.waiting, sequence);
     }
 
@@ -146,21 +160,9 @@ impl Scheduler {
         self.costs.observe(rows, took);
     }
 
-    /// Takes back what was guessed of a sequence for the step that has been run.
-    pub(crate) fn take_guesses(&mut self, id: SequenceId) -> Vec<u32> {
-        self.running.iter_mut().find(|s| s.id == id).map(Sequence::take_guesses).unwrap_or_default()
-    }
-
-    /// Takes a guess at a sequence's next token that was not worth a row.
-    pub(crate) fn take_idle_guess(&mut self, id: SequenceId) -> Option<u32> {
-        self.running.iter_mut().find(|s| s.id == id).and_then(|sequence| sequence.idle_guess.take())
-    }
-
-    /// Learns whether a guess at a sequence's next token was right.
-    pub(crate) fn learn(&mut self, id: SequenceId, right: bool) {
-        if let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) {
-            sequence.lookup.learn(right);
-        }
+    /// What a step of so many decoding rows takes; `None` for no rows, and before any were seen.
+    pub(crate) fn decode_time(&self, rows: usize) -> Option<Duration> {
+        self.costs.of(rows)
     }
 
     /// Appends a sampled token.
@@ -229,7 +231,8 @@ impl Scheduler {
         self.preemptions
     }
 
-    fn chat_is_decoding(&self) -> bool {
+    /// Whether a chat's answer is being written.
+    pub(crate) fn chat_is_decoding(&self) -> bool {
         self.running
             .iter()
             .any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1 + s.guesses)
@@ -297,30 +300,6 @@ impl Scheduler {
         self.add_guesses(&mut step[first..], budget);
     }
 
-    /// Adds guesses to decoding sequences where that is likely to pay, and where there are blocks that nobody must give up.
-    fn add_guesses(&mut self, decoding: &mut [Scheduled], budget: &mut usize) {
-        let (sequences, mut rows) = (decoding.len(), decoding.len());
-        for part in decoding {
-            let Some(sequence) = self.running.iter_mut().find(|s| s.id == part.id) else { continue };
-            let room = self.limits.context.saturating_sub(sequence.tokens.len());
-            let most = self.limits.guesses.min(*budget).min(room);
-            if most == 0 {
-                continue;
-            }
-            let guesses = self.costs.worthwhile(sequence.lookup.likelihood(), rows, sequences, most);
-            // One guess is looked up in any case: whether it would have been right is learned for nothing.
-            sequence.guess(guesses.max(1));
-            if sequence.guesses > guesses || !self.blocks.extend(&mut sequence.tables, sequence.tokens.len())
-            {
-                sequence.idle_guess = sequence.take_guesses().first().copied();
-            }
-            part.guesses = sequence.guesses;
-            part.rows += part.guesses;
-            rows += part.guesses;
-            *budget -= part.guesses;
-        }
-    }
-
     /// Makes sure that a decoding sequence has blocks for its next row, at the cost of lower ranks. False when the
     /// sequence had to go back to the queue itself, now or earlier in this step.
     fn ensure_blocks(&mut self, id: SequenceId) -> bool {
@@ -343,6 +322,7 @@ impl Scheduler {
         let mut sequence = self.running.remove(index);
         self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
+        sequence.drafts.clear();
         sequence.computed = 0;
         if sequence.is_loading() {
             sequence.disk = DiskLookup::Unknown;
@@ -357,7 +337,10 @@ fn insert_by_rank(list: &mut Vec<Sequence>, sequence: Sequence) {
     list.insert(at, sequence);
 }
 
+mod guesses;
 mod loads;
+
+pub(crate) use guesses::Wanted;
 
 #[cfg(test)]
 #[path = "scheduler_random_tests.rs"]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::block_manager::{BlockHash, BlockTable};
+use crate::guesser::{Guesser, Likelihood};
 use crate::lookup::Lookup;
 use crate::request::Priority;
 use crate::vision::FIRST_PART;
@@ -47,11 +48,17 @@ pub(crate) struct Sequence {
     /// Cleared when a hash collision ended the chain.
     pub(crate) publishes: bool,
     pub(crate) disk: DiskLookup,
-    /// What its tokens say about those to come.
+    /// What its tokens say about those to come, and how likely that is right.
     pub(crate) lookup: Lookup,
+    pub(crate) lookup_right: Likelihood,
+    /// What a head or a smaller model says about them, and how likely that is right.
+    pub(crate) drafts: Vec<u32>,
+    pub(crate) drafts_right: Likelihood,
     /// So many at the end of `tokens` are guesses; none between two steps.
     pub(crate) guesses: usize,
-    /// A guess that was not worth a row.
+    /// Who guessed those.
+    pub(crate) guessed_by: Guesser,
+    /// A guess of the lookup that was not worth a row.
     pub(crate) idle_guess: Option<u32>,
 }
 
@@ -73,7 +80,11 @@ impl Sequence {
             publishes: true,
             disk: DiskLookup::Unknown,
             lookup: Lookup::default(),
+            lookup_right: Likelihood::EVEN,
+            drafts: Vec::new(),
+            drafts_right: Likelihood::HOPEFUL,
             guesses: 0,
+            guessed_by: Guesser::Lookup,
             idle_guess: None,
         }
     }
@@ -106,10 +117,14 @@ impl Sequence {
         }
     }
 
-    /// Appends up to `most` guesses, for one step.
-    pub(crate) fn guess(&mut self, most: usize) {
+    /// Up to `most` guesses of the lookup.
+    pub(crate) fn look_up(&mut self, most: usize) -> Vec<u32> {
         let guesses = self.lookup.guess(&self.tokens, most).iter().copied();
-        let guesses: Vec<u32> = guesses.take_while(|&token| token < FIRST_PART).collect();
+        guesses.take_while(|&token| token < FIRST_PART).collect()
+    }
+
+    /// Appends guesses, for one step.
+    pub(crate) fn guess(&mut self, guesses: &[u32]) {
         self.guesses = guesses.len();
         self.tokens.extend(guesses);
     }

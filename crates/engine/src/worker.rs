@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::marks;
@@ -52,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) runner: ModelRunner,
     pub(crate) scheduler: Scheduler,
     pub(crate) disk: Option<PrefixDisk>,
+    /// Who guesses beside the lookup.
+    pub(crate) drafter: Option<Drafter>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) step_tokens: usize,
     pub(crate) stats: Arc<Mutex<EngineStats>>,
@@ -63,6 +66,18 @@ pub(crate) struct Worker {
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
+}
+
+/// How an answer ends.
+type End = Result<FinishReason, EngineError>;
+
+/// What came of one sequence's part of a step.
+struct Outcome {
+    id: SequenceId,
+    /// Guesses that were right.
+    right: usize,
+    /// How its answer ended, if it did.
+    end: Option<End>,
 }
 
 impl Worker {
@@ -191,11 +206,15 @@ impl Worker {
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
+        let is_read = matches!(self.drafter, Some(Drafter::Head)) && self.scheduler.drafts_may_pay_in(&plan);
+        self.runner.keep_hidden(is_read);
         let started = Instant::now();
         match self.forward(&plan) {
             Ok(()) => {
-                self.pace(&plan, started);
-                self.postprocess(&plan);
+                let (rows, is_paced, took) = (self.rows_of(&plan), self.is_paced(&plan), started.elapsed());
+                let (right, settled) = self.postprocess(&plan);
+                self.pace(rows, is_paced, took + settled);
+                self.draft(&plan, &right);
             }
             Err(error) => self.isolate(&plan, error),
         }
@@ -222,6 +241,7 @@ impl Worker {
                     Scheduled { samples: true, .. } => LogitRows::Last,
                     _ => LogitRows::None,
                 },
+                guesses: part.guesses,
                 pictures: &sequence.pictures,
             })
         };
@@ -238,74 +258,119 @@ impl Worker {
         for part in plan {
             let alone = std::slice::from_ref(part);
             match self.forward(alone) {
-                Ok(()) => self.postprocess(alone),
+                Ok(()) => {
+                    self.postprocess(alone);
+                }
                 Err(error) => self.fail(part.id, error),
             }
         }
     }
 
-    fn postprocess(&mut self, plan: &[Scheduled]) {
-        let (mut sampled, mut guessed, mut row) = (0, 0, 0);
+    /// Samples what a step gives, and ends what has ended. Gives how many guesses of each part were right, and the time that
+    /// these took beside that.
+    fn postprocess(&mut self, plan: &[Scheduled]) -> (Vec<usize>, Duration) {
+        let (mut sampled, mut row) = (0, 0);
+        let mut outcomes = Vec::with_capacity(plan.len());
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
             self.keep_mark(part.id);
             self.announce_prefill(part.id);
+            let mut outcome = Outcome { id: part.id, right: 0, end: None };
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
-                self.accept(part.id, row);
-                sampled += 1;
-                if is_first {
+                (outcome.right, outcome.end) = self.sample(part.id, row, &guesses);
+                sampled += 1 + outcome.right;
+                if is_first && outcome.end.is_none() {
                     self.keep_prompt(part.id);
                 }
-                guessed += self.accept_guesses(part.id, row, &guesses);
                 row += 1 + part.guesses;
             }
+            outcomes.push(outcome);
         }
+        let guessed: usize = outcomes.iter().map(|outcome| outcome.right).sum();
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += (sampled + guessed) as u64;
+        stats.sampled_tokens += sampled as u64;
         stats.guessed_tokens += guessed as u64;
+        drop(stats);
+        self.settle(outcomes)
     }
 
-    /// Samples for one sequence from a row of logits and ends it where it ends.
-    fn accept(&mut self, id: SequenceId, row: usize) {
+    /// Takes over the guesses that were right, and ends what has ended. Gives how many were, and the time that the first took.
+    fn settle(&mut self, mut outcomes: Vec<Outcome>) -> (Vec<usize>, Duration) {
+        let started = Instant::now();
+        let right: Vec<usize> = outcomes.iter().map(|outcome| outcome.right).collect();
+        if let Err(error) = self.runner.accept_guesses(&right) {
+            tracing::error!(%error, "right guesses could not be taken over");
+            // Where none were right, nothing was changed.
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.right > 0) {
+                let error = EngineError::StepFailed(error.to_string());
+                (outcome.right, outcome.end) = (0, Some(Err(error)));
+            }
+        }
+        let took = started.elapsed();
+        for Outcome { id, right, end } in outcomes {
+            self.scheduler.advance(id, right);
+            match end {
+                None => {}
+                Some(Ok(reason)) => self.finish(id, reason),
+                Some(Err(error)) => self.fail(id, error),
+            }
+        }
+        (right, took)
+    }
+
+    /// Samples for one sequence, from `row` of the logits on, as long as tokens are what was guessed. Gives how many were, and
+    /// how the answer ended, if it did.
+    fn sample(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> (usize, Option<End>) {
+        let idle = self.scheduler.take_idle_guess(id);
+        for right in 0..=guesses.len() {
+            match self.accept(id, row + right) {
+                Ok(None) => {}
+                Ok(Some(reason)) => return (right, Some(Ok(reason))),
+                Err(error) => return (right, Some(Err(error))),
+            }
+            let sampled = self.scheduler.get(id).and_then(|sequence| sequence.tokens.last().copied());
+            if let Some(idle) = idle.filter(|_| right == 0) {
+                self.scheduler.learn_idle(id, sampled == Some(idle));
+            }
+            let Some(&guess) = guesses.get(right) else { break };
+            self.scheduler.learn(id, sampled == Some(guess));
+            if sampled != Some(guess) {
+                return (right, None);
+            }
+        }
+        (guesses.len(), None)
+    }
+
+    /// Samples for one sequence from a row of logits; says when its answer ends there.
+    fn accept(&mut self, id: SequenceId, row: usize) -> Result<Option<FinishReason>, EngineError> {
         let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
         else {
-            return;
+            return Ok(None);
         };
         let Some(row) = self.runner.row(row) else {
-            return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
+            return Err(EngineError::StepFailed("too few rows of logits".into()));
         };
-        match guarded(|| generation.accept(row, &sequence.tokens)) {
-            Ok((token, None)) => self.scheduler.append(id, token),
-            Ok((_, Some(reason))) => self.finish(id, reason),
-            Err(error) => self.fail(id, error),
+        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens))?;
+        if end.is_none() {
+            self.scheduler.append(id, token);
         }
+        Ok(end)
     }
 
-    /// Goes on behind the token that was just sampled from `row`, as long as tokens are what was guessed. Gives how many more
-    /// were sampled.
-    fn accept_guesses(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> usize {
-        let idle = self.scheduler.take_idle_guess(id);
-        for (index, &guess) in guesses.iter().chain(&idle).enumerate() {
-            // Without a sequence the answer has ended.
-            let Some(sequence) = self.scheduler.get(id) else { return index };
-            let right = sequence.tokens.last() == Some(&guess);
-            self.scheduler.learn(id, right);
-            if !right || index == guesses.len() {
-                return index;
-            }
-            self.scheduler.advance(id, 1);
-            self.accept(id, row + index + 1);
+    fn remove(&mut self, id: SequenceId) {
+        self.scheduler.remove(id);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(id);
         }
-        guesses.len()
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
         self.keep(id);
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
             // The figures are right before the caller hears of the end.
@@ -315,7 +380,7 @@ impl Worker {
     }
 
     fn fail(&mut self, id: SequenceId, error: EngineError) {
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             self.note_stats();
             generation.fail(error);
@@ -337,15 +402,28 @@ impl Worker {
         }
     }
 
-    fn pace(&mut self, plan: &[Scheduled], started: Instant) {
-        let took = started.elapsed();
+    /// Rows of a step that belong to answers, and those of prompts.
+    fn rows_of(&self, plan: &[Scheduled]) -> (usize, usize) {
         let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
         let decode_rows: usize = plan.iter().filter(decoding).map(|part| part.rows).sum();
-        let rows: usize = plan.iter().map(|part| part.rows).sum();
-        if decode_rows == rows {
-            self.scheduler.observe(rows, took);
+        (decode_rows, plan.iter().map(|part| part.rows).sum::<usize>() - decode_rows)
+    }
+
+    /// Whether others' prompts have the rows in a step that the pacer allowed them beside a chat, and no chat's prompt any.
+    fn is_paced(&self, plan: &[Scheduled]) -> bool {
+        let is_others = |part: &Scheduled| {
+            self.scheduler.get(part.id).is_some_and(|s| s.is_decoding() || s.priority > Priority::Chat)
+        };
+        self.scheduler.chat_is_decoding() && plan.iter().all(is_others)
+    }
+
+    fn pace(&mut self, (decode_rows, prompt_rows): (usize, usize), is_paced: bool, took: Duration) {
+        if prompt_rows == 0 {
+            self.scheduler.observe(decode_rows, took);
+            self.pacer.observe_decode(took);
+        } else if let (true, Some(alone)) = (is_paced, self.scheduler.decode_time(decode_rows)) {
+            self.pacer.observe_mixed(prompt_rows, took, alone);
         }
-        self.pacer.observe(decode_rows, rows - decode_rows, took);
     }
 
     fn note_stats(&self) {
@@ -362,6 +440,7 @@ impl Worker {
     }
 }
 
+mod drafts;
 mod prefixes;
 mod relief;
 

@@ -27,7 +27,7 @@ fn everything_is_there_after_reopening() {
         first_token_seconds: 0.25,
         tokens_per_second: 40.5,
         dropped_messages: 2,
-        summarised_messages: 2,
+        summarised_messages: 3,
     };
     let error = ErrorInfo { code: "c".into(), message: "m".into(), next_step: "n".into() };
     let finish = Finish { status: MessageStatus::Failed, error: Some(error), stats: Some(stats) };

@@ -71,7 +71,7 @@ fn states_take_a_number_of_blocks_whatever_their_tokens() {
     assert_eq!((hybrid.state_bytes(), hybrid.bytes_per_token(KvType::F16)), (2000, 2 * 2 * 64 * 2));
     let mut batch = ForwardBatch::default();
     batch.push(&[1, 2], 0, [&[4][..], &[2]], 16);
-    let states = kv.states(1, &batch).unwrap();
+    let states = kv.states(1, &batch).unwrap().states;
     assert_eq!((states.stride, states.numbers.len(), states.block_tables), (500, 1500, &[2][..]));
     assert!(kv.states(0, &batch).is_err() && kv.slices(1).is_err() && kv.write(1, &[0], &[], &[]).is_err());
     assert!(hybrid.fits(KvType::Q8_0), "what is kept as floats has no say in it");

@@ -223,7 +223,7 @@ impl App {
         self.emit(AppEvent::ModelChanged { model: loading });
         let packed = (models.always_keep_packed || settings.keep_packed).then(|| models.packed.clone());
         let on_disk = OnDisk { packed, prefixes: models.prefix_disk(settings) };
-        let options = key.options(models.loading, on_disk, context, models.ledger.clone());
+        let options = key.options(&models.loading, on_disk, context, models.ledger.clone());
         let result = self.load_engine(&key, options, old).await;
         let result = result.map(|engine| LoadedModel {
             id: model.id.clone(),

@@ -22,11 +22,12 @@ pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
 /// How models are loaded for as long as this application is open; the engine plans what is left open.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Loading {
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) cpu_expert_layers: Option<u32>,
     pub(crate) guess: bool,
+    pub(crate) draft: Option<PathBuf>,
 }
 
 /// What the use cases about models share.

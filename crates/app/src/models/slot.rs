@@ -44,7 +44,7 @@ impl Key {
 
     pub(super) fn options(
         &self,
-        loading: Loading,
+        loading: &Loading,
         on_disk: OnDisk,
         context_length: Option<u32>,
         ledger: Ledger,
@@ -53,6 +53,8 @@ impl Key {
             gpu_layers: loading.gpu_layers,
             cpu_expert_layers: loading.cpu_expert_layers,
             guess: loading.guess,
+            // A model does not guess for itself.
+            draft: loading.draft.clone().filter(|draft| *draft != self.path),
             threads: self.threads.unwrap_or(0) as usize,
             context_length,
             ledger,

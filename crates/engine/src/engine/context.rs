@@ -35,6 +35,8 @@ pub(super) struct Room {
     charge: Charge,
     extent: Extent,
     reaches: Vec<Reach>,
+    /// What a smaller model that guesses takes of the charge.
+    draft_bytes: u64,
     /// `None` for a model that has to be loaded anew.
     source: Option<(PathBuf, EngineOptions)>,
     /// The last length that there was no memory for, and what was free then.
@@ -43,7 +45,8 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(charge: Charge, plan: &MemoryPlan, source: Option<(PathBuf, EngineOptions)>) -> Self {
-        Self { charge, extent: Extent::of(plan), reaches: plan.reaches.clone(), source, refused: None }
+        let (extent, reaches, draft_bytes) = (Extent::of(plan), plan.reaches.clone(), plan.draft_bytes);
+        Self { charge, extent, reaches, draft_bytes, source, refused: None }
     }
 
     /// The least that the model was to be loaded with, and its bytes, if that is less than what it has.
@@ -53,7 +56,8 @@ impl Room {
         let config = registry::config(&file).ok()?;
         let plan_in = |free| {
             let options = EngineOptions { ledger: Ledger::of_bytes(free), ..options.clone() };
-            memory::plan(&file, &config, &options, None).ok()
+            let plan = memory::plan(&file, &config, &options, None).ok()?;
+            Some(MemoryPlan { draft_bytes: self.draft_bytes, ..plan })
         };
         let most = plan_in(u64::MAX)?;
         let least = plan_in(most.weight_bytes + most.scratch_bytes + most.least_kv_bytes)?;
@@ -70,14 +74,16 @@ impl Room {
         if self.refused.is_some_and(has_tried) {
             return Ok(None);
         }
-        let Room { charge, extent, reaches, source, refused } = self;
+        let Room { charge, extent, reaches, draft_bytes, source, refused } = self;
         let (path, options) = source.as_ref().ok_or(Refused::Reload)?;
         let file = GgufFile::open(path).map_err(EngineError::from)?;
         let config = registry::config(&file).map_err(EngineError::from)?;
         let grown = charge.change(|free| {
             let context_length = Some(u32::try_from(tokens).unwrap_or(u32::MAX));
-            let options = EngineOptions { context_length, ledger: Ledger::of_bytes(free), ..options.clone() };
-            let plan = memory::plan(&file, &config, &options, None)?;
+            let ledger = Ledger::of_bytes(free.saturating_sub(*draft_bytes));
+            let options = EngineOptions { context_length, ledger, ..options.clone() };
+            let plan =
+                MemoryPlan { draft_bytes: *draft_bytes, ..memory::plan(&file, &config, &options, None)? };
             if plan.context_length <= extent.context {
                 return Err(Refused::NoMemory);
             }

@@ -1,0 +1,103 @@
+//! Whether a smaller model can guess for a larger one, and what it takes of memory: decided from both headers.
+
+use std::path::Path;
+
+use lantern_gguf::GgufFile;
+use lantern_models::{ModelConfig, Split, registry};
+
+use crate::draft_model::DraftModel;
+use crate::error::EngineError;
+use crate::kv_demand::KvDemand;
+use crate::memory::{self, MemoryPlan};
+use crate::options::EngineOptions;
+
+/// Tokens at the end of a vocabulary that one of two files may lack: padding, which nobody says.
+const MOST_PADDING: usize = 512;
+
+/// A smaller model that fits beside a larger one.
+pub(crate) struct DraftPlan {
+    file: GgufFile,
+    plan: MemoryPlan,
+    options: EngineOptions,
+}
+
+impl DraftPlan {
+    /// Of the model that the options name, for the one in `main`; `None` where nobody is to guess. Its context is the
+    /// larger model's, as far as its own goes; its cache has room for one sequence of that length and some more.
+    pub(crate) fn read(
+        main: &GgufFile,
+        main_config: &ModelConfig,
+        options: &EngineOptions,
+    ) -> Result<Option<Self>, EngineError> {
+        let Some(path) = options.draft.as_deref().filter(|_| options.guess) else { return Ok(None) };
+        let file = GgufFile::open(path)?;
+        let config = registry::config(&file)?;
+        check_vocabulary(main, &file, path)?;
+        let context = memory::wanted_context(main_config, options).min(config.context_length);
+        let kv_type = match config.kv_layout.fits(options.kv_type) {
+            true => options.kv_type,
+            false => lantern_models::KvType::F16,
+        };
+        let (sequences, rows) = (options.max_sequences, options.step_tokens);
+        let cache = KvDemand::of_layers(&config.kv_layout, 0..usize::MAX, kv_type, sequences, rows);
+        let options = EngineOptions {
+            context_length: u32::try_from(context).ok(),
+            kv_bytes: Some(cache.least_bytes(context).saturating_mul(2)),
+            kv_type,
+            guess: false,
+            projector: None,
+            prefix_disk: None,
+            ..options.clone()
+        };
+        let plan = memory::plan(&file, &config, &options, None)?;
+        Ok(Some(DraftPlan { file, plan, options }))
+    }
+
+    /// What it takes beside the larger model: weights, cache and work space.
+    pub(crate) fn bytes(&self) -> u64 {
+        let scratch = &self.plan.scratch;
+        self.plan.weight_bytes + self.plan.kv_bytes + scratch.activations + scratch.logits
+    }
+
+    /// The options of the larger model, which has so much less.
+    pub(crate) fn beside(this: Option<&Self>, options: &EngineOptions) -> EngineOptions {
+        let Some(this) = this else { return options.clone() };
+        let free = options.ledger.available();
+        let limit = options.memory_limit.map_or(free, |limit| limit.min(free));
+        EngineOptions { memory_limit: Some(limit.saturating_sub(this.bytes())), ..options.clone() }
+    }
+
+    /// The model, which computes with the larger one's threads.
+    pub(crate) fn load(&self, main: &Split) -> Result<DraftModel, EngineError> {
+        let split = main.beside().for_context(self.plan.context_length);
+        let model = registry::load_with(&self.file, split.clone())?;
+        DraftModel::new(model, &self.plan, &self.options, split)
+    }
+}
+
+/// Whether both files have the same tokens under the same numbers.
+fn check_vocabulary(main: &GgufFile, draft: &GgufFile, path: &Path) -> Result<(), EngineError> {
+    let refuse =
+        |reason: String| Err(EngineError::DraftVocabulary { draft: path.display().to_string(), reason });
+    let [kinds, tokens] = ["tokenizer.ggml.model", "tokenizer.ggml.tokens"];
+    let kind = |file: &GgufFile| file.metadata().opt_str(kinds).ok().flatten().unwrap_or_default().to_owned();
+    if kind(main) != kind(draft) {
+        return refuse(format!(
+            "its tokenizer is of the kind {:?}, the model's {:?}",
+            kind(draft),
+            kind(main)
+        ));
+    }
+    let list =
+        |file: &GgufFile| file.metadata().opt_strings(tokens).ok().flatten().unwrap_or_default().to_vec();
+    let (ours, theirs) = (list(main), list(draft));
+    if let Some(token) = ours.iter().zip(&theirs).position(|(a, b)| a != b) {
+        let (a, b) = (&ours[token], &theirs[token]);
+        return refuse(format!("its token {token} is {b:?}, the model's {a:?}"));
+    }
+    let (a, b) = (ours.len(), theirs.len());
+    if a.abs_diff(b) > MOST_PADDING || a.min(b) == 0 {
+        return refuse(format!("it has {b} tokens, the model {a}"));
+    }
+    Ok(())
+}
