@@ -56,7 +56,8 @@ impl Room {
         let config = registry::config(&file).ok()?;
         let plan_in = |free| {
             let options = EngineOptions { ledger: Ledger::of_bytes(free), ..options.clone() };
-            memory::plan(&file, &config, &options, None).ok()
+            let plan = memory::plan(&file, &config, &options, None).ok()?;
+            Some(MemoryPlan { draft_bytes: self.draft_bytes, ..plan })
         };
         let most = plan_in(u64::MAX)?;
         let least = plan_in(most.weight_bytes + most.scratch_bytes + most.least_kv_bytes)?;
