@@ -225,13 +225,14 @@ impl ForwardBatch {
         })
     }
 
-    /// Refuses a batch for the head that predicts further tokens which does not fit: it has blocks in the first group of layers
-    /// alone, and a hidden row for each of its rows.
+    /// Refuses a batch for what predicts further tokens which does not fit: it has blocks in the first `groups` groups of layers,
+    /// and a hidden row for each of its rows.
     pub(crate) fn check_next(
         &self,
         config: &ModelConfig,
         hidden: &[u32],
         kv: &KvCache,
+        groups: usize,
     ) -> Result<(), ModelError> {
         let fail = |reason: String| Err(ModelError::BadBatch(reason));
         let (rows, kept) = (self.rows(), kv.hidden_len(config.hidden_size));
@@ -248,12 +249,17 @@ impl ForwardBatch {
         {
             return fail("rows of a head that belong to no sequence".to_owned());
         }
-        match kv.groups().next() {
-            Some((reach, n_blocks)) if !self.groups.is_empty() => {
-                self.check_group(0, reach, n_blocks, kv.block_size())
-            }
-            _ => fail("a head without blocks".to_owned()),
+        if self.groups.len() < groups {
+            return fail(format!("blocks for {} groups of layers instead of {groups}", self.groups.len()));
         }
+        kv.groups().take(groups).enumerate().try_for_each(|(group, (reach, n_blocks))| {
+            let reach = match reach {
+                // What the row behind does not see may be gone.
+                Reach::Window(window) => Reach::Window(window.saturating_sub(1).max(1)),
+                reach => reach,
+            };
+            self.check_group(group, reach, n_blocks, kv.block_size())
+        })
     }
 
     /// Refuses pictures that do not fit the model, or of which logits are wanted.

@@ -1,9 +1,9 @@
-//! Whether a smaller model can guess for a larger one, and what it takes of memory: decided from both headers.
+//! Whether a smaller model, or an assistant, can guess for a larger one, and what it takes of memory: decided from both headers.
 
 use std::path::Path;
 
 use lantern_gguf::GgufFile;
-use lantern_models::{ModelConfig, Split, registry};
+use lantern_models::{CausalLm, ModelConfig, Split, registry};
 
 use crate::draft_model::DraftModel;
 use crate::error::EngineError;
@@ -17,8 +17,8 @@ const MOST_PADDING: usize = 512;
 /// A smaller model that fits beside a larger one.
 pub(crate) struct DraftPlan {
     file: GgufFile,
-    plan: MemoryPlan,
-    options: EngineOptions,
+    /// Its memory and options; an assistant has no cache of its own and takes little beside its weights.
+    model: Option<(MemoryPlan, EngineOptions)>,
 }
 
 impl DraftPlan {
@@ -31,8 +31,11 @@ impl DraftPlan {
     ) -> Result<Option<Self>, EngineError> {
         let Some(path) = options.draft.as_deref().filter(|_| options.guess) else { return Ok(None) };
         let file = GgufFile::open(path)?;
-        let config = registry::config(&file)?;
         check_vocabulary(main, &file, path)?;
+        if registry::is_assistant(&file) {
+            return Ok(Some(DraftPlan { file, model: None }));
+        }
+        let config = registry::config(&file)?;
         let context = memory::wanted_context(main_config, options).min(config.context_length);
         let kv_type = match config.kv_layout.fits(options.kv_type) {
             true => options.kv_type,
@@ -50,13 +53,13 @@ impl DraftPlan {
             ..options.clone()
         };
         let plan = memory::plan(&file, &config, &options, None)?;
-        Ok(Some(DraftPlan { file, plan, options }))
+        Ok(Some(DraftPlan { file, model: Some((plan, options)) }))
     }
 
     /// What it takes beside the larger model: weights, cache and work space.
     pub(crate) fn bytes(&self) -> u64 {
-        let scratch = &self.plan.scratch;
-        self.plan.weight_bytes + self.plan.kv_bytes + scratch.activations + scratch.logits
+        let Some((plan, _)) = &self.model else { return self.file.file_len() };
+        plan.weight_bytes + plan.kv_bytes + plan.scratch.activations + plan.scratch.logits
     }
 
     /// The options of the larger model, which has so much less.
@@ -67,11 +70,19 @@ impl DraftPlan {
         EngineOptions { memory_limit: Some(limit.saturating_sub(this.bytes())), ..options.clone() }
     }
 
-    /// The model, which computes with the larger one's threads.
-    pub(crate) fn load(&self, main: &Split) -> Result<DraftModel, EngineError> {
-        let split = main.beside().for_context(self.plan.context_length);
+    /// The model, which computes with the larger one's threads; or attaches the assistant to the larger one.
+    pub(crate) fn load(
+        &self,
+        main: &mut dyn CausalLm,
+        split: &Split,
+    ) -> Result<Option<DraftModel>, EngineError> {
+        let Some((plan, options)) = &self.model else {
+            main.attach(&self.file, split)?;
+            return Ok(None);
+        };
+        let split = split.beside().for_context(plan.context_length);
         let model = registry::load_with(&self.file, split.clone())?;
-        DraftModel::new(model, &self.plan, &self.options, split)
+        Ok(Some(DraftModel::new(model, plan, options, split)?))
     }
 }
 

@@ -1,19 +1,21 @@
 //! Guesses at the next tokens that take computing: by the model's own head for further tokens, or by a smaller model. The
 //! lookup, which costs nothing, is elsewhere; which of them guesses is the scheduler's decision.
 
+use lantern_models::Predictor;
+
 use crate::block_manager::BlockTable;
 use crate::draft_model::DraftModel;
 use crate::error::EngineError;
 use crate::guesser::Guesser;
 use crate::runner::{ModelRunner, NextPiece};
 use crate::scheduler::{Scheduled, Scheduler, Wanted};
-use crate::sequence::SequenceId;
+use crate::sequence::{Sequence, SequenceId};
 use crate::step_costs::MOST_ROWS;
 
 /// Who guesses beside the lookup.
 pub(crate) enum Drafter {
-    /// The head in the model's own file.
-    Head,
+    /// The head in the model's own file, or an assistant that looks at what the model keeps.
+    Head(Predictor),
     /// Another model.
     Model(Box<DraftModel>),
 }
@@ -30,7 +32,7 @@ impl Drafter {
     /// Its name among all that guess.
     pub(crate) fn guesser(&self) -> Guesser {
         match self {
-            Drafter::Head => Guesser::Head,
+            Drafter::Head(_) => Guesser::Head,
             Drafter::Model(_) => Guesser::Model,
         }
     }
@@ -53,44 +55,76 @@ struct Open<'a> {
     drafts: Vec<u32>,
 }
 
+/// What a step left for the head: which of the rows it kept were a sequence's, and how many of them count.
+struct Kept<'a> {
+    sequence: &'a Sequence,
+    first_row: usize,
+    rows: usize,
+}
+
 /// Lets the head read what the last step computed, `right` of each part's guesses included, and guess where it is wanted.
 pub(crate) fn by_head(
     runner: &mut ModelRunner,
+    predictor: Predictor,
     scheduler: &Scheduler,
-    step: &[Scheduled],
-    right: &[usize],
+    (step, right): (&[Scheduled], &[usize]),
     wanted: &[Wanted],
 ) -> Result<Drafts, EngineError> {
-    let (mut pieces, mut open, mut first_row) = (Vec::new(), Vec::new(), 0);
-    let reads_prompts = scheduler.drafts_may_pay();
-    for (part, right) in step.iter().zip(right) {
-        let (hidden, rows) = (first_row, part.rows - part.guesses + right);
-        first_row += part.rows;
-        let Some(sequence) = scheduler.get(part.id).filter(|s| s.pictures.is_empty()) else { continue };
-        let wanted = match wanted.iter().find(|wanted| wanted.id == part.id) {
+    let (mut pieces, mut open) = (Vec::new(), Vec::new());
+    let reads_prompts = predictor == Predictor::Head && scheduler.drafts_may_pay();
+    for Kept { sequence, first_row, rows } in kept(predictor, scheduler, step, right) {
+        let wanted = match wanted.iter().find(|wanted| wanted.id == sequence.id) {
             Some(wanted) => wanted.guesses,
             None if reads_prompts && !sequence.is_decoding() => 0,
             None => continue,
         };
+        if predictor == Predictor::Assistant && wanted == 0 {
+            continue;
+        }
         let Some(start) = sequence.computed.checked_sub(rows) else { continue };
         let Some(tokens) = sequence.tokens.get(start + 1..start + 1 + rows) else { continue };
         let tables = sequence.tables.as_slice();
-        pieces.push(NextPiece { tokens, start, tables, hidden, wanted: wanted > 0 });
+        pieces.push(NextPiece { tokens, start, tables, hidden: first_row, wanted: wanted > 0 });
         if wanted > 0 {
             let position = sequence.computed - 1;
-            open.push(Open { id: part.id, tables, position, wanted, drafts: Vec::new() });
+            open.push(Open { id: sequence.id, tables, position, wanted, drafts: Vec::new() });
         }
     }
     let is_usual = pieces.iter().map(|piece| piece.tokens.len()).sum::<usize>() <= MOST_ROWS;
     runner.predict(pieces)?;
-    let passes = go_on(runner, &mut open)?;
+    let passes = go_on(runner, predictor, &mut open)?;
     let guesses = open.into_iter().map(|open| (open.id, open.drafts)).collect();
     Ok(Drafts { guesses, passes: if is_usual { passes } else { 0 } })
 }
 
+/// The rows that a step kept: all of them for a head, for an assistant those with logits, of which it needs each sequence's last
+/// one that counts.
+fn kept<'a>(
+    predictor: Predictor,
+    scheduler: &'a Scheduler,
+    step: &'a [Scheduled],
+    right: &'a [usize],
+) -> impl Iterator<Item = Kept<'a>> {
+    let mut next = 0;
+    let of_part = move |(part, right): (&Scheduled, &usize)| {
+        let first_row = next;
+        let (row, rows) = match predictor {
+            Predictor::Head => (first_row, part.rows - part.guesses + right),
+            Predictor::Assistant => (first_row + right, usize::from(part.samples)),
+        };
+        next += match predictor {
+            Predictor::Head => part.rows,
+            Predictor::Assistant => rows * (1 + part.guesses),
+        };
+        let sequence = scheduler.get(part.id).filter(|s| s.pictures.is_empty() && rows > 0)?;
+        Some(Kept { sequence, first_row: row, rows })
+    };
+    step.iter().zip(right).filter_map(of_part)
+}
+
 /// Takes the guesses of the last pass, and lets the head go on over them until each sequence has as many as are wanted. Gives
 /// the number of passes, the first included.
-fn go_on(runner: &mut ModelRunner, open: &mut [Open<'_>]) -> Result<u32, EngineError> {
+fn go_on(runner: &mut ModelRunner, predictor: Predictor, open: &mut [Open<'_>]) -> Result<u32, EngineError> {
     // Whose the rows of the last pass are.
     let mut rows: Vec<usize> = (0..open.len()).collect();
     let mut passes = 0;
@@ -107,7 +141,8 @@ fn go_on(runner: &mut ModelRunner, open: &mut [Open<'_>]) -> Result<u32, EngineE
         let pieces = more.iter().map(|&(hidden, index)| {
             let Open { tables, position, drafts, .. } = &open[index];
             let tokens = &drafts[drafts.len() - 1..];
-            NextPiece { tokens, start: position + drafts.len(), tables, hidden, wanted: true }
+            let further = if predictor == Predictor::Head { drafts.len() } else { 0 };
+            NextPiece { tokens, start: position + further, tables, hidden, wanted: true }
         });
         runner.predict(pieces)?;
         rows = more.into_iter().map(|(_, index)| index).collect();

@@ -130,7 +130,7 @@ impl Engine {
         let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
         let drafter = match draft {
             Some(draft) => Some(Drafter::Model(Box::new(draft))),
-            None => (options.guess && runner.predicts()).then_some(Drafter::Head),
+            None => runner.predicts().filter(|_| options.guess).map(Drafter::Head),
         };
         let mut scheduler = Scheduler::new(limits, blocks).with_costs(costs);
         scheduler.set_drafter(drafter.as_ref().map(Drafter::guesser));
@@ -360,9 +360,12 @@ impl Parts {
         let source = Self::source(path, &file, options, &device);
         tracing::info!(%device, "a model is loaded");
         let copies = options.packed_copies.as_ref();
-        let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
+        let Loaded { model: LoadedModel { mut model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;
-        let draft = draft.map(|draft| draft.load(&split)).transpose()?;
+        let draft = match draft {
+            Some(draft) => draft.load(&mut *model, &split)?,
+            None => None,
+        };
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
             architecture: config.architecture,

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Split};
+use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Predictor, Split};
 
 use crate::block_manager::BlockTable;
 use crate::error::EngineError;
@@ -42,7 +42,7 @@ pub(crate) struct NextPiece<'a> {
     pub(crate) start: usize,
     /// As in [`Piece`].
     pub(crate) tables: &'a [BlockTable],
-    /// Which row of the last pass, the model's or the head's, stood at `start`; the others follow it.
+    /// Which of the rows that the last pass kept stood at `start`; the others follow it.
     pub(crate) hidden: usize,
     /// Whether it is to predict the token behind the last one.
     pub(crate) wanted: bool,
@@ -134,8 +134,8 @@ impl ModelRunner {
         })
     }
 
-    /// Whether the model has a head that predicts further tokens.
-    pub(crate) fn predicts(&self) -> bool {
+    /// What predicts further tokens for the model, if anything does.
+    pub(crate) fn predicts(&self) -> Option<Predictor> {
         self.model.predicts()
     }
 
@@ -154,12 +154,14 @@ impl ModelRunner {
         &mut self,
         pieces: impl IntoIterator<Item = NextPiece<'a>>,
     ) -> Result<(), EngineError> {
+        let predictor = self.model.predicts();
         let NextPass { batch, hidden, logits } = &mut self.next;
         batch.clear();
         hidden.clear();
         for piece in pieces {
-            // Its layer of the cache is one that sees everything, and such a group is the first.
-            let tables = piece.tables.iter().take(1).map(BlockTable::blocks);
+            // A head's layer of the cache is one that sees everything, and such a group is the first.
+            let groups = if predictor == Some(Predictor::Assistant) { piece.tables.len() } else { 1 };
+            let tables = piece.tables.iter().take(groups).map(BlockTable::blocks);
             batch.push(piece.tokens, piece.start, tables, BLOCK_SIZE);
             hidden.extend((piece.hidden as u32..).take(piece.tokens.len()));
             batch.logit_rows.extend(piece.wanted.then_some(batch.tokens.len() as u32 - 1));

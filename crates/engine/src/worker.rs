@@ -206,7 +206,8 @@ impl Worker {
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
-        let is_read = matches!(self.drafter, Some(Drafter::Head)) && self.scheduler.drafts_may_pay_in(&plan);
+        let is_read =
+            matches!(self.drafter, Some(Drafter::Head(_))) && self.scheduler.drafts_may_pay_in(&plan);
         self.runner.keep_hidden(is_read);
         let started = Instant::now();
         match self.forward(&plan) {

@@ -6,7 +6,7 @@ use super::{Block, BlockRope, Embedding, Head, NextHead, Rope};
 use crate::embedder::Encoder;
 use crate::hyper::Sizes;
 use crate::rows::Rows;
-use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Predictor, Weights};
 
 /// A stack of blocks.
 pub(crate) struct Decoder {
@@ -108,8 +108,8 @@ impl CausalLm for Decoder {
         self.head.output(normed.select(&batch.logit_rows)?, logits)
     }
 
-    fn predicts(&self) -> bool {
-        self.next_head.is_some()
+    fn predicts(&self) -> Option<Predictor> {
+        self.next_head.as_ref().map(|_| Predictor::Head)
     }
 
     fn predict(
@@ -120,10 +120,8 @@ impl CausalLm for Decoder {
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
         let Decoder { embedding, rope, head, .. } = self;
-        let Some(next_head) = &self.next_head else {
-            return Err(ModelError::BadBatch("the model has no head for further tokens".to_owned()));
-        };
-        batch.check_next(&self.config, hidden, kv)?;
+        let Some(next_head) = &self.next_head else { return Err(ModelError::no_predictor()) };
+        batch.check_next(&self.config, hidden, kv, 1)?;
         next_head.forward(&Shared { embedding, rope, head }, batch, hidden, kv, logits)
     }
 

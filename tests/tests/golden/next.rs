@@ -1,6 +1,6 @@
 //! Heads that predict further tokens, against an independent computation of them (`golden/tools/mtp.py`).
 
-use lantern_models::{ModelBytes, Placement};
+use lantern_models::{ModelBytes, Placement, Predictor};
 
 use super::*;
 
@@ -85,7 +85,7 @@ fn heads_say_what_they_must() {
         let (expected, ids) = (Expected::read(&case), case.ids());
         for compute in [Compute::kernels(2), Compute::tensors(Device::Cpu)] {
             let model = case.load(compute);
-            assert!(model.predicts());
+            assert_eq!(model.predicts(), Some(Predictor::Head));
             let found = Reader::new(&*model).read(&ids, ids.len());
             assert_eq!(found.len(), expected.first.len());
             let pairs = found.iter().zip(&expected.first);
@@ -178,5 +178,79 @@ fn a_head_goes_on_over_its_own_guesses() {
                 }
             }
         }
+    }
+}
+
+/// The model and its assistant.
+fn assisted(split: &Split) -> (Case, Box<dyn CausalLm>) {
+    let case = case("gemma4_assisted", "F32");
+    let mut model = case.load(split.clone());
+    assert_eq!(model.predicts(), None);
+    let file =
+        GgufFile::open(&golden("models/gemma4_assisted_assistant-F32.gguf")).expect("a golden assistant");
+    assert!(registry::is_assistant(&file) && registry::config(&file).is_err());
+    model.attach(&file, split).expect("it is for this model");
+    assert_eq!(model.predicts(), Some(Predictor::Assistant));
+    (case, model)
+}
+
+#[test]
+fn an_assistant_says_what_it_must() {
+    let n = 4;
+    let devices = [Placement::host(n), Placement::last(n, 2), Placement::last(n, n)].map(|placement| {
+        Split::new(Compute::kernels(2), Compute::tensors(Device::Cpu), placement)
+            .expect("kernels and a device")
+    });
+    for split in devices.into_iter().chain([Compute::kernels(2).into(), Compute::tensors(Device::Cpu).into()])
+    {
+        let (case, model) = assisted(&split);
+        let (expected, ids) = (Expected::read(&case), case.ids());
+        let layout = &model.config().kv_layout;
+        let kv = KvCache::for_split(layout, &blocks(&*model), BLOCK, KvType::F32, &split);
+        let mut reader = Reader::with(&*model, kv.expect("a small cache"));
+        let mut worst = 0f32;
+        for (index, (position, guesses)) in expected.guesses.iter().enumerate() {
+            // Up to the position, of whose last row what the model made is kept.
+            let mut batch = ForwardBatch { keeps_hidden: true, ..ForwardBatch::default() };
+            let next = reader.seq.fed;
+            push(&mut batch, &mut reader.seq, &ids[next..=*position]);
+            forward(&*model, &batch, &mut reader.kv);
+            let (mut token, mut row) = (ids[position + 1], (batch.rows() - 1) as u32);
+            for (step, &(guess, lead)) in guesses.iter().enumerate() {
+                let mut batch = ForwardBatch::default();
+                batch.push(&[token], *position, reader.seq.tables.iter().map(Vec::as_slice), BLOCK);
+                batch.logit_rows = vec![0];
+                let mut logits = Vec::new();
+                model.predict(&batch, &[row], &mut reader.kv, &mut logits).expect("it predicts");
+                if step == 0 {
+                    worst = worst.max(max_abs_difference(&logits, &expected.first[index]));
+                }
+                (token, row) = (argmax(&logits), 0);
+                assert!(
+                    token == guess || lead < 0.01,
+                    "guess {step} behind {position}: {token}, not {guess}"
+                );
+                if token != guess {
+                    break;
+                }
+            }
+        }
+        println!("{}: the assistant's max |difference| is {worst:.1e}", case.label());
+        assert!(worst <= case.tolerance.f32_math_max_abs, "{worst}");
+    }
+}
+
+#[test]
+fn an_assistant_of_another_model_is_refused() {
+    let file =
+        GgufFile::open(&golden("models/gemma4_assisted_assistant-F32.gguf")).expect("a golden assistant");
+    let split = Split::from(Compute::kernels(1));
+    for (name, words) in
+        [("gemma4_dense", "it is for models of width 48"), ("qwen3", "of the Gemma 4 family")]
+    {
+        let mut model = case(name, "Q8_0").load(split.clone());
+        let error = model.attach(&file, &split).expect_err("it is for another model");
+        assert_eq!(error.code(), "wrong_assistant");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }

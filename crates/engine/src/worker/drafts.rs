@@ -14,8 +14,10 @@ impl Worker {
         let wanted = self.scheduler.wanted_drafts();
         let started = Instant::now();
         let drafts = match drafter {
-            Drafter::Head if !self.runner.keeps_hidden() => return,
-            Drafter::Head => by_head(&mut self.runner, &self.scheduler, step, right, &wanted),
+            Drafter::Head(_) if !self.runner.keeps_hidden() => return,
+            Drafter::Head(predictor) => {
+                by_head(&mut self.runner, *predictor, &self.scheduler, (step, right), &wanted)
+            }
             Drafter::Model(model) => model.draft(&self.scheduler, &wanted),
         };
         match drafts {
