@@ -57,6 +57,9 @@ impl Places {
     }
 }
 
+/// Who may own a sequence.
+const OWNERS: [&str; 3] = ["one", "two", "three"];
+
 /// Takes a state from before `start` to before `end`.
 fn go_on(blocks: &mut [[u64; SIZE]], tokens: &[u32], start: usize, end: usize, table: &[u32]) {
     if start > 0 {
@@ -130,6 +133,28 @@ fn step_by(s: &mut Scheduler, places: &mut Places, chance: &mut Chance) {
     s.observe(plan.iter().map(|part| part.rows).sum(), Duration::from_micros(900 + plan.len() as u64));
 }
 
+/// Somebody is pinned or let go, memory is short, or the cache changes its size.
+fn keep_up(s: &mut Scheduler, places: &mut Places, chance: &mut Chance) {
+    match chance.below(4) {
+        0 => s.pin(&OWNERS[chance.below(OWNERS.len())].into(), chance.below(2) == 0),
+        1 => s.drop_idle(chance.below(20) as u64, &vec![1; places.0.len()]),
+        2 => {
+            for ((_, blocks), gone) in places.0.iter_mut().zip(s.take_used_blank()) {
+                gone.into_iter().for_each(|block| blocks[block as usize] = [u64::MAX; SIZE]);
+            }
+        }
+        _ => {
+            let mut n_blocks: Vec<usize> = places.0.iter().map(|(_, blocks)| blocks.len()).collect();
+            n_blocks[0] = 60 + chance.below(12);
+            if s.blocks().can_resize(&n_blocks) {
+                places.0[0].1.resize(n_blocks[0], [0; SIZE]);
+                let Limits { context, max_sequences, .. } = s.limits;
+                s.resize(&Extent { context, max_sequences, n_blocks });
+            }
+        }
+    }
+}
+
 fn run(groups: &[(Reach, usize)], guesses: usize, drafter: Option<Guesser>, seed: u64) {
     let limits = Limits { max_sequences: 5, step_tokens: 16, context: CONTEXT, guesses };
     let mut s = Scheduler::new(limits, BlockManager::new(groups.iter().copied(), SIZE));
@@ -140,7 +165,9 @@ fn run(groups: &[(Reach, usize)], guesses: usize, drafter: Option<Guesser>, seed
         match chance.below(10) {
             0 if s.waiting().len() < 6 => {
                 let priority = [Priority::Chat, Priority::Api, Priority::Background][chance.below(3)];
-                s.submit(Sequence::new(next, priority, prompt_by(&mut chance)));
+                let owner = OWNERS.get(chance.below(4)).map(|&name| name.into());
+                let sequence = Sequence::new(next, priority, prompt_by(&mut chance)).of(owner);
+                s.submit(sequence.marked(vec![2 * SIZE, 5 * SIZE]));
                 ids.push(next);
                 next += 1;
             }
@@ -148,6 +175,7 @@ fn run(groups: &[(Reach, usize)], guesses: usize, drafter: Option<Guesser>, seed
                 let id = ids.swap_remove(chance.below(ids.len()));
                 s.remove(id);
             }
+            2 if chance.below(5) == 0 => keep_up(&mut s, &mut places, &mut chance),
             _ => step_by(&mut s, &mut places, &mut chance),
         }
         let held = s.sequences().iter().map(|sequence| sequence.tables.as_slice());

@@ -35,12 +35,11 @@ impl BlockManager {
         let idle =
             || self.groups.iter().zip(block_bytes).map(|(group, bytes)| (group.pool.idle() as u64, bytes));
         let all: u64 = idle().map(|(idle, bytes)| idle * bytes).sum();
-        let counts: Vec<u64> = match bytes < all {
-            true => idle()
-                .map(|(idle, _)| (u128::from(idle) * u128::from(bytes)).div_ceil(u128::from(all)) as u64)
-                .collect(),
-            false => idle().map(|(idle, _)| idle).collect(),
+        let part = |idle: u64| match bytes < all {
+            true => (u128::from(idle) * u128::from(bytes)).div_ceil(u128::from(all)),
+            false => idle.into(),
         };
+        let counts: Vec<_> = idle().map(|(idle, _)| part(idle)).collect();
         for (group, count) in self.groups.iter_mut().zip(counts) {
             group.pool.drop_idle(usize::try_from(count).unwrap_or(usize::MAX));
         }
