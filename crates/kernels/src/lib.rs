@@ -25,6 +25,7 @@ mod packed;
 mod pool;
 mod quantize;
 mod recurrent;
+mod residency;
 mod share;
 
 pub use arena::Arena;
@@ -45,3 +46,4 @@ pub use recurrent::{
     HeadSharing, LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention,
     short_conv,
 };
+pub use residency::{ExpertCounts, ExpertStore};

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::mem::take;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::KernelError;
 use crate::dot::{Columns, DIRECT, DirectFn, Kernel, PANEL, Panel, TileBlocks, TileKernel, kernel, rows};
@@ -17,6 +18,7 @@ use crate::matrix::QMatrix;
 use crate::packed::ROWS;
 use crate::pool::Pool;
 use crate::quantize::{Activations, quantize_row};
+use crate::residency::Residents;
 use crate::share::Shared;
 
 /// Bytes of weights a task takes at least, so that claiming it costs nothing beside it.
@@ -122,18 +124,61 @@ pub(crate) fn run_experts(
     if products.iter().any(|product| product.weights.ty().is_quantised() && product.weights.cols() > 0) {
         quantize(isa, pool, x, m, &mut acts);
     }
-    let mut jobs = [const { None }; MAX_PRODUCTS];
-    for (product, job) in products.iter_mut().zip(&mut jobs) {
-        let (w, out) = (product.weights, &mut *product.out);
-        match kernel(isa, w.ty()) {
-            _ if w.rows() == 0 || w.cols() == 0 => out.fill(0.0),
-            None => floats::matmul(pool, isa, w, x, rows, groups, out),
-            Some(kernel) => *job = Some(Job::new(kernel, pool.threads(), w, &acts, rows, groups, out)),
-        }
-    }
-    run_jobs(pool, &jobs);
+    let input = Input { isa, pool, x, acts: &acts, rows };
+    input.multiply(groups, products, None);
+    let result = input.multiply_stored(groups, products, m);
     KEPT.with(|kept| *kept.borrow_mut() = acts);
-    Ok(())
+    result
+}
+
+/// What all products of a call share.
+struct Input<'a> {
+    isa: Isa,
+    pool: &'a Pool,
+    x: &'a [f32],
+    acts: &'a Activations,
+    rows: &'a [u32],
+}
+
+impl Input<'_> {
+    /// The products of these groups: those with matrices in a store, if its residents are given, or else the others.
+    fn multiply(&self, groups: &[ExpertRows], products: &mut [Product<'_>], residents: Option<&Residents>) {
+        let mut jobs = [const { None }; MAX_PRODUCTS];
+        for (product, job) in products.iter_mut().zip(&mut jobs) {
+            let (w, out) = (product.weights, &mut *product.out);
+            if w.store().is_some() != residents.is_some() {
+                continue;
+            }
+            match kernel(self.isa, w.ty()) {
+                _ if w.rows() == 0 || w.cols() == 0 => out.fill(0.0),
+                None => floats::matmul(self.pool, self.isa, w, self.x, self.rows, groups, out),
+                Some(kernel) => *job = Some(Job::new(self, kernel, w, groups, out, residents)),
+            }
+        }
+        run_jobs(self.pool, &jobs);
+    }
+
+    /// The products with matrices in a store, as they come to be there.
+    fn multiply_stored(
+        &self,
+        groups: &[ExpertRows],
+        products: &mut [Product<'_>],
+        m: usize,
+    ) -> Result<(), KernelError> {
+        let (mut stacks, mut count, mut store) = ([0; MAX_PRODUCTS], 0, None);
+        for weights in products.iter().map(|product| product.weights) {
+            let Some((of_this, stack)) = weights.store() else { continue };
+            if !Arc::ptr_eq(store.get_or_insert(of_this), of_this) {
+                return Err(KernelError::NotPacked { ty: weights.ty() });
+            }
+            stacks[count] = stack;
+            count += 1;
+        }
+        let Some(store) = store else { return Ok(()) };
+        store.in_waves(self.pool, &stacks[..count], m, groups, |residents, groups| {
+            self.multiply(groups, products, Some(residents));
+        })
+    }
 }
 
 fn check(
@@ -214,6 +259,8 @@ struct Job<'a> {
     acts: &'a Activations,
     rows: &'a [u32],
     groups: &'a [ExpertRows],
+    /// The tiles that are there, if the weights are in a store.
+    residents: Option<&'a Residents>,
     out: Shared<'a, f32>,
     tiles_per_task: usize,
 }
@@ -227,18 +274,18 @@ struct Scratch {
 
 impl<'a> Job<'a> {
     fn new(
+        input: &Input<'a>,
         kernel: Kernel,
-        threads: usize,
         w: &'a QMatrix,
-        acts: &'a Activations,
-        rows: &'a [u32],
         groups: &'a [ExpertRows],
         out: &'a mut [f32],
+        residents: Option<&'a Residents>,
     ) -> Self {
+        let (acts, rows, threads) = (input.acts, input.rows, input.pool.threads());
         let rows_per_group = rows.len().div_ceil(groups.len().max(1));
         let least = TASK_BYTES.div_ceil(w.tile_bytes() * rows_per_group.clamp(1, 8));
         let tiles_per_task = (groups.len() * w.tiles()).div_ceil(8 * threads).min(w.tiles()).max(least);
-        Job { kernel, w, acts, rows, groups, out: Shared::new(out), tiles_per_task }
+        Job { kernel, w, acts, rows, groups, residents, out: Shared::new(out), tiles_per_task }
     }
 
     fn tasks_per_group(&self) -> usize {
@@ -252,7 +299,7 @@ impl<'a> Job<'a> {
     fn run(&self, task: usize) {
         let (group, task) = (self.groups[task / self.tasks_per_group()], task % self.tasks_per_group());
         let tiles = task * self.tiles_per_task..self.w.tiles().min((task + 1) * self.tiles_per_task);
-        let weights = match (self.kernel.tiles, self.w.packed(group.expert as usize)) {
+        let weights = match (self.kernel.tiles, self.w.packed(group.expert as usize, self.residents)) {
             (Some(kernel), Some(bytes)) => Source::Tiles(kernel, bytes),
             _ => Source::Rows(self.w.plain_rows(group.expert as usize)),
         };
