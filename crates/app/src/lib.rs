@@ -42,6 +42,8 @@ pub struct AppOptions {
     pub gpu_layers: Option<u32>,
     /// Layers whose experts stay on the CPU, see [`lantern_engine::EngineOptions::cpu_expert_layers`].
     pub cpu_expert_layers: Option<u32>,
+    /// Bytes of memory for experts, see [`lantern_engine::EngineOptions::expert_memory`].
+    pub expert_memory: Option<u64>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
 }
@@ -76,6 +78,7 @@ impl App {
         let loading = models::Loading {
             gpu_layers: options.gpu_layers,
             cpu_expert_layers: options.cpu_expert_layers,
+            expert_memory: options.expert_memory,
             guess: !options.no_guess,
         };
         let models = models::Models::open(&home, hub, loading, options.keep_packed)?;

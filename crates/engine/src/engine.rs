@@ -267,6 +267,12 @@ impl Parts {
         let config = registry::config(&file)?;
         let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
         tracing::info!(%device, "a model is loaded");
+        if let Some(bytes) = plan.expert_limit() {
+            tracing::info!(
+                bytes,
+                "memory holds some of the experts; the others are read when they are chosen"
+            );
+        }
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;

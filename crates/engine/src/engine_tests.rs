@@ -15,6 +15,8 @@ use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 mod damage;
 #[path = "disk_tests.rs"]
 mod disk;
+#[path = "expert_memory_tests.rs"]
+mod experts;
 #[path = "guess_tests.rs"]
 mod guesses;
 #[path = "overflow_tests.rs"]

@@ -53,6 +53,7 @@ impl Key {
         EngineOptions {
             gpu_layers: loading.gpu_layers,
             cpu_expert_layers: loading.cpu_expert_layers,
+            expert_memory: loading.expert_memory,
             guess: loading.guess,
             threads: self.threads.unwrap_or(0) as usize,
             context_length: self.context_length,
