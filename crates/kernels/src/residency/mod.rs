@@ -5,17 +5,21 @@
 //! coldest, so nothing cold stays for longer than until the next one that is read. Numbers do not depend on any of this: a
 //! product over more experts than there are places for is computed in waves, and a group of rows is the same in each.
 
+mod reader;
 mod slots;
 mod stack;
+mod staging;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::slots::{Demand, MatrixId, Slots, least_bytes};
 use self::stack::Place;
 pub(crate) use self::stack::Stack;
+use self::staging::Staging;
 use crate::arena::Arena;
 use crate::deferred::pack_and_release;
-use crate::packed::ROWS;
+use crate::isa::isa;
+use crate::packed::{ROWS, pack};
 use crate::pool::Pool;
 use crate::{ExpertRows, KernelError};
 
@@ -52,6 +56,8 @@ pub struct ExpertCounts {
 pub(crate) struct Residents {
     stacks: Vec<Stack>,
     slots: Slots,
+    /// What is on its way; nothing where it comes from the map.
+    staging: Option<Staging>,
     /// What a row counts now. It grows, instead of all that was counted before getting smaller.
     row_heat: f32,
     /// Kept for its memory: the groups of a product, those that are there first.
@@ -71,7 +77,12 @@ impl ExpertStore {
     /// little for any product.
     pub fn open(&self, budget: usize, arena: &Arena) -> Result<(), KernelError> {
         let mut state = self.lock();
-        state.slots = Slots::new(&state.demands(), budget, arena)?;
+        let demands = state.demands();
+        let largest = demands.iter().map(|demand| demand.tiles_len).max().unwrap_or(0);
+        let beyond = budget.saturating_sub(least_bytes(&demands));
+        state.staging = Staging::new(largest, beyond.min(budget))?;
+        let staged = state.staging.as_ref().map_or(0, Staging::bytes);
+        state.slots = Slots::new(&demands, budget - staged, arena)?;
         state.row_heat = 1.0;
         Ok(())
     }
@@ -104,9 +115,8 @@ impl ExpertStore {
     pub(crate) fn announce(&self, stack: usize, groups: &[ExpertRows]) {
         let mut state = self.lock();
         let first = state.groups_per_wave(&[stack]);
-        let stack = &mut state.stacks[stack];
-        stack.will_need(groups, first);
-        stack.announced = true;
+        state.read_ahead(stack, groups, first);
+        state.stacks[stack].announced = true;
     }
 
     /// Calls `multiply` with groups of rows whose matrices in all of `stacks` are there, until all groups had their turn. Those
@@ -179,6 +189,7 @@ impl Residents {
             let alike = stacks.iter().filter(|other| len(other) == len(stack)).count();
             self.slots.class(len(stack)).len() / alike
         };
+        let wanted = self.staging.as_ref().map_or(wanted, |staging| staging.wave().min(wanted));
         stacks.iter().map(places).fold(wanted, usize::min)
     }
 
@@ -228,10 +239,18 @@ impl Residents {
     /// Has the system read what is missing, unless it was told before.
     fn expect(&mut self, stacks: &[usize], groups: &[ExpertRows]) {
         for &stack in stacks {
-            let stack = &mut self.stacks[stack];
-            if !std::mem::take(&mut stack.announced) {
-                stack.will_need(groups, groups.len());
+            if !std::mem::take(&mut self.stacks[stack].announced) {
+                self.read_ahead(stack, groups, groups.len());
             }
+        }
+    }
+
+    /// Sends for those of the matrices that are not there, `most` at most.
+    fn read_ahead(&mut self, stack: usize, groups: &[ExpertRows], most: usize) {
+        let source = &self.stacks[stack];
+        let Some(staging) = &mut self.staging else { return source.will_need(groups, most) };
+        for matrix in source.missing(groups).take(most) {
+            staging.ask(MatrixId { stack, matrix }, source);
         }
     }
 
@@ -247,6 +266,7 @@ impl Residents {
                 self.slots.need(slot);
             }
         }
+        stacks.iter().for_each(|&stack| self.read_ahead(stack, wave, wave.len()));
         for (stack, matrix) in ids() {
             self.bring(MatrixId { stack, matrix }, pool);
         }
@@ -261,13 +281,20 @@ impl Residents {
             self.stacks[owner.stack].places[owner.matrix] = Place::Out(heat);
         }
         let stack = &mut self.stacks[id.stack];
+        let staged = self.staging.as_mut().and_then(|staging| staging.fetch(id, stack));
         let (part, row_bytes) = (stack.part(id.matrix), stack.row_bytes);
         let len = part.len();
         let tiles = self.slots.memory_mut(slot);
         // Of the last tile some rows may not exist; those of whoever was here before must not be taken for them.
         let tile_bytes = (ROWS * row_bytes).max(1);
         tiles[len / tile_bytes * tile_bytes..].fill(0);
-        pack_and_release(pool, &stack.packing, &stack.bytes, part, row_bytes, tiles);
+        match staged.as_ref().and_then(|answer| Some(&answer.buffer[answer.place.clone()?])) {
+            Some(rows) => pack(isa(), pool, &stack.packing, rows, row_bytes, tiles),
+            None => pack_and_release(pool, &stack.packing, &stack.bytes, part, row_bytes, tiles),
+        }
+        if let (Some(staging), Some(answer)) = (&mut self.staging, staged) {
+            staging.give_back(answer.buffer);
+        }
         self.counts.read_bytes += len as u64;
         stack.places[id.matrix] = Place::In(slot);
         self.slots.settle(slot, id, heat);

@@ -48,10 +48,15 @@ impl Stack {
         matrix * len..(matrix + 1) * len
     }
 
+    /// Those of the groups' matrices that are not there.
+    pub(super) fn missing(&self, groups: &[ExpertRows]) -> impl Iterator<Item = usize> {
+        let matrices = groups.iter().map(|group| group.expert as usize);
+        matrices.filter(|&matrix| matches!(self.places[matrix], Place::Out(_)))
+    }
+
     /// Has the system read those of the matrices that are not there, as many as are given at most.
     pub(super) fn will_need(&self, groups: &[ExpertRows], most: usize) {
-        let matrices = groups.iter().map(|group| group.expert as usize);
-        for matrix in matrices.filter(|&matrix| matches!(self.places[matrix], Place::Out(_))).take(most) {
+        for matrix in self.missing(groups).take(most) {
             let part = self.part(matrix);
             part.clone().step_by(HINT_BYTES).for_each(|start| {
                 self.bytes.will_need(start..part.end.min(start + HINT_BYTES));

@@ -195,3 +195,61 @@ fn too_little_room_is_refused_with_the_least() {
     store.open(usize::MAX, &Arena::new(0).unwrap()).unwrap();
     assert_eq!(store.counts().room_bytes, store.counts().total_bytes);
 }
+
+/// One matrix of many experts in a file that the system has not in memory.
+fn in_a_file(
+    rng: &mut StdRng,
+    shape: MatrixShape,
+) -> (tempfile::TempDir, Vec<u8>, lantern_gguf::TensorBytes) {
+    let bytes = blocks(GgmlType::Q4K, shape.count * shape.rows * shape.cols / 256, Fill::Random, rng);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("experts");
+    // They begin anywhere.
+    std::fs::write(&path, [&[7; 5000][..], &bytes].concat()).unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        let file = std::fs::File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        // SAFETY: advice about an open file.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    }
+    let mapped = lantern_gguf::FileMap::open(&path).unwrap().bytes(5000, bytes.len()).unwrap();
+    (folder, bytes, mapped)
+}
+
+#[test]
+fn what_comes_past_the_page_cache_is_the_same() {
+    let mut rng = StdRng::seed_from_u64(6);
+    let pool = Pool::new(2);
+    let shape = MatrixShape { count: 600, rows: ROWS, cols: COLS };
+    let (_folder, bytes, mapped) = in_a_file(&mut rng, shape);
+    let all = [QMatrix::new(GgmlType::Q4K, shape, bytes.into()).unwrap()]
+        .map(|matrix| matrix.pack(&Arena::new(0).unwrap(), &pool).unwrap());
+    let store = Arc::new(ExpertStore::default());
+    let some = [QMatrix::new(GgmlType::Q4K, shape, mapped).unwrap().keep_in(&store).unwrap()];
+    let budget = 500 * 32 * 144;
+    store.open(budget, &Arena::new(budget).unwrap()).unwrap();
+    assert!(store.lock().staging.is_some(), "there is room for buffers");
+    assert!(store.counts().room_bytes < budget as u64, "which they take from the others");
+    let x: Vec<f32> = (0..3 * COLS).map(|_| rng.random_range(-2.0..2.0)).collect();
+    for round in 0..60 {
+        let mut sent = vec![Vec::new(); shape.count];
+        for row in 0..3 {
+            (0..20).for_each(|_| sent[rng.random_range(0..shape.count)].push(row));
+        }
+        if round % 2 == 0 {
+            let groups: Vec<_> =
+                (0..shape.count as u32).filter(|&expert| !sent[expert as usize].is_empty()).collect();
+            let groups: Vec<_> =
+                groups.iter().map(|&expert| ExpertRows { expert, first: 0, len: 0 }).collect();
+            some[0].announce(&groups);
+        }
+        assert_eq!(product(&pool, &some, &x, &sent), product(&pool, &all, &x, &sent), "round {round}");
+    }
+    while store.fill_next(&pool) {}
+    let sent: Vec<Vec<u32>> = (0..shape.count).map(|_| vec![1]).collect();
+    assert_eq!(product(&pool, &some, &x, &sent), product(&pool, &all, &x, &sent), "all at once");
+    let state = store.lock();
+    assert_eq!(state.staging.as_ref().map(|staging| staging.waiting()), Some(0), "every buffer came back");
+}
