@@ -92,7 +92,7 @@ impl ExpertStore {
         least_bytes(&self.lock().demands())
     }
 
-    /// Packs one more matrix if there is a place that was never used, the hottest first. Whether there was one. Takes nobody's place.
+    /// Packs one more matrix, the hottest, if there is a place that was never used. Whether there was one.
     pub fn fill_next(&self, pool: &Pool) -> bool {
         let mut state = self.lock();
         let Some(next) = state.next_to_fill() else { return false };
@@ -111,7 +111,7 @@ impl ExpertStore {
         }
     }
 
-    /// Tells the system which matrices of a stack come next, so that those that are not there are on their way meanwhile.
+    /// Says which matrices of a stack come next, so that those that are not there are on their way meanwhile.
     pub(crate) fn announce(&self, stack: usize, groups: &[ExpertRows]) {
         let mut state = self.lock();
         let first = state.groups_per_wave(&[stack]);

@@ -10,8 +10,8 @@ use lantern_gguf::TensorBytes;
 use super::slots::MatrixId;
 use crate::arena::ArenaBytes;
 
-/// As many keep a disk busy; they compute nothing.
-const THREADS: usize = 3;
+/// As many keep a disk busy and still give what was asked for first before the rest; they compute nothing.
+const THREADS: usize = 2;
 
 /// A matrix that is to be read.
 #[derive(Debug)]
