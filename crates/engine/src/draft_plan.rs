@@ -17,8 +17,10 @@ const MOST_PADDING: usize = 512;
 /// A smaller model that fits beside a larger one.
 pub(crate) struct DraftPlan {
     file: GgufFile,
-    /// Its memory and options; an assistant has no cache of its own and takes little beside its weights.
+    /// Its memory and options; an assistant has no cache of its own.
     model: Option<(MemoryPlan, EngineOptions)>,
+    /// What it takes beside the larger model: weights, cache and work space.
+    bytes: u64,
 }
 
 impl DraftPlan {
@@ -33,7 +35,10 @@ impl DraftPlan {
         let file = GgufFile::open(path)?;
         check_vocabulary(main, &file, path)?;
         if registry::is_assistant(&file) {
-            return Ok(Some(DraftPlan { file, model: None }));
+            // Its logits are all that counts beside its weights.
+            let logits = options.max_sequences * main_config.vocab_size * size_of::<f32>();
+            let bytes = file.file_len() + logits as u64;
+            return Ok(Some(DraftPlan { file, model: None, bytes }));
         }
         let config = registry::config(&file)?;
         let context = memory::wanted_context(main_config, options).min(config.context_length);
@@ -53,13 +58,13 @@ impl DraftPlan {
             ..options.clone()
         };
         let plan = memory::plan(&file, &config, &options, None)?;
-        Ok(Some(DraftPlan { file, model: Some((plan, options)) }))
+        let bytes = plan.weight_bytes + plan.kv_bytes + plan.scratch.activations + plan.scratch.logits;
+        Ok(Some(DraftPlan { file, model: Some((plan, options)), bytes }))
     }
 
     /// What it takes beside the larger model: weights, cache and work space.
     pub(crate) fn bytes(&self) -> u64 {
-        let Some((plan, _)) = &self.model else { return self.file.file_len() };
-        plan.weight_bytes + plan.kv_bytes + plan.scratch.activations + plan.scratch.logits
+        self.bytes
     }
 
     /// The options of the larger model, which has so much less.
