@@ -7,6 +7,8 @@ const COMMANDS: &[&str] = &[
     "list_conversations",
     "get_conversation",
     "rename_conversation",
+    "pin_conversation",
+    "set_context_length",
     "delete_conversation",
     "select_branch",
     "send_message",

@@ -29,6 +29,8 @@ pub struct ForwardBatch {
     /// Where each row turns to in time, down and across, for models whose rotary embeddings look at these; empty when no
     /// sequence has a picture, and then its position stands for all three.
     pub places: Vec<[u32; 3]>,
+    /// Whether what the model makes of every row is kept in the cache, for the head that predicts further tokens.
+    pub keeps_hidden: bool,
 }
 
 /// Where one group of layers keeps the keys and values of a batch.
@@ -75,7 +77,7 @@ impl ForwardBatch {
         self.tokens.extend_from_slice(tokens);
         self.positions.extend((start..context).map(|position| position as u32));
         let together = pictures.iter().any(|p| p.picture.together && p.start < context && p.end() > start);
-        self.seqs.push(BatchSeq { first_row, rows, context, first_block, together });
+        self.seqs.push(BatchSeq { first_row, rows, context, first_block, together, guesses: 0 });
         if !pictures.is_empty() {
             let seen = self.places.len()..first_row;
             self.places.extend(self.positions[seen].iter().map(|&position| [position; 3]));
@@ -100,6 +102,27 @@ impl ForwardBatch {
         }
     }
 
+    /// Makes the last so many rows of the sequence that was added last guesses: layers with a state keep none behind them
+    /// until [`CausalLm::accept_guesses`](crate::CausalLm::accept_guesses).
+    pub fn guess_last(&mut self, guesses: usize) {
+        if let Some(seq) = self.seqs.last_mut() {
+            seq.guesses = guesses;
+        }
+    }
+
+    /// Leaves, of each of its sequences in order, so many of the guesses: those that turned out right. Their rows are counted
+    /// among all guesses of the batch.
+    pub fn keep_right(&mut self, right: &[usize]) {
+        let mut first_row = 0;
+        for (seq, &right) in self.seqs.iter_mut().zip(right) {
+            let guesses = seq.guesses;
+            let rows = right.min(guesses);
+            *seq = BatchSeq { first_row, rows, context: seq.context - guesses + rows, guesses: 0, ..*seq };
+            first_row += guesses;
+        }
+        self.seqs.retain(|seq| seq.rows > 0);
+    }
+
     /// The blocks of one of its sequences in a group of layers, in the order of positions; empty where the table is too
     /// short for them.
     pub fn blocks(&self, group: usize, seq: &BatchSeq, block_size: usize) -> &[u32] {
@@ -122,7 +145,7 @@ impl ForwardBatch {
                 |seq: &&BatchSeq| (seq.first_row..seq.first_row + seq.rows).contains(&(row as usize));
             let seq = self.seqs.iter().find(holds_row)?;
             let later_rows = seq.first_row + seq.rows - 1 - row as usize;
-            Some(BatchSeq { first_row, rows: 1, context: seq.context - later_rows, ..*seq })
+            Some(BatchSeq { first_row, rows: 1, context: seq.context - later_rows, guesses: 0, ..*seq })
         };
         let of_group = |group: &GroupBlocks| GroupBlocks {
             slots: of_rows(&group.slots),
@@ -139,12 +162,15 @@ impl ForwardBatch {
                 true => Vec::new(),
                 false => self.logit_rows.iter().map(|&row| self.places[row as usize]).collect(),
             },
+            keeps_hidden: self.keeps_hidden,
         }
     }
 
     /// Makes it empty and keeps its memory.
     pub fn clear(&mut self) {
-        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places } = self;
+        let ForwardBatch { tokens, positions, seqs, groups, logit_rows, pictures, places, keeps_hidden } =
+            self;
+        *keeps_hidden = false;
         for list in [tokens, positions, logit_rows] {
             list.clear();
         }
@@ -178,7 +204,8 @@ impl ForwardBatch {
         }
         let mut next = 0;
         for seq in &self.seqs {
-            if seq.first_row != next || seq.rows == 0 || seq.context < seq.rows {
+            let is_odd = seq.rows == 0 || seq.context < seq.rows || seq.guesses > seq.rows;
+            if seq.first_row != next || is_odd {
                 return fail(format!(
                     "rows {}+{} of a context of {} after row {next}",
                     seq.first_row, seq.rows, seq.context
@@ -194,6 +221,43 @@ impl ForwardBatch {
             return fail(format!("blocks for {given} groups of layers, the cache has {groups}"));
         }
         kv.groups().enumerate().try_for_each(|(group, (reach, n_blocks))| {
+            self.check_group(group, reach, n_blocks, kv.block_size())
+        })
+    }
+
+    /// Refuses a batch for what predicts further tokens which does not fit: it has blocks in the first `groups` groups of layers,
+    /// and a hidden row for each of its rows.
+    pub(crate) fn check_next(
+        &self,
+        config: &ModelConfig,
+        hidden: &[u32],
+        kv: &KvCache,
+        groups: usize,
+    ) -> Result<(), ModelError> {
+        let fail = |reason: String| Err(ModelError::BadBatch(reason));
+        let (rows, kept) = (self.rows(), kv.hidden_len(config.hidden_size));
+        if rows == 0 || hidden.len() != rows || hidden.iter().any(|&row| row as usize >= kept) {
+            return fail(format!("{rows} rows of a head, {} of {kept} hidden rows", hidden.len()));
+        }
+        if let Some(token) = self.tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
+            return fail(format!("token {token} of a vocabulary of {}", config.vocab_size));
+        }
+        let ends: Vec<usize> = self.seqs.iter().map(|seq| seq.first_row + seq.rows).collect();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let in_order = self.seqs.iter().zip(starts).all(|(seq, start)| seq.first_row == start);
+        if !in_order || ends.last() != Some(&rows) || self.logit_rows.iter().any(|&row| row as usize >= rows)
+        {
+            return fail("rows of a head that belong to no sequence".to_owned());
+        }
+        if self.groups.len() < groups {
+            return fail(format!("blocks for {} groups of layers instead of {groups}", self.groups.len()));
+        }
+        kv.groups().take(groups).enumerate().try_for_each(|(group, (reach, n_blocks))| {
+            let reach = match reach {
+                // What the row behind does not see may be gone.
+                Reach::Window(window) => Reach::Window(window.saturating_sub(1).max(1)),
+                reach => reach,
+            };
             self.check_group(group, reach, n_blocks, kv.block_size())
         })
     }
@@ -280,10 +344,11 @@ impl ForwardBatch {
                     block_tables.len()
                 ));
             }
-            let start = seq.context - seq.rows;
+            let (start, certain) = (seq.context - seq.rows, seq.context - seq.guesses);
             let seen = reach.first_seen(start) / block_size;
             let is_read = |index: usize| index == seen && start > 0;
-            let needed = |index: usize| reach != Reach::State || is_read(index) || index + 1 == blocks.len();
+            let is_kept = |index: usize| certain > start && index + 1 == certain.div_ceil(block_size);
+            let needed = |index: usize| reach != Reach::State || is_read(index) || is_kept(index);
             let is_missing = |index: usize| {
                 let block = blocks[index];
                 block as usize >= n_blocks && (block != GONE || needed(index))
@@ -311,6 +376,7 @@ mod tests {
             context,
             first_block,
             together: false,
+            guesses: 0,
         };
         let mut batch = ForwardBatch::default();
         batch.push(&[10, 11, 12], 4, [&[8, 9][..], &[GONE, 3]], 4);
@@ -329,6 +395,25 @@ mod tests {
         assert!(wanted.wants_all());
         assert!(ForwardBatch { logit_rows: vec![0, 1, 2, 3, 4], ..batch.clone() }.wants_all());
         assert!(!ForwardBatch { logit_rows: vec![0, 1, 2, 4, 3], ..batch }.wants_all());
+    }
+
+    #[test]
+    fn right_guesses_become_rows_of_their_own() {
+        let mut batch = ForwardBatch::default();
+        for (tokens, start, guesses) in [(3, 4, 2), (2, 0, 0), (4, 9, 3), (2, 5, 1)] {
+            batch.push(&[1; 4][..tokens], start, [&[0; 4][..]], 4);
+            batch.guess_last(guesses);
+        }
+        batch.keep_right(&[1, 0, 3, 0]);
+        let seq = |first_row, rows, context, first_block| BatchSeq {
+            first_row,
+            rows,
+            context,
+            first_block,
+            together: false,
+            guesses: 0,
+        };
+        assert_eq!(batch.seqs, [seq(0, 1, 6, 0), seq(2, 3, 13, 3)]);
     }
 
     #[test]
@@ -396,5 +481,13 @@ mod tests {
         assert!(!attempt(32, &[GONE, GONE, 2, 1]));
         assert!(!attempt(20, &[GONE, 2, 1, GONE]));
         assert!(!attempt(20, &[GONE, 2, 3, 1]), "a block that does not exist");
+        let guessing = |table: &[u32]| {
+            let mut batch = ForwardBatch::default();
+            batch.push(&[1; 20], 20, [table], 16);
+            batch.guess_last(10);
+            batch.check(&config, &kv).is_ok()
+        };
+        assert!(guessing(&[GONE, 1, GONE]), "nothing is kept behind guesses");
+        assert!(!guessing(&[GONE, GONE, 1]));
     }
 }

@@ -39,7 +39,8 @@ pub struct PictureInput {
 /// The cache's shape, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KvLayout {
-    /// One entry per layer that keeps something; they are the first blocks of the model.
+    /// One entry per layer that keeps something; they are the first blocks of the model. Behind those of all its blocks there may
+    /// be that of a head which predicts further tokens.
     pub layers: Vec<LayerCache>,
 }
 

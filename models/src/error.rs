@@ -36,6 +36,12 @@ pub enum ModelError {
         /// What the file names.
         found: String,
     },
+    /// A file that guesses for models of another kind, or a model for which none can.
+    #[error("it cannot guess for this model: {reason}")]
+    WrongAssistant {
+        /// Why not.
+        reason: String,
+    },
     /// Hyper-parameters that this family does not know: running the model without them could be silently wrong.
     #[error("{architecture} files have no meaning here for: {}", keys.join(", "))]
     UnreadKeys {
@@ -114,6 +120,11 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Somebody asked a model to predict further tokens that has nothing to do so with.
+    pub(crate) fn no_predictor() -> Self {
+        ModelError::BadBatch("nothing predicts further tokens for this model".to_owned())
+    }
+
     /// A stable name for the kind of failure.
     pub fn code(&self) -> &'static str {
         match self {
@@ -121,6 +132,7 @@ impl ModelError {
             ModelError::UnknownArchitecture { .. } => "unknown_architecture",
             ModelError::NotAnEmbedder { .. } => "no_embedding_model",
             ModelError::OnlyEmbeds { .. } => "embedding_model",
+            ModelError::WrongAssistant { .. } => "wrong_assistant",
             ModelError::UnreadKeys { .. } => "unknown_hyper_parameter",
             ModelError::BadHyperParameter { .. } => "bad_hyper_parameter",
             ModelError::MissingTensor { .. } => "missing_tensor",
@@ -147,6 +159,7 @@ impl ModelError {
             ModelError::OnlyEmbeds { .. } => {
                 "Use it with `lantern embed` or /v1/embeddings, and choose another model to chat with."
             }
+            ModelError::WrongAssistant { .. } => "Choose the assistant that was made for this model, or leave it out.",
             ModelError::UnreadKeys { .. } | ModelError::UnusedTensors { .. } => {
                 "This variant of the architecture needs a newer version of Lantern; choose another model until then."
             }

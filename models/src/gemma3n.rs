@@ -327,4 +327,8 @@ impl CausalLm for Gemma3n {
         KEPT.set(kept);
         out
     }
+
+    fn accept_guesses(&self, _batch: &ForwardBatch, _kv: &mut KvCache) -> Result<(), ModelError> {
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@
 //! experts beside the network, vectors for every block and token, and last layers that look at the keys and values of
 //! earlier ones.
 
+use crate::gemma4_assistant::Assistant;
 use crate::hyper::{MAX_HEADS, MAX_LAYERS, MAX_WIDTH};
 use crate::layers::{
     Activation, Attention, AttentionParams, Embedding, ExpertParams, Experts, GatedMlp, Head, PerLayerGate,
@@ -14,21 +15,23 @@ use crate::layers::{
 use crate::registry::Family;
 use crate::rows::Rows;
 use crate::{
-    CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, PictureInput, Weights,
+    CausalLm, Compute, ForwardBatch, Hyper, KvCache, KvLayout, ModelConfig, ModelError, PictureInput,
+    Predictor, Split, Weights,
 };
+use lantern_gguf::GgufFile;
 
 pub(crate) const FAMILY: Family = Family {
     config: |hyper| Ok(Gemma4Params::read(hyper)?.config),
     load: |h, w| Ok(Box::new(Gemma4::load(h, w)?)),
 };
 
-/// What a file says about its model.
-struct Gemma4Params {
-    config: ModelConfig,
-    layers: Vec<LayerParams>,
-    norm_eps: f64,
-    global_rope: RopeParams,
-    local_rope: RopeParams,
+/// What a file says about its model, or about an assistant.
+pub(crate) struct Gemma4Params {
+    pub(crate) config: ModelConfig,
+    pub(crate) layers: Vec<LayerParams>,
+    pub(crate) norm_eps: f64,
+    pub(crate) global_rope: RopeParams,
+    pub(crate) local_rope: RopeParams,
     /// Width of each block's vector for a token.
     per_layer_width: Option<usize>,
     experts: Option<ExpertParams>,
@@ -36,16 +39,29 @@ struct Gemma4Params {
 }
 
 /// What a file says about one layer.
-struct LayerParams {
-    attention: AttentionParams,
+pub(crate) struct LayerParams {
+    pub(crate) attention: AttentionParams,
     feed_forward: usize,
-    /// Which layer of the cache it looks at: its own, or that of an earlier layer.
-    cache: usize,
+    /// Which layer of the cache it looks at: its own, or that of another.
+    pub(crate) cache: usize,
+    /// Whether that is its own.
+    writes: bool,
 }
 
 impl Gemma4Params {
     fn read(hyper: &Hyper) -> Result<Self, ModelError> {
-        let layers = LayerParams::read_all(hyper)?;
+        let layers = LayerParams::read_all(hyper, |is_local| hyper.layers_of_cache(is_local))?;
+        let cached = layers.iter().filter(|layer| layer.writes);
+        let kv_layout = KvLayout { layers: cached.map(|layer| layer.attention.kv_shape()).collect() };
+        Self::of_layers(hyper, layers, || hyper.finish(kv_layout))
+    }
+
+    /// Reads what is left; `finish` ends the reading.
+    pub(crate) fn of_layers(
+        hyper: &Hyper,
+        layers: Vec<LayerParams>,
+        finish: impl FnOnce() -> Result<ModelConfig, ModelError>,
+    ) -> Result<Self, ModelError> {
         let head_dim =
             |global| layers.iter().find(|layer| layer.is_global() == global).map(|l| l.attention.head_dim);
         let global_rope = RopeParams::read(hyper, head_dim(true).unwrap_or(MAX_WIDTH), 1_000_000.0)?;
@@ -64,8 +80,6 @@ impl Gemma4Params {
         let pictures = PictureInput { levels: 0, together: per_layer_width == 0 };
         let has_experts = hyper.opt_u32("expert_count")?.unwrap_or(0) > 0;
         let experts = if has_experts { Some(ExpertParams::read(hyper)?) } else { None };
-        let cached = layers.iter().enumerate().filter(|(i, layer)| layer.cache == *i);
-        let kv_layout = KvLayout { layers: cached.map(|(_, layer)| layer.attention.kv_shape()).collect() };
         Ok(Gemma4Params {
             norm_eps: hyper.norm_eps()?,
             global_rope,
@@ -73,14 +87,18 @@ impl Gemma4Params {
             per_layer_width: Some(per_layer_width).filter(|&width| width > 0),
             experts,
             softcap: hyper.opt_f32("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
-            config: ModelConfig { pictures, ..hyper.finish(kv_layout)? },
+            config: ModelConfig { pictures, ..finish()? },
             layers,
         })
     }
 }
 
 impl LayerParams {
-    fn read_all(hyper: &Hyper) -> Result<Vec<Self>, ModelError> {
+    /// `caches` says which layer of the cache each looks at, by which of them have a window; one of its own number is its own.
+    pub(crate) fn read_all(
+        hyper: &Hyper,
+        caches: impl FnOnce(&[bool]) -> Result<Vec<usize>, ModelError>,
+    ) -> Result<Vec<Self>, ModelError> {
         let n_layers = hyper.size("block_count", MAX_LAYERS)?;
         let n_heads = hyper.size("attention.head_count", MAX_HEADS)?;
         let kv_heads = hyper.layer_sizes("attention.head_count_kv", n_layers, MAX_HEADS)?;
@@ -88,7 +106,7 @@ impl LayerParams {
         let is_local = hyper.layer_flags("attention.sliding_window_pattern", n_layers)?;
         let window = hyper.size("attention.sliding_window", u32::MAX as usize)? as u32;
         let (global_dim, local_dim) = (head_dim(hyper, "")?, head_dim(hyper, "_swa")?);
-        let caches = hyper.layers_of_cache(&is_local)?;
+        let caches = caches(&is_local)?;
         let layer = |i: usize| {
             if !n_heads.is_multiple_of(kv_heads[i]) {
                 let reason = format!("{} does not divide the {n_heads} heads of the queries", kv_heads[i]);
@@ -97,7 +115,7 @@ impl LayerParams {
             Ok(LayerParams {
                 attention: AttentionParams {
                     n_heads,
-                    n_kv_heads: kv_heads[caches[i]],
+                    n_kv_heads: kv_heads.get(caches[i]).copied().unwrap_or(kv_heads[i]),
                     head_dim: if is_local[i] { local_dim } else { global_dim },
                     scale: 1.0,
                     window: is_local[i].then_some(window),
@@ -110,9 +128,15 @@ impl LayerParams {
                 },
                 feed_forward: feed_forward[i],
                 cache: caches[i],
+                writes: caches[i] == i,
             })
         };
         (0..n_layers).map(layer).collect()
+    }
+
+    /// Makes it one that looks at what another model's layer wrote.
+    pub(crate) fn only_reads(&mut self) {
+        self.writes = false;
     }
 
     /// Whether the layer looks at everything.
@@ -142,9 +166,10 @@ struct Gemma4 {
     local_rope: Rope,
     blocks: Vec<Block>,
     head: Head,
+    assistant: Option<Assistant>,
 }
 
-struct Block {
+pub(crate) struct Block {
     compute: Compute,
     is_global: bool,
     is_last: bool,
@@ -186,6 +211,7 @@ impl Gemma4 {
             local_rope: rope(&params.local_rope, None),
             blocks: (0..n_layers).map(|i| Block::load(&params, weights, i)).collect::<Result<_, _>>()?,
             head: Head::load(weights, hidden, vocab, params.norm_eps)?.with_softcap(params.softcap),
+            assistant: None,
             config: params.config,
         })
     }
@@ -208,7 +234,7 @@ impl Gemma4 {
 }
 
 impl Block {
-    fn load(params: &Gemma4Params, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
+    pub(crate) fn load(params: &Gemma4Params, weights: &Weights, layer: usize) -> Result<Self, ModelError> {
         let (hidden, eps) = (params.config.hidden_size, params.norm_eps);
         let LayerParams { feed_forward, .. } = params.layers[layer];
         let prefix = format!("blk.{layer}");
@@ -237,9 +263,14 @@ impl Block {
         })
     }
 
+    /// Whether it looks at everything.
+    pub(crate) fn is_global(&self) -> bool {
+        self.is_global
+    }
+
     /// Changes `x` in place; the last block leaves the rows whose logits are wanted. `inputs` are the per-layer
     /// embeddings of all blocks.
-    fn forward(
+    pub(crate) fn forward(
         &self,
         x: &mut Rows,
         rope: &RopeTable,
@@ -274,9 +305,9 @@ impl Block {
 
 fn load_attention(params: &Gemma4Params, weights: &Weights, layer: usize) -> Result<Attention, ModelError> {
     let (hidden, eps) = (params.config.hidden_size, params.norm_eps);
-    let LayerParams { attention, cache, .. } = params.layers[layer];
+    let LayerParams { attention, cache, writes, .. } = params.layers[layer];
     let name = |name: &str| format!("blk.{layer}.{name}.weight");
-    let attention = if cache == layer {
+    let attention = if writes {
         let from_keys = params.layers[layer].is_global() && !weights.has(&name("attn_v"));
         let values = if from_keys { Values::FromKeys } else { Values::Projected };
         Attention::load_with(weights, layer, hidden, attention, values)?
@@ -344,6 +375,36 @@ impl CausalLm for Gemma4 {
         } else {
             x = x.select(&[])?;
         }
-        self.head.forward(x, logits)
+        if !batch.keeps_hidden || x.is_empty() {
+            return self.head.forward(x, logits);
+        }
+        let normed = self.head.normed(x)?;
+        kv.keep_hidden(&normed)?;
+        self.head.output(normed, logits)
+    }
+
+    fn attach(&mut self, assistant: &GgufFile, split: &Split) -> Result<(), ModelError> {
+        self.assistant = Some(Assistant::load(assistant, split, &self.config)?);
+        Ok(())
+    }
+
+    fn predicts(&self) -> Option<Predictor> {
+        self.assistant.as_ref().map(|_| Predictor::Assistant)
+    }
+
+    fn predict(
+        &self,
+        batch: &ForwardBatch,
+        hidden: &[u32],
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        let Some(assistant) = &self.assistant else { return Err(ModelError::no_predictor()) };
+        batch.check_next(&self.config, hidden, kv, kv.groups().len())?;
+        assistant.forward(&self.embedding, batch, hidden, kv, logits)
+    }
+
+    fn accept_guesses(&self, _batch: &ForwardBatch, _kv: &mut KvCache) -> Result<(), ModelError> {
+        Ok(())
     }
 }

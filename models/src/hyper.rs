@@ -372,16 +372,31 @@ impl<'a> Hyper<'a> {
         u32::try_from(rows).map(|n| n as usize).map_err(|_| self.bad("vocab_size", format!("{rows} tokens")))
     }
 
+    /// Whether behind the blocks that a token passes there is one, and no more, that predicts a further token.
+    pub(crate) fn predicts(&self, sizes: &Sizes) -> bool {
+        let name = format!("blk.{}.nextn.eh_proj.weight", sizes.n_layers);
+        sizes.n_blocks == sizes.n_layers + 1 && self.file.tensor(&name).is_some()
+    }
+
     /// Ends the reading with the description for the engine, made of keys that every family has. Refuses the file when
     /// it has keys of this architecture that nobody read.
     pub(crate) fn finish(&self, kv_layout: KvLayout) -> Result<ModelConfig, ModelError> {
+        self.finish_with(kv_layout, self.blocks()?.1)
+    }
+
+    /// As [`Self::finish`], for files that count their blocks otherwise.
+    pub(crate) fn finish_with(
+        &self,
+        kv_layout: KvLayout,
+        n_layers: usize,
+    ) -> Result<ModelConfig, ModelError> {
         let parameters = self.file.tensors().values().map(|tensor| tensor.elements());
         let config = ModelConfig {
             architecture: self.architecture.to_owned(),
             name: self.file.metadata().opt_str("general.name")?.map(str::to_owned),
             vocab_size: self.vocab_size()?,
             context_length: self.size("context_length", MAX_CONTEXT)?,
-            n_layers: self.blocks()?.1,
+            n_layers,
             hidden_size: self.size("embedding_length", MAX_WIDTH)?,
             n_heads: self.size("attention.head_count", MAX_HEADS)?,
             pictures: PictureInput::default(),

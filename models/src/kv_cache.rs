@@ -19,6 +19,10 @@ pub struct KvCache {
     layers: Vec<LayerKv>,
     /// The group of each layer.
     group_of: Vec<usize>,
+    /// What the last pass's guesses brought to each layer with a state.
+    guessed: Vec<GuessInputs>,
+    /// What the last pass made of its rows, where that is kept: `[rows, hidden]`.
+    hidden: Vec<f32>,
 }
 
 /// Layers that look equally far back.
@@ -140,6 +144,8 @@ impl KvCache {
         Ok(KvCache {
             layers: layout.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
             group_of: layout.layers.iter().map(group_of).collect(),
+            guessed: layout.layers.iter().map(|_| GuessInputs::default()).collect(),
+            hidden: Vec::new(),
             groups: groups
                 .iter()
                 .zip(n_blocks)
@@ -217,14 +223,15 @@ impl KvCache {
         &'a mut self,
         layer: usize,
         batch: &'a ForwardBatch,
-    ) -> Result<States<'a>, ModelError> {
+    ) -> Result<LayerStates<'a>, ModelError> {
+        let (LayerKv::State(numbers), LayerCache::State(stride)) =
+            (&mut self.layers[layer], self.layout.layers[layer])
+        else {
+            return Err(ModelError::BadBatch("a layer of attention has no state".to_owned()));
+        };
         let block_tables = &batch.groups[self.group_of[layer]].block_tables;
-        match (&mut self.layers[layer], self.layout.layers[layer]) {
-            (LayerKv::State(numbers), LayerCache::State(stride)) => {
-                Ok(States { numbers, stride, seqs: &batch.seqs, block_tables, block_size: self.block_size })
-            }
-            _ => Err(ModelError::BadBatch("a layer of attention has no state".to_owned())),
-        }
+        let states = States { numbers, stride, seqs: &batch.seqs, block_tables, block_size: self.block_size };
+        Ok(LayerStates { states, guessed: &mut self.guessed[layer] })
     }
 
     /// All keys and all values of a layer in host memory.
@@ -347,7 +354,12 @@ fn not_in_host_memory() -> ModelError {
     ModelError::BadBatch("kernels were given a cache that is not in host memory".to_owned())
 }
 
+mod give_back;
+mod guessed;
+mod resize;
 mod transfer;
+
+pub(crate) use guessed::{GuessInputs, LayerStates};
 
 #[cfg(test)]
 mod tests;

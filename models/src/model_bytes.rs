@@ -52,16 +52,20 @@ impl ModelBytes {
             first_shared_cache: first_shared_cache(&config.kv_layout, config.n_layers),
             ..ModelBytes::default()
         };
-        for (block, layer) in bytes.blocks.iter_mut().zip(&config.kv_layout.layers) {
+        // A head behind the blocks goes where the last of them goes.
+        let layers = &config.kv_layout.layers;
+        let place = |layer: usize| if layer < layers.len() { layer.min(config.n_layers - 1) } else { layer };
+        for (index, layer) in layers.iter().enumerate().filter(|(_, layer)| layer.attention().is_some()) {
             // States are kept on the host.
-            let attention = layer.attention().is_some();
-            block.kv = if attention { (layer.block_bytes(kv_type, 1) * tokens(layer)) as u64 } else { 0 };
+            if let Some(block) = bytes.blocks.get_mut(place(index)) {
+                block.kv += (layer.block_bytes(kv_type, 1) * tokens(layer)) as u64;
+            }
         }
         for tensor in file.tensors().values() {
             let weights = WeightBytes::of(tensor);
             let part = match Part::of(&tensor.name) {
-                Part::Block(layer) => bytes.blocks.get_mut(layer).map(|block| &mut block.shared),
-                Part::Experts(layer) => bytes.blocks.get_mut(layer).map(|block| &mut block.experts),
+                Part::Block(layer) => bytes.blocks.get_mut(place(layer)).map(|block| &mut block.shared),
+                Part::Experts(layer) => bytes.blocks.get_mut(place(layer)).map(|block| &mut block.experts),
                 Part::Head => Some(&mut bytes.head),
                 Part::Input if is_table(&tensor.name) => None,
                 Part::Input => Some(&mut bytes.input),

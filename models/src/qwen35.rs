@@ -1,13 +1,13 @@
 //! Qwen 3.5.
 //!
 //! Three of four blocks have linear attention by the gated delta rule; every fourth has grouped-query attention whose
-//! results pass a gate that comes with the queries. A quarter of each head is turned. The file's last blocks may be ones
-//! that predict further tokens; plain generation does without them.
+//! results pass a gate that comes with the queries. A quarter of each head is turned. The file's last block may be one
+//! that predicts further tokens ([`NextHead`]); its keys and values are the cache's last layer.
 
 use crate::hyper::Sizes;
 use crate::layers::{
     Activation, Attention, AttentionParams, Block, BlockNorms, Decoder, DeltaNet, GatedMlp, HeadSharing,
-    LinearParams, Mixer, Network, Rope, RopePairs, RopeParams,
+    LinearParams, Mixer, Network, NextHead, Rope, RopePairs, RopeParams,
 };
 use crate::registry::Family;
 use crate::{Hyper, KvLayout, ModelConfig, ModelError, Weights};
@@ -31,6 +31,8 @@ pub(crate) struct Qwen35Params {
     rope: RopeParams,
     /// Which blocks have linear attention.
     is_linear: Vec<bool>,
+    /// Whether there is a head for further tokens.
+    predicts: bool,
 }
 
 impl Qwen35Params {
@@ -46,8 +48,11 @@ impl Qwen35Params {
             .map(|layer| listed.as_ref().map_or((layer + 1) % interval != 0, |listed| listed[layer]))
             .collect();
         let kept = |&is_linear: &bool| if is_linear { delta_net.state() } else { attention.kv_shape() };
-        let kv_layout = KvLayout { layers: is_linear.iter().map(kept).collect() };
-        Ok(Qwen35Params { config: hyper.finish(kv_layout)?, sizes, attention, delta_net, rope, is_linear })
+        let predicts = hyper.predicts(&sizes);
+        let head = predicts.then(|| attention.kv_shape());
+        let kv_layout = KvLayout { layers: is_linear.iter().map(kept).chain(head).collect() };
+        let config = hyper.finish(kv_layout)?;
+        Ok(Qwen35Params { config, sizes, attention, delta_net, rope, is_linear, predicts })
     }
 
     /// The model, whose networks are made by `network`.
@@ -56,9 +61,10 @@ impl Qwen35Params {
         weights: &Weights,
         network: impl Fn(usize) -> Result<Network, ModelError>,
     ) -> Result<Decoder, ModelError> {
-        let Qwen35Params { config, sizes, attention, delta_net, rope, is_linear } = self;
+        let Qwen35Params { config, sizes, attention, delta_net, rope, is_linear, predicts } = self;
         let mixer = |layer: usize| {
-            if is_linear[layer] {
+            // The head's block, behind the others, has attention.
+            if is_linear.get(layer) == Some(&true) {
                 return Ok(Mixer::from(DeltaNet::load(
                     weights,
                     layer,
@@ -73,9 +79,13 @@ impl Qwen35Params {
         let block = |layer| {
             Block::with_norms(weights, layer, &sizes, BlockNorms::BETWEEN, mixer(layer)?, network(layer)?)
         };
-        weights.ignore_blocks(sizes.n_layers..sizes.n_blocks);
+        let next_head = match predicts {
+            true => Some(NextHead::load(weights, &sizes, block(sizes.n_layers)?)?),
+            false => None,
+        };
+        weights.ignore_blocks(sizes.n_layers + usize::from(predicts)..sizes.n_blocks);
         let rope = Rope::new(&rope, None, RopePairs::Halves, weights.split());
-        Decoder::load(weights, config, &sizes, rope, block)
+        Ok(Decoder::load(weights, config, &sizes, rope, block)?.with_next_head(next_head))
     }
 }
 

@@ -8,9 +8,9 @@ use crate::embedders;
 use crate::packed::{CopyWriter, Miss, PackedCopies, PackedFile};
 use crate::{CausalLm, Compute, Hyper, LoadOptions, ModelConfig, ModelError, Split, Weights};
 use crate::{
-    deepseek2, ernie4_5, gemma2, gemma3, gemma3n, gemma4, glm4, glm4moe, gptoss, granite, lfm2, llama,
-    mistral3, nemotron_h, olmo2, olmoe, phi3, phimoe, qwen2, qwen2moe, qwen3, qwen3moe, qwen35, qwen35moe,
-    smollm3,
+    deepseek2, ernie4_5, gemma2, gemma3, gemma3n, gemma4, gemma4_assistant, glm4, glm4moe, gptoss, granite,
+    lfm2, llama, mistral3, nemotron_h, olmo2, olmoe, phi3, phimoe, qwen2, qwen2moe, qwen3, qwen3moe, qwen35,
+    qwen35moe, smollm3,
 };
 
 /// How a family reads a file.
@@ -65,6 +65,11 @@ const FAMILIES: &[(&str, Family)] = &[
 pub fn architectures() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| FAMILIES.iter().map(|(name, _)| *name).collect());
     &NAMES
+}
+
+/// Whether a file holds an assistant, which guesses for another model and is none by itself.
+pub fn is_assistant(file: &GgufFile) -> bool {
+    file.architecture().is_ok_and(|architecture| architecture == gemma4_assistant::ARCHITECTURE)
 }
 
 /// A file's model, described without loading its weights.

@@ -131,6 +131,15 @@ impl Rows {
         }
     }
 
+    /// Each row with that of `behind` behind it.
+    pub(crate) fn beside(&self, behind: &Rows) -> Result<Rows, ModelError> {
+        match (self, behind) {
+            (Rows::Host(x), Rows::Host(y)) => Ok(Rows::Host(x.joined(y, 1))),
+            (Rows::Tensor(x), Rows::Tensor(y)) => Ok(Rows::Tensor(Tensor::cat(&[x, y], 1)?)),
+            _ => Err(ModelError::BadBatch("rows in memory meet rows on a device".to_owned())),
+        }
+    }
+
     /// Some of the rows, in the given order.
     pub(crate) fn select(&self, rows: &[u32]) -> Result<Rows, ModelError> {
         match self {

@@ -58,6 +58,11 @@ impl Split {
         self.host.workspace()?.weights.get()?.expert_counts()
     }
 
+    /// The CPU's side alone, with the same threads: for a smaller model beside this one.
+    pub fn beside(&self) -> Self {
+        Split::from(self.host.clone())
+    }
+
     /// Tokens that a sequence may have, if it was said.
     pub(crate) fn context(&self) -> Option<usize> {
         self.context

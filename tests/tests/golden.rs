@@ -13,6 +13,10 @@ use serde::Deserialize;
 mod batches;
 #[path = "golden/caches.rs"]
 mod caches;
+#[path = "golden/guesses.rs"]
+mod guesses;
+#[path = "golden/next.rs"]
+mod next;
 #[path = "golden/split.rs"]
 mod split;
 #[path = "golden/windows.rs"]

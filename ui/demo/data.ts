@@ -65,6 +65,8 @@ function conversation(id: string, title: string, age: number, extra: Partial<Con
     title,
     model: null,
     systemPrompt: null,
+    contextLength: null,
+    pinned: false,
     leafId: null,
     createdAt: time,
     updatedAt: time,
@@ -92,6 +94,7 @@ const stats = {
   firstTokenSeconds: 0.31,
   tokensPerSecond: 41.7,
   droppedMessages: 0,
+  summarisedMessages: 0,
 };
 
 function message(id: string, parentId: string | null, extra: Partial<Message>): Message {

@@ -146,6 +146,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   get_conversation: (args) => ({
     conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
     messages: args.id === 'c1' ? messages : [],
+    summaries: [],
   }),
   send_message: (args) => {
     if (scene === 'failing') throw refusal;

@@ -111,14 +111,18 @@ describe('the model that answers', () => {
 it('a conversation whose model is gone goes on with the one that is shown', async () => {
   const { app, backend } = await started();
   const conversation = fakeConversation({ model: 'gone' });
-  app.chat.session.show({ conversation, messages: [] });
+  app.chat.session.show({ conversation, messages: [], summaries: [] });
   app.send('Hello');
   expect(backend.answers[0]?.args).toMatchObject({ model: MODEL });
 });
 
 it('a conversation whose model is here keeps it by saying nothing', async () => {
   const { app, backend } = await started();
-  app.chat.session.show({ conversation: fakeConversation({ model: MODEL }), messages: [] });
+  app.chat.session.show({
+    conversation: fakeConversation({ model: MODEL }),
+    messages: [],
+    summaries: [],
+  });
   app.send('Hello');
   expect(backend.answers[0]?.args).toMatchObject({ model: null });
 });
@@ -127,4 +131,20 @@ it('what the user asked for and could not be done becomes a notice', async () =>
   const { app } = await started({ deleteConversation: () => Promise.reject(TROUBLE) });
   await app.deleteConversation('c1');
   expect(app.notices[0]?.info).toEqual(TROUBLE);
+});
+
+it('gives the open conversation a context of its own, and pins in the list', async () => {
+  const { app, backend } = await started();
+  app.chat.session.show({ conversation: fakeConversation(), messages: [], summaries: [] });
+  await app.setContextLength(4096);
+  expect(app.chat.session.conversation?.contextLength).toBe(4096);
+  await app.setContextLength(null);
+  expect(app.chat.session.conversation?.contextLength).toBeNull();
+  const pinned: unknown[] = [];
+  backend.pinConversation = (...args) => {
+    pinned.push(args);
+    return Promise.resolve();
+  };
+  await app.conversations.pin('c1', true);
+  expect(pinned).toEqual([['c1', true]]);
 });

@@ -128,6 +128,16 @@ export class LanternApp {
     });
   }
 
+  /** Sets how many tokens the open conversation may have; `null` leaves it to the settings. */
+  async setContextLength(contextLength: number | null): Promise<void> {
+    const { session } = this.chat;
+    const id = session.conversation?.id;
+    if (!id) return;
+    await this.attempt(async () => {
+      session.conversation = await this.backend.setContextLength(id, contextLength);
+    });
+  }
+
   /** The user picked a model for the open conversation: it is brought into memory while they type. */
   pickModel(id: string): void {
     this.chat.session.pickedModel = id;

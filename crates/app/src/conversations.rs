@@ -4,6 +4,7 @@ use lantern_protocol::{AppEvent, Conversation, ConversationSummary, Conversation
 
 use lantern_store::Store;
 
+use crate::settings::{CONTEXT_LENGTH, within};
 use crate::{App, AppError};
 
 impl App {
@@ -40,6 +41,32 @@ impl App {
         }
         let id = id.to_owned();
         let conversation = self.0.db.run(move |store| store.rename_conversation(&id, &title)).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(conversation)
+    }
+
+    /// Sets how many tokens a conversation may have; `None` leaves it to the settings. Takes effect at the next answer, and
+    /// loads nothing anew for which the model in memory has room.
+    pub async fn set_context_length(
+        &self,
+        id: &str,
+        context_length: Option<u32>,
+    ) -> Result<Conversation, AppError> {
+        if let Some(length) = context_length {
+            within("contextLength", length, CONTEXT_LENGTH)?;
+        }
+        let id = id.to_owned();
+        let set = move |store: &mut Store| store.set_context_length(&id, context_length);
+        let conversation = self.0.db.run(set).await?;
+        self.emit(AppEvent::ConversationsChanged);
+        Ok(conversation)
+    }
+
+    /// Pins a conversation: what was computed of it is kept longest, so that it goes on at once. Or lets it be like others.
+    pub async fn pin_conversation(&self, id: &str, pinned: bool) -> Result<Conversation, AppError> {
+        let stored = id.to_owned();
+        let conversation = self.0.db.run(move |store| store.pin_conversation(&stored, pinned)).await?;
+        self.pin_prefixes(id, pinned).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(conversation)
     }

@@ -17,6 +17,7 @@ mod status;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lantern_engine::Ledger;
 use lantern_hub::HubOptions;
 use lantern_protocol::{AppEvent, EndpointStatus, ErrorInfo};
 use tokio::runtime::Handle;
@@ -24,7 +25,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use chat::ChatStream;
+pub use chat::{ChatStream, Shortened, Summarised};
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{LoadedModel, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
@@ -44,8 +45,12 @@ pub struct AppOptions {
     pub cpu_expert_layers: Option<u32>,
     /// Bytes of memory for experts, see [`lantern_engine::EngineOptions::expert_memory`].
     pub expert_memory: Option<u64>,
+    /// The books in which models charge the memory they take; by default those of the process.
+    pub ledger: Ledger,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
+    pub draft: Option<PathBuf>,
 }
 
 /// Lantern without a face. Clones are the same application.
@@ -58,6 +63,7 @@ struct Inner {
     db: database::Database,
     models: models::Models,
     answers: chat::Answers,
+    summaries: chat::Summaries,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -80,20 +86,24 @@ impl App {
             cpu_expert_layers: options.cpu_expert_layers,
             expert_memory: options.expert_memory,
             guess: !options.no_guess,
+            draft: options.draft,
         };
-        let models = models::Models::open(&home, hub, loading, options.keep_packed)?;
-        Ok(Self(Arc::new(Inner {
+        let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
+        let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
             models,
             answers: chat::Answers::default(),
+            summaries: chat::Summaries::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
-        })))
+        }));
+        app.watch_memory();
+        Ok(app)
     }
 
     /// The data directory.

@@ -1,7 +1,7 @@
 //! Reading, checking and changing the settings.
 //!
-//! Sampling, the system prompt and `overflow` take effect at the next answer. `context_length` and `threads` take effect when a
-//! model is loaded next: the next answer or request reloads the model by itself if they have changed. `keep_packed` and
+//! Sampling, the system prompt, `context_length` and `overflow` take effect at the next answer. `threads` takes effect when a
+//! model is loaded next: the next answer or request reloads the model by itself if it has changed. `keep_packed` and
 //! `prefix_disk_gb` take effect at a load too, but are no reason for one; turning either off has an effect at once.
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use lantern_store::{Store, StoreError};
 use crate::{App, AppError};
 
 /// Fewer tokens hold no conversation; more no model attends to.
-const CONTEXT_LENGTH: RangeInclusive<u32> = 64..=16_777_216;
+pub(crate) const CONTEXT_LENGTH: RangeInclusive<u32> = 64..=16_777_216;
 
 impl App {
     /// All settings, as the database has them: another process may have changed them since.
@@ -110,7 +110,7 @@ fn check_endpoint(endpoint: &EndpointSettings) -> Result<(), AppError> {
 }
 
 /// NaN is in no range.
-fn within<T: PartialOrd + std::fmt::Display>(
+pub(crate) fn within<T: PartialOrd + std::fmt::Display>(
     name: &str,
     value: T,
     range: RangeInclusive<T>,

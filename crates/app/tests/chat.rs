@@ -27,7 +27,7 @@ async fn an_answer_arrives_in_order_and_is_stored_as_it_arrived() {
     let rank = |event: &ChatEvent| match event {
         ChatEvent::Started { .. } => 0,
         ChatEvent::Loading { .. } => 1,
-        ChatEvent::Dropped { .. } => 2,
+        ChatEvent::Summarising | ChatEvent::Summarised { .. } | ChatEvent::Dropped { .. } => 2,
         ChatEvent::Queued { .. } => 3,
         ChatEvent::Prefill { .. } => 4,
         ChatEvent::Text { .. } => 5,
@@ -365,4 +365,121 @@ async fn conversations_are_found_renamed_and_told() {
         .filter(|event| matches!(event, lantern_protocol::AppEvent::ConversationsChanged))
         .count();
     assert!(changed >= 3, "asked, answered, renamed: told {changed} times");
+}
+
+#[tokio::test]
+async fn a_conversation_has_its_own_context_and_loads_nothing_for_it() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(8)).await;
+    let first = answer(&app, None, "Hello").await;
+    let id = &first.conversation_id;
+    let engine = app.engine(None).await.unwrap().engine;
+    let strict = SettingsPatch { overflow: Some(lantern_protocol::Overflow::Error), ..Default::default() };
+    app.update_settings(strict).await.unwrap();
+
+    let short = app.set_context_length(id, Some(64)).await.unwrap();
+    assert_eq!(short.context_length, Some(64));
+    let long = "word ".repeat(100);
+    let events = drain(app.send_message(message(Some(id), &long)).await.unwrap()).await;
+    let Some(ChatEvent::Failed { error, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(error.code, "context_overflow");
+    assert!(error.message.contains("64"), "both numbers: {}", error.message);
+    assert_eq!(answer(&app, None, &long).await.status, MessageStatus::Truncated, "others have more");
+
+    app.set_context_length(id, None).await.unwrap();
+    assert_eq!(answer(&app, Some(id), &long).await.status, MessageStatus::Truncated);
+    assert!(std::sync::Arc::ptr_eq(&engine, &app.engine(None).await.unwrap().engine), "loaded again");
+    assert_eq!(app.set_context_length(id, Some(3)).await.unwrap_err().code, "invalid_settings");
+}
+
+/// A conversation in a context of so many tokens that summarises, up to its first answer for which it had to.
+async fn summarised(app: &App, context: u32) -> (String, Vec<ChatEvent>) {
+    let patch = SettingsPatch { overflow: Some(Overflow::Summarise), ..Default::default() };
+    app.update_settings(patch).await.unwrap();
+    limit_tokens(app, Some(8)).await;
+    let id = answer(app, None, "The first question, before all others").await.conversation_id;
+    app.set_context_length(&id, Some(context)).await.unwrap();
+    for question in 1..60 {
+        let text = format!("Question {question} of the conversation, which is about nothing at all");
+        let events = drain(app.send_message(message(Some(&id), &text)).await.unwrap()).await;
+        let is_over = |event: &ChatEvent| {
+            matches!(
+                event,
+                ChatEvent::Summarised { .. } | ChatEvent::Dropped { .. } | ChatEvent::Failed { .. }
+            )
+        };
+        if events.iter().any(is_over) {
+            return (id, events);
+        }
+    }
+    panic!("60 questions and their answers fit into {context} tokens");
+}
+
+fn summary_of(events: &[ChatEvent]) -> Option<(Vec<String>, String, u32, u32)> {
+    events.iter().find_map(|event| match event {
+        ChatEvent::Summarised { message_ids, text, tokens_before, tokens_after } => {
+            Some((message_ids.clone(), text.clone(), *tokens_before, *tokens_after))
+        }
+        _ => None,
+    })
+}
+
+#[tokio::test]
+async fn a_chat_that_outgrows_the_context_goes_on_with_a_summary_that_is_kept() {
+    let (_home, app) = with_model().await;
+    let (id, events) = summarised(&app, 1024).await;
+    assert!(events.contains(&ChatEvent::Summarising), "{events:?}");
+    let (message_ids, text, before, after) = summary_of(&events).expect("it is told");
+    let stats = finished(&events).stats.expect("figures");
+    assert_eq!((stats.summarised_messages as usize, stats.dropped_messages), (message_ids.len(), 0));
+    assert!(stats.prompt_tokens == after && after < before && after + 8 <= 1024, "{before} {after}");
+
+    let view = app.conversation(&id).await.unwrap();
+    let oldest: Vec<&String> =
+        view.messages.iter().map(|message| &message.id).take(message_ids.len()).collect();
+    assert_eq!(message_ids.iter().collect::<Vec<_>>(), oldest, "the oldest, and nothing is deleted");
+    assert_eq!(view.summaries.len(), 1);
+    assert_eq!(
+        (&view.summaries[0].message_id, &view.summaries[0].text),
+        (message_ids.last().unwrap(), &text)
+    );
+
+    // As long as the same turns are gone, what was written once is read again; then it grows.
+    let (mut last, mut written) = ((message_ids, text), 1);
+    for question in 0..20 {
+        let events =
+            drain(app.send_message(message(Some(&id), &format!("More {question}?"))).await.unwrap()).await;
+        let (ids, text, ..) = summary_of(&events).expect("it never fits again");
+        match events.contains(&ChatEvent::Summarising) {
+            true => {
+                written += 1;
+                assert!(ids.len() > last.0.len() && ids.starts_with(&last.0), "{ids:?} behind {last:?}");
+            }
+            false => {
+                assert_eq!((&ids, &text), (&last.0, &last.1), "another summary of the same");
+                assert!(finished(&events).stats.unwrap().cached_tokens > 0, "the beginning is the same");
+            }
+        }
+        last = (ids, text);
+    }
+    assert!((2..10).contains(&written), "{written} summaries for 21 answers");
+    assert_eq!(app.conversation(&id).await.unwrap().summaries.len(), written);
+    app.delete_conversation(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_summary_the_oldest_turns_are_left_out_and_somebody_says_why() {
+    let (_home, app) = with_model().await;
+    let mut told = app.subscribe();
+    let (_, events) = summarised(&app, 128).await;
+    assert_eq!(summary_of(&events), None);
+    assert!(events.iter().any(|event| matches!(event, ChatEvent::Dropped { .. })), "{events:?}");
+    assert_eq!(finished(&events).status, MessageStatus::Truncated);
+    let mut notices = Vec::new();
+    while let Ok(event) = told.try_recv() {
+        if let lantern_protocol::AppEvent::Notice { notice } = event {
+            notices.push(notice.code);
+        }
+    }
+    assert!(notices.contains(&"not_summarised".to_owned()), "{notices:?}");
 }

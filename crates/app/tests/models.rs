@@ -61,22 +61,6 @@ async fn a_caller_that_goes_away_does_not_cut_the_load_short() {
 }
 
 #[tokio::test]
-async fn another_model_takes_the_place_while_an_answer_goes_on() {
-    let (_home, app) = with_model().await;
-    app.import_model(golden("llama_untied-Q4_0"), false).await.unwrap();
-    let first = app.engine(Some(MODEL)).await.unwrap();
-    let mut stream = first.engine.generate(GenerateRequest::new(Prompt::Text("Once".into()))).unwrap();
-    let second = app.engine(Some("llama_untied-Q4_0")).await.unwrap();
-    assert!(!Arc::ptr_eq(&first.engine, &second.engine));
-    assert_eq!(Arc::strong_count(&first.engine), 1, "the slot still holds the old model");
-    let mut last = None;
-    while let Some(event) = stream.next().await {
-        last = Some(event);
-    }
-    assert!(matches!(last, Some(GenerationEvent::Finished { .. })), "{last:?}");
-}
-
-#[tokio::test]
 async fn a_chat_and_a_request_are_answered_at_once() {
     let (_home, app) = with_model().await;
     limit_tokens(&app, Some(60)).await;
@@ -98,19 +82,39 @@ async fn a_chat_and_a_request_are_answered_at_once() {
 }
 
 #[tokio::test]
-async fn context_length_takes_effect_at_the_next_use() {
+async fn the_context_length_never_loads_weights_again() {
     let (_home, app) = with_model().await;
-    let before = app.engine(None).await.unwrap();
-    let patch = SettingsPatch { context_length: Some(512), threads: Some(1), ..Default::default() };
-    app.update_settings(patch).await.unwrap();
+    let change = async |context_length| {
+        let patch = SettingsPatch { context_length: Some(context_length), ..Default::default() };
+        app.update_settings(patch).await.unwrap();
+        app.engine(None).await.unwrap()
+    };
+    let before = change(512).await;
+    assert_eq!((before.context_length, before.engine.context_length()), (512, 512));
+    let question = GenerateRequest {
+        context_length: Some(before.context_length),
+        ..GenerateRequest::new(Prompt::Tokens(vec![5; 600]))
+    };
+    assert_eq!(before.engine.generate(question).map(|_| ()).unwrap_err().code(), "context_overflow");
+
+    let longer = change(1000).await;
+    assert!(Arc::ptr_eq(&before.engine, &longer.engine), "the weights were loaded again");
+    assert_eq!((longer.context_length, longer.engine.context_length()), (1000, 1000));
     let state = app.model_state().await;
-    assert!(
-        matches!(state, ModelState::Loaded { context_length: 2048, .. }),
-        "lazily, not at once: {state:?}"
-    );
+    assert!(matches!(state, ModelState::Loaded { context_length: 1000, .. }), "{state:?}");
+
+    let shorter = change(256).await;
+    assert!(Arc::ptr_eq(&before.engine, &shorter.engine), "the weights were loaded again");
+    assert_eq!((shorter.context_length, shorter.engine.context_length()), (256, 1000));
+    let asked = app.engine_for(None, Some(5000)).await.unwrap();
+    assert!(Arc::ptr_eq(&before.engine, &asked.engine), "the weights were loaded again");
+    assert_eq!(asked.context_length, 2048, "no more than the model was made for");
+
+    let patch = SettingsPatch { threads: Some(1), ..Default::default() };
+    app.update_settings(patch).await.unwrap();
     let after = app.engine(None).await.unwrap();
     assert!(!Arc::ptr_eq(&before.engine, &after.engine));
-    assert_eq!((after.engine.info().context_length, after.engine.info().threads), (512, 1));
+    assert_eq!((after.context_length, after.engine.info().threads), (256, 1));
 }
 
 #[tokio::test]

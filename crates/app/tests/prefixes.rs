@@ -80,3 +80,30 @@ async fn zero_keeps_nothing_and_deletes_what_was_kept() {
     app.shutdown().await;
     assert!(bytes(home.path()) > 0);
 }
+
+#[tokio::test]
+async fn a_pinned_conversation_stays_pinned_until_it_is_let_go_or_deleted() {
+    let (home, app) = with_model().await;
+    limit_tokens(&app, Some(10)).await;
+    let first = answer(&app, None, &long_question("lighthouses")).await;
+    let id = &first.conversation_id;
+    let pins = || {
+        let files = std::fs::read_dir(home.path().join("prefixes/owners")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|extension| extension == "pin")).count()
+    };
+    assert!(app.pin_conversation(id, true).await.unwrap().pinned);
+    assert_eq!(pins(), 1);
+    limit_disk(&app, 0).await;
+    assert_eq!(pins(), 0, "everything was deleted");
+    limit_disk(&app, 1).await;
+    let app = restart(app, home.path()).await;
+    assert!(app.conversation(id).await.unwrap().conversation.pinned);
+    answer(&app, Some(id), "And why?").await;
+    assert_eq!(pins(), 1, "the pin is said anew when a model is loaded");
+    assert!(!app.pin_conversation(id, false).await.unwrap().pinned);
+    assert_eq!(pins(), 0);
+    app.pin_conversation(id, true).await.unwrap();
+    app.delete_conversation(id).await.unwrap();
+    assert_eq!((pins(), bytes(home.path())), (0, 0));
+    assert_eq!(app.pin_conversation(id, true).await.unwrap_err().code, "conversation_not_found");
+}

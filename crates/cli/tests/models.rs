@@ -210,6 +210,27 @@ fn an_interrupted_answer_keeps_what_was_printed() {
 }
 
 #[test]
+fn a_draft_model_gives_the_same_answer_or_is_refused() {
+    let home = Home::new();
+    let run = |more: &[&str]| {
+        let qwen3 = golden("qwen3-Q8_0.gguf");
+        let args = ["run", &qwen3, "the prompt", "--temp", "0", "--raw", "--max-tokens", "40"];
+        home.run(&[&args[..], more].concat())
+    };
+    let (plain, draft) = (run(&["--no-guess"]).good().out, golden("qwen2-Q8_0.gguf"));
+    assert_eq!(run(&[]).good().out, plain);
+    assert_eq!(run(&["--draft", &draft]).good().out, plain);
+    let refused = run(&["--draft", &golden("gemma3-Q8_0.gguf")]);
+    assert!(
+        refused.code != Some(0) && refused.err.contains("cannot guess for this model"),
+        "{}",
+        refused.err
+    );
+    assert!(run(&["--draft", "no-such-model"]).code != Some(0));
+    assert!(run(&["--draft", &draft, "--no-guess"]).code != Some(0), "one of the two");
+}
+
+#[test]
 fn a_packed_copy_gives_the_same_answer_and_goes_with_its_model() {
     let home = Home::new();
     home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();

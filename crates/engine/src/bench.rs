@@ -285,7 +285,8 @@ impl Bench {
         for chunk in ids.chunks(self.step_tokens) {
             let last = start + chunk.len() == depth + tokens;
             let logits = if last { LogitRows::Last } else { LogitRows::None };
-            self.runner.run([Piece { tokens: chunk, start, tables: &self.tables, logits, pictures: &[] }])?;
+            let tables = &self.tables;
+            self.runner.run([Piece { tokens: chunk, start, tables, logits, guesses: 0, pictures: &[] }])?;
             start += chunk.len();
         }
         Ok(())
@@ -301,6 +302,7 @@ impl Bench {
                 start,
                 tables: &self.tables,
                 logits: LogitRows::Last,
+                guesses: 0,
                 pictures: &[],
             };
             self.runner.run([piece])?;

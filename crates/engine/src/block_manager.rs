@@ -13,13 +13,15 @@
 //!
 //! This module knows neither the tensors behind the blocks nor priorities.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use lantern_models::{GONE, Reach};
 
 pub(crate) use crate::block_pool::BlockHash;
-use crate::block_pool::{BlockPool, Link};
+use crate::block_pool::{BlockPool, Link, Owner};
 
 /// A sequence's blocks in one group of layers.
 #[derive(Debug, Default, Clone)]
@@ -46,6 +48,8 @@ struct Group {
 pub(crate) struct BlockManager {
     block_size: usize,
     groups: Vec<Group>,
+    /// Owners whose prefixes are the last to go.
+    pins: HashSet<Arc<str>>,
     /// Keyed at random per process: nobody can prepare prompts whose blocks collide.
     hasher: RandomState,
 }
@@ -91,7 +95,8 @@ impl BlockManager {
     /// has.
     pub(crate) fn new(groups: impl IntoIterator<Item = (Reach, usize)>, block_size: usize) -> Self {
         let group = |(reach, count)| Group { reach, pool: BlockPool::new(count, most_idle(reach)) };
-        Self { block_size, groups: groups.into_iter().map(group).collect(), hasher: RandomState::new() }
+        let (groups, pins) = (groups.into_iter().map(group).collect(), HashSet::new());
+        Self { block_size, groups, pins, hasher: RandomState::new() }
     }
 
     /// Tokens in a block.
@@ -200,8 +205,14 @@ impl BlockManager {
 
     /// Lets go of everything.
     pub(crate) fn release(&mut self, tables: &mut Vec<BlockTable>) {
+        self.release_of(tables, None);
+    }
+
+    /// As [`Self::release`], of a sequence that belongs to somebody.
+    pub(crate) fn release_of(&mut self, tables: &mut Vec<BlockTable>, owner: Option<&Arc<str>>) {
+        let owner = owner.map(|name| Owner { name, is_pinned: self.pins.contains(name) });
         for (group, table) in self.groups.iter_mut().zip(tables.drain(..)) {
-            group.pool.release(table.held());
+            group.pool.release_of(table.held(), owner);
         }
     }
 
@@ -266,6 +277,7 @@ impl BlockManager {
 }
 
 mod transfer;
+mod upkeep;
 
 #[cfg(test)]
 #[path = "block_manager_tests.rs"]

@@ -8,6 +8,7 @@
 //! This module counts and names blocks; it knows neither the tensors behind them nor sequences.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use lantern_models::GONE;
 
@@ -22,19 +23,53 @@ pub(crate) struct Link<'a> {
     pub(crate) tokens: &'a [u32],
 }
 
+/// Whoever a sequence belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) name: &'a Arc<str>,
+    /// Whether what is kept for them is the last to go.
+    pub(crate) is_pinned: bool,
+}
+
 /// What a published block holds.
 struct Content {
     hash: BlockHash,
     parent: Option<BlockHash>,
     tokens: Box<[u32]>,
+    /// Who let go of it last; a pinned owner stays.
+    owner: Option<Arc<str>>,
 }
 
 #[derive(Default)]
 struct Block {
     holders: u32,
     content: Option<Content>,
+    /// Whether its owner is pinned.
+    is_pinned: bool,
+    /// Whether it is at a place where others are likely to go on.
+    is_marked: bool,
+    /// Whether something was written there since its memory was last given back.
+    is_used: bool,
     /// When the last holder let go, on the pool's own clock; orders the blocks that may be emptied.
     released: u64,
+}
+
+/// What goes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Other,
+    Marked,
+    Pinned,
+}
+
+impl Block {
+    fn rank(&self) -> Rank {
+        match (self.is_pinned, self.is_marked) {
+            (true, _) => Rank::Pinned,
+            (false, true) => Rank::Marked,
+            (false, false) => Rank::Other,
+        }
+    }
 }
 
 /// Owns the numbers of all blocks of one group.
@@ -42,12 +77,22 @@ pub(crate) struct BlockPool {
     blocks: Vec<Block>,
     /// Held by nobody, with nothing worth keeping.
     blank: Vec<u32>,
-    /// Held by nobody, published: `(released, block)`, so the first is the least recently used.
-    idle: BTreeSet<(u64, u32)>,
+    /// Held by nobody, published: `(rank, released, block)`, so the first is the least recently used of the lowest rank.
+    idle: BTreeSet<(Rank, u64, u32)>,
+    /// How many of them are marked, and how many may be.
+    marked: usize,
+    most_marked: usize,
     /// So many of those at most.
     most_idle: usize,
+    /// Blank blocks that are used.
+    used_blank: usize,
     published: HashMap<BlockHash, u32>,
     clock: u64,
+}
+
+/// Others need room, too.
+fn most_marked(blocks: usize, most_idle: usize) -> usize {
+    (blocks / 3).min(most_idle / 4 * 3)
 }
 
 impl BlockPool {
@@ -59,9 +104,39 @@ impl BlockPool {
             blank: (0..count).rev().collect(),
             idle: BTreeSet::new(),
             most_idle,
+            marked: 0,
+            most_marked: most_marked(count as usize, most_idle),
+            used_blank: 0,
             published: HashMap::new(),
             clock: 0,
         }
+    }
+
+    /// Whether nobody holds a block behind the first `count`.
+    pub(crate) fn can_shrink(&self, count: usize) -> bool {
+        self.blocks.iter().skip(count).all(|block| block.holders == 0)
+    }
+
+    /// Adds blank blocks until there are `count`, which are the last to be handed out, because nothing was written there yet;
+    /// or takes the last ones away with what they keep. Nobody may hold those.
+    pub(crate) fn resize(&mut self, count: usize) {
+        let count = u32::try_from(count).expect("the memory plan caps the pool far below 2^32 blocks");
+        let there = u32::try_from(self.blocks.len()).unwrap_or(count);
+        for number in count..there {
+            self.unshelve(number);
+            self.forget(number);
+        }
+        self.blank.retain(|&number| number < count);
+        self.blocks.truncate(count as usize);
+        self.used_blank = self.blank.iter().filter(|&&number| self.blocks[number as usize].is_used).count();
+        self.most_marked = most_marked(count as usize, self.most_idle);
+        self.blocks.extend((there..count).map(|_| Block::default()));
+        self.blank.splice(0..0, (there..count).rev());
+    }
+
+    /// Whether a block is held or carries a reusable prefix.
+    pub(crate) fn has_content(&self, number: u32) -> bool {
+        self.blocks.get(number as usize).is_some_and(|block| block.holders > 0 || block.content.is_some())
     }
 
     /// All blocks.
@@ -86,15 +161,23 @@ impl BlockPool {
 
     /// A block to write to, held by the caller; empties the least recently used published one if need be.
     pub(crate) fn allocate(&mut self) -> Option<u32> {
+        let mut was_used = false;
         let block = match self.blank.pop() {
-            Some(block) => block,
+            Some(block) => {
+                was_used = self.blocks[block as usize].is_used;
+                block
+            }
             None => {
-                let (_, block) = self.idle.pop_first()?;
+                let &(.., block) = self.idle.first()?;
+                self.unshelve(block);
                 self.forget(block);
                 block
             }
         };
-        self.blocks[block as usize].holders = 1;
+        let taken = &mut self.blocks[block as usize];
+        taken.holders = 1;
+        taken.is_used = true;
+        self.used_blank = self.used_blank.saturating_sub(usize::from(was_used));
         Some(block)
     }
 
@@ -106,7 +189,8 @@ impl BlockPool {
         }
         self.published.insert(link.hash, block);
         let Link { hash, parent, tokens } = *link;
-        self.blocks[block as usize].content = Some(Content { hash, parent, tokens: tokens.into() });
+        self.blocks[block as usize].content =
+            Some(Content { hash, parent, tokens: tokens.into(), owner: None });
         true
     }
 
@@ -119,36 +203,117 @@ impl BlockPool {
 
     /// Takes hold of a block that [`Self::find`] gave.
     pub(crate) fn hold(&mut self, number: u32) {
-        let block = &mut self.blocks[number as usize];
-        if block.holders == 0 {
-            self.idle.remove(&(block.released, number));
-        }
-        block.holders += 1;
+        self.unshelve(number);
+        self.blocks[number as usize].holders += 1;
     }
 
     /// Lets go of a sequence's blocks, where there are any. Later blocks age first: a prefix is useless without its
     /// beginning.
     pub(crate) fn release(&mut self, blocks: &[u32]) {
+        self.release_of(blocks, None);
+    }
+
+    /// Pins what is kept for an owner, or lets it go like everything else.
+    pub(crate) fn pin(&mut self, owner: Owner<'_>) {
+        let is_theirs = |content: &Content| content.owner.as_ref() == Some(owner.name);
+        let theirs =
+            (0..).zip(&self.blocks).filter(|(_, block)| block.content.as_ref().is_some_and(is_theirs));
+        for number in theirs.map(|(number, _)| number).collect::<Vec<u32>>() {
+            let was_idle = self.unshelve(number);
+            self.blocks[number as usize].is_pinned = owner.is_pinned;
+            if was_idle {
+                self.shelve(number);
+            }
+        }
+    }
+
+    /// Makes what a published block holds one of the last to go; when there are too many of those, the one used longest ago
+    /// is none any more.
+    pub(crate) fn mark(&mut self, number: u32) {
+        let was_idle = self.unshelve(number);
+        let block = &mut self.blocks[number as usize];
+        block.is_marked = block.content.is_some();
+        if was_idle {
+            self.shelve(number);
+        }
+    }
+
+    /// Puts a published block that nobody holds where it waits.
+    fn shelve(&mut self, number: u32) {
+        let block = &self.blocks[number as usize];
+        self.marked += usize::from(block.rank() == Rank::Marked);
+        self.idle.insert((block.rank(), block.released, number));
+        if self.marked > self.most_marked
+            && let Some(&(.., oldest)) = self.idle.range((Rank::Marked, 0, 0)..).next()
+        {
+            self.unshelve(oldest);
+            self.blocks[oldest as usize].is_marked = false;
+            self.shelve(oldest);
+        }
+    }
+
+    /// Takes it from there, if that is where it is.
+    fn unshelve(&mut self, number: u32) -> bool {
+        let block = &self.blocks[number as usize];
+        let was_idle = self.idle.remove(&(block.rank(), block.released, number));
+        self.marked -= usize::from(was_idle && block.rank() == Rank::Marked);
+        was_idle
+    }
+
+    /// As [`Self::release`], of a sequence that belongs to somebody.
+    pub(crate) fn release_of(&mut self, blocks: &[u32], owner: Option<Owner<'_>>) {
         for &number in blocks.iter().rev().filter(|number| **number != GONE) {
             self.clock += 1;
             let block = &mut self.blocks[number as usize];
             debug_assert!(block.holders > 0, "block {number} released twice");
             block.holders -= 1;
+            if let (Some(content), Some(owner), false) = (&mut block.content, owner, block.is_pinned) {
+                content.owner = Some(owner.name.clone());
+                block.is_pinned = owner.is_pinned;
+            }
             if block.holders > 0 {
                 continue;
             }
             block.released = self.clock;
             match block.content {
-                Some(_) => drop(self.idle.insert((self.clock, number))),
-                None => self.blank.push(number),
+                Some(_) => self.shelve(number),
+                None => {
+                    self.used_blank += 1;
+                    self.blank.push(number);
+                }
             }
-            if self.idle.len() > self.most_idle
-                && let Some((_, oldest)) = self.idle.pop_first()
-            {
-                self.forget(oldest);
-                self.blank.push(oldest);
+            if self.idle.len() > self.most_idle {
+                self.drop_idle(1);
             }
         }
+    }
+
+    /// Empties so many of the blocks that nobody holds, the least recently used first.
+    pub(crate) fn drop_idle(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(&(.., oldest)) = self.idle.first() else { return };
+            self.unshelve(oldest);
+            self.forget(oldest);
+            self.used_blank += 1;
+            self.blank.push(oldest);
+        }
+    }
+
+    /// Blank blocks in which something was written.
+    pub(crate) fn used_blank(&self) -> usize {
+        self.used_blank
+    }
+
+    /// Those blocks, in rising order; from now on they count as never used.
+    pub(crate) fn take_used_blank(&mut self) -> Vec<u32> {
+        self.used_blank = 0;
+        let blocks = &mut self.blocks;
+        let is_used = |number: &u32| std::mem::take(&mut blocks[*number as usize].is_used);
+        let mut used: Vec<u32> = self.blank.iter().copied().filter(is_used).collect();
+        used.sort_unstable();
+        // The lowest are handed out first, so that those in use stay beside each other.
+        self.blank.sort_unstable_by(|a, b| b.cmp(a));
+        used
     }
 
     /// Panics where the books are wrong: these are all holds of all blocks.
@@ -158,7 +323,7 @@ impl BlockPool {
         holds.for_each(|number| holders[number as usize] += 1);
         let mut free = vec![0; self.blocks.len()];
         self.blank.iter().for_each(|&number| free[number as usize] += 1);
-        self.idle.iter().for_each(|&(_, number)| free[number as usize] += 1);
+        self.idle.iter().for_each(|&(.., number)| free[number as usize] += 1);
         for (number, block) in self.blocks.iter().enumerate() {
             assert_eq!(block.holders, holders[number], "block {number} after {when} operations");
             assert_eq!(u32::from(block.holders == 0), free[number], "block {number} after {when} operations");
@@ -171,65 +336,23 @@ impl BlockPool {
                 "block {number} after {when} operations"
             );
         }
+        let used = self.blank.iter().filter(|&&number| self.blocks[number as usize].is_used).count();
+        let marked = self.idle.iter().filter(|(rank, ..)| *rank == Rank::Marked).count();
+        assert_eq!(marked, self.marked, "marked after {when} operations");
+        assert!(marked <= self.most_marked);
+        assert_eq!(used, self.used_blank, "used and blank after {when} operations");
         assert!(self.idle.len() <= self.most_idle);
     }
 
     fn forget(&mut self, number: u32) {
         if let Some(content) = self.blocks[number as usize].content.take() {
             self.published.remove(&content.hash);
+            let block = &mut self.blocks[number as usize];
+            (block.is_pinned, block.is_marked) = (false, false);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link<'a>(hash: BlockHash, parent: Option<BlockHash>, tokens: &'a [u32]) -> Link<'a> {
-        Link { hash, parent, tokens }
-    }
-
-    #[test]
-    fn equal_hashes_with_other_tokens_are_a_miss() {
-        let mut pool = BlockPool::new(4, usize::MAX);
-        let block = pool.allocate().expect("free blocks");
-        assert!(pool.publish(&link(7, None, &[1, 2]), block));
-        assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(block));
-        assert_eq!(pool.find(&link(7, None, &[7, 8])), None, "the tokens are compared, not only the hash");
-        assert_eq!(pool.find(&link(7, Some(1), &[1, 2])), None, "and what stands before them");
-        let other = pool.allocate().expect("free blocks");
-        assert!(!pool.publish(&link(7, None, &[7, 8]), other), "a taken hash is refused");
-    }
-
-    #[test]
-    fn a_copy_computed_at_the_same_time_stays_private() {
-        let mut pool = BlockPool::new(4, usize::MAX);
-        let [one, two] = [(); 2].map(|()| pool.allocate().expect("free blocks"));
-        for block in [one, two] {
-            assert!(pool.publish(&link(7, None, &[1, 2]), block), "the same tokens are no conflict");
-        }
-        pool.release(&[two]);
-        assert_eq!(pool.idle(), 0, "the copy is blank after its release");
-        pool.release(&[one]);
-        assert_eq!(pool.find(&link(7, None, &[1, 2])), Some(one));
-    }
-
-    #[test]
-    fn the_least_recently_used_tail_is_emptied_first() {
-        let mut pool = BlockPool::new(4, usize::MAX);
-        let blocks: Vec<u32> = (0..4).map(|_| pool.allocate().expect("free blocks")).collect();
-        for (&block, hash) in blocks.iter().zip(0..) {
-            assert!(pool.publish(&link(hash, None, &[hash as u32]), block));
-        }
-        pool.release(&blocks[..2]);
-        pool.release(&blocks[2..]);
-        assert_eq!(pool.allocate(), Some(blocks[1]), "the end of the older sequence goes first");
-        assert_eq!(pool.find(&link(1, None, &[1])), None, "and what it held with it");
-        // What is used again becomes the youngest.
-        pool.hold(blocks[0]);
-        pool.release(&blocks[..1]);
-        assert_eq!([pool.allocate(), pool.allocate()], [Some(blocks[3]), Some(blocks[2])]);
-        assert_eq!(pool.allocate(), Some(blocks[0]));
-        assert_eq!(pool.allocate(), None, "everything is held now");
-    }
-}
+#[path = "block_pool_tests.rs"]
+mod tests;

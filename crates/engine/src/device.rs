@@ -172,7 +172,7 @@ impl DevicePart {
         let (layout, kv_type) = (&config.kv_layout, options.kv_type);
         let kv_of =
             |layers| KvDemand::of_layers(layout, layers, kv_type, options.max_sequences, options.step_tokens);
-        let kv = kv_of(0..config.n_layers);
+        let kv = kv_of(0..usize::MAX);
         let tokens = |layer: &LayerCache| kv.least_tokens(layer.reach(), context);
         let bytes = ModelBytes::of(file, config, kv_type, tokens);
         let scratch_bytes = ModelBytes::scratch(config, options.step_tokens, context) + DRIVER_BYTES;
@@ -212,7 +212,8 @@ impl DevicePart {
             kv_bytes,
             scratch_bytes,
             available_bytes,
-            kv: kv_of(placement.n_layers - placement.device_layers..placement.n_layers),
+            // A head behind the last block goes with it.
+            kv: kv_of(placement.n_layers - placement.device_layers..usize::MAX),
             spared_bytes: weights.host,
             shares_memory: info.shares_memory,
         }))

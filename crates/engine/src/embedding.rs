@@ -11,7 +11,7 @@ use lantern_models::{Compute, Embedder, embedders};
 
 use crate::EngineOptions;
 use crate::error::{EngineError, size};
-use crate::memory::available_bytes;
+use crate::ledger::{Charge, Ledger};
 use crate::text::Tokenizer;
 
 /// A loaded model that turns texts into vectors. Shared by reference between threads; calls take turns.
@@ -20,6 +20,8 @@ pub struct EmbeddingModel {
     model: Mutex<Embedder>,
     dimensions: usize,
     context_length: usize,
+    /// Last of all: the memory is given back when everything above has let go of it.
+    charge: Charge,
 }
 
 /// One vector for each text.
@@ -37,17 +39,34 @@ impl EmbeddingModel {
     /// Loads a GGUF file; `threads` of 0 takes one for each fast core. Blocks while it reads; refuses a file that does not
     /// fit, and one whose model is not made for this.
     pub fn load(path: &Path, threads: usize) -> Result<Self, EngineError> {
+        Self::load_charged(path, threads, &Ledger::shared())
+    }
+
+    /// Whether a file fits beside what is charged in these books. What is wrong with it otherwise is for loading it to say.
+    pub fn fits(path: &Path, ledger: &Ledger) -> bool {
+        std::fs::metadata(path).map_or(true, |file| file.len() <= ledger.available())
+    }
+
+    /// The same, with what it takes of the host's memory charged in these books.
+    pub fn load_charged(path: &Path, threads: usize, ledger: &Ledger) -> Result<Self, EngineError> {
         let options = EngineOptions { threads, ..EngineOptions::default() };
         options.validate()?;
         let file = GgufFile::open(path)?;
-        check_memory(file.file_len())?;
+        let ((), charge) =
+            ledger.charge(|| memory_for(file.file_len(), ledger.available()).map(|bytes| ((), bytes)))?;
         let model = embedders::load(&file, Compute::kernels(options.resolved_threads()))?;
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(&file)?,
             dimensions: model.dimensions(),
             context_length: model.config().context_length,
             model: Mutex::new(model),
+            charge,
         })
+    }
+
+    /// Bytes of host memory that are charged for it.
+    pub fn memory_bytes(&self) -> u64 {
+        self.charge.bytes()
     }
 
     /// Numbers in a vector.
@@ -127,11 +146,11 @@ impl Embeddings {
     }
 }
 
-/// Refuses a model whose weights are larger than what is free. What a call takes beside them is small: it keeps one layer.
-fn check_memory(weights: u64) -> Result<(), EngineError> {
-    let available = available_bytes();
+/// The bytes that a model takes; refuses one whose weights are larger than what is free. What a call takes beside them is
+/// small: it keeps one layer.
+fn memory_for(weights: u64, available: u64) -> Result<u64, EngineError> {
     if weights <= available {
-        return Ok(());
+        return Ok(weights);
     }
     Err(EngineError::ModelTooLarge {
         needed: weights,

@@ -1,7 +1,8 @@
 //! The public handle: loads a model, prepares requests on the caller's thread and passes them to the engine
 //! thread. Dropping it ends that thread and frees everything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Sender, channel as command_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -13,19 +14,25 @@ use lantern_models::{CausalLm, Reach, Split, fingerprint};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
+use crate::draft_model::DraftModel;
+use crate::draft_plan::DraftPlan;
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
+use crate::ledger::Charge;
 use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
 use crate::options::{EngineInfo, EngineOptions, EngineStats};
-use crate::overflow::{self, Dropped, Overflow, Room};
+use crate::overflow::{self, Dropped, Overflow};
 use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
+use crate::pressure::Pressure;
 use crate::prompt::{ChatPrompt, PromptPlan};
 use crate::request::{GenerateRequest, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
+use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
 use crate::text::{ChatTemplate, PromptText, TemplateError, Tokenizer};
 use crate::vision::Vision;
@@ -33,17 +40,25 @@ use crate::worker::{Command, Worker, lock};
 
 /// Guesses at the next tokens of a sequence that one step may check.
 const MOST_GUESSES: usize = 12;
+// A state is kept behind the last token of a step and at the end of the block before: guesses must not pass a whole block.
+const _: () = assert!(MOST_GUESSES < BLOCK_SIZE);
 
 /// A loaded model that answers any number of requests at once. Shared by reference between threads.
 pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
     template: Result<ChatTemplate, TemplateError>,
-    vision: Vision,
+    vision: Arc<Vision>,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     copy: CopyThread,
+    /// Where prompts may be left that share their instructions, for models that cannot be left anywhere.
+    preambles: Option<Preambles>,
+    /// Tokens that a sequence may have.
+    context: AtomicUsize,
+    /// Last of all: the memory is given back when everything above has let go of it.
+    room: Mutex<Room>,
 }
 
 /// What the engine thread is made from; tests put a model of their own in.
@@ -56,6 +71,13 @@ pub(crate) struct Parts {
     pub(crate) vision: Vision,
     pub(crate) info: EngineInfo,
     pub(crate) plan: MemoryPlan,
+    pub(crate) charge: Charge,
+    /// What a longer context is planned from, where the model need not be loaded anew for it.
+    pub(crate) source: Option<(PathBuf, EngineOptions)>,
+    /// A smaller model that guesses.
+    pub(crate) draft: Option<DraftModel>,
+    /// What is known of the time that steps take.
+    pub(crate) costs: StepCosts,
 }
 
 impl Engine {
@@ -69,42 +91,65 @@ impl Engine {
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
         let file = GgufFile::open(path)?;
-        let found = device::find(options);
-        Ok(device::plan(&file, &registry::config(&file)?, options, found.as_ref().map_err(String::clone))?.0)
+        let (config, found) = (registry::config(&file)?, device::find(options));
+        let draft = DraftPlan::read(&file, &config, options)?;
+        let beside = DraftPlan::beside(draft.as_ref(), options);
+        let plan = device::plan(&file, &config, &beside, found.as_ref().map_err(String::clone))?.0;
+        Ok(MemoryPlan { draft_bytes: draft.as_ref().map_or(0, DraftPlan::bytes), ..plan })
     }
 
     pub(crate) fn start(parts: Parts, options: &EngineOptions) -> Result<Self, EngineError> {
-        let Parts { model, copy, split, tokenizer, template, vision, info, plan } = parts;
+        let Parts {
+            model,
+            copy,
+            split,
+            tokenizer,
+            template,
+            vision,
+            info,
+            plan,
+            charge,
+            source,
+            draft,
+            costs,
+        } = parts;
         let (commands, receiver) = command_channel();
         let tokenizer = Arc::new(tokenizer);
-        // A state cannot go back to what it was before a wrong guess.
-        let has_states = plan.reaches.contains(&Reach::State);
         let limits = Limits {
             max_sequences: plan.max_sequences,
             step_tokens: options.step_tokens,
-            context: info.context_length,
-            guesses: if options.guess && !has_states { MOST_GUESSES } else { 0 },
+            context: plan.context_length,
+            guesses: if options.guess { MOST_GUESSES } else { 0 },
         };
         let groups = plan.reaches.iter().copied().zip(plan.n_blocks.iter().copied());
         let blocks = BlockManager::new(groups, BLOCK_SIZE);
         let stats =
             EngineStats { blocks_total: blocks.total(), block_size: BLOCK_SIZE, ..EngineStats::default() };
         let stats = Arc::new(Mutex::new(stats));
+        let vision = Arc::new(vision);
         let runner = ModelRunner::new(model, &plan.n_blocks, options.kv_type, split)?;
+        let drafter = match draft {
+            Some(draft) => Some(Drafter::Model(Box::new(draft))),
+            None => runner.predicts().filter(|_| options.guess).map(Drafter::Head),
+        };
+        let mut scheduler = Scheduler::new(limits, blocks).with_costs(costs);
+        scheduler.set_drafter(drafter.as_ref().map(Drafter::guesser));
         let disk = options.prefix_disk.as_ref().and_then(|options| {
-            PrefixDisk::open(options, &info.fingerprint, runner.cache(), &blocks, commands.clone())
+            PrefixDisk::open(options, &info.fingerprint, runner.cache(), scheduler.blocks(), commands.clone())
         });
         let worker = Worker {
             commands: receiver,
             runner,
             disk,
-            scheduler: Scheduler::new(limits, blocks),
+            scheduler,
+            drafter,
             tokenizer: tokenizer.clone(),
-            context_length: info.context_length,
             step_tokens: options.step_tokens,
             stats: stats.clone(),
             generations: Default::default(),
             pacer: Pacer::default(),
+            vision: vision.clone(),
+            pressure: Pressure::new(options.ledger.clone()),
             next_id: 0,
             plan: Vec::new(),
         };
@@ -113,7 +158,24 @@ impl Engine {
             .spawn(move || worker.run())
             .map_err(|error| EngineError::StepFailed(format!("no thread for the engine: {error}")))?;
         let copy = CopyThread::start(copy);
-        Ok(Self { info, tokenizer, template, vision, stats, commands, thread: Some(thread), copy })
+        let has_all = plan.reaches.iter().all(|reach| *reach == Reach::All);
+        let preambles = (!has_all).then(Preambles::default);
+        let context = AtomicUsize::new(plan.context_length);
+        let room = Mutex::new(Room::new(charge, &plan, source));
+        let thread = Some(thread);
+        Ok(Self {
+            info,
+            tokenizer,
+            template,
+            vision,
+            stats,
+            commands,
+            thread,
+            copy,
+            preambles,
+            context,
+            room,
+        })
     }
 
     /// What is loaded.
@@ -147,12 +209,13 @@ impl Engine {
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
         request.sampling.validate()?;
+        let context = self.context_of(&request);
         let room = match request.overflow {
             Overflow::Error => None,
-            Overflow::DropOldest => Some(Room::new(self.info.context_length, request.max_tokens)),
+            Overflow::DropOldest => Some(overflow::Room::new(context, request.max_tokens)),
         };
         let (plan, dropped) = self.plan_prompt(request.prompt, room)?;
-        self.check_length(plan.len(), request.max_tokens)?;
+        check_length(plan.len(), request.max_tokens, context)?;
         let prompt = self.vision.encode(plan)?;
         let (events, stream) = stream::channel(prompt.ids.len(), dropped);
         let submission = Submission {
@@ -160,6 +223,7 @@ impl Engine {
             last_prompt_token: prompt.ids.last().copied(),
             sampling: request.sampling,
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
+            context,
             stop: request.stop,
             owner: request.owner.map(Into::into),
             events,
@@ -170,12 +234,24 @@ impl Engine {
         Ok(stream)
     }
 
+    /// Which of the oldest turns of a request's conversation have no room, when `reserve` more tokens are to stay free:
+    /// those that [`Overflow::DropOldest`] would leave out. `None` where all of it fits, and for what is no conversation.
+    pub fn overflowing(
+        &self,
+        request: &GenerateRequest,
+        reserve: usize,
+    ) -> Result<Option<Dropped>, EngineError> {
+        let room = overflow::Room::new(self.context_of(request), request.max_tokens).less(reserve);
+        Ok(self.plan_prompt(request.prompt.clone(), Some(room))?.1)
+    }
+
     /// Raw next-token logits after every position of `ids`, `vocab_size` per position, computed afresh with keys
     /// and values in full precision. Blocks, and is for outside an async runtime.
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
         self.check_ids(ids)?;
-        if ids.len() > self.info.context_length {
-            self.check_length(ids.len(), None)?;
+        let context = self.context_length();
+        if ids.len() > context {
+            check_length(ids.len(), None, context)?;
         }
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.send(Command::Logits { ids: ids.to_vec(), reply })?;
@@ -191,18 +267,21 @@ impl Engine {
     fn plan_prompt(
         &self,
         prompt: Prompt,
-        room: Option<Room>,
+        room: Option<overflow::Room>,
     ) -> Result<(PromptPlan, Option<Dropped>), EngineError> {
         let mut dropped = None;
         let plan = match prompt {
             Prompt::Messages { messages, tools } => {
                 let template = self.template.as_ref().map_err(TemplateError::clone)?;
                 let chat = ChatPrompt { template, tokenizer: &self.tokenizer, vision: &self.vision };
-                let plan;
+                let mut plan;
                 (plan, dropped) = match room {
                     Some(room) => overflow::plan(&chat, &messages, tools.as_ref(), room)?,
                     None => (chat.plan(&messages, tools.as_ref())?, None),
                 };
+                if let Some(preambles) = &self.preambles {
+                    plan.preamble = preambles.tokens(&chat, &messages, tools.as_ref(), &plan.ids);
+                }
                 plan
             }
             Prompt::Text(text) => PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text))?),
@@ -225,17 +304,22 @@ impl Engine {
         }
     }
 
-    fn check_length(&self, prompt: usize, max_tokens: Option<usize>) -> Result<(), EngineError> {
-        let context = self.info.context_length;
-        if prompt < context {
-            return Ok(());
-        }
-        Err(EngineError::ContextOverflow { prompt, max_tokens, context })
+    /// Tokens that a request and its answer may have.
+    fn context_of(&self, request: &GenerateRequest) -> usize {
+        let there = self.context_length();
+        request.context_length.map_or(there, |asked| asked.min(there))
     }
 
     fn send(&self, command: Command) -> Result<(), EngineError> {
         self.commands.send(command).map_err(|_| EngineError::EngineStopped)
     }
+}
+
+fn check_length(prompt: usize, max_tokens: Option<usize>, context: usize) -> Result<(), EngineError> {
+    if prompt < context {
+        return Ok(());
+    }
+    Err(EngineError::ContextOverflow { prompt, max_tokens, context })
 }
 
 impl Drop for Engine {
@@ -265,7 +349,15 @@ impl Parts {
         options.validate()?;
         let file = GgufFile::open(path)?;
         let config = registry::config(&file)?;
-        let Placed { plan, split, device } = device::place(&file, &config, options, found)?;
+        let ((Placed { plan, split, device }, draft), charge) = options.ledger.charge(|| {
+            let draft = DraftPlan::read(&file, &config, options)?;
+            let beside = DraftPlan::beside(draft.as_ref(), options);
+            let mut placed = device::place(&file, &config, &beside, found)?;
+            placed.plan.draft_bytes = draft.as_ref().map_or(0, DraftPlan::bytes);
+            let bytes = placed.plan.total_bytes();
+            Ok::<_, EngineError>(((placed, draft), bytes))
+        })?;
+        let source = Self::source(path, &file, options, &device);
         tracing::info!(%device, "a model is loaded");
         if let Some(bytes) = plan.expert_limit() {
             tracing::info!(
@@ -274,8 +366,12 @@ impl Parts {
             );
         }
         let copies = options.packed_copies.as_ref();
-        let Loaded { model: LoadedModel { model, copy }, tokenizer, template } =
+        let Loaded { model: LoadedModel { mut model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;
+        let draft = match draft {
+            Some(draft) => draft.load(&mut *model, &split)?,
+            None => None,
+        };
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
             architecture: config.architecture,
@@ -304,11 +400,18 @@ impl Parts {
                 "this model computes slowly: these types have no fast kernel"
             );
         }
-        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan })
+        let costs = StepCosts::default();
+        Ok(Self { model, copy, split, tokenizer, template, vision, info, plan, charge, source, draft, costs })
     }
 }
 
+mod context;
+mod preamble;
 mod prefixes;
+
+pub use context::Growth;
+use context::Room;
+use preamble::Preambles;
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

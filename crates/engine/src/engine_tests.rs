@@ -11,16 +11,22 @@ use super::*;
 use crate::request::{FinishReason, GenerationEvent, Priority, Timings, Usage};
 use crate::text::{ChatMessage, SamplingParams, TemplateSource};
 
+#[path = "context_tests.rs"]
+mod contexts;
 #[path = "disk_damage_tests.rs"]
 mod damage;
 #[path = "disk_tests.rs"]
 mod disk;
+#[path = "draft_tests.rs"]
+mod drafts;
 #[path = "expert_memory_tests.rs"]
 mod experts;
 #[path = "guess_tests.rs"]
 mod guesses;
 #[path = "overflow_tests.rs"]
 mod overflow;
+#[path = "pin_tests.rs"]
+mod pins;
 #[path = "state_tests.rs"]
 mod states;
 #[path = "window_tests.rs"]
@@ -433,6 +439,10 @@ impl CausalLm for Slow {
         std::thread::sleep(Duration::from_millis(5));
         self.model.forward(batch, kv, logits)
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
+    }
 }
 
 /// Panics when it sees a certain token.
@@ -454,6 +464,10 @@ impl CausalLm for Panicking {
     ) -> Result<(), ModelError> {
         assert!(!batch.tokens.contains(&self.token), "token {} is poisoned", self.token);
         self.model.forward(batch, kv, logits)
+    }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
     }
 }
 

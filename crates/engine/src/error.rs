@@ -84,6 +84,14 @@ pub enum EngineError {
         /// How many layers would fit.
         fitting: usize,
     },
+    /// A model that should guess for another one has other tokens.
+    #[error("{draft} cannot guess for this model: {reason}")]
+    DraftVocabulary {
+        /// The file.
+        draft: String,
+        /// Where they differ.
+        reason: String,
+    },
     /// The prompt alone fills the context.
     #[error(
         "the prompt has {prompt} tokens, but the context holds {context} and one must be left for the answer"
@@ -165,6 +173,7 @@ impl EngineError {
             Self::PicturePlaces { .. } => "picture_places",
             Self::NoDevice { .. } => "no_device",
             Self::DeviceTooSmall { .. } => "device_too_small",
+            Self::DraftVocabulary { .. } => "draft_vocabulary",
             Self::ContextOverflow { .. } => "context_overflow",
             Self::TextTooShort { .. } => "text_too_short",
             Self::TextTooLong { .. } => "text_too_long",
@@ -201,8 +210,11 @@ impl EngineError {
             Self::DeviceTooSmall { fitting, .. } => {
                 format!("Ask for at most {fitting} layers or a smaller context, or leave the number out.")
             }
+            Self::DraftVocabulary { .. } => {
+                "Choose a smaller model of the same family, or leave the draft model out.".into()
+            }
             Self::ContextOverflow { prompt, context, .. } => format!(
-                "Shorten the conversation by at least {} tokens, start a new one, or load the model with a larger context.",
+                "Shorten the conversation by at least {} tokens, start a new one, or allow it a longer context.",
                 prompt + 1 - context
             ),
             Self::TextTooShort { tokens, .. } => {

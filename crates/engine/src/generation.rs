@@ -21,6 +21,8 @@ pub(crate) struct Generation {
     /// Sampled but not yet sent, because their text is incomplete or may be a stop string.
     unsent: Vec<u32>,
     max_tokens: usize,
+    /// Tokens that the sequence may have.
+    context: usize,
     prompt_tokens: usize,
     completion_tokens: usize,
     cached_tokens: usize,
@@ -37,6 +39,8 @@ pub(crate) struct Submission {
     pub(crate) last_prompt_token: Option<u32>,
     pub(crate) sampling: SamplingParams,
     pub(crate) max_tokens: usize,
+    /// Tokens that the sequence may have.
+    pub(crate) context: usize,
     pub(crate) stop: Vec<String>,
     pub(crate) events: EventSender,
     /// See [`crate::GenerateRequest::owner`].
@@ -55,6 +59,7 @@ impl Generation {
             owner: submission.owner,
             unsent: Vec::new(),
             max_tokens: submission.max_tokens,
+            context: submission.context,
             prompt_tokens: submission.prompt_tokens,
             completion_tokens: 0,
             cached_tokens: 0,
@@ -99,12 +104,11 @@ impl Generation {
     }
 
     /// Chooses the next token of a sequence from its logits, sends what text that makes, and says whether the
-    /// answer ends here. `context` is the number of tokens the sequence may have.
+    /// answer ends here.
     pub(crate) fn accept(
         &mut self,
         logits: &mut [f32],
         history: &[u32],
-        context: usize,
     ) -> Result<(u32, Option<FinishReason>), EngineError> {
         let token = self.sampler.sample(logits, history)?;
         self.first_token.get_or_insert_with(Instant::now);
@@ -118,7 +122,7 @@ impl Generation {
         if !text.is_empty() {
             self.send_text(text);
         }
-        let full = self.completion_tokens >= self.max_tokens || history.len() + 1 >= context;
+        let full = self.completion_tokens >= self.max_tokens || history.len() + 1 >= self.context;
         let reason = match (stopped, full) {
             (true, _) => Some(FinishReason::Stop),
             (false, true) => Some(FinishReason::Length),

@@ -28,6 +28,10 @@ impl CausalLm for Even {
         }
         Ok(())
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.0.accept_guesses(batch, kv)
+    }
 }
 
 fn even(options: EngineOptions) -> Engine {
@@ -108,15 +112,16 @@ fn answers_end_where_they_would_have_ended() {
     assert_eq!(a.reason, FinishReason::Length);
 }
 
+/// An engine on a golden model whose passes all take the same time.
+fn even_golden(file: &str, options: EngineOptions) -> Engine {
+    let mut parts = Parts::load(&golden("models").join(file), &options).expect("the golden model loads");
+    parts.model = Box::new(Even(parts.model));
+    Engine::start(parts, &options).expect("the engine starts")
+}
+
 #[test]
 fn windows_and_guesses_get_along() {
-    let path = golden("models/gemma3-Q8_0.gguf");
-    let load = |guess| {
-        let options = EngineOptions { guess, ..options() };
-        let mut parts = Parts::load(&path, &options).expect("the golden model loads");
-        parts.model = Box::new(Even(parts.model));
-        Engine::start(parts, &options).expect("the engine starts")
-    };
+    let load = |guess| even_golden("gemma3-Q8_0.gguf", EngineOptions { guess, ..options() });
     let (plain, guessing) = (load(false), load(true));
     for seed in 0..3 {
         let question = repeating(seed);
@@ -125,10 +130,52 @@ fn windows_and_guesses_get_along() {
     assert!(guessing.stats().guessed_tokens > 0);
 }
 
+/// One of each kind of layer with a state: the gated delta rule, short convolutions, Mamba-2.
+const STATES: [&str; 3] = ["qwen35_dense-Q8_0.gguf", "lfm2-Q8_0.gguf", "granitehybrid-F32.gguf"];
+
 #[test]
-fn states_are_never_guessed_over() {
-    let path = golden("models/qwen35_dense-Q8_0.gguf");
-    let engine = Engine::load(&path, options()).expect("the golden model loads");
-    say(&engine, &repeating(0), 100);
-    assert_eq!(engine.stats().guessed_tokens, 0);
+fn states_go_back_to_before_wrong_guesses() {
+    for file in STATES {
+        let load = |guess| even_golden(file, EngineOptions { guess, ..options() });
+        let (plain, guessing) = (load(false), load(true));
+        for seed in 0..3 {
+            // The second time from what the first one left in the prefix cache.
+            for most in [150, 60] {
+                let question = repeating(seed);
+                let expected = say(&plain, &question, most).tokens;
+                assert_eq!(say(&guessing, &question, most).tokens, expected, "{file}, {seed}");
+                let mut next = [question, expected].concat();
+                next.extend(prompt(seed + 50, 5));
+                let expected = say(&plain, &next, 40).tokens;
+                let warm = say(&guessing, &next, 40);
+                assert!(warm.usage.cached_tokens > 96, "{file}: {}", warm.usage.cached_tokens);
+                assert_eq!(warm.tokens, expected, "{file}, {seed}: behind what was guessed");
+            }
+        }
+        assert!(guessing.stats().guessed_tokens > 200, "{file}: {:?}", guessing.stats());
+    }
+}
+
+#[test]
+fn several_with_states_guess_beside_each_other_and_give_way() {
+    for file in STATES {
+        let plain = even_golden(file, EngineOptions { guess: false, ..options() });
+        let expected: Vec<_> = (0..5).map(|seed| say(&plain, &repeating(seed), 100).tokens).collect();
+        // Room for about three of them where layers see everything, and small steps.
+        let few = EngineOptions { max_sequences: 5, step_tokens: 50, ..options() };
+        let mut parts = Parts::load(&golden("models").join(file), &few).expect("the golden model loads");
+        parts.model = Box::new(Even(parts.model));
+        parts.plan.n_blocks = vec![20, 5 * 3 + 8];
+        let engine = Engine::start(parts, &few).expect("the engine starts");
+        let streams: Vec<_> = (0..5)
+            .map(|seed| engine.generate(endless(&engine, &repeating(seed), 100)).expect("accepted"))
+            .collect();
+        // One of them is not waited for.
+        drop(engine.generate(endless(&engine, &repeating(9), 100)).expect("accepted"));
+        let found: Vec<_> =
+            streams.into_iter().map(|stream| outcome(stream).expect("finished").tokens).collect();
+        assert_eq!(found, expected, "{file}");
+        assert!(engine.stats().guessed_tokens > 0, "{file}");
+        wait_until(&engine, "nothing is held afterwards", |stats| stats.blocks_used == 0);
+    }
 }

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 
 /// Tokens that must have stood there before.
 const LENGTH: usize = 3;
-/// How much of a guess's right or wrong is believed.
-const NEW: f64 = 0.1;
 
 /// What one sequence's tokens say about those to come.
 #[derive(Debug)]
@@ -15,13 +13,11 @@ pub(crate) struct Lookup {
     behind: HashMap<[u32; LENGTH], usize>,
     /// Tokens that are in the table as what follows others.
     known: usize,
-    /// How often the next guess was right lately, from 0 to 1.
-    right: f64,
 }
 
 impl Default for Lookup {
     fn default() -> Self {
-        Self { behind: HashMap::new(), known: LENGTH, right: 0.5 }
+        Self { behind: HashMap::new(), known: LENGTH }
     }
 }
 
@@ -36,16 +32,6 @@ impl Lookup {
         self.known = self.known.max(tokens.len());
         let found = tokens.last_chunk().and_then(|last| self.behind.get(last));
         found.map_or(&[], |&start| &tokens[start..tokens.len().min(start + most)])
-    }
-
-    /// Learns whether a guess was right whose predecessors were.
-    pub(crate) fn learn(&mut self, right: bool) {
-        self.right += NEW * (f64::from(u8::from(right)) - self.right);
-    }
-
-    /// The likelihood that the next guess is right.
-    pub(crate) fn likelihood(&self) -> f64 {
-        self.right
     }
 }
 
@@ -70,14 +56,5 @@ mod tests {
     fn a_word_said_again_and_again_is_guessed() {
         let mut lookup = Lookup::default();
         assert_eq!(lookup.guess(&[7, 7, 7, 7], 5), [7]);
-    }
-
-    #[test]
-    fn the_likelihood_follows_what_was_right() {
-        let mut lookup = Lookup::default();
-        (0..40).for_each(|_| lookup.learn(true));
-        assert!(lookup.likelihood() > 0.95);
-        (0..40).for_each(|_| lookup.learn(false));
-        assert!(lookup.likelihood() < 0.05);
     }
 }

@@ -20,7 +20,7 @@ use crate::options::EngineOptions;
 use crate::scratch::{self, Scratch};
 
 /// A context is taken from the model's own length up to here unless the caller asks for more.
-pub(crate) const DEFAULT_CONTEXT: usize = 8192;
+pub const DEFAULT_CONTEXT: usize = 8192;
 /// The cache is not shrunk below this many tokens unless the caller asked for fewer.
 const LEAST_CONTEXT: usize = 2048;
 /// Tokens in a block of the cache.
@@ -35,6 +35,8 @@ pub struct MemoryPlan {
     pub wanted_context: usize,
     /// Blocks of the cache, for each group of layers (see [`lantern_models::KvLayout::groups`]).
     pub(crate) n_blocks: Vec<usize>,
+    /// Bytes of a block of each of them, as far as it is in host memory.
+    pub(crate) block_bytes: Vec<u64>,
     /// How far back each of them keeps tokens: to the beginning also where a context is hardly longer than a window.
     pub(crate) reaches: Vec<Reach>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
@@ -43,6 +45,8 @@ pub struct MemoryPlan {
     pub weight_bytes: u64,
     /// The experts on the host, and how much of them memory holds; `None` for a model without.
     pub experts: Option<ExpertMemory>,
+    /// The cache with room for one sequence of full length and nothing else, as far as it is in host memory.
+    pub(crate) least_kv_bytes: u64,
     /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Everything else, and what a device that shares the memory computes with.
@@ -55,6 +59,8 @@ pub struct MemoryPlan {
     pub available_bytes: u64,
     /// What is on a device.
     pub device: Option<DevicePart>,
+    /// What a draft model beside it takes: weights, cache and work space.
+    pub draft_bytes: u64,
 }
 
 /// What a process holds that loads the model and fills one sequence.
@@ -77,6 +83,11 @@ impl MemoryPlan {
         self.experts.and_then(|experts| experts.limit())
     }
 
+    /// Bytes of host memory that so many blocks of each group would take, in place of those that are planned.
+    pub(crate) fn kv_bytes_of(&self, n_blocks: &[usize]) -> u64 {
+        self.block_bytes.iter().zip(n_blocks).map(|(bytes, &blocks)| bytes * blocks as u64).sum()
+    }
+
     /// Tokens in a block.
     pub fn block_tokens(&self) -> usize {
         BLOCK_SIZE
@@ -84,12 +95,13 @@ impl MemoryPlan {
 
     /// The most that a process holds which fills one sequence of full length.
     pub fn alone_bytes(&self) -> u64 {
-        self.weight_bytes + self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes)
+        let alone = self.alone.scratch.peak_beside(self.weight_bytes, self.alone.kv_bytes);
+        self.weight_bytes + alone + self.draft_bytes
     }
 
-    /// Weights, cache and work space together, in host memory.
+    /// Weights, cache and work space together, in host memory, and what a draft model takes.
     pub fn total_bytes(&self) -> u64 {
-        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes + self.draft_bytes
     }
 }
 
@@ -118,11 +130,11 @@ pub(crate) fn plan(
     device: Option<&DevicePart>,
 ) -> Result<MemoryPlan, EngineError> {
     let parts = Scratch::of(file, config, options);
-    let free = available_bytes();
+    let free = options.ledger.available();
     let (layout, kv_type) = (&config.kv_layout, options.kv_type);
     let host_layers = match device {
         Some(part) if !part.shares_memory => part.first_layer(),
-        _ => config.n_layers,
+        _ => usize::MAX,
     };
     let demand = Demand {
         weights: scratch::weight_bytes(file, wanted_context(config, options)),
@@ -208,7 +220,9 @@ impl Demand {
             context_length,
             wanted_context: self.wanted_context,
             max_sequences: self.kv.sequences_in(context_length, &n_blocks),
+            block_bytes: self.kv.groups.iter().map(|group| group.block_bytes).collect(),
             reaches: self.kv.reaches(context_length),
+            least_kv_bytes: self.kv.least_bytes(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
             experts,
@@ -221,6 +235,7 @@ impl Demand {
             available_bytes: self.available,
             device: self.device.clone().map(|part| DevicePart { kv_bytes: part.kv.bytes(&n_blocks), ..part }),
             n_blocks,
+            draft_bytes: 0,
         })
     }
 
@@ -267,6 +282,15 @@ pub fn available_bytes() -> u64 {
         available = cgroup::bytes_left(Path::new("/")).map_or(available, |left| left.min(available));
     }
     available - available / 20
+}
+
+/// Memory of this machine, or of the control group that this process is in.
+pub(crate) fn total_bytes() -> u64 {
+    let system = System::new_with_specifics(
+        RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
+    );
+    let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
+    system.total_memory().min(group)
 }
 
 /// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.

@@ -7,6 +7,7 @@ use lantern_models::{KvType, PackedCopies};
 use crate::cores::fast_cores;
 use crate::device::DeviceUse;
 use crate::error::EngineError;
+use crate::ledger::Ledger;
 use crate::prefix_disk::DiskCacheOptions;
 use crate::text::{TemplateError, TemplateSource};
 
@@ -25,13 +26,18 @@ pub struct EngineOptions {
     pub max_sequences: usize,
     /// Tokens in one forward pass.
     pub step_tokens: usize,
-    /// Whether what stood in a sequence before is guessed to come again, and checked several tokens at a time where that
-    /// pays. Answers are the same in any case.
+    /// Whether what comes next is guessed (by what stood before, by the model's head for further tokens, by a draft model), and
+    /// checked several tokens at a time where that pays. Answers are the same in any case.
     pub guess: bool,
+    /// A smaller model with the same tokens that guesses too; `None` leaves that to what stood before and, in files that have
+    /// one, to the model's own head. Not used where nobody is to guess.
+    pub draft: Option<PathBuf>,
     /// Limit of the KV cache in bytes; `None` takes what is sensible.
     pub kv_bytes: Option<u64>,
     /// Limit of weights, cache and work space together, in bytes; `None` takes what the system has free.
     pub memory_limit: Option<u64>,
+    /// The books in which what the model takes of the host's memory is charged; by default those of the process.
+    pub ledger: Ledger,
     /// Where packed copies are kept, for later loads to use; `None` uses and makes none.
     pub packed_copies: Option<PackedCopies>,
     /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
@@ -55,11 +61,13 @@ impl Default for EngineOptions {
             threads: 0,
             context_length: None,
             kv_type: KvType::F16,
-            max_sequences: 8,
+            max_sequences: 16,
             step_tokens: 512,
             guess: true,
+            draft: None,
             kv_bytes: None,
             memory_limit: None,
+            ledger: Ledger::default(),
             packed_copies: None,
             projector: None,
             prefix_disk: None,
@@ -112,7 +120,8 @@ pub struct EngineInfo {
     pub name: Option<String>,
     /// The type that most of the weights have, or the file's own word for its mix, such as `Q4_K_M`.
     pub quantisation: String,
-    /// Tokens a sequence may have.
+    /// Tokens a sequence may have, as the model was loaded; [`Engine::context_length`](crate::Engine::context_length)
+    /// says how many it is now.
     pub context_length: usize,
     /// What was wanted; larger than `context_length` when memory did not allow it.
     pub wanted_context_length: usize,

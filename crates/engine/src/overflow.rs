@@ -24,7 +24,8 @@ pub enum Overflow {
     /// Its oldest turns are left out, until the rest has room for an answer of `max_tokens` (counted as half the context
     /// if they are more, as a quarter if there is no limit). What was left out, the
     /// [stream](crate::GenerationStream::dropped) tells. Where even the last turn alone fills the context, it is an error
-    /// as ever; text and tokens know no turns and are refused, too.
+    /// as ever; text and tokens know no turns and are refused, too. Whoever wants something in their place asks
+    /// [`Engine::overflowing`](crate::Engine::overflowing) first which those are.
     DropOldest,
 }
 
@@ -51,6 +52,11 @@ impl Room {
         // Many programs send a limit that is larger than any context and mean none by it.
         let answer = max_tokens.map_or(context / 4, |tokens| tokens.min(context / 2));
         Self { context, answer }
+    }
+
+    /// With so many tokens kept free for something else.
+    pub(crate) fn less(self, reserve: usize) -> Self {
+        Self { answer: self.answer.saturating_add(reserve), ..self }
     }
 
     fn holds(&self, prompt: usize) -> bool {

@@ -224,7 +224,8 @@ impl Reader {
         start: usize,
         logits: LogitRows,
     ) -> Result<(), EngineError> {
-        fill_batch(&mut self.batch, [Piece { tokens, start, tables: &self.tables, logits, pictures: &[] }]);
+        let tables = &self.tables;
+        fill_batch(&mut self.batch, [Piece { tokens, start, tables, logits, guesses: 0, pictures: &[] }]);
         forward(model, &self.batch, &mut self.kv, &mut self.logits)
     }
 }

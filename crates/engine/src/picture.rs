@@ -49,8 +49,8 @@ impl Picture {
         Ok(Picture { pixels: Arc::new(pixels), hash: hash.finalize().into() })
     }
 
-    /// SHA-256 of its pixels.
-    pub(crate) fn hash(&self) -> &[u8; 32] {
+    /// SHA-256 of its pixels: equal pictures have equal ones.
+    pub fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
 

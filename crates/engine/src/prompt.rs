@@ -17,6 +17,8 @@ pub(crate) struct PromptPlan {
     pub(crate) ids: Vec<u32>,
     /// In order.
     pub(crate) pictures: Vec<PlannedPicture>,
+    /// So many of the tokens are instructions and tools.
+    pub(crate) preamble: usize,
 }
 
 /// A picture in a prompt.
@@ -36,6 +38,8 @@ pub(crate) struct PlannedPicture {
 pub(crate) struct PromptTokens {
     pub(crate) ids: Vec<u32>,
     pub(crate) pictures: Vec<PlacedPicture>,
+    /// So many of the tokens are instructions and tools.
+    pub(crate) preamble: usize,
 }
 
 /// What turns a conversation into a prompt.
@@ -48,7 +52,7 @@ pub(crate) struct ChatPrompt<'a> {
 impl PromptPlan {
     /// Tokens alone.
     pub(crate) fn text(ids: Vec<u32>) -> Self {
-        Self { ids, pictures: Vec::new() }
+        Self { ids, pictures: Vec::new(), preamble: 0 }
     }
 
     /// Tokens and parts of pictures.

@@ -50,6 +50,9 @@ pub struct GenerateRequest {
     /// To whom the tokens belong, such as a conversation: what is kept of them on disk can be deleted by this name, see
     /// [`Engine::forget_prefixes`](crate::Engine::forget_prefixes).
     pub owner: Option<String>,
+    /// Tokens that the prompt and its answer may have together; `None`, and whatever is more, takes what the engine has
+    /// room for, see [`Engine::context_length`](crate::Engine::context_length).
+    pub context_length: Option<usize>,
     /// What happens when the prompt does not fit the context.
     pub overflow: Overflow,
 }
@@ -64,6 +67,7 @@ impl GenerateRequest {
             stop: Vec::new(),
             priority: Priority::default(),
             owner: None,
+            context_length: None,
             overflow: Overflow::default(),
         }
     }
@@ -74,7 +78,7 @@ impl GenerateRequest {
 pub enum FinishReason {
     /// The model ended it, or a stop string appeared.
     Stop,
-    /// `max_tokens` was reached, or the context is full.
+    /// `max_tokens` was reached, or the request's context is full.
     Length,
     /// [`GenerationStream::cancel`](crate::GenerationStream::cancel) was called.
     Cancelled,

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lantern_models::{
-    CausalLm, ExpertCounts, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Split,
+    CausalLm, ExpertCounts, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Predictor, Split,
 };
 
 use crate::block_manager::BlockTable;
@@ -30,8 +30,32 @@ pub(crate) struct Piece<'a> {
     /// The sequence's blocks in each group of layers; they cover at least `start + tokens.len()` positions.
     pub(crate) tables: &'a [BlockTable],
     pub(crate) logits: LogitRows,
+    /// So many of the tokens, the last ones, are guesses.
+    pub(crate) guesses: usize,
     /// The sequence's pictures, in order.
     pub(crate) pictures: &'a [PlacedPicture],
+}
+
+/// Rows of one sequence for the head that predicts further tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NextPiece<'a> {
+    /// The tokens that came behind the positions from `start` on.
+    pub(crate) tokens: &'a [u32],
+    pub(crate) start: usize,
+    /// As in [`Piece`].
+    pub(crate) tables: &'a [BlockTable],
+    /// Which of the rows that the last pass kept stood at `start`; the others follow it.
+    pub(crate) hidden: usize,
+    /// Whether it is to predict the token behind the last one.
+    pub(crate) wanted: bool,
+}
+
+/// What the head that predicts further tokens computes with; kept for its allocations.
+#[derive(Default)]
+struct NextPass {
+    batch: ForwardBatch,
+    hidden: Vec<u32>,
+    logits: Vec<f32>,
 }
 
 /// A model and its KV cache.
@@ -43,6 +67,9 @@ pub(crate) struct ModelRunner {
     /// Kept for their allocations, and the logits for who reads them.
     batch: ForwardBatch,
     logits: Vec<f32>,
+    /// Whether what the model makes of each row is kept for its head.
+    keeps_hidden: bool,
+    next: NextPass,
 }
 
 impl ModelRunner {
@@ -54,7 +81,24 @@ impl ModelRunner {
         split: Split,
     ) -> Result<Self, EngineError> {
         let kv = KvCache::for_split(&model.config().kv_layout, n_blocks, BLOCK_SIZE, kv_type, &split)?;
-        Ok(Self { model, kv, split, batch: ForwardBatch::default(), logits: Vec::new() })
+        Ok(Self {
+            model,
+            kv,
+            split,
+            batch: ForwardBatch::default(),
+            logits: Vec::new(),
+            keeps_hidden: false,
+            next: NextPass::default(),
+        })
+    }
+
+    /// Gives the cache so many blocks for each group of layers. Blocks that are `kept` hold afterwards what they held before.
+    pub(crate) fn resize(
+        &mut self,
+        n_blocks: &[usize],
+        kept: impl Fn(usize, u32) -> bool,
+    ) -> Result<(), EngineError> {
+        Ok(self.kv.resize(n_blocks, kept)?)
     }
 
     /// The model's hyper-parameters.
@@ -75,7 +119,72 @@ impl ModelRunner {
     /// One forward pass. The wanted logits are there afterwards, in the order of the pieces.
     pub(crate) fn run<'a>(&mut self, pieces: impl IntoIterator<Item = Piece<'a>>) -> Result<(), EngineError> {
         fill_batch(&mut self.batch, pieces);
+        self.batch.keeps_hidden = self.keeps_hidden;
         forward(self.model.as_ref(), &self.batch, &mut self.kv, &mut self.logits)
+    }
+
+    /// Takes the states of layers that have one over those guesses of the last pass that turned out right: so many for each of
+    /// its pieces. Once for a pass.
+    pub(crate) fn accept_guesses(&mut self, right: &[usize]) -> Result<(), EngineError> {
+        if right.iter().all(|&right| right == 0) {
+            return Ok(());
+        }
+        self.batch.keep_right(right);
+        guarded(|| {
+            let accepted = self.model.accept_guesses(&self.batch, &mut self.kv);
+            accepted.map_err(|error| EngineError::StepFailed(error.to_string()))
+        })
+    }
+
+    /// What predicts further tokens for the model, if anything does.
+    pub(crate) fn predicts(&self) -> Option<Predictor> {
+        self.model.predicts()
+    }
+
+    /// Keeps what the model makes of each row of the passes that follow, for its head; or keeps it no more.
+    pub(crate) fn keep_hidden(&mut self, keep: bool) {
+        self.keeps_hidden = keep;
+    }
+
+    /// Whether what the model made of the last pass's rows is there for its head.
+    pub(crate) fn keeps_hidden(&self) -> bool {
+        self.keeps_hidden
+    }
+
+    /// One pass of the head. The wanted logits are there afterwards, in the order of the pieces.
+    pub(crate) fn predict<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = NextPiece<'a>>,
+    ) -> Result<(), EngineError> {
+        let predictor = self.model.predicts();
+        let NextPass { batch, hidden, logits } = &mut self.next;
+        batch.clear();
+        hidden.clear();
+        for piece in pieces {
+            // A head's layer of the cache is one that sees everything, and such a group is the first.
+            let groups = if predictor == Some(Predictor::Assistant) { piece.tables.len() } else { 1 };
+            let tables = piece.tables.iter().take(groups).map(BlockTable::blocks);
+            batch.push(piece.tokens, piece.start, tables, BLOCK_SIZE);
+            hidden.extend((piece.hidden as u32..).take(piece.tokens.len()));
+            batch.logit_rows.extend(piece.wanted.then_some(batch.tokens.len() as u32 - 1));
+        }
+        if batch.rows() == 0 {
+            return Ok(());
+        }
+        guarded(|| {
+            let predicted = self.model.predict(batch, hidden, &mut self.kv, logits);
+            predicted.map_err(|error| EngineError::StepFailed(error.to_string()))
+        })
+    }
+
+    /// The likeliest token by a row of the head's last logits.
+    pub(crate) fn predicted(&self, index: usize) -> Option<u32> {
+        likeliest(&self.next.logits, self.config().vocab_size, index)
+    }
+
+    /// The likeliest token by a row of the last pass's logits.
+    pub(crate) fn likeliest(&self, index: usize) -> Option<u32> {
+        likeliest(&self.logits, self.config().vocab_size, index)
     }
 
     /// Does a little more for the weights, which then are there sooner or are read faster; whether there may be more to do.
@@ -106,13 +215,19 @@ impl ModelRunner {
             let start = index * step_tokens;
             fill_batch(
                 &mut batch,
-                [Piece { tokens, start, tables: &tables, logits: LogitRows::All, pictures: &[] }],
+                [Piece { tokens, start, tables: &tables, logits: LogitRows::All, guesses: 0, pictures: &[] }],
             );
             forward(self.model.as_ref(), &batch, &mut kv, &mut logits)?;
             all.extend_from_slice(&logits);
         }
         Ok(all)
     }
+}
+
+fn likeliest(logits: &[f32], vocab_size: usize, row: usize) -> Option<u32> {
+    let row = logits.chunks_exact(vocab_size).nth(row)?;
+    let best = row.iter().zip(0..).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map(|(_, token)| token)
 }
 
 /// Runs `work` and reports a panic in it as an error with the panic's words.
@@ -146,6 +261,7 @@ pub(crate) fn fill_batch<'a>(batch: &mut ForwardBatch, pieces: impl IntoIterator
         let first_row = batch.rows();
         let tables = piece.tables.iter().map(BlockTable::blocks);
         batch.push_with_pictures(piece.tokens, piece.start, tables, BLOCK_SIZE, piece.pictures);
+        batch.guess_last(piece.guesses);
         let rows = first_row as u32..batch.rows() as u32;
         match piece.logits {
             LogitRows::None => {}
@@ -176,9 +292,11 @@ mod tests {
             start: 2 * BLOCK_SIZE - 1,
             tables: &two,
             logits: LogitRows::None,
+            guesses: 0,
             pictures: &[],
         };
-        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits: LogitRows::Last, pictures: &[] };
+        let (logits, guesses) = (LogitRows::Last, 0);
+        let decode = Piece { tokens: &[4], start: 0, tables: &three, logits, guesses, pictures: &[] };
         fill_batch(&mut batch, [prompt, decode]);
         assert_eq!(batch.tokens, [7, 8, 9, 4]);
         assert_eq!(batch.positions, [2 * size - 1, 2 * size, 2 * size + 1, 0]);

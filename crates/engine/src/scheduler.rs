@@ -9,14 +9,16 @@
 //! Layers with a window are another matter: there a sequence holds no more than its window and what a step computes.
 //! The memory plan has room for that in as many sequences as may run, so nobody ever waits for those blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::block_manager::BlockManager;
+use crate::guesser::{Guesser, Likelihood};
 use crate::request::Priority;
 use crate::sequence::{DiskLookup, Sequence, SequenceId};
 use crate::step_costs::StepCosts;
 
-/// Fixed limits of one engine.
+/// Limits of one engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Sequences in one forward pass.
@@ -27,6 +29,16 @@ pub(crate) struct Limits {
     pub(crate) context: usize,
     /// Guesses at the next tokens of a sequence that one pass may check.
     pub(crate) guesses: usize,
+}
+
+/// Room for sequences, as the memory plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Tokens that a sequence may have.
+    pub(crate) context: usize,
+    pub(crate) max_sequences: usize,
+    /// Blocks of each group of layers.
+    pub(crate) n_blocks: Vec<usize>,
 }
 
 /// One sequence's share of a step.
@@ -49,6 +61,10 @@ pub(crate) struct Scheduler {
     running: Vec<Sequence>,
     preemptions: u64,
     costs: StepCosts,
+    /// Who guesses beside the lookup.
+    drafter: Option<Guesser>,
+    /// How likely that is right, in all sequences.
+    drafts_right: Likelihood,
 }
 
 impl Scheduler {
@@ -61,11 +77,33 @@ impl Scheduler {
             running: Vec::new(),
             preemptions: 0,
             costs: StepCosts::default(),
+            drafter: None,
+            drafts_right: Likelihood::HOPEFUL,
         }
+    }
+
+    /// Makes room for longer sequences, or gives some back; nobody may hold a block that goes. Those that stay are what they
+    /// were.
+    pub(crate) fn resize(&mut self, extent: &Extent) {
+        self.limits.context = extent.context;
+        self.limits.max_sequences = extent.max_sequences;
+        self.blocks.resize(&extent.n_blocks);
+    }
+
+    /// Tokens that a sequence may have.
+    pub(crate) fn context(&self) -> usize {
+        self.limits.context
+    }
+
+    /// With what is known of the time that steps take.
+    pub(crate) fn with_costs(self, costs: StepCosts) -> Self {
+        Self { costs, ..self }
     }
 
     /// Puts a sequence in the queue.
     pub(crate) fn submit(&mut self, sequence: Sequence) {
+        let drafts_right = self.drafts_right.of_another();
+        let sequence = Sequence { drafts_right, ..sequence };
         insert_by_rank(&mut self.waiting, sequence);
     }
 
@@ -111,6 +149,9 @@ impl Scheduler {
                 None => sequence.publishes = false,
             }
         }
+        if sequence.marks.contains(&sequence.computed) && sequence.publishes {
+            self.blocks.mark(&sequence.tables, sequence.computed);
+        }
         self.blocks.let_go(&mut sequence.tables, sequence.computed);
     }
 
@@ -119,21 +160,9 @@ impl Scheduler {
         self.costs.observe(rows, took);
     }
 
-    /// Takes back what was guessed of a sequence for the step that has been run.
-    pub(crate) fn take_guesses(&mut self, id: SequenceId) -> Vec<u32> {
-        self.running.iter_mut().find(|s| s.id == id).map(Sequence::take_guesses).unwrap_or_default()
-    }
-
-    /// Takes a guess at a sequence's next token that was not worth a row.
-    pub(crate) fn take_idle_guess(&mut self, id: SequenceId) -> Option<u32> {
-        self.running.iter_mut().find(|s| s.id == id).and_then(|sequence| sequence.idle_guess.take())
-    }
-
-    /// Learns whether a guess at a sequence's next token was right.
-    pub(crate) fn learn(&mut self, id: SequenceId, right: bool) {
-        if let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) {
-            sequence.lookup.learn(right);
-        }
+    /// What a step of so many decoding rows takes; `None` for no rows, and before any were seen.
+    pub(crate) fn decode_time(&self, rows: usize) -> Option<Duration> {
+        self.costs.of(rows)
     }
 
     /// Appends a sampled token.
@@ -148,7 +177,7 @@ impl Scheduler {
         self.waiting.retain(|s| s.id != id);
         if let Some(index) = self.running.iter().position(|s| s.id == id) {
             let mut sequence = self.running.remove(index);
-            self.blocks.release(&mut sequence.tables);
+            self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         }
     }
 
@@ -177,6 +206,21 @@ impl Scheduler {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
+    /// See [`BlockManager::pin`].
+    pub(crate) fn pin(&mut self, owner: &Arc<str>, is_pinned: bool) {
+        self.blocks.pin(owner, is_pinned);
+    }
+
+    /// See [`BlockManager::drop_idle`].
+    pub(crate) fn drop_idle(&mut self, bytes: u64, block_bytes: &[u64]) {
+        self.blocks.drop_idle(bytes, block_bytes);
+    }
+
+    /// See [`BlockManager::take_used_blank`].
+    pub(crate) fn take_used_blank(&mut self) -> Vec<Vec<u32>> {
+        self.blocks.take_used_blank()
+    }
+
     /// The blocks, for figures.
     pub(crate) fn blocks(&self) -> &BlockManager {
         &self.blocks
@@ -187,7 +231,8 @@ impl Scheduler {
         self.preemptions
     }
 
-    fn chat_is_decoding(&self) -> bool {
+    /// Whether a chat's answer is being written.
+    pub(crate) fn chat_is_decoding(&self) -> bool {
         self.running
             .iter()
             .any(|s| s.priority == Priority::Chat && s.is_decoding() && s.remaining() == 1 + s.guesses)
@@ -255,30 +300,6 @@ impl Scheduler {
         self.add_guesses(&mut step[first..], budget);
     }
 
-    /// Adds guesses to decoding sequences where that is likely to pay, and where there are blocks that nobody must give up.
-    fn add_guesses(&mut self, decoding: &mut [Scheduled], budget: &mut usize) {
-        let (sequences, mut rows) = (decoding.len(), decoding.len());
-        for part in decoding {
-            let Some(sequence) = self.running.iter_mut().find(|s| s.id == part.id) else { continue };
-            let room = self.limits.context.saturating_sub(sequence.tokens.len());
-            let most = self.limits.guesses.min(*budget).min(room);
-            if most == 0 {
-                continue;
-            }
-            let guesses = self.costs.worthwhile(sequence.lookup.likelihood(), rows, sequences, most);
-            // One guess is looked up in any case: whether it would have been right is learned for nothing.
-            sequence.guess(guesses.max(1));
-            if sequence.guesses > guesses || !self.blocks.extend(&mut sequence.tables, sequence.tokens.len())
-            {
-                sequence.idle_guess = sequence.take_guesses().first().copied();
-            }
-            part.guesses = sequence.guesses;
-            part.rows += part.guesses;
-            rows += part.guesses;
-            *budget -= part.guesses;
-        }
-    }
-
     /// Makes sure that a decoding sequence has blocks for its next row, at the cost of lower ranks. False when the
     /// sequence had to go back to the queue itself, now or earlier in this step.
     fn ensure_blocks(&mut self, id: SequenceId) -> bool {
@@ -299,8 +320,9 @@ impl Scheduler {
 
     fn preempt(&mut self, index: usize) {
         let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.tables);
+        self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
+        sequence.drafts.clear();
         sequence.computed = 0;
         if sequence.is_loading() {
             sequence.disk = DiskLookup::Unknown;
@@ -315,7 +337,10 @@ fn insert_by_rank(list: &mut Vec<Sequence>, sequence: Sequence) {
     list.insert(at, sequence);
 }
 
+mod guesses;
 mod loads;
+
+pub(crate) use guesses::Wanted;
 
 #[cfg(test)]
 #[path = "scheduler_random_tests.rs"]

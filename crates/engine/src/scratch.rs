@@ -29,6 +29,8 @@ pub struct Scratch {
     pub activations: u64,
     /// Logits, the model's and the sampler's.
     pub logits: u64,
+    /// What guesses brought to layers with a state, and what a head for further tokens guesses from.
+    pub guesses: u64,
     /// What is on its way to the disk or from it.
     pub transfer: u64,
     /// The projector's file, and about what the largest encoder known computes with.
@@ -46,6 +48,8 @@ impl Scratch {
             tokenizer: header_bytes(file),
             activations: activation_bytes(file, config, options.step_tokens),
             logits: (rows * config.vocab_size * size_of::<f32>()) as u64,
+            guesses: if options.guess { head_bytes(config, options) } else { 0 }
+                + guessing as u64 * guess_bytes(file),
             transfer: options.prefix_disk.as_ref().map_or(0, |_| TRANSFER_BYTES),
             pictures: vision_bytes(options),
             program: PROGRAM,
@@ -63,6 +67,7 @@ impl Scratch {
         Self {
             activations: activation_bytes(file, config, step_tokens.min(context)),
             logits: (2 * config.vocab_size * size_of::<f32>()) as u64,
+            guesses: 0,
             transfer: 0,
             pictures: 0,
             ..self
@@ -72,13 +77,14 @@ impl Scratch {
     /// What is there from loading on, and what a step takes then beside a cache of `kv` bytes; or, where that is more,
     /// what loading takes for a while.
     pub(crate) fn peak_beside(&self, weights: u64, kv: u64) -> u64 {
-        let step = kv + self.activations + self.logits + self.transfer + self.pictures;
+        let step = kv + self.activations + self.logits + self.guesses + self.transfer + self.pictures;
         self.tokenizer + self.program + step.max(PACKED_AT_ONCE.min(weights))
     }
 
     /// All parts together.
     pub fn total(&self) -> u64 {
-        self.tokenizer + self.activations + self.logits + self.transfer + self.pictures + self.program
+        let kept = self.guesses + self.transfer + self.pictures;
+        self.tokenizer + self.activations + self.logits + kept + self.program
     }
 }
 
@@ -150,6 +156,23 @@ fn activation_bytes(file: &GgufFile, config: &ModelConfig, rows: usize) -> u64 {
     rows as u64 * ((3 * width + widest) * size_of::<f32>() as u64 + quantised)
 }
 
+/// What a step made of each row, and the head's own logits; nothing where there is no head.
+fn head_bytes(config: &ModelConfig, options: &EngineOptions) -> u64 {
+    let has_head = config.kv_layout.layers.len() > config.n_layers;
+    let numbers = options.step_tokens * config.hidden_size + options.max_sequences * config.vocab_size;
+    if has_head { (numbers * size_of::<f32>()) as u64 } else { 0 }
+}
+
+/// What layers with a state remember of one guess: the channels of their convolutions, and two numbers for each head.
+fn guess_bytes(file: &GgufFile) -> u64 {
+    let numbers = |tensor: &TensorInfo| match of_block(&tensor.name)?.1 {
+        "ssm_conv1d.weight" | "shortconv.conv.weight" => tensor.shape.get(1).copied(),
+        "ssm_dt.bias" => tensor.shape.first().map(|heads| 2 * heads),
+        _ => None,
+    };
+    file.tensors().values().filter_map(numbers).sum::<u64>() * size_of::<f32>() as u64
+}
+
 /// The block of a tensor, and its name there.
 fn of_block(tensor: &str) -> Option<(usize, &str)> {
     let (layer, name) = tensor.strip_prefix("blk.")?.split_once('.')?;
@@ -214,6 +237,17 @@ mod tests {
         let used = used_experts(&file, up[2]);
         assert!(1 < used && used < up[2], "{used} of {up:?}");
         assert!(activations("qwen3moe-Q8_0.gguf", 1) < 4 * up[2] * (2 * up[1] + up[0]), "not all of them");
+    }
+
+    #[test]
+    fn guesses_are_remembered_where_a_layer_has_a_state() {
+        assert_eq!(guess_bytes(&golden("llama_tied-F32.gguf")), 0);
+        let lfm2 = golden("lfm2-F32.gguf");
+        let hidden = lfm2.tensor("token_embd.weight").expect("a table").shape[0];
+        let layers = lfm2.tensors().keys().filter(|name| name.ends_with("shortconv.conv.weight")).count();
+        assert!(layers > 0);
+        assert_eq!(guess_bytes(&lfm2), 4 * hidden * layers as u64);
+        assert!(guess_bytes(&golden("qwen35_dense-F32.gguf")) > 0);
     }
 
     #[test]

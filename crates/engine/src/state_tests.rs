@@ -4,6 +4,7 @@
 use lantern_models::Reach;
 
 use super::*;
+use crate::prefix_disk::DiskCacheOptions;
 
 /// One of each kind of layer with a state: the gated delta rule, short convolutions, Mamba-2.
 const FILES: [&str; 3] = ["qwen35_dense-Q8_0.gguf", "lfm2-Q8_0.gguf", "granitehybrid-F32.gguf"];
@@ -105,4 +106,55 @@ fn logits_do_not_depend_on_the_steps() {
         let small = hybrid(file, EngineOptions { step_tokens: 40, ..options() }, None);
         assert_eq!(small.logits(&ids).expect("computed"), whole, "{file}");
     }
+}
+
+/// A conversation with long instructions, as agents have them, and a question.
+fn agent(question: &str) -> GenerateRequest {
+    let rules: String = (0..60).map(|rule| format!("Rule {rule} says something else. ")).collect();
+    let messages = vec![ChatMessage::new("system", rules), ChatMessage::new("user", question)];
+    GenerateRequest { prompt: Prompt::Messages { messages, tools: None }, ..greedy(&[], 8) }
+}
+
+/// What an engine without a past answers, and one with this past and so much of it in its cache.
+fn second_question(file: &str, options: EngineOptions, between: u32) -> (Answer, Answer) {
+    let load = |options| Engine::load(&golden("models").join(file), options).expect("the golden model loads");
+    let engine = load(options);
+    answer(&engine, agent("What is the first of them?"));
+    for seed in 0..between {
+        say(&engine, &prompt(90 + seed, 200), 100);
+    }
+    let cold = load(super::options());
+    [&cold, &engine].map(|engine| answer(engine, agent("And how many are there?"))).into()
+}
+
+#[test]
+fn different_questions_share_the_instructions_before_them() {
+    for file in [&FILES[..], &["gemma3-Q8_0.gguf"]].concat() {
+        let (cold, warm) = second_question(file, options(), 3);
+        let (prompt, there) = (warm.usage.prompt_tokens, warm.usage.cached_tokens);
+        assert!(there > 500 && there + 100 > prompt, "{file}: {there} of {prompt}");
+        assert_eq!((cold.usage.cached_tokens, &cold.tokens), (0, &warm.tokens), "{file}");
+
+        let disk = tempfile::tempdir().expect("a folder");
+        let cached = DiskCacheOptions { folder: disk.path().into(), quota_bytes: 1 << 30 };
+        let kept = || EngineOptions { prefix_disk: Some(cached.clone()), ..options() };
+        second_question(file, kept(), 0);
+        // A later program finds it on the disk.
+        let later = Engine::load(&golden("models").join(file), kept()).expect("the golden model loads");
+        let third = answer(&later, agent("Which one is the best?"));
+        assert_eq!(third.usage.cached_tokens, there, "{file}: from the disk");
+    }
+}
+
+#[test]
+fn a_long_prompt_can_be_left_in_its_middle() {
+    let (file, long) = (FILES[2], prompt(95, 9000));
+    let long_enough = || EngineOptions { context_length: Some(10_000), ..options() };
+    let engine = hybrid(file, long_enough(), None);
+    say(&engine, &long, 4);
+    let mut branch = long[..4200].to_vec();
+    branch.extend(prompt(96, 50));
+    let warm = say(&engine, &branch, 8);
+    assert_eq!(warm.usage.cached_tokens, 4096, "two marks of 2048 tokens");
+    assert_eq!(warm.tokens, say(&hybrid(file, long_enough(), None), &branch, 8).tokens);
 }

@@ -130,7 +130,7 @@ impl Vision {
             Ok(PlacedPicture { start: planned.start, picture })
         };
         let pictures = plan.pictures.into_iter().map(place).collect::<Result<_, EngineError>>()?;
-        Ok(PromptTokens { ids: plan.ids, pictures })
+        Ok(PromptTokens { ids: plan.ids, pictures, preamble: plan.preamble })
     }
 
     fn encoded(&self, planned: &PlannedPicture) -> Result<Arc<EncodedPicture>, EngineError> {
@@ -169,6 +169,16 @@ impl Vision {
         while kept.len() > 1 && bytes(&kept) > MAX_KEPT {
             kept.remove(0);
         }
+    }
+
+    /// Whether vectors of pictures are kept.
+    pub(crate) fn has_pictures(&self) -> bool {
+        !lock(&self.kept).is_empty()
+    }
+
+    /// Keeps them no longer; they are made anew when they are next asked for.
+    pub(crate) fn forget_pictures(&self) {
+        lock(&self.kept).clear();
     }
 
     /// Calls `work` with the encoder, alone; loads it before if it is not there yet.

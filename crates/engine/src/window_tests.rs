@@ -43,6 +43,10 @@ impl CausalLm for Watched {
         self.most.fetch_max(known, Ordering::SeqCst);
         self.model.forward(batch, kv, logits)
     }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.model.accept_guesses(batch, kv)
+    }
 }
 
 /// What an engine with room for everything answers that never saw anything else.

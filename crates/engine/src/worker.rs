@@ -6,17 +6,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
+use crate::marks;
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
+use crate::pressure::{IDLE_PAUSE, Pressure};
 use crate::prompt::PromptTokens;
 use crate::request::{FinishReason, Priority};
 use crate::runner::{LogitRows, ModelRunner, Piece, guarded};
-use crate::scheduler::{Scheduled, Scheduler};
+use crate::scheduler::{Extent, Scheduled, Scheduler};
 use crate::sequence::{Sequence, SequenceId};
 use crate::text::Tokenizer;
+use crate::vision::Vision;
 
 /// How often somebody may cancel while all wait for the disk.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -25,12 +29,16 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) enum Command {
     /// Continue a prompt. Lengths, ids and parameters are checked already.
     Generate { prompt: PromptTokens, priority: Priority, submission: Box<Submission> },
+    /// Make room for longer sequences or give some back, and say whether that went well.
+    Resize { extent: Extent, reply: std::sync::mpsc::Sender<Result<(), EngineError>> },
     /// Logits at every position.
     Logits { ids: Vec<u32>, reply: tokio::sync::oneshot::Sender<Result<Vec<f32>, EngineError>> },
     /// Say when everything that is to be kept so far is on the disk.
     SavePrefixes(Reply),
     /// Delete what an owner alone has a share in, and say when that is done.
     ForgetPrefixes { owner: Arc<str>, reply: Reply },
+    /// Make an owner's prefixes the last that memory forgets, or forget them like others.
+    Pin { owner: Arc<str>, is_pinned: bool },
     /// Use the disk no more, and say when that is so.
     DropDisk(Reply),
     /// A thread that reads or writes cached prefixes has done something.
@@ -45,15 +53,31 @@ pub(crate) struct Worker {
     pub(crate) runner: ModelRunner,
     pub(crate) scheduler: Scheduler,
     pub(crate) disk: Option<PrefixDisk>,
+    /// Who guesses beside the lookup.
+    pub(crate) drafter: Option<Drafter>,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    pub(crate) context_length: usize,
     pub(crate) step_tokens: usize,
     pub(crate) stats: Arc<Mutex<EngineStats>>,
     pub(crate) generations: HashMap<SequenceId, Generation>,
     pub(crate) pacer: Pacer,
+    /// For the pictures it keeps.
+    pub(crate) vision: Arc<Vision>,
+    pub(crate) pressure: Pressure,
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
+}
+
+/// How an answer ends.
+type End = Result<FinishReason, EngineError>;
+
+/// What came of one sequence's part of a step.
+struct Outcome {
+    id: SequenceId,
+    /// Guesses that were right.
+    right: usize,
+    /// How its answer ended, if it did.
+    end: Option<End>,
 }
 
 impl Worker {
@@ -61,6 +85,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         while self.take_commands() {
             self.drop_cancelled();
+            self.relieve();
             self.step();
             self.tell_positions();
             self.note_stats();
@@ -78,12 +103,10 @@ impl Worker {
         loop {
             let idle = self.scheduler.is_idle();
             let command = if idle && !self.save_some() && !self.runner.settle() {
-                self.commands.recv().map_err(|_| TryRecvError::Disconnected)
+                self.relieve();
+                self.sleep()
             } else if std::mem::take(&mut waits) {
-                self.commands.recv_timeout(LOOK_AROUND).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => TryRecvError::Empty,
-                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
-                })
+                self.commands.recv_timeout(LOOK_AROUND).map_err(in_time)
             } else {
                 self.commands.try_recv()
             };
@@ -100,14 +123,38 @@ impl Worker {
         }
     }
 
+    /// Waits for a command. As long as there is something to give back, it looks up now and then.
+    fn sleep(&self) -> Result<Command, TryRecvError> {
+        match self.could_give_back() {
+            true => self.commands.recv_timeout(IDLE_PAUSE).map_err(in_time),
+            false => self.commands.recv().map_err(|_| TryRecvError::Disconnected),
+        }
+    }
+
     fn execute(&mut self, command: Command) {
         match command {
             Command::Generate { prompt, priority, submission } => {
                 let id = self.next_id;
                 self.next_id += 1;
-                let generation = Generation::new(self.tokenizer.clone(), *submission);
+                // The cache may have become smaller since the prompt was measured.
+                let context = submission.context.min(self.scheduler.context());
+                let submission = Submission { context, ..*submission };
+                let (owner, max_tokens) = (submission.owner.clone(), submission.max_tokens);
+                let generation = Generation::new(self.tokenizer.clone(), submission);
+                let prompt_tokens = prompt.ids.len();
+                if prompt_tokens >= context {
+                    let max_tokens = Some(max_tokens).filter(|most| *most < usize::MAX);
+                    let overflow =
+                        EngineError::ContextOverflow { prompt: prompt_tokens, max_tokens, context };
+                    return generation.fail(overflow);
+                }
                 self.generations.insert(id, generation);
-                self.scheduler.submit(Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures));
+                let sequence = Sequence::new(id, priority, prompt.ids).with_pictures(prompt.pictures);
+                let marks = marks::marks(prompt.preamble, sequence.prompt_tokens, self.scheduler.blocks());
+                self.scheduler.submit(sequence.of(owner).marked(marks));
+            }
+            Command::Resize { extent, reply } => {
+                let _ = reply.send(guarded(|| self.resize(&extent)));
             }
             Command::Logits { ids, reply } => {
                 // A caller that went away in the meantime does not need them.
@@ -115,6 +162,7 @@ impl Worker {
             }
             Command::SavePrefixes(reply) => self.when_saved(reply),
             Command::ForgetPrefixes { owner, reply } => self.forget(owner, reply),
+            Command::Pin { owner, is_pinned } => self.scheduler.pin(&owner, is_pinned),
             Command::DropDisk(reply) => {
                 self.drop_disk();
                 reply();
@@ -126,6 +174,18 @@ impl Worker {
             }
             Command::Stop => {}
         }
+    }
+
+    /// What runs goes on: its blocks keep their numbers and their content.
+    fn resize(&mut self, extent: &Extent) -> Result<(), EngineError> {
+        let blocks = self.scheduler.blocks();
+        let is_less = extent.context < self.scheduler.context();
+        if (is_less && !self.scheduler.is_idle()) || !blocks.can_resize(&extent.n_blocks) {
+            return Err(EngineError::StepFailed("the cache is in use".to_owned()));
+        }
+        self.runner.resize(&extent.n_blocks, |group, block| blocks.has_content(group, block))?;
+        self.scheduler.resize(extent);
+        Ok(())
     }
 
     /// Forgets generations whose stream was dropped, and ends those that were cancelled.
@@ -146,11 +206,16 @@ impl Worker {
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
+        let is_read =
+            matches!(self.drafter, Some(Drafter::Head(_))) && self.scheduler.drafts_may_pay_in(&plan);
+        self.runner.keep_hidden(is_read);
         let started = Instant::now();
         match self.forward(&plan) {
             Ok(()) => {
-                self.pace(&plan, started);
-                self.postprocess(&plan);
+                let (rows, is_paced, took) = (self.rows_of(&plan), self.is_paced(&plan), started.elapsed());
+                let (right, settled) = self.postprocess(&plan);
+                self.pace(rows, is_paced, took + settled);
+                self.draft(&plan, &right);
             }
             Err(error) => self.isolate(&plan, error),
         }
@@ -177,6 +242,7 @@ impl Worker {
                     Scheduled { samples: true, .. } => LogitRows::Last,
                     _ => LogitRows::None,
                 },
+                guesses: part.guesses,
                 pictures: &sequence.pictures,
             })
         };
@@ -193,73 +259,119 @@ impl Worker {
         for part in plan {
             let alone = std::slice::from_ref(part);
             match self.forward(alone) {
-                Ok(()) => self.postprocess(alone),
+                Ok(()) => {
+                    self.postprocess(alone);
+                }
                 Err(error) => self.fail(part.id, error),
             }
         }
     }
 
-    fn postprocess(&mut self, plan: &[Scheduled]) {
-        let (mut sampled, mut guessed, mut row) = (0, 0, 0);
+    /// Samples what a step gives, and ends what has ended. Gives how many guesses of each part were right, and the time that
+    /// these took beside that.
+    fn postprocess(&mut self, plan: &[Scheduled]) -> (Vec<usize>, Duration) {
+        let (mut sampled, mut row) = (0, 0);
+        let mut outcomes = Vec::with_capacity(plan.len());
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
             self.scheduler.advance(part.id, part.rows - part.guesses);
+            self.keep_mark(part.id);
             self.announce_prefill(part.id);
+            let mut outcome = Outcome { id: part.id, right: 0, end: None };
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
-                self.accept(part.id, row);
-                sampled += 1;
-                if is_first {
+                (outcome.right, outcome.end) = self.sample(part.id, row, &guesses);
+                sampled += 1 + outcome.right;
+                if is_first && outcome.end.is_none() {
                     self.keep_prompt(part.id);
                 }
-                guessed += self.accept_guesses(part.id, row, &guesses);
                 row += 1 + part.guesses;
             }
+            outcomes.push(outcome);
         }
+        let guessed: usize = outcomes.iter().map(|outcome| outcome.right).sum();
         let mut stats = lock(&self.stats);
         stats.steps += u64::from(!plan.is_empty());
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
-        stats.sampled_tokens += (sampled + guessed) as u64;
+        stats.sampled_tokens += sampled as u64;
         stats.guessed_tokens += guessed as u64;
+        drop(stats);
+        self.settle(outcomes)
     }
 
-    /// Samples for one sequence from a row of logits and ends it where it ends.
-    fn accept(&mut self, id: SequenceId, row: usize) {
+    /// Takes over the guesses that were right, and ends what has ended. Gives how many were, and the time that the first took.
+    fn settle(&mut self, mut outcomes: Vec<Outcome>) -> (Vec<usize>, Duration) {
+        let started = Instant::now();
+        let right: Vec<usize> = outcomes.iter().map(|outcome| outcome.right).collect();
+        if let Err(error) = self.runner.accept_guesses(&right) {
+            tracing::error!(%error, "right guesses could not be taken over");
+            // Where none were right, nothing was changed.
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.right > 0) {
+                let error = EngineError::StepFailed(error.to_string());
+                (outcome.right, outcome.end) = (0, Some(Err(error)));
+            }
+        }
+        let took = started.elapsed();
+        for Outcome { id, right, end } in outcomes {
+            self.scheduler.advance(id, right);
+            match end {
+                None => {}
+                Some(Ok(reason)) => self.finish(id, reason),
+                Some(Err(error)) => self.fail(id, error),
+            }
+        }
+        (right, took)
+    }
+
+    /// Samples for one sequence, from `row` of the logits on, as long as tokens are what was guessed. Gives how many were, and
+    /// how the answer ended, if it did.
+    fn sample(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> (usize, Option<End>) {
+        let idle = self.scheduler.take_idle_guess(id);
+        for right in 0..=guesses.len() {
+            match self.accept(id, row + right) {
+                Ok(None) => {}
+                Ok(Some(reason)) => return (right, Some(Ok(reason))),
+                Err(error) => return (right, Some(Err(error))),
+            }
+            let sampled = self.scheduler.get(id).and_then(|sequence| sequence.tokens.last().copied());
+            if let Some(idle) = idle.filter(|_| right == 0) {
+                self.scheduler.learn_idle(id, sampled == Some(idle));
+            }
+            let Some(&guess) = guesses.get(right) else { break };
+            self.scheduler.learn(id, sampled == Some(guess));
+            if sampled != Some(guess) {
+                return (right, None);
+            }
+        }
+        (guesses.len(), None)
+    }
+
+    /// Samples for one sequence from a row of logits; says when its answer ends there.
+    fn accept(&mut self, id: SequenceId, row: usize) -> Result<Option<FinishReason>, EngineError> {
         let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
         else {
-            return;
+            return Ok(None);
         };
         let Some(row) = self.runner.row(row) else {
-            return self.fail(id, EngineError::StepFailed("too few rows of logits".into()));
+            return Err(EngineError::StepFailed("too few rows of logits".into()));
         };
-        match guarded(|| generation.accept(row, &sequence.tokens, self.context_length)) {
-            Ok((token, None)) => self.scheduler.append(id, token),
-            Ok((_, Some(reason))) => self.finish(id, reason),
-            Err(error) => self.fail(id, error),
+        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens))?;
+        if end.is_none() {
+            self.scheduler.append(id, token);
         }
+        Ok(end)
     }
 
-    /// Goes on behind the token that was just sampled from `row`, as long as tokens are what was guessed. Gives how many more
-    /// were sampled.
-    fn accept_guesses(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> usize {
-        let idle = self.scheduler.take_idle_guess(id);
-        for (index, &guess) in guesses.iter().chain(&idle).enumerate() {
-            // Without a sequence the answer has ended.
-            let Some(sequence) = self.scheduler.get(id) else { return index };
-            let right = sequence.tokens.last() == Some(&guess);
-            self.scheduler.learn(id, right);
-            if !right || index == guesses.len() {
-                return index;
-            }
-            self.scheduler.advance(id, 1);
-            self.accept(id, row + index + 1);
+    fn remove(&mut self, id: SequenceId) {
+        self.scheduler.remove(id);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(id);
         }
-        guesses.len()
     }
 
     fn finish(&mut self, id: SequenceId, reason: FinishReason) {
         self.keep(id);
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             lock(&self.stats).cached_tokens += generation.usage().cached_tokens as u64;
             // The figures are right before the caller hears of the end.
@@ -269,7 +381,7 @@ impl Worker {
     }
 
     fn fail(&mut self, id: SequenceId, error: EngineError) {
-        self.scheduler.remove(id);
+        self.remove(id);
         if let Some(generation) = self.generations.remove(&id) {
             self.note_stats();
             generation.fail(error);
@@ -291,15 +403,28 @@ impl Worker {
         }
     }
 
-    fn pace(&mut self, plan: &[Scheduled], started: Instant) {
-        let took = started.elapsed();
+    /// Rows of a step that belong to answers, and those of prompts.
+    fn rows_of(&self, plan: &[Scheduled]) -> (usize, usize) {
         let decoding = |part: &&Scheduled| self.scheduler.get(part.id).is_some_and(Sequence::is_decoding);
         let decode_rows: usize = plan.iter().filter(decoding).map(|part| part.rows).sum();
-        let rows: usize = plan.iter().map(|part| part.rows).sum();
-        if decode_rows == rows {
-            self.scheduler.observe(rows, took);
+        (decode_rows, plan.iter().map(|part| part.rows).sum::<usize>() - decode_rows)
+    }
+
+    /// Whether others' prompts have the rows in a step that the pacer allowed them beside a chat, and no chat's prompt any.
+    fn is_paced(&self, plan: &[Scheduled]) -> bool {
+        let is_others = |part: &Scheduled| {
+            self.scheduler.get(part.id).is_some_and(|s| s.is_decoding() || s.priority > Priority::Chat)
+        };
+        self.scheduler.chat_is_decoding() && plan.iter().all(is_others)
+    }
+
+    fn pace(&mut self, (decode_rows, prompt_rows): (usize, usize), is_paced: bool, took: Duration) {
+        if prompt_rows == 0 {
+            self.scheduler.observe(decode_rows, took);
+            self.pacer.observe_decode(took);
+        } else if let (true, Some(alone)) = (is_paced, self.scheduler.decode_time(decode_rows)) {
+            self.pacer.observe_mixed(prompt_rows, took, alone);
         }
-        self.pacer.observe(decode_rows, rows - decode_rows, took);
     }
 
     fn note_stats(&self) {
@@ -320,7 +445,16 @@ impl Worker {
     }
 }
 
+mod drafts;
 mod prefixes;
+mod relief;
+
+fn in_time(error: RecvTimeoutError) -> TryRecvError {
+    match error {
+        RecvTimeoutError::Timeout => TryRecvError::Empty,
+        RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+    }
+}
 
 /// Figures are plain numbers: a panic while they were held leaves nothing half done.
 pub(crate) fn lock(stats: &Mutex<EngineStats>) -> std::sync::MutexGuard<'_, EngineStats> {

@@ -172,8 +172,14 @@ impl Layers {
         let len = rows * shape.n_heads * shape.head_dim;
         let q: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
         let mut out = vec![0.0; len];
-        let seqs =
-            [AttentionSeq { first_row: 0, rows, context: self.depth, first_block: 0, together: false }];
+        let seqs = [AttentionSeq {
+            first_row: 0,
+            rows,
+            context: self.depth,
+            first_block: 0,
+            together: false,
+            guesses: 0,
+        }];
         let calls = if rows == 1 { 200 } else { 9 };
         let mut times: Vec<f64> = (0..calls)
             .map(|i| {

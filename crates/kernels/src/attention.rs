@@ -68,6 +68,9 @@ pub struct AttentionSeq {
     pub first_block: usize,
     /// Whether its rows see each other in both directions, as the parts of a picture do, besides what they see anyway.
     pub together: bool,
+    /// So many of its rows, the last ones, may turn out wrong: of layers with a state none is kept behind them. Attention
+    /// does not ask.
+    pub guesses: usize,
 }
 
 /// Writes to `out[rows, n_heads, head_dim]` what the queries `q`, of the same shape, see.

@@ -16,6 +16,8 @@ pub use conv::{ShortConv, short_conv};
 pub use linear::{HeadSharing, LinearInputs, LinearRule, LinearShape, linear_attention};
 pub use runs::NO_BLOCK;
 
+use std::cell::RefCell;
+
 use crate::attention::AttentionSeq;
 use crate::error::check_len;
 use crate::share::Shared;
@@ -36,6 +38,11 @@ pub struct States<'a> {
     pub block_size: usize,
 }
 
+thread_local! {
+    /// One task's numbers of a state that is not kept.
+    static PASSING: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A part of every state: so many numbers, each task's beside each other.
 #[derive(Clone, Copy)]
 struct Part {
@@ -49,7 +56,8 @@ struct Part {
 
 impl States<'_> {
     /// Runs `work` for each of a part's tasks and each run of rows of every sequence, one after the other, with that
-    /// task's numbers of the state that the run leaves behind. They hold what the run begins with.
+    /// task's numbers of the state that the run leaves behind. They hold what the run begins with. Behind guesses they are
+    /// forgotten.
     fn for_each(
         &mut self,
         pool: &Pool,
@@ -68,12 +76,22 @@ impl States<'_> {
                 numbers.piece(block as usize * stride + part.first + task * part.len, part.len)
             };
             for run in runs(seq, block_tables, block_size) {
-                match run.from {
-                    Some(from) if from != run.to => copy(&piece, from, run.to),
-                    Some(_) => {}
-                    None => piece(run.to).fill(0.0),
+                match (run.from, run.to) {
+                    (Some(from), Some(to)) if from != to => copy(&piece, from, to),
+                    (None, Some(to)) => piece(to).fill(0.0),
+                    _ => {}
                 }
-                work(task, &run, piece(run.to));
+                match run.to {
+                    Some(to) => work(task, &run, piece(to)),
+                    None => PASSING.with_borrow_mut(|passing| {
+                        passing.clear();
+                        match run.from {
+                            Some(from) => passing.extend_from_slice(piece(from)),
+                            None => passing.resize(part.len, 0.0),
+                        }
+                        work(task, &run, passing);
+                    }),
+                }
             }
         });
         Ok(())
@@ -92,7 +110,8 @@ impl States<'_> {
         check_len("the states of a layer", self.numbers.len(), blocks.checked_mul(self.stride))?;
         for seq in self.seqs {
             let end = seq.first_block.saturating_add(seq.context.div_ceil(self.block_size.max(1)));
-            if self.block_size == 0 || end > self.block_tables.len() || seq.rows > seq.context {
+            let is_odd = seq.rows > seq.context || seq.guesses > seq.rows;
+            if self.block_size == 0 || end > self.block_tables.len() || is_odd {
                 return Err(KernelError::Shape(format!(
                     "a sequence of {} tokens without blocks",
                     seq.context
@@ -102,9 +121,7 @@ impl States<'_> {
                 return Err(KernelError::Index { what: "row", index: seq.first_row + seq.rows, limit: rows });
             }
             for run in runs(seq, self.block_tables, self.block_size) {
-                if let Some(&block) =
-                    [run.from, Some(run.to)].iter().flatten().find(|&&b| b as usize >= blocks)
-                {
+                if let Some(&block) = [run.from, run.to].iter().flatten().find(|&&b| b as usize >= blocks) {
                     return Err(KernelError::Index { what: "state", index: block as usize, limit: blocks });
                 }
             }

@@ -52,8 +52,15 @@ fn a_second_call_allocates_nothing() {
     let blocks: Vec<u32> = (0..64).map(|i| i % 32).collect();
     // One row far back, whose context is cut, and the rows of a prompt.
     let seqs = [
-        AttentionSeq { first_row: 0, rows: 1, context, first_block: 0, together: false },
-        AttentionSeq { first_row: 1, rows: rows - 1, context: rows + 30, first_block: 32, together: false },
+        AttentionSeq { first_row: 0, rows: 1, context, first_block: 0, together: false, guesses: 0 },
+        AttentionSeq {
+            first_row: 1,
+            rows: rows - 1,
+            context: rows + 30,
+            first_block: 32,
+            together: false,
+            guesses: 0,
+        },
     ];
     let q = vec![0.25; rows * 6 * 64];
     let mut out = vec![0.0; q.len()];

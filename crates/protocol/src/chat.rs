@@ -18,6 +18,10 @@ pub struct Conversation {
     pub model: Option<String>,
     /// Replaces the system prompt of the settings when present.
     pub system_prompt: Option<String>,
+    /// Tokens it may have; `None` takes what the settings say.
+    pub context_length: Option<u32>,
+    /// Whether what was computed of it is kept longer than of others, so that it goes on at once.
+    pub pinned: bool,
     /// The last message of the branch that is shown; `None` while empty.
     pub leaf_id: Option<String>,
     /// When it began.
@@ -48,6 +52,19 @@ pub struct ConversationView {
     pub conversation: Conversation,
     /// All branches' messages.
     pub messages: Vec<Message>,
+    /// What the model reads in place of the beginning, where it no longer fits.
+    pub summaries: Vec<Summary>,
+}
+
+/// What the model reads in place of a conversation's beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Summary {
+    /// The last message that it is of; the others are those before that.
+    pub message_id: String,
+    /// As the model wrote it.
+    pub text: String,
 }
 
 /// Who speaks.
@@ -142,6 +159,9 @@ pub struct GenerationStats {
     /// Older messages that did not fit and were left out of what the model saw.
     #[serde(default)]
     pub dropped_messages: u32,
+    /// Older messages in whose place the model saw a summary.
+    #[serde(default)]
+    pub summarised_messages: u32,
 }
 
 /// A new message of the person, to be answered.
@@ -159,8 +179,8 @@ pub struct SendMessage {
     pub model: Option<String>,
 }
 
-/// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `dropped`, any number
-/// of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
+/// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `summarising`, one
+/// `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[ts(export)]
@@ -182,6 +202,19 @@ pub enum ChatEvent {
     Loading {
         /// Library id of the model.
         model: String,
+    },
+    /// The conversation no longer fits the context: the model writes a summary of its beginning.
+    Summarising,
+    /// The model answers with a summary in place of the oldest messages.
+    Summarised {
+        /// The messages that it is of, oldest first.
+        message_ids: Vec<String>,
+        /// What the model reads instead.
+        text: String,
+        /// Tokens of the whole prompt.
+        tokens_before: u32,
+        /// Tokens of the prompt with the summary.
+        tokens_after: u32,
     },
     /// The conversation no longer fits the context: the model answers without its oldest messages.
     Dropped {

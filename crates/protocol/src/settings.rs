@@ -27,6 +27,8 @@ pub enum Overflow {
     /// The oldest turns are left out of what the model sees, and the answer says how many messages that were.
     #[default]
     DropOldest,
+    /// A summary that the model writes takes the place of the oldest turns; the answer says how many messages that were.
+    Summarise,
 }
 
 /// All settings.

@@ -13,15 +13,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
-use lantern_app::App;
-use lantern_engine::{
-    Engine, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-};
+use lantern_app::{App, Shortened};
+use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt};
+use lantern_protocol::Overflow;
 
 use crate::ApiError;
 use crate::images;
 use crate::request::{ChatCompletionRequest, parse_json};
-use crate::response::{ChatCompletionChunk, DroppedMessages, Identity};
+use crate::response::{ChatCompletionChunk, Identity, ShortenedMessages};
 
 /// How often a silent stream says that it is alive, so that clients do not time out while a model loads or reads.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -43,7 +42,7 @@ pub(crate) async fn complete(
         Some(name) => Some(app.listed_model(name).await?),
         None => None,
     };
-    let model = app.engine(listed.as_deref()).await?;
+    let model = app.engine_for(listed.as_deref(), request.context_length).await?;
     let generate = GenerateRequest {
         prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,
@@ -51,15 +50,24 @@ pub(crate) async fn complete(
         stop: request.stop,
         priority: Priority::Api,
         owner: None,
-        overflow: request.overflow.unwrap_or_default(),
+        context_length: Some(model.context_length),
+        overflow: match request.overflow {
+            None | Some(Overflow::Error) => lantern_engine::Overflow::Error,
+            Some(Overflow::DropOldest | Overflow::Summarise) => lantern_engine::Overflow::DropOldest,
+        },
     };
     let engine = Arc::clone(&model.engine);
+    let shortened = match request.overflow {
+        Some(Overflow::Summarise) => app.shortened(&engine, generate).await,
+        _ => Shortened::as_it_is(generate),
+    };
+    let generate = shortened.request.clone();
     // Rendering and tokenising a long conversation takes a while: not on a thread that serves others.
     let generation =
         tokio::task::spawn_blocking(move || engine.generate(generate)).await.map_err(|_| ended_early())??;
-    let asked = request.overflow == Some(Overflow::DropOldest);
-    let dropped = asked.then(|| DroppedMessages::new(generation.dropped(), request.put_before));
-    let identity = Identity::new(model.id, dropped);
+    let asked = matches!(request.overflow, Some(Overflow::DropOldest | Overflow::Summarise));
+    let shortened = asked.then(|| ShortenedMessages::new(&generation, &shortened, request.put_before));
+    let identity = Identity::new(model.id, shortened);
     let answer = Answer { generation, identity, _engine: model.engine };
     if request.stream {
         let events = stream(answer, request.include_usage);

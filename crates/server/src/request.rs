@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use lantern_engine::{ChatMessage, ContentPart, Overflow, SamplingParams};
-use lantern_protocol::Settings;
+use lantern_engine::{ChatMessage, ContentPart, SamplingParams};
+use lantern_protocol::{Overflow, Settings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -95,9 +95,14 @@ pub struct ChatCompletionRequest {
     /// default, refuses them with `context_length_exceeded`. `drop_oldest` leaves out the oldest turns (a question with its
     /// answer and its tools' results) until the rest has room for `max_tokens`, or for a quarter of the context where there
     /// is no limit; `system` messages and everything from the last `user` message on stay. The response then has a field
-    /// `lantern` that says what was left out, in a stream in the first chunk. Other values are refused.
+    /// `lantern` that says what was left out, in a stream in the first chunk. `summarise` puts a summary in their place that
+    /// the model writes first, which takes its time; the field says of which messages. Other values are refused.
     #[serde(default)]
     pub overflow: Option<String>,
+    /// Tokens that the messages and the answer may have together, at least 64; an extension of Lantern's. Absent, what
+    /// the settings say. What the model was not made for, or memory has no room for, is not given.
+    #[serde(default)]
+    pub context_length: Option<u32>,
     /// Number of answers: only 1.
     #[serde(default)]
     pub n: Option<u32>,
@@ -175,6 +180,8 @@ pub(crate) struct ValidRequest {
     pub overflow: Option<Overflow>,
     pub sampling: SamplingParams,
     pub max_tokens: Option<usize>,
+    /// `None` when the client did not say.
+    pub context_length: Option<u32>,
     pub stop: Vec<String>,
     pub stream: bool,
     pub include_usage: bool,
@@ -183,6 +190,8 @@ pub(crate) struct ValidRequest {
 /// Longest list of stop texts, and longest stop text in bytes.
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 1024;
+/// Fewer tokens hold no conversation.
+const LEAST_CONTEXT: u32 = 64;
 
 impl ChatCompletionRequest {
     /// Checks every field; what is absent comes from the settings, the system prompt included.
@@ -194,6 +203,12 @@ impl ChatCompletionRequest {
         if max_tokens == Some(0) {
             return Err(
                 ApiError::invalid("`max_tokens` is 0.", "Ask for at least 1 token.").with_param("max_tokens")
+            );
+        }
+        if self.context_length.is_some_and(|tokens| tokens < LEAST_CONTEXT) {
+            let next = format!("Ask for at least {LEAST_CONTEXT} tokens, or leave the field out.");
+            return Err(
+                ApiError::invalid("`context_length` is too small.", next).with_param("context_length")
             );
         }
         if self.messages.is_empty() {
@@ -211,6 +226,7 @@ impl ChatCompletionRequest {
             overflow: self.overflow.as_deref().map(valid_overflow).transpose()?,
             sampling,
             max_tokens: max_tokens.or(defaults.max_tokens).map(|n| n as usize),
+            context_length: self.context_length,
             stop: valid_stops(self.stop)?,
             stream: self.stream.unwrap_or(false),
             include_usage: self.stream_options.unwrap_or_default().include_usage,
@@ -315,11 +331,12 @@ fn valid_overflow(name: &str) -> Result<Overflow, ApiError> {
     match name {
         "error" => Ok(Overflow::Error),
         "drop_oldest" => Ok(Overflow::DropOldest),
+        "summarise" => Ok(Overflow::Summarise),
         other => {
             let other: String = other.chars().take(40).collect();
             Err(ApiError::invalid(
                 format!("`overflow` is `{other}`, which is not known."),
-                "Use `error` or `drop_oldest`, or leave the field out to get an error.",
+                "Use `error`, `drop_oldest` or `summarise`, or leave the field out to get an error.",
             )
             .with_param("overflow"))
         }
@@ -408,9 +425,9 @@ mod tests {
         assert_eq!(with("response_format", json!({"type": "json_object"}))["param"], "response_format");
         assert_eq!(with("max_tokens", json!(0))["code"], "invalid_request");
         assert_eq!(with("stop", json!([""]))["param"], "stop");
-        let overflow = with("overflow", json!("summarise"));
+        let overflow = with("overflow", json!("shorten"));
         assert_eq!((&overflow["param"], &overflow["code"]), (&json!("overflow"), &json!("invalid_request")));
-        assert!(overflow["message"].as_str().unwrap().contains("summarise"), "{overflow}");
+        assert!(overflow["message"].as_str().unwrap().contains("shorten"), "{overflow}");
         assert_eq!(with("temperature", json!(-1.0))["code"], "invalid_request");
         assert_eq!(with("logit_bias", json!({"x": 1.0}))["param"], "logit_bias");
         assert_eq!(with("messages", json!([]))["param"], "messages");

@@ -1,6 +1,7 @@
 //! What `/v1/chat/completions` answers: one object, or a stream of chunks. Shapes follow OpenAI's reference.
 
-use lantern_engine::{Dropped, FinishReason, Usage};
+use lantern_app::Shortened;
+use lantern_engine::{FinishReason, GenerationStream, Usage};
 use serde::Serialize;
 
 /// A whole answer.
@@ -13,19 +14,35 @@ pub struct ChatCompletion {
     choices: [Choice; 1],
     usage: ApiUsage,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lantern: Option<DroppedMessages>,
+    lantern: Option<ShortenedMessages>,
 }
 
-/// What was left out of a request that asked for `"overflow": "drop_oldest"`; all zero when everything fitted. OpenAI's
+/// What was left out of a request that asked for `"overflow": "drop_oldest"` or `"summarise"`; all zero when everything fitted. OpenAI's
 /// reference has no such field, and clients pass over fields that they do not know.
 #[derive(Debug, Clone, Serialize)]
-pub struct DroppedMessages {
+pub struct ShortenedMessages {
     /// How many messages.
     dropped_messages: usize,
     /// Which of the request's `messages`, counted from 0, in rising order.
     dropped_indices: Vec<usize>,
     /// Tokens that the prompt would have on top of those it has.
     dropped_tokens: usize,
+    /// What stands in place of other messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Summary>,
+}
+
+/// What stands in place of the oldest turns of a request that asked for `"overflow": "summarise"`.
+#[derive(Debug, Clone, Serialize)]
+struct Summary {
+    /// How many messages it is of.
+    messages: usize,
+    /// Which of the request's `messages`, counted from 0, in rising order.
+    indices: Vec<usize>,
+    /// Tokens that the prompt would have on top of those it has.
+    tokens: usize,
+    /// What the model reads in their place.
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +85,7 @@ pub struct ChatCompletionChunk {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<ApiUsage>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lantern: Option<DroppedMessages>,
+    lantern: Option<ShortenedMessages>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,24 +110,31 @@ pub(crate) struct Identity {
     id: String,
     created: u64,
     model: String,
-    dropped: Option<DroppedMessages>,
+    dropped: Option<ShortenedMessages>,
 }
 
-impl DroppedMessages {
+impl ShortenedMessages {
     /// `put_before` messages stand before the client's own.
-    pub(crate) fn new(dropped: Option<&Dropped>, put_before: usize) -> Self {
-        let messages = dropped.map_or(&[][..], |dropped| &dropped.messages);
+    pub(crate) fn new(stream: &GenerationStream, shortened: &Shortened, put_before: usize) -> Self {
+        let own = |messages: &[usize]| messages.iter().map(|at| at.saturating_sub(put_before)).collect();
+        let dropped = shortened.dropped(stream);
+        let summarised = shortened.summarised.as_ref().map(|summarised| {
+            let tokens = summarised.tokens_before.saturating_sub(stream.prompt_tokens());
+            let (messages, text) = (&summarised.messages, summarised.text.clone());
+            Summary { messages: messages.len(), indices: own(messages), tokens, text }
+        });
         Self {
-            dropped_messages: messages.len(),
-            dropped_indices: messages.iter().map(|at| at.saturating_sub(put_before)).collect(),
-            dropped_tokens: dropped.map_or(0, |d| d.tokens_before.saturating_sub(d.tokens_after)),
+            dropped_messages: dropped.len(),
+            dropped_indices: own(&dropped),
+            dropped_tokens: stream.dropped().map_or(0, |d| d.tokens_before.saturating_sub(d.tokens_after)),
+            summary: summarised,
         }
     }
 }
 
 impl Identity {
     /// A new answer by the model of this library id, with what to report of messages that were left out.
-    pub fn new(model: String, dropped: Option<DroppedMessages>) -> Self {
+    pub fn new(model: String, dropped: Option<ShortenedMessages>) -> Self {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let created = since_epoch.map_or(0, |d| d.as_secs());
         Self { id: format!("chatcmpl-{}", uuid::Uuid::now_v7().simple()), created, model, dropped }

@@ -196,6 +196,25 @@ async fn a_conversation_that_does_not_fit_loses_its_oldest_turns_only_on_request
     assert!(chunks[1..].iter().all(|chunk| chunk.get("lantern").is_none()), "once is enough");
     assert_eq!(text_of(&chunks), whole["choices"][0]["message"]["content"].as_str().unwrap());
 
+    let summarise = json!({"overflow": "summarise", "context_length": 1024});
+    let told = fixture.answer(body(summarise.clone())).await;
+    let summary = &told["lantern"]["summary"];
+    let of = summary["messages"].as_u64().unwrap();
+    assert!(of > dropped && of % 2 == 0 && told["lantern"]["dropped_messages"] == 0, "{}", told["lantern"]);
+    assert_eq!(summary["indices"], json!((0..of).collect::<Vec<u64>>()));
+    assert!(!summary["text"].as_str().unwrap().is_empty());
+    let left = told["usage"]["prompt_tokens"].as_u64().unwrap();
+    assert!(left + 24 <= 1024 && left + summary["tokens"].as_u64().unwrap() > 2048, "{told}");
+    let again = fixture.answer(body(summarise)).await;
+    assert_eq!(again["lantern"], told["lantern"], "the same summary");
+    let strict = fixture.post(&body(json!({"context_length": 8}))).send().await.unwrap();
+    let (status, error) = error_of(strict).await;
+    assert_eq!((status, &error["param"]), (StatusCode::BAD_REQUEST, &json!("context_length")));
+    let short = fixture.post(&hello(json!({"messages": messages[..40], "context_length": 128})));
+    let (status, error) = error_of(short.send().await.unwrap()).await;
+    assert_eq!((status, &error["code"]), (StatusCode::BAD_REQUEST, &json!("context_length_exceeded")));
+    assert!(error["message"].as_str().unwrap().contains("128"), "{error}");
+
     let fits = fixture.answer(hello(json!({"overflow": "drop_oldest"}))).await;
     assert_eq!(fits["lantern"]["dropped_messages"], 0);
     let silent = fixture.answer(hello(json!({"overflow": "error"}))).await;

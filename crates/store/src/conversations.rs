@@ -3,7 +3,7 @@
 use lantern_protocol::{Conversation, ConversationView};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, messages, new_id, now_ms, search};
+use crate::{Store, StoreError, messages, new_id, now_ms, search, summaries};
 
 pub(crate) const V1: &str = "
 CREATE TABLE conversations (
@@ -20,7 +20,14 @@ CREATE TABLE conversations (
 CREATE INDEX conversations_by_update ON conversations (updated_at DESC);
 ";
 
-const COLUMNS: &str = "id, title, model, system_prompt, leaf_id, created_at, updated_at";
+/// Format 2.
+pub(crate) const V2: &str = "
+ALTER TABLE conversations ADD COLUMN context_length INTEGER;
+ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+";
+
+const COLUMNS: &str =
+    "id, title, model, system_prompt, context_length, pinned, leaf_id, created_at, updated_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
     Ok(Conversation {
@@ -28,9 +35,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         title: row.get(1)?,
         model: row.get(2)?,
         system_prompt: row.get(3)?,
-        leaf_id: row.get(4)?,
-        created_at: row.get(5)?,
-        updated_at: row.get(6)?,
+        context_length: row.get(4)?,
+        pinned: row.get(5)?,
+        leaf_id: row.get(6)?,
+        created_at: row.get(7)?,
+        updated_at: row.get(8)?,
     })
 }
 
@@ -45,6 +54,8 @@ pub(crate) fn insert(
         title: title.into(),
         model: model.map(Into::into),
         system_prompt: None,
+        context_length: None,
+        pinned: false,
         leaf_id: None,
         created_at: now,
         updated_at: now,
@@ -113,6 +124,7 @@ impl Store {
         let view = ConversationView {
             conversation: get(&transaction, id)?,
             messages: messages::of_conversation(&transaction, id)?,
+            summaries: summaries::of_conversation(&transaction, id)?,
         };
         transaction.commit()?;
         Ok(view)
@@ -129,6 +141,41 @@ impl Store {
             search::index_title(t, id, title)?;
             get(t, id)
         })
+    }
+
+    /// Sets how many tokens a conversation may have; `None` leaves it to the settings.
+    pub fn set_context_length(
+        &mut self,
+        id: &str,
+        context_length: Option<u32>,
+    ) -> Result<Conversation, StoreError> {
+        self.write(|t| {
+            changed(
+                id,
+                t.prepare_cached("UPDATE conversations SET context_length = ?2 WHERE id = ?1")?
+                    .execute(params![id, context_length])?,
+            )?;
+            get(t, id)
+        })
+    }
+
+    /// Pins a conversation, or lets it be like any other.
+    pub fn pin_conversation(&mut self, id: &str, pinned: bool) -> Result<Conversation, StoreError> {
+        self.write(|t| {
+            changed(
+                id,
+                t.prepare_cached("UPDATE conversations SET pinned = ?2 WHERE id = ?1")?
+                    .execute(params![id, pinned])?,
+            )?;
+            get(t, id)
+        })
+    }
+
+    /// Ids of the pinned conversations, the latest changed first.
+    pub fn pinned_conversations(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT id FROM conversations WHERE pinned ORDER BY updated_at DESC, id DESC";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// Deletes a conversation with all it holds, from the log as well.

@@ -19,6 +19,7 @@ mod open;
 mod presence;
 mod search;
 mod settings;
+mod summaries;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::{StoreError, conversations, journal, messages, search, settings};
+use crate::{StoreError, conversations, journal, messages, search, settings, summaries};
 
 /// The statements that lead to format 1, 2, …, in order.
-pub(crate) const MIGRATIONS: &[&[&str]] =
-    &[&[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1]];
+pub(crate) const MIGRATIONS: &[&[&str]] = &[
+    &[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1],
+    &[conversations::V2, summaries::V2],
+];
 
 /// The latest format.
 pub(crate) const LATEST: u32 = MIGRATIONS.len() as u32;
@@ -85,6 +87,7 @@ fn timestamp() -> String {
 mod tests {
     use super::*;
 
+    const OLD: &[&[&str]] = &[MIGRATIONS[0]];
     const NEXT: &[&[&str]] = &[MIGRATIONS[0], &["ALTER TABLE conversations ADD COLUMN colour TEXT;"]];
     const BROKEN: &[&[&str]] = &[
         MIGRATIONS[0],
@@ -94,7 +97,7 @@ mod tests {
     fn old_database(dir: &Path) -> (Connection, PathBuf) {
         let path = dir.join("lantern.db");
         let mut conn = crate::open::connect(&path).unwrap();
-        assert_eq!(migrate(&mut conn, &path, MIGRATIONS).unwrap(), None, "a new database needs no back-up");
+        assert_eq!(migrate(&mut conn, &path, OLD).unwrap(), None, "a new database needs no back-up");
         conn.execute(
             "INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Kept', 1, 1)",
             [],
@@ -123,6 +126,18 @@ mod tests {
             copy.execute("UPDATE conversations SET colour = 'red'", []).is_err(),
             "the copy was migrated too"
         );
+    }
+
+    #[test]
+    fn a_database_of_the_first_format_comes_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut conn, path) = old_database(dir.path());
+        assert!(migrate(&mut conn, &path, MIGRATIONS).unwrap().is_some(), "it is copied first");
+        assert_eq!((version(&conn).unwrap(), title(&conn)), (LATEST, "Kept".into()));
+        let new = conn.query_row("SELECT context_length, pinned FROM conversations", [], |row| {
+            Ok((row.get::<_, Option<u32>>(0)?, row.get::<_, bool>(1)?))
+        });
+        assert_eq!(new.unwrap(), (None, false));
     }
 
     #[test]

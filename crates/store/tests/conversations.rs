@@ -27,6 +27,7 @@ fn everything_is_there_after_reopening() {
         first_token_seconds: 0.25,
         tokens_per_second: 40.5,
         dropped_messages: 2,
+        summarised_messages: 3,
     };
     let error = ErrorInfo { code: "c".into(), message: "m".into(), next_step: "n".into() };
     let finish = Finish { status: MessageStatus::Failed, error: Some(error), stats: Some(stats) };
@@ -184,6 +185,7 @@ fn deleting_leaves_nothing_behind_not_even_in_the_files() {
     answer(&mut store, &asked, "secretanswer and more");
     let streaming = ask_next(&mut store, &asked.conversation.id, "secretsecond");
     store.append(&streaming.assistant_message.id, "secretjournal").unwrap();
+    store.keep_summary(&asked.assistant_message.id, "secretsummary").unwrap();
 
     store.delete_conversation(&asked.conversation.id).unwrap();
     assert_eq!(store.conversation(&asked.conversation.id).unwrap_err().code(), "conversation_not_found");
@@ -270,4 +272,34 @@ fn settings_are_kept_and_a_refused_change_is_not() {
     assert_eq!(refused, Err("no"));
     drop(store);
     assert_eq!(open(dir.path()).settings().unwrap().theme, Theme::Dark);
+}
+
+#[test]
+fn a_conversation_has_a_context_a_pin_and_summaries_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let asked = ask_new(&mut store, "Question");
+    let (id, message) = (asked.conversation.id.clone(), asked.assistant_message.id.clone());
+    assert_eq!((asked.conversation.context_length, asked.conversation.pinned), (None, false));
+    assert_eq!(store.set_context_length(&id, Some(4096)).unwrap().context_length, Some(4096));
+    assert!(store.pin_conversation(&id, true).unwrap().pinned);
+    assert_eq!(store.pinned_conversations().unwrap(), std::slice::from_ref(&id));
+    store.keep_summary(&message, "They met.").unwrap();
+    store.keep_summary(&message, "They met again.").unwrap();
+    assert_eq!(store.summary(&message).unwrap().as_deref(), Some("They met again."));
+    assert_eq!(store.summary(&asked.user_message.unwrap().id).unwrap(), None);
+    drop(store);
+
+    let mut store = open(dir.path());
+    let view = store.conversation_view(&id).unwrap();
+    assert_eq!((view.conversation.context_length, view.conversation.pinned), (Some(4096), true));
+    assert_eq!(view.summaries.len(), 1);
+    assert_eq!(view.summaries[0].text, "They met again.");
+    assert!(store.keep_summary("nobody", "").is_err());
+    assert!(
+        store.set_context_length("nobody", None).is_err() && store.pin_conversation("nobody", true).is_err()
+    );
+    store.delete_conversation(&id).unwrap();
+    assert_eq!(store.summary(&message).unwrap(), None);
+    assert!(store.pinned_conversations().unwrap().is_empty());
 }

@@ -71,7 +71,7 @@ fn states_take_a_number_of_blocks_whatever_their_tokens() {
     assert_eq!((hybrid.state_bytes(), hybrid.bytes_per_token(KvType::F16)), (2000, 2 * 2 * 64 * 2));
     let mut batch = ForwardBatch::default();
     batch.push(&[1, 2], 0, [&[4][..], &[2]], 16);
-    let states = kv.states(1, &batch).unwrap();
+    let states = kv.states(1, &batch).unwrap().states;
     assert_eq!((states.stride, states.numbers.len(), states.block_tables), (500, 1500, &[2][..]));
     assert!(kv.states(0, &batch).is_err() && kv.slices(1).is_err() && kv.write(1, &[0], &[], &[]).is_err());
     assert!(hybrid.fits(KvType::Q8_0), "what is kept as floats has no say in it");
@@ -152,4 +152,43 @@ fn bytes_of_other_caches_are_told_apart() {
     others.dedup();
     assert_eq!(others.len(), 5, "{others:?}");
     assert_eq!(format(&mixed(), KvType::F16, 16), format(&mixed(), KvType::F16, 16));
+}
+
+#[test]
+fn a_cache_of_another_size_keeps_what_it_is_told_to() {
+    let rows: Vec<f32> = (0..3 * 128).map(|i| (i as f32 * 0.7).sin()).collect();
+    for &kv_type in KvType::ALL {
+        let mut layers = layout(64);
+        layers.layers.push(LayerCache::State(100));
+        let mut kv = KvCache::new(&layers, &[3, 2], 16, kv_type, &Device::Cpu).unwrap();
+        kv.write(1, &[5, 18, 40], &rows, &rows).unwrap();
+        let mut blocks = [Vec::new(), Vec::new()];
+        for (block, to) in [0, 1].into_iter().zip(&mut blocks) {
+            kv.export_block(0, block, to).unwrap();
+        }
+        assert!(kv.resize(&[4], |_, _| true).is_err());
+        kv.resize(&[9, 2], |group, block| group == 0 && block < 2).unwrap();
+        assert_eq!(kv.groups().map(|(_, blocks)| blocks).collect::<Vec<_>>(), [9, 2]);
+        kv.write(1, &[9 * 16 - 1], &rows[..128], &rows[..128]).unwrap();
+        for (block, before) in [0, 1].into_iter().zip(&blocks) {
+            let mut after = Vec::new();
+            kv.export_block(0, block, &mut after).unwrap();
+            assert_eq!(&after, before, "{kv_type:?}: block {block}");
+        }
+        // Whatever is given back, its neighbours stay, and all of it can be used again.
+        kv.give_back(0, &[0, 2, 3, 4, 5, 6, 7]);
+        kv.give_back(0, &[100]);
+        kv.give_back(7, &[0]);
+        let mut after = Vec::new();
+        kv.export_block(0, 1, &mut after).unwrap();
+        assert_eq!(after, blocks[1], "{kv_type:?}");
+        kv.import_block(0, 3, &after).unwrap();
+        kv.resize(&[2, 1], |group, block| group == 0 && block > 0).unwrap();
+        let mut last = Vec::new();
+        kv.export_block(0, 1, &mut last).unwrap();
+        assert_eq!(last, blocks[1], "{kv_type:?}");
+        assert!(kv.export_block(0, 2, &mut last).is_err(), "{kv_type:?}");
+    }
+    let mut tensors = KvCache::in_tensors(&layout(64), &[3], 16, KvType::F32, &Device::Cpu).unwrap();
+    assert!(tensors.resize(&[4], |_, _| true).is_err());
 }

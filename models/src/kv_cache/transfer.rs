@@ -92,7 +92,7 @@ impl KvCache {
     }
 
     /// Numbers in a block of a layer's keys, in one of its values, or in its state.
-    fn numbers_of_block(&self, layer: usize) -> usize {
+    pub(super) fn numbers_of_block(&self, layer: usize) -> usize {
         match &self.layout.layers[layer] {
             LayerCache::Attention(shape) => shape.width() * self.block_size,
             LayerCache::State(numbers) => *numbers,
@@ -102,7 +102,7 @@ impl KvCache {
 
 impl HostKv {
     /// The memory of a block of so many numbers: scales, if there are any, and numbers.
-    fn block(&self, block: usize, numbers: usize) -> [&[u8]; 2] {
+    pub(super) fn block(&self, block: usize, numbers: usize) -> [&[u8]; 2] {
         match self {
             HostKv::F32(all) => [&[], part(all, block, numbers)],
             HostKv::F16(all) => [&[], part(all, block, numbers)],
@@ -115,7 +115,7 @@ impl HostKv {
         }
     }
 
-    fn block_mut(&mut self, block: usize, numbers: usize) -> [&mut [u8]; 2] {
+    pub(super) fn block_mut(&mut self, block: usize, numbers: usize) -> [&mut [u8]; 2] {
         match self {
             HostKv::F32(all) => [&mut [], part_mut(all, block, numbers)],
             HostKv::F16(all) => [&mut [], part_mut(all, block, numbers)],

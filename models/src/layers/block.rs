@@ -137,7 +137,7 @@ impl Block {
             post_network_norm: norm(names.post_network)?,
             rope: BlockRope::Usual,
             residual_scale: None,
-            is_last: layer + 1 == sizes.n_layers,
+            is_last: layer + 1 >= sizes.n_layers,
         })
     }
 
@@ -184,7 +184,7 @@ impl Block {
     }
 
     /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards. The last block
-    /// leaves the rows whose logits are wanted.
+    /// leaves the rows whose logits are wanted, unless all are kept.
     pub(crate) fn forward(
         &self,
         x: &mut Rows,
@@ -197,7 +197,7 @@ impl Block {
             let mixed = with_norm(&self.attention_norm, x, |x| mixer.forward(x, rope, batch, kv))?;
             self.add(x, mixed, &self.post_attention_norm)?;
         }
-        if self.is_last {
+        if self.is_last && !batch.keeps_hidden {
             // Nothing looks at the other rows any more.
             *x = x.select(&batch.logit_rows)?;
             if x.is_empty() {
@@ -209,6 +209,17 @@ impl Block {
             self.add(x, fed, &self.post_network_norm)?;
         }
         Ok(())
+    }
+
+    /// Takes a state, if the block has one, over the guesses that turned out right; see
+    /// [`crate::CausalLm::accept_guesses`].
+    pub(crate) fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        match &self.mixer {
+            Some(Mixer::DeltaNet(delta_net)) => delta_net.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::GatedConv(conv)) => conv.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::Mamba2(mamba)) => mamba.accept_guesses(&self.compute, batch, kv),
+            Some(Mixer::Attention(_)) | None => Ok(()),
+        }
     }
 
     /// Adds what a part of the block made, behind its norm.

@@ -1,6 +1,5 @@
 //! The short convolution in front of a recurrence. It runs on the CPU, wherever the projections around it do.
 
-use candle_core::Tensor;
 use lantern_kernels::{Pool, ShortConv, States};
 
 use crate::{ModelError, Weights};
@@ -46,13 +45,5 @@ impl Conv {
     ) -> Result<(), ModelError> {
         let conv = ShortConv { weights: &self.weights, bias: &self.bias, taps: self.taps, first: 0 };
         Ok(lantern_kernels::short_conv(pool, &conv, states, x, out)?)
-    }
-
-    /// As [`Self::apply`], for a tensor that comes from a device and goes back to it.
-    pub(super) fn apply_tensor(&self, states: &mut States<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
-        let values: Vec<f32> = x.flatten_all()?.to_vec1()?;
-        let mut out = vec![0.0; values.len()];
-        self.apply(&Pool::new(1), states, &values, &mut out)?;
-        Ok(Tensor::from_vec(out, x.shape(), x.device())?)
     }
 }

@@ -1,11 +1,12 @@
 //! The plain model that many families are: embedding, the same kind of block over and over with one rotary embedding,
 //! or one more for layers with a window, and a head.
 
-use super::{Block, BlockRope, Embedding, Head, Rope};
+use super::next_head::Shared;
+use super::{Block, BlockRope, Embedding, Head, NextHead, Rope};
 use crate::embedder::Encoder;
 use crate::hyper::Sizes;
 use crate::rows::Rows;
-use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Weights};
+use crate::{CausalLm, ForwardBatch, KvCache, ModelConfig, ModelError, Predictor, Weights};
 
 /// A stack of blocks.
 pub(crate) struct Decoder {
@@ -15,6 +16,7 @@ pub(crate) struct Decoder {
     local_rope: Option<Rope>,
     blocks: Vec<Block>,
     head: Head,
+    next_head: Option<NextHead>,
 }
 
 impl Decoder {
@@ -32,6 +34,7 @@ impl Decoder {
             local_rope: None,
             blocks: (0..sizes.n_layers).map(block).collect::<Result<_, _>>()?,
             head: Head::of_sizes(weights, sizes)?,
+            next_head: None,
             config,
         })
     }
@@ -39,6 +42,11 @@ impl Decoder {
     /// Adds the rotary embedding of blocks that ask for [`BlockRope::Local`].
     pub(crate) fn with_local_rope(self, rope: Rope) -> Self {
         Decoder { local_rope: Some(rope), ..self }
+    }
+
+    /// Adds a head that predicts further tokens.
+    pub(crate) fn with_next_head(self, next_head: Option<NextHead>) -> Self {
+        Decoder { next_head, ..self }
     }
 
     /// Multiplies every token's embedding by `factor`.
@@ -91,6 +99,33 @@ impl CausalLm for Decoder {
         kv: &mut KvCache,
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        self.head.forward(self.states(batch, kv)?, logits)
+        let x = self.states(batch, kv)?;
+        if !batch.keeps_hidden {
+            return self.head.forward(x, logits);
+        }
+        let normed = self.head.normed(x)?;
+        kv.keep_hidden(&normed)?;
+        self.head.output(normed.select(&batch.logit_rows)?, logits)
+    }
+
+    fn predicts(&self) -> Option<Predictor> {
+        self.next_head.as_ref().map(|_| Predictor::Head)
+    }
+
+    fn predict(
+        &self,
+        batch: &ForwardBatch,
+        hidden: &[u32],
+        kv: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        let Decoder { embedding, rope, head, .. } = self;
+        let Some(next_head) = &self.next_head else { return Err(ModelError::no_predictor()) };
+        batch.check_next(&self.config, hidden, kv, 1)?;
+        next_head.forward(&Shared { embedding, rope, head }, batch, hidden, kv, logits)
+    }
+
+    fn accept_guesses(&self, batch: &ForwardBatch, kv: &mut KvCache) -> Result<(), ModelError> {
+        self.blocks.iter().try_for_each(|block| block.accept_guesses(batch, kv))
     }
 }

@@ -1,25 +1,24 @@
 //! Linear attention by the gated delta rule, behind a short convolution (Yang et al., "Gated Delta Networks", 2024).
-//!
-//! The convolution and the recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::{D, Tensor};
 pub(crate) use lantern_kernels::HeadSharing;
-use lantern_kernels::{LinearInputs, LinearRule, Pool, States};
+use lantern_kernels::{LinearRule, Pool};
 
-use super::conv::Conv;
 use super::mlp::gated;
 use super::projections::halves_of_heads;
+use super::recurrence::{Recurrence, RecurrenceInputs};
 use super::{Activation, Linear, LinearParams, RmsNorm};
+use crate::kv_cache::LayerStates;
 use crate::older::RowsOf;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, ModelError, Weights};
+use crate::{Compute, ForwardBatch, Hyper, KvCache, ModelError, Weights};
 
 /// One layer's linear attention, from projections to output.
 pub(crate) struct DeltaNet {
     qkv: Linear,
     gate: Linear,
     steps: Steps,
-    conv: Conv,
+    recurrence: Recurrence,
     /// Rate of forgetting of each head of values: minus the exponential that was trained.
     rate: Vec<f32>,
     /// What is added to alpha.
@@ -28,7 +27,6 @@ pub(crate) struct DeltaNet {
     norm: RmsNorm,
     output: Linear,
     params: LinearParams,
-    layer: usize,
 }
 
 /// What makes alpha and beta, a number each for every head of values.
@@ -56,7 +54,7 @@ impl DeltaNet {
         params: LinearParams,
         eps: f64,
     ) -> Result<Self, ModelError> {
-        let LinearParams { shape, taps } = params;
+        let LinearParams { shape, .. } = params;
         let (wide, heads, values) = (shape.qkv_width(), shape.n_value_heads, params.value_width());
         let name = |name: &str| format!("blk.{layer}.{name}");
         let linear = |part: &str, inputs, outputs| weights.linear(&name(part), inputs, outputs);
@@ -75,13 +73,12 @@ impl DeltaNet {
             qkv,
             gate,
             steps,
-            conv: Conv::load(weights, &name("ssm_conv1d"), taps, wide)?,
+            recurrence: Recurrence::load(weights, layer, params)?,
             rate: weights.vector(&name("ssm_a"), heads)?,
             time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
             norm: weights.rms_norm(&name("ssm_norm"), shape.value_dim, eps)?,
             output: linear("ssm_out", values, hidden)?,
             params,
-            layer,
         })
     }
 
@@ -92,14 +89,24 @@ impl DeltaNet {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<Rows, ModelError> {
-        let mut states = kv.states(self.layer, batch)?;
+        let mut states = self.recurrence.states(batch, kv)?;
         match x {
             Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, &mut states)?)),
             Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, &mut states)?)),
         }
     }
 
-    fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
+    /// Takes the states over the guesses that turned out right.
+    pub(crate) fn accept_guesses(
+        &self,
+        compute: &Compute,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        self.recurrence.accept_guesses(compute, batch, kv)
+    }
+
+    fn forward_host(&self, x: &HostRows, states: &mut LayerStates<'_>) -> Result<HostRows, ModelError> {
         let (qkv, mut gate, mut alpha, mut beta);
         match &self.steps {
             Steps::Separate { alpha: a, beta: b } => {
@@ -119,7 +126,7 @@ impl DeltaNet {
         self.output.forward_host(&gate)
     }
 
-    fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
+    fn forward_tensor(&self, x: &Tensor, states: &mut LayerStates<'_>) -> Result<Tensor, ModelError> {
         let down = |layer: &Linear| Ok::<_, ModelError>(layer.forward_tensor(x)?.flatten_all()?.to_vec1()?);
         let (rows, heads) = (x.dim(0)?, self.params.shape.n_value_heads);
         let qkv: Vec<f32> = down(&self.qkv)?;
@@ -145,22 +152,20 @@ impl DeltaNet {
     fn recur(
         &self,
         pool: &Pool,
-        states: &mut States<'_>,
+        states: &mut LayerStates<'_>,
         qkv: &[f32],
         [alpha, beta]: [&mut [f32]; 2],
         mixed: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        self.conv.apply(pool, states, qkv, mixed)?;
-        lantern_kernels::activate(pool, Activation::Silu, mixed);
         lantern_kernels::activate(pool, Activation::Sigmoid, beta);
         for row in alpha.chunks_exact_mut(self.rate.len()) {
             for ((alpha, rate), bias) in row.iter_mut().zip(&self.rate).zip(&self.time_bias) {
                 *alpha = (rate * softplus(*alpha + bias)).exp();
             }
         }
-        let inputs = LinearInputs { qkv: mixed, decay: alpha, beta };
-        Ok(lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?)
+        let inputs = RecurrenceInputs { seen: qkv, decay: alpha, beta };
+        self.recurrence.forward(pool, states, inputs, mixed, out)
     }
 }
 

@@ -2,12 +2,13 @@
 //! convolution sees, and the second what it gives.
 
 use candle_core::Tensor;
-use lantern_kernels::States;
+use lantern_kernels::Pool;
 
 use super::Linear;
 use super::conv::Conv;
+use crate::kv_cache::LayerStates;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
+use crate::{Compute, ForwardBatch, Hyper, KvCache, LayerCache, ModelError, Weights};
 
 /// A filter longer than this is damage.
 const MAX_TAPS: usize = 64;
@@ -63,20 +64,44 @@ impl GatedConv {
         }
     }
 
-    fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
+    /// Takes the states over the guesses that turned out right; see [`crate::CausalLm::accept_guesses`].
+    pub(crate) fn accept_guesses(
+        &self,
+        compute: &Compute,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        let LayerStates { mut states, guessed } = kv.states(self.layer, batch)?;
+        let seen = &guessed.seen;
+        match compute.workspace() {
+            Some(workspace) => {
+                let mut mixed = HostRows::new(workspace, seen.len() / self.hidden, self.hidden);
+                self.conv.apply(workspace.pool(), &mut states, seen, &mut mixed)
+            }
+            None => self.conv.apply(&Pool::new(1), &mut states, seen, &mut vec![0.0; seen.len()]),
+        }
+    }
+
+    fn forward_host(&self, x: &HostRows, states: &mut LayerStates<'_>) -> Result<HostRows, ModelError> {
         let all = self.input.forward_host(x)?;
         let [mut seen, gate, input] = [0, 1, 2].map(|part| all.columns(part * self.hidden, self.hidden));
         lantern_kernels::multiply(x.pool(), &mut seen, &input)?;
         let mut mixed = x.room(self.hidden);
-        self.conv.apply(x.pool(), states, &seen, &mut mixed)?;
+        states.remember([&seen, &[], &[]]);
+        self.conv.apply(x.pool(), &mut states.states, &seen, &mut mixed)?;
         lantern_kernels::multiply(x.pool(), &mut mixed, &gate)?;
         self.output.forward_host(&mixed)
     }
 
-    fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
+    fn forward_tensor(&self, x: &Tensor, states: &mut LayerStates<'_>) -> Result<Tensor, ModelError> {
         let all = self.input.forward_tensor(x)?;
         let part = |part: usize| all.narrow(1, part * self.hidden, self.hidden);
-        let mixed = self.conv.apply_tensor(states, &(part(0)? * part(2)?)?)?;
+        let seen = (part(0)? * part(2)?)?;
+        let values: Vec<f32> = seen.flatten_all()?.to_vec1()?;
+        let mut mixed = vec![0.0; values.len()];
+        states.remember([&values, &[], &[]]);
+        self.conv.apply(&Pool::new(1), &mut states.states, &values, &mut mixed)?;
+        let mixed = Tensor::from_vec(mixed, seen.shape(), x.device())?;
         self.output.forward_tensor(&(mixed * part(1)?)?)
     }
 }

@@ -58,7 +58,16 @@ impl Head {
             logits.clear();
             return Ok(());
         }
-        let normed = self.normed(x)?;
+        self.output(self.normed(x)?, logits)
+    }
+
+    /// As [`Self::forward`], of rows behind their norm.
+    pub(crate) fn output(&self, normed: Rows, logits: &mut Vec<f32>) -> Result<(), ModelError> {
+        if normed.is_empty() {
+            logits.clear();
+            return Ok(());
+        }
+        let normed = normed.on(&self.compute)?;
         self.output.forward_to(&normed, logits)?;
         if let Some(factor) = self.scale {
             match &normed {

@@ -1,23 +1,22 @@
 //! The Mamba-2 mixer (Dao & Gu, "Transformers are SSMs", 2024): linear attention behind a short convolution, whose results
 //! are gated and normed.
-//!
-//! Convolution and recurrence run on the CPU, wherever the projections around them do.
 
 use candle_core::Tensor;
-use lantern_kernels::{HeadSharing, LinearInputs, LinearRule, Pool, States};
+use lantern_kernels::{HeadSharing, LinearRule, Pool};
 
-use super::conv::Conv;
 use super::delta_net::softplus;
 use super::mlp::gated;
+use super::recurrence::{Recurrence, RecurrenceInputs};
 use super::{Activation, Factors, Linear, LinearParams, RmsNorm};
+use crate::kv_cache::LayerStates;
 use crate::rows::{HostRows, Rows};
-use crate::{ForwardBatch, Hyper, KvCache, ModelError, Weights};
+use crate::{Compute, ForwardBatch, Hyper, KvCache, ModelError, Weights};
 
 /// One layer's mixer, from its projection to its output.
 pub(crate) struct Mamba2 {
     /// To the gate, what the convolution sees, and a time step for each head.
     input: Linear,
-    conv: Conv,
+    recurrence: Recurrence,
     /// What is added to the time steps.
     time_bias: Vec<f32>,
     /// Rate of forgetting of each head: minus the exponential that was trained.
@@ -30,7 +29,6 @@ pub(crate) struct Mamba2 {
     norm_weights: Factors,
     output: Linear,
     params: LinearParams,
-    layer: usize,
 }
 
 impl Mamba2 {
@@ -52,14 +50,14 @@ impl Mamba2 {
         params: LinearParams,
         eps: f64,
     ) -> Result<Self, ModelError> {
-        let LinearParams { shape, taps } = params;
+        let LinearParams { shape, .. } = params;
         let (inner, heads, groups) = (params.value_width(), shape.n_value_heads, shape.n_key_heads);
         let name = |name: &str| format!("blk.{layer}.{name}");
         let device = weights.split().block(layer).device();
         let norm_weights = weights.values(&name("ssm_norm.weight"), &[inner / groups, groups])?;
         Ok(Mamba2 {
             input: weights.linear(&name("ssm_in"), hidden, inner + shape.qkv_width() + heads)?,
-            conv: Conv::load(weights, &name("ssm_conv1d"), taps, shape.qkv_width())?,
+            recurrence: Recurrence::load(weights, layer, params)?,
             time_bias: weights.vector(&name("ssm_dt.bias"), heads)?,
             rate: weights.values(&name("ssm_a"), &[1, heads])?,
             skip: weights.values(&name("ssm_d"), &[1, heads])?,
@@ -67,7 +65,6 @@ impl Mamba2 {
             norm_weights: Factors::new(norm_weights, device)?,
             output: weights.linear(&name("ssm_out"), inner, hidden)?,
             params,
-            layer,
         })
     }
 
@@ -78,14 +75,24 @@ impl Mamba2 {
         batch: &ForwardBatch,
         kv: &mut KvCache,
     ) -> Result<Rows, ModelError> {
-        let mut states = kv.states(self.layer, batch)?;
+        let mut states = self.recurrence.states(batch, kv)?;
         match x {
             Rows::Host(x) => Ok(Rows::Host(self.forward_host(x, &mut states)?)),
             Rows::Tensor(x) => Ok(Rows::Tensor(self.forward_tensor(x, &mut states)?)),
         }
     }
 
-    fn forward_host(&self, x: &HostRows, states: &mut States<'_>) -> Result<HostRows, ModelError> {
+    /// Takes the states over the guesses that turned out right.
+    pub(crate) fn accept_guesses(
+        &self,
+        compute: &Compute,
+        batch: &ForwardBatch,
+        kv: &mut KvCache,
+    ) -> Result<(), ModelError> {
+        self.recurrence.accept_guesses(compute, batch, kv)
+    }
+
+    fn forward_host(&self, x: &HostRows, states: &mut LayerStates<'_>) -> Result<HostRows, ModelError> {
         let (inner, wide, heads) = self.widths();
         let all = self.input.forward_host(x)?;
         let (mut gate, seen) = (all.columns(0, inner), all.columns(inner, wide));
@@ -98,7 +105,7 @@ impl Mamba2 {
         self.output.forward_host(&gate)
     }
 
-    fn forward_tensor(&self, x: &Tensor, states: &mut States<'_>) -> Result<Tensor, ModelError> {
+    fn forward_tensor(&self, x: &Tensor, states: &mut LayerStates<'_>) -> Result<Tensor, ModelError> {
         let (inner, wide, heads) = self.widths();
         let all = self.input.forward_tensor(x)?;
         let down = |first, width| all.narrow(1, first, width)?.flatten_all()?.to_vec1::<f32>();
@@ -123,14 +130,12 @@ impl Mamba2 {
     fn recur(
         &self,
         pool: &Pool,
-        states: &mut States<'_>,
+        states: &mut LayerStates<'_>,
         seen: &[f32],
         [times, decay]: [&mut [f32]; 2],
         mixed: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        self.conv.apply(pool, states, seen, mixed)?;
-        lantern_kernels::activate(pool, Activation::Silu, mixed);
         let (inner, wide, heads) = self.widths();
         for (times, decay) in times.chunks_exact_mut(heads).zip(decay.chunks_exact_mut(heads)) {
             for (head, (time, decay)) in times.iter_mut().zip(decay).enumerate() {
@@ -138,8 +143,8 @@ impl Mamba2 {
                 *decay = (self.rate[head] * *time).exp();
             }
         }
-        let inputs = LinearInputs { qkv: mixed, decay, beta: times };
-        lantern_kernels::linear_attention(pool, &self.params.shape, states, &inputs, out)?;
+        let inputs = RecurrenceInputs { seen, decay, beta: times };
+        self.recurrence.forward(pool, states, inputs, mixed, out)?;
         for (out, mixed) in out.chunks_exact_mut(inner).zip(mixed.chunks_exact(wide)) {
             let heads = out.chunks_exact_mut(self.params.shape.value_dim).zip(&self.skip);
             for ((out, skip), input) in heads.zip(mixed.chunks_exact(self.params.shape.value_dim)) {

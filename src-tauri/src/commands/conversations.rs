@@ -1,4 +1,4 @@
-//! Conversations: listing, searching, opening, renaming, deleting, choosing a branch.
+//! Conversations: listing, searching, opening, renaming, pinning, deleting, choosing a branch.
 
 use lantern_app::App;
 use lantern_protocol::{Conversation, ConversationSummary, ConversationView};
@@ -22,6 +22,20 @@ pub async fn get_conversation(app: State<'_, App>, id: String) -> Reply<Conversa
 #[tauri::command]
 pub async fn rename_conversation(app: State<'_, App>, id: String, title: String) -> Reply<Conversation> {
     Ok(app.rename_conversation(&id, &title).await?)
+}
+
+#[tauri::command]
+pub async fn pin_conversation(app: State<'_, App>, id: String, pinned: bool) -> Reply<Conversation> {
+    Ok(app.pin_conversation(&id, pinned).await?)
+}
+
+#[tauri::command]
+pub async fn set_context_length(
+    app: State<'_, App>,
+    id: String,
+    context_length: Option<u32>,
+) -> Reply<Conversation> {
+    Ok(app.set_context_length(&id, context_length).await?)
 }
 
 #[tauri::command]

@@ -20,6 +20,8 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         conversations::list_conversations,
         conversations::get_conversation,
         conversations::rename_conversation,
+        conversations::pin_conversation,
+        conversations::set_context_length,
         conversations::delete_conversation,
         conversations::select_branch,
         chat::send_message,

@@ -11,6 +11,8 @@ export function fakeConversation(extra: Partial<Conversation> = {}): Conversatio
     title: 'Talk',
     model: null,
     systemPrompt: null,
+    contextLength: null,
+    pinned: false,
     leafId: null,
     createdAt: 1,
     updatedAt: 1,
@@ -67,6 +69,9 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     getConversation: unexpected('getConversation'),
     renameConversation: () => Promise.resolve(),
     deleteConversation: () => Promise.resolve(),
+    pinConversation: () => Promise.resolve(),
+    setContextLength: (id, contextLength) =>
+      Promise.resolve(fakeConversation({ id, contextLength })),
     selectBranch: () => Promise.resolve(),
     sendMessage: (request, emit) => ask('send', request, emit),
     regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),

@@ -9,6 +9,7 @@ import type {
   AppStatus,
   CatalogueEntry,
   ChatEvent,
+  Conversation,
   ConversationSummary,
   ConversationView,
   DownloadProgress,
@@ -26,6 +27,10 @@ export interface Backend {
   getConversation(id: string): Promise<ConversationView>;
   renameConversation(id: string, title: string): Promise<void>;
   deleteConversation(id: string): Promise<void>;
+  /** What was computed of a pinned conversation is kept longest. */
+  pinConversation(id: string, pinned: boolean): Promise<void>;
+  /** Tokens the conversation may have; `null` leaves it to the settings. */
+  setContextLength(id: string, contextLength: number | null): Promise<Conversation>;
   /** Shows the branch that ends at `leafId`. */
   selectBranch(conversationId: string, leafId: string): Promise<void>;
 

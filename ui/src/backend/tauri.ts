@@ -24,6 +24,8 @@ export const tauriBackend: Backend = {
   getConversation: (id) => call('get_conversation', { id }),
   renameConversation: (id, title) => call('rename_conversation', { id, title }),
   deleteConversation: (id) => call('delete_conversation', { id }),
+  pinConversation: (id, pinned) => call('pin_conversation', { id, pinned }),
+  setContextLength: (id, contextLength) => call('set_context_length', { id, contextLength }),
   selectBranch: (conversationId, leafId) => call('select_branch', { conversationId, leafId }),
 
   sendMessage: (request, onEvent) =>

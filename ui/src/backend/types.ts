@@ -20,6 +20,7 @@ export type { ModelState } from './types/ModelState';
 export type { RecommendedSampling } from './types/RecommendedSampling';
 export type { SamplingSettings } from './types/SamplingSettings';
 export type { SendMessage } from './types/SendMessage';
+export type { Summary } from './types/Summary';
 export type { Settings } from './types/Settings';
 export type { SettingsPatch } from './types/SettingsPatch';
 export type { Theme } from './types/Theme';

@@ -7,6 +7,7 @@
  * - `markdown` (inside an assistant message): the rendered answer, without thinking and without buttons' labels
  * - `conversation-row`: `data-conversation-id`, `aria-current="page"` on its button when open
  * - `model-picker`: `data-model` (the library id that will answer), `data-state` (a `ModelState` tag)
+ * - `conversation-pin`: `aria-pressed`
  * - `model-option`, `model-card`: `data-model`
  * - `catalogue-card`, `download`: `data-download-id`, `data-state` (a `DownloadState`, or `available` / `installed`)
  * - `error-card`: `data-code`
@@ -25,6 +26,7 @@ export const TESTID = {
   conversationOpen: 'conversation-open',
   conversationRename: 'conversation-rename',
   conversationRenameInput: 'conversation-rename-input',
+  conversationPin: 'conversation-pin',
   conversationDelete: 'conversation-delete',
   conversationSnippet: 'conversation-snippet',
   navModels: 'nav-models',
@@ -33,6 +35,8 @@ export const TESTID = {
   // chat
   chatView: 'chat-view',
   chatTitle: 'chat-title',
+  contextLength: 'context-length',
+  contextLengthInput: 'context-length-input',
   welcome: 'welcome',
   emptyChat: 'empty-chat',
   modelPicker: 'model-picker',
@@ -48,6 +52,8 @@ export const TESTID = {
   messageStats: 'message-stats',
   messageNote: 'message-note',
   messageDropped: 'message-dropped',
+  messageSummarised: 'message-summarised',
+  summary: 'summary',
   messageCopy: 'message-copy',
   messageRegenerate: 'message-regenerate',
   messageEdit: 'message-edit',

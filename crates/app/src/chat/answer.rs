@@ -1,12 +1,11 @@
 //! The task that writes one answer: loads the model, generates, journals, forwards, and records the end.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use futures::FutureExt;
 use lantern_engine::{
     FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-    SamplingParams, Timings, Usage,
+    SamplingParams,
 };
 use lantern_protocol::{
     AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
@@ -15,8 +14,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
+use super::summary::Shortened;
 use crate::models::LoadedModel;
 use crate::{App, AppError};
 
@@ -32,6 +33,8 @@ pub(crate) struct Answer {
     recorder: Recorder,
     /// Messages of the conversation that the model does not see, for want of room.
     dropped_messages: u32,
+    /// Messages of which the model sees a summary.
+    summarised_messages: u32,
 }
 
 /// How writing ended, when it did not fail.
@@ -51,7 +54,19 @@ impl Answer {
     ) -> Self {
         let (message_id, parent_id) = (message.id.clone(), message.parent_id.clone());
         let recorder = Recorder::new(app.0.db.clone(), message);
-        Self { app, conversation, message_id, parent_id, model, stop, events, recorder, dropped_messages: 0 }
+        let (dropped_messages, summarised_messages) = (0, 0);
+        Self {
+            app,
+            conversation,
+            message_id,
+            parent_id,
+            model,
+            stop,
+            events,
+            recorder,
+            dropped_messages,
+            summarised_messages,
+        }
     }
 
     /// Writes the answer to its end, whatever that is.
@@ -62,8 +77,9 @@ impl Answer {
             result.unwrap_or_else(|_| Err(AppError::internal("the task that wrote the answer panicked")));
         let (status, error, stats) = match result {
             Ok(end) => {
-                let dropped_messages = self.dropped_messages;
-                (end.status, None, end.stats.map(|stats| GenerationStats { dropped_messages, ..stats }))
+                let Self { dropped_messages, summarised_messages, .. } = self;
+                let told = |stats| GenerationStats { dropped_messages, summarised_messages, ..stats };
+                (end.status, None, end.stats.map(told))
             }
             Err(error) => (MessageStatus::Failed, Some(error), None),
         };
@@ -89,13 +105,20 @@ impl Answer {
         let Some(loaded) = stop.run_until_cancelled(self.load()).await else { return Ok(self.stopped(None)) };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let loaded = loaded?;
-        let (request, sources) = self.request().await?;
+        let settings = self.app.settings().await?;
+        let (request, sources) = self.request(&settings, loaded.context_length).await?;
+        let Some(shortened) =
+            stop.run_until_cancelled(self.shorten(&loaded, &settings, request, &sources)).await
+        else {
+            return Ok(self.stopped(None));
+        };
         let mut meter = Meter::start();
-        let engine = loaded.engine.clone();
+        let (engine, request) = (loaded.engine.clone(), shortened.request.clone());
         let stream = tokio::task::spawn_blocking(move || engine.generate(request));
         let mut stream = stream.await.map_err(AppError::internal)??;
         meter.prompt_tokens = stream.prompt_tokens();
-        self.tell_dropped(&stream, &sources);
+        self.tell_summarised(&stream, &shortened, &sources);
+        self.tell_dropped(&stream, &shortened, &sources);
         self.follow(&mut stream, meter).await
     }
 
@@ -106,12 +129,15 @@ impl Answer {
         if !self.app.is_ready(&model, &settings) {
             let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
         }
-        self.app.load_found(model, &settings, seen).await
+        self.app.load_found(model, &settings, self.conversation.context_length, seen).await
     }
 
     /// The request, and for each of its messages the ids of those stored messages that are in it.
-    async fn request(&self) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
-        let settings = self.app.settings().await?;
+    async fn request(
+        &self,
+        settings: &Settings,
+        context_length: usize,
+    ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let branch = match self.parent_id.clone() {
             Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
             None => Vec::new(),
@@ -125,16 +151,47 @@ impl Answer {
             stop: Vec::new(),
             priority: Priority::Chat,
             owner: Some(self.conversation.id.clone()),
-            overflow: overflow(&settings),
+            context_length: Some(context_length),
+            overflow: overflow(settings),
         };
         Ok((request, sources))
     }
 
+    /// A conversation that does not fit, with a summary in place of its beginning if the settings want that.
+    async fn shorten(
+        &self,
+        loaded: &LoadedModel,
+        settings: &Settings,
+        request: GenerateRequest,
+        sources: &[Vec<String>],
+    ) -> Shortened {
+        if settings.overflow != lantern_protocol::Overflow::Summarise {
+            return Shortened::as_it_is(request);
+        }
+        let begin = || drop(self.events.send(ChatEvent::Summarising));
+        match self.app.try_shorten_stored(&loaded.engine, &request, sources, begin).await {
+            Ok(shortened) => shortened,
+            Err(error) => self.app.left_out_instead(request, error),
+        }
+    }
+
+    /// Tells of which messages the model sees a summary.
+    fn tell_summarised(&mut self, stream: &GenerationStream, shortened: &Shortened, sources: &[Vec<String>]) {
+        let Some(summarised) = &shortened.summarised else { return };
+        let message_ids = stored(&summarised.messages, sources);
+        self.summarised_messages = count(message_ids.len());
+        let _ = self.events.send(ChatEvent::Summarised {
+            message_ids,
+            text: summarised.text.clone(),
+            tokens_before: count(summarised.tokens_before),
+            tokens_after: count(stream.prompt_tokens()),
+        });
+    }
+
     /// Tells which messages the model does not see, if the conversation did not fit.
-    fn tell_dropped(&mut self, stream: &GenerationStream, sources: &[Vec<String>]) {
+    fn tell_dropped(&mut self, stream: &GenerationStream, shortened: &Shortened, sources: &[Vec<String>]) {
         let Some(dropped) = stream.dropped() else { return };
-        let sources = dropped.messages.iter().filter_map(|&message| sources.get(message));
-        let message_ids: Vec<String> = sources.flatten().cloned().collect();
+        let message_ids = stored(&shortened.dropped(stream), sources);
         self.dropped_messages = count(message_ids.len());
         let _ = self.events.send(ChatEvent::Dropped {
             message_ids,
@@ -199,6 +256,11 @@ impl Answer {
     }
 }
 
+/// The ids of the stored messages that these of the request's are made of.
+fn stored(messages: &[usize], sources: &[Vec<String>]) -> Vec<String> {
+    messages.iter().filter_map(|&message| sources.get(message)).flatten().cloned().collect()
+}
+
 /// The conversation was deleted under the answer, which is then nobody's failure.
 fn is_deletion(error: &AppError) -> bool {
     matches!(error.code.as_str(), "message_not_found" | "conversation_not_found")
@@ -207,7 +269,10 @@ fn is_deletion(error: &AppError) -> bool {
 fn overflow(settings: &Settings) -> Overflow {
     match settings.overflow {
         lantern_protocol::Overflow::Error => Overflow::Error,
-        lantern_protocol::Overflow::DropOldest => Overflow::DropOldest,
+        // What there is no summary of is left out.
+        lantern_protocol::Overflow::DropOldest | lantern_protocol::Overflow::Summarise => {
+            Overflow::DropOldest
+        }
     }
 }
 
@@ -222,69 +287,5 @@ fn sampling(settings: &SamplingSettings) -> SamplingParams {
         frequency_penalty: settings.frequency_penalty,
         seed: settings.seed.map(u64::from),
         ..SamplingParams::default()
-    }
-}
-
-fn stats(usage: Usage, timings: Timings) -> GenerationStats {
-    GenerationStats {
-        prompt_tokens: count(usage.prompt_tokens),
-        cached_tokens: count(usage.cached_tokens),
-        completion_tokens: count(usage.completion_tokens),
-        first_token_seconds: timings.first_token.as_secs_f64(),
-        tokens_per_second: timings.decode_tokens_per_second(usage.completion_tokens),
-        dropped_messages: 0,
-    }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// Counts along, for answers that are stopped and whose engine is therefore not asked for its own figures.
-struct Meter {
-    started: Instant,
-    first: Option<Instant>,
-    last: Instant,
-    prompt_tokens: usize,
-    cached_tokens: usize,
-    completion_tokens: usize,
-}
-
-impl Meter {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self {
-            started: now,
-            first: None,
-            last: now,
-            prompt_tokens: 0,
-            cached_tokens: 0,
-            completion_tokens: 0,
-        }
-    }
-
-    fn see(&mut self, event: &GenerationEvent) {
-        match event {
-            GenerationEvent::Prefill { cached, .. } => self.cached_tokens = *cached,
-            GenerationEvent::Text { tokens, .. } => {
-                self.last = Instant::now();
-                self.first.get_or_insert(self.last);
-                self.completion_tokens += tokens.len();
-            }
-            _ => {}
-        }
-    }
-
-    /// `None` before the first token.
-    fn stats(&self) -> Option<GenerationStats> {
-        let first = self.first?;
-        let usage = Usage {
-            prompt_tokens: self.prompt_tokens,
-            completion_tokens: self.completion_tokens,
-            cached_tokens: self.cached_tokens,
-        };
-        let timings =
-            Timings { first_token: first - self.started, decode: self.last - first, ..Timings::default() };
-        Some(stats(usage, timings))
     }
 }

@@ -5,9 +5,12 @@
 //! dropping it stops the answer, and a slow reader never slows the writing.
 
 mod answer;
+mod meter;
 mod pictures;
 mod prompt;
 mod recorder;
+mod shorten;
+mod summary;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,6 +21,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{App, AppError, lock};
+pub(crate) use shorten::Summaries;
+pub use summary::{Shortened, Summarised};
 
 /// The events of one answer. Dropping it stops the answer; its text so far is kept.
 #[derive(Debug)]

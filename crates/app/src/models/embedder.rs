@@ -1,4 +1,4 @@
-//! The model that turns texts into vectors: one at a time, beside the one that answers, loaded when it is first needed.
+//! The model that turns texts into vectors: one at a time, beside those that answer, loaded when it is first needed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +32,17 @@ impl EmbedderSlot {
     pub(super) async fn leave(&self) -> Option<Arc<EmbeddingModel>> {
         self.0.lock().await.take().map(|(_, model)| model)
     }
+
+    /// Whether something is in it; not while somebody loads.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.0.try_lock().is_ok_and(|slot| slot.is_some())
+    }
+
+    /// Empties it if nobody uses what is in it.
+    pub(super) fn leave_if_idle(&self) -> Option<Arc<EmbeddingModel>> {
+        let mut slot = self.0.try_lock().ok()?;
+        slot.take_if(|(_, model)| Arc::strong_count(model) == 1).map(|(_, model)| model)
+    }
 }
 
 impl App {
@@ -55,13 +66,15 @@ impl App {
         if let Some((_, model)) = slot.as_ref().filter(|(loaded, _)| *loaded == key) {
             return Ok(Arc::clone(model));
         }
+        let _turn = self.0.models.slot.turn.lock().await;
+        // First out, then in: two models at once may not fit.
         let old = slot.take();
-        let (path, threads) = (key.path.clone(), key.threads.unwrap_or(0) as usize);
-        let load = move || {
-            // First out, then in: two models at once may not fit.
-            drop(old);
-            EmbeddingModel::load(&path, threads)
-        };
+        tokio::task::spawn_blocking(move || drop(old)).await.map_err(AppError::internal)?;
+        let (path, ledger) = (key.path.clone(), self.0.models.ledger.clone());
+        self.make_room(None, move || EmbeddingModel::fits(&path, &ledger)).await?;
+        let (path, ledger) = (key.path.clone(), self.0.models.ledger.clone());
+        let threads = key.threads.unwrap_or(0) as usize;
+        let load = move || EmbeddingModel::load_charged(&path, threads, &ledger);
         let model = tokio::task::spawn_blocking(load).await.map_err(AppError::internal)??;
         let model = Arc::new(model);
         *slot = Some((key, Arc::clone(&model)));

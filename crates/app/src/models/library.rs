@@ -46,7 +46,7 @@ impl App {
     /// packed copy goes in any case.
     pub async fn delete_model(&self, id: &str) -> Result<(), AppError> {
         let model = self.find_model(id).await?;
-        if self.loaded_model().as_deref() == Some(&model.id) {
+        if self.engines_in_memory().iter().any(|(id, _)| *id == model.id) {
             return Err(AppError::new(
                 "model_in_use",
                 format!("{} is in memory.", model.id),

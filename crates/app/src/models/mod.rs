@@ -4,13 +4,15 @@ mod downloads;
 mod embedder;
 mod folders;
 mod library;
+mod loading;
 mod prefixes;
 mod slot;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lantern_engine::PackedCopies;
+use lantern_engine::{Ledger, PackedCopies};
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -20,12 +22,13 @@ pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
 /// How models are loaded for as long as this application is open; the engine plans what is left open.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Loading {
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) cpu_expert_layers: Option<u32>,
     pub(crate) expert_memory: Option<u64>,
     pub(crate) guess: bool,
+    pub(crate) draft: Option<PathBuf>,
 }
 
 /// What the use cases about models share.
@@ -35,6 +38,8 @@ pub(crate) struct Models {
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
     loading: Loading,
+    /// The books of everything that takes memory.
+    ledger: Ledger,
     followed: downloads::Followed,
     packed: PackedCopies,
     /// The folder of prefixes on disk.
@@ -53,6 +58,7 @@ impl Models {
         home: &Path,
         options: HubOptions,
         loading: Loading,
+        ledger: Ledger,
         always_keep_packed: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
@@ -63,6 +69,7 @@ impl Models {
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),
             loading,
+            ledger,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
             prefixes: home.join("prefixes"),

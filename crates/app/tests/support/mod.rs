@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lantern_app::{App, AppOptions, ChatStream};
+use lantern_engine::Ledger;
 use lantern_hub::{HubOptions, RetryPolicy};
 use lantern_protocol::{ChatEvent, Message, SamplingSettings, SendMessage, SettingsPatch};
 use tempfile::TempDir;
@@ -22,6 +23,11 @@ pub fn golden(name: &str) -> PathBuf {
 
 /// An application in `home` that sees none of the machine's own models; its Hub is at `endpoint`.
 pub async fn open_with(home: &Path, endpoint: &str) -> App {
+    open_on(home, endpoint, Ledger::shared()).await
+}
+
+/// The same, with books of its own for the memory that models take.
+pub async fn open_on(home: &Path, endpoint: &str, ledger: Ledger) -> App {
     let retry = RetryPolicy { tries: 1, first_wait: Duration::from_millis(1), ..RetryPolicy::default() };
     let hub = HubOptions {
         endpoint: endpoint.into(),
@@ -30,7 +36,9 @@ pub async fn open_with(home: &Path, endpoint: &str) -> App {
         retry,
         ..HubOptions::from_env()
     };
-    App::open(AppOptions { home: Some(home.into()), hub: Some(hub), ..AppOptions::default() }).await.unwrap()
+    App::open(AppOptions { home: Some(home.into()), hub: Some(hub), ledger, ..AppOptions::default() })
+        .await
+        .unwrap()
 }
 
 /// An application in `home` whose Hub cannot be reached.

@@ -133,6 +133,14 @@ impl Chat {
             match event {
                 Some(ChatEvent::Started { conversation, .. }) => self.conversation = Some(conversation.id),
                 Some(ChatEvent::Loading { model }) => output::note(format!("loading {model} …")),
+                Some(ChatEvent::Summarising) => {
+                    output::note("the conversation no longer fits: its beginning is being summarised …")
+                }
+                Some(ChatEvent::Summarised { message_ids, .. }) => output::note(format!(
+                    "the model reads a summary in place of {} older {}",
+                    message_ids.len(),
+                    if message_ids.len() == 1 { "message" } else { "messages" }
+                )),
                 Some(ChatEvent::Dropped { message_ids, .. }) => output::note(format!(
                     "the conversation no longer fits: the model does not see the oldest {} messages",
                     message_ids.len()

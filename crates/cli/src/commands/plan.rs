@@ -75,6 +75,7 @@ struct Parts {
     tokenizer_bytes: u64,
     activation_bytes: u64,
     logit_bytes: u64,
+    guess_bytes: u64,
     transfer_bytes: u64,
     picture_bytes: u64,
     program_bytes: u64,
@@ -178,7 +179,7 @@ fn info(error: &EngineError) -> ErrorInfo {
 
 impl Parts {
     fn of(plan: MemoryPlan) -> Self {
-        let Scratch { tokenizer, activations, logits, transfer, pictures, program } = plan.scratch;
+        let Scratch { tokenizer, activations, logits, guesses, transfer, pictures, program } = plan.scratch;
         Self {
             context_length: plan.context_length,
             wanted_context_length: plan.wanted_context,
@@ -191,6 +192,7 @@ impl Parts {
             tokenizer_bytes: tokenizer,
             activation_bytes: activations,
             logit_bytes: logits,
+            guess_bytes: guesses,
             transfer_bytes: transfer,
             picture_bytes: pictures,
             program_bytes: program,
@@ -226,6 +228,7 @@ impl Parts {
             row("tokenizer", self.tokenizer_bytes, "and the file's header".into()),
             row("activations", self.activation_bytes, String::new()),
             row("logits", self.logit_bytes, String::new()),
+            row("guesses", self.guess_bytes, "what they bring to layers with a state".into()),
             row("disk buffers", self.transfer_bytes, "for prefixes kept on disk".into()),
             row("pictures", self.picture_bytes, "projector and encoder".into()),
             row("program", self.program_bytes, String::new()),

@@ -25,6 +25,9 @@ pub struct Args {
     /// Tokens the answer may have [default: up to the context]
     #[arg(long, short = 'n')]
     max_tokens: Option<usize>,
+    /// Tokens that the prompt and its answer may have together [default: what the settings say]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..))]
+    context: Option<u32>,
     /// Instructions that stand before the prompt [default: the system prompt of the settings]
     #[arg(long)]
     system: Option<String>,
@@ -43,9 +46,12 @@ pub struct Args {
     /// Keep a packed copy of the model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
-    /// Write token by token, without guessing from what was said before; the answer is the same
+    /// Write token by token, without guessing what comes next; the answer is the same
     #[arg(long)]
     no_guess: bool,
+    /// A smaller model with the same tokens that guesses what comes next; the answer is the same
+    #[arg(long, value_name = "MODEL", conflicts_with = "no_guess")]
+    draft: Option<String>,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -75,11 +81,15 @@ struct Sampling {
 pub async fn run(args: Args) -> Result<(), CliError> {
     let pictures = args.image.iter().map(|path| picture(path)).collect::<Result<Vec<_>, _>>()?;
     let text = prompt_text(args.prompt)?;
-    let options =
-        AppOptions { keep_packed: args.keep_packed, no_guess: args.no_guess, ..AppOptions::default() };
+    let options = AppOptions {
+        keep_packed: args.keep_packed,
+        no_guess: args.no_guess,
+        draft: args.draft.as_deref().map(place::model_path).transpose()?,
+        ..AppOptions::default()
+    };
     let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
-    let loaded = app.engine(Some(&path.to_string_lossy())).await?;
+    let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
     place::note_slow_types(loaded.engine.info());
     place::note_template(loaded.engine.info());
     let system = match args.system {
@@ -101,6 +111,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         stop: args.stop,
         priority: Priority::Chat,
         owner: None,
+        context_length: Some(loaded.context_length),
         overflow: Overflow::Error,
     };
     let stream = loaded.engine.generate(request)?;

@@ -22,14 +22,17 @@ pub struct Args {
     /// Keep a packed copy of each model on disk, as large as the model, so that later loads are faster
     #[arg(long)]
     keep_packed: bool,
+    /// A smaller model that guesses for the others, which must have its tokens; answers are the same
+    #[arg(long, value_name = "MODEL")]
+    draft: Option<String>,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let app =
-        place::app_on(args.device, AppOptions { keep_packed: args.keep_packed, ..AppOptions::default() })
-            .await?;
+    let draft = args.draft.as_deref().map(place::model_path).transpose()?;
+    let options = AppOptions { keep_packed: args.keep_packed, draft, ..AppOptions::default() };
+    let app = place::app_on(args.device, options).await?;
     let settings = app.settings().await?.endpoint;
     let key = args.api_key.unwrap_or(settings.key);
     if key.trim().is_empty() {

@@ -17,6 +17,13 @@ impl Engine {
         self.wait_for(|reply| Command::ForgetPrefixes { owner: owner.into(), reply });
     }
 
+    /// Makes what is kept in memory for requests of this owner the last to go, or lets it go like everything else. For the
+    /// disk there is [`DiskCacheOptions::pin`](crate::DiskCacheOptions::pin).
+    pub fn pin_prefixes(&self, owner: &str, pinned: bool) {
+        // An engine that has stopped keeps nothing.
+        let _ = self.send(Command::Pin { owner: owner.into(), is_pinned: pinned });
+    }
+
     /// Keeps no more prefixes on disk and reads none from it. What is there stays.
     pub fn leave_prefixes(&self) {
         self.wait_for(Command::DropDisk);

@@ -3,7 +3,7 @@
 //! A folder may belong to several processes and to any number of models, each with a folder of its own in it. Whoever
 //! writes holds the lock, counts anew what is there and makes room before the first byte is written, so that at no moment
 //! more lies there than the quota allows, drafts included, whoever is killed when. What was used least recently goes
-//! first; a file's time of modification says when that was.
+//! first, unless it is pinned; a file's time of modification says when that was.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use super::file::Miss;
 use super::name::FileName;
-use super::owners;
 use super::point::ModelKey;
+use super::{owners, pins};
 
 /// Locked by whoever writes.
 const LOCK: &str = "lock";
@@ -180,8 +180,12 @@ impl ModelFolder {
         let quota = self.options.quota_bytes;
         let mut total: u64 = kept.iter().map(|entry| entry.len).sum();
         let mut evicted = Vec::new();
-        if more <= quota {
-            kept.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        if more <= quota && total.saturating_add(more) > quota {
+            let pinned = self.options.pinned();
+            // What is not pinned first, then the oldest pins.
+            kept.sort_by_cached_key(|entry| {
+                (pinned.get(&entry.path).copied(), entry.used, entry.path.clone())
+            });
             for entry in kept.into_iter().filter(|entry| !entry.is_list()) {
                 if total.saturating_add(more) <= quota {
                     break;
@@ -197,9 +201,10 @@ impl ModelFolder {
 }
 
 impl Entry {
-    /// Whether it says who owns what, which is counted but never driven out.
+    /// Whether it says who owns or has pinned what, which is counted but never driven out.
     fn is_list(&self) -> bool {
-        self.path.extension().is_some_and(|extension| extension == owners::EXTENSION)
+        pins::is_pin(&self.path)
+            || self.path.extension().is_some_and(|extension| extension == owners::EXTENSION)
     }
 }
 
@@ -257,7 +262,9 @@ fn files(root: &Path) -> Vec<Entry> {
 /// Whether a file is one that this module writes. Others are nobody's business here.
 fn is_ours(name: &OsStr) -> bool {
     let is_list = Path::new(name).extension().is_some_and(|extension| extension == owners::EXTENSION);
-    is_list || name.to_str().is_some_and(|name| name == DRAFT || name.parse::<FileName>().is_ok())
+    is_list
+        || pins::is_pin(Path::new(name))
+        || name.to_str().is_some_and(|name| name == DRAFT || name.parse::<FileName>().is_ok())
 }
 
 /// Deletes a file that may be gone already.

@@ -22,7 +22,7 @@
 //! read is copied in between two steps, and then the blocks are published like computed ones.
 //!
 //! Sequences of the lowest class are not kept: nobody waits for them. What a conversation alone has a share in is deleted
-//! with it ([`owners`]).
+//! with it ([`owners`]), and what is pinned is the last to go ([`pins`]).
 
 mod file;
 mod folder;
@@ -30,6 +30,7 @@ mod index;
 mod loading;
 mod name;
 mod owners;
+mod pins;
 mod point;
 mod saving;
 #[cfg(test)]

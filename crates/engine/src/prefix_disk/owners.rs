@@ -31,6 +31,7 @@ impl DiskCacheOptions {
     pub(super) fn forget_all_of(&self, owner: &str) -> io::Result<Vec<PathBuf>> {
         let list = self.list(owner);
         if !list.exists() {
+            self.pin(owner, false)?;
             return Ok(Vec::new());
         }
         let Some(_lock) = lock(&self.folder)? else {
@@ -45,6 +46,7 @@ impl DiskCacheOptions {
                 removed.push(path);
             }
         }
+        self.pin(owner, false)?;
         // Last of all: after a failure, another attempt finds what is left.
         remove(&list)?;
         Ok(removed)
@@ -86,13 +88,13 @@ impl DiskCacheOptions {
         paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
     }
 
-    fn list(&self, owner: &str) -> PathBuf {
+    pub(super) fn list(&self, owner: &str) -> PathBuf {
         let name = hex(&Sha256::digest(owner)[..16]);
         self.folder.join(FOLDER).join(name).with_extension(EXTENSION)
     }
 
     /// The file that a line names; nothing outside of the folder, whatever it says.
-    fn path_of(&self, line: &str) -> Option<PathBuf> {
+    pub(super) fn path_of(&self, line: &str) -> Option<PathBuf> {
         let (folder, name) = line.split_once('/')?;
         let name: FileName = name.parse().ok()?;
         // A model's folder is named like a point.
@@ -102,7 +104,7 @@ impl DiskCacheOptions {
 }
 
 /// A list's lines. What cannot be read has none.
-fn lines(list: &Path) -> BTreeSet<String> {
+pub(super) fn lines(list: &Path) -> BTreeSet<String> {
     let text = fs::read(list).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }

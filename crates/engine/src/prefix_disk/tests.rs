@@ -279,3 +279,39 @@ fn lists_of_owners_are_not_trusted() {
     shelf.folder.tidy().expect("tidied");
     assert!(shelf.options.lists().is_empty(), "none of its files is left");
 }
+
+#[test]
+fn what_is_pinned_goes_last_and_the_oldest_pin_first() {
+    let shelf = Shelf::new(1 << 20);
+    let files: Vec<FileName> = (0..4).map(|n| shelf.snapshot(&[n, n], 1)).collect();
+    for ((name, minutes), owner) in files.iter().zip([50, 40, 30, 20]).zip(["a", "b", "c", "d"]) {
+        shelf.used(*name, minutes);
+        shelf.folder.share(owner, &[*name]).expect("shared");
+    }
+    for owner in ["b", "a"] {
+        shelf.options.pin(owner, true).expect("pinned");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Of an owner without files yet.
+    shelf.options.pin("e", true).expect("pinned");
+    let left = |quota_bytes| {
+        let options = DiskCacheOptions { quota_bytes, ..shelf.options.clone() };
+        ModelFolder::new(options, ModelKey::new("a")).tidy().expect("tidied");
+        files.iter().map(|name| shelf.is_there(*name)).collect::<Vec<_>>()
+    };
+    let one = fs::metadata(shelf.folder.path(files[0])).expect("there").len();
+    assert_eq!(left(shelf.options.bytes() - 1), [true, true, false, true], "the oldest that is not pinned");
+    assert_eq!(left(shelf.options.bytes() - one), [true, true, false, false]);
+    assert_eq!(left(shelf.options.bytes() - 1), [true, false, false, false], "then the oldest pin");
+    shelf.options.pin("a", false).expect("let go");
+    let newer = shelf.snapshot(&[9, 9], 1);
+    shelf.used(newer, 60);
+    shelf.folder.share("e", &[newer]).expect("shared");
+    assert_eq!(left(shelf.options.bytes() - 1), [false; 4], "nobody pins it any more");
+    assert!(shelf.is_there(newer), "what is pinned later is older, and stays");
+    shelf.options.forget("e").expect("forgotten");
+    assert!(!shelf.is_there(newer));
+    let pins = fs::read_dir(shelf.options.folder.join("owners")).expect("there").flatten();
+    let pins = pins.filter(|file| file.path().extension().is_some_and(|extension| extension == "pin"));
+    assert_eq!(pins.count(), 1, "only that of b is left");
+}

@@ -74,6 +74,17 @@ impl Worker {
         }
     }
 
+    /// Keeps a snapshot where a step has ended at a mark of its prompt.
+    pub(super) fn keep_mark(&mut self, id: SequenceId) {
+        let Some(disk) = &mut self.disk else { return };
+        let is_there = |sequence: &&Sequence| sequence.marks.contains(&sequence.computed);
+        if let Some(sequence) = self.scheduler.get(id).filter(is_there) {
+            let memory = Memory { kv: self.runner.cache(), blocks: self.scheduler.blocks() };
+            let owner = self.generations.get(&id).and_then(Generation::owner);
+            disk.keep_prompt(sequence, owner, &memory);
+        }
+    }
+
     /// Answers when everything that is to be kept so far is on the disk.
     pub(super) fn when_saved(&mut self, reply: Reply) {
         match &mut self.disk {

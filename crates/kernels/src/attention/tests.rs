@@ -94,7 +94,7 @@ impl Case {
         let q = numbers(rows * shape.n_heads * shape.head_dim);
         let (mut first_row, mut first_block) = (0, 3);
         let place = |&(rows, context): &(usize, usize)| {
-            let seq = AttentionSeq { first_row, rows, context, first_block, together: false };
+            let seq = AttentionSeq { first_row, rows, context, first_block, together: false, guesses: 0 };
             first_row += rows;
             first_block += context.div_ceil(shape.block_size);
             seq

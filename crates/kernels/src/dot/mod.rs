@@ -60,6 +60,25 @@ pub struct Panel {
     scales: [[f32; ROWS]; PANEL / 16],
     /// As `scales`.
     mins: [[f32; ROWS]; PANEL / 16],
+    ahead: Ahead,
+}
+
+/// Weights that will be wanted soon and may still be on their way from memory.
+#[derive(Clone, Copy)]
+struct Ahead {
+    first: *const u8,
+    len: usize,
+}
+
+impl Ahead {
+    const NOTHING: Ahead = Ahead { first: std::ptr::null(), len: 0 };
+
+    /// Piece `index` of `count` about equal ones.
+    #[inline(always)]
+    fn piece(self, index: usize, count: usize) -> Ahead {
+        let len = self.len / count;
+        Ahead { first: self.first.wrapping_add(index * len), len }
+    }
 }
 
 impl Panel {
@@ -81,6 +100,7 @@ impl Panel {
             q: [0; ROWS * PANEL],
             scales: [[0.0; ROWS]; PANEL / 16],
             mins: [[0.0; ROWS]; PANEL / 16],
+            ahead: Ahead::NOTHING,
         })
     }
 }

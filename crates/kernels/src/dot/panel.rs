@@ -4,8 +4,12 @@ use lantern_gguf::blocks::Affine;
 
 use super::layouts::Layout;
 use super::simd::Simd;
-use super::{Columns, PANEL, Panel, ROWS, TileBlocks};
+use super::{Ahead, Columns, PANEL, Panel, ROWS, TileBlocks};
 use crate::packed::UNIT;
+
+/// How far ahead of the weights in use the next ones are asked for, in bytes. Tiles follow each other, so that while one
+/// panel is multiplied what makes the next arrives.
+const AHEAD: usize = 8192;
 
 /// Fills a panel with a tile's blocks.
 ///
@@ -15,6 +19,7 @@ use crate::packed::UNIT;
 pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
     let per_block = L::PARTS * 32 / L::GROUP;
     assert!(tile.count * L::PARTS * 32 <= PANEL, "more columns than a panel has");
+    panel.ahead = Ahead { first: tile.first.wrapping_add(AHEAD), len: tile.count * L::BYTES };
     // SAFETY: stores stay inside the panel by the assertion; loads are the caller's promise.
     unsafe {
         for b in 0..tile.count {
@@ -87,21 +92,24 @@ unsafe fn all<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
         (&[][..], rows, &mut [][..], sums)
     };
     let ((fours, rows), (sums_of_fours, sums)) = (rows.as_chunks::<4>(), sums.as_chunks_mut::<4>());
+    let times = eights.len() + fours.len() + rows.len();
+    let mut pieces = (0..times).map(|time| panel.ahead.piece(time, times));
+    let mut ahead = || pieces.next().unwrap_or(Ahead::NOTHING);
     // SAFETY: passed on.
     unsafe {
         for (rows, sums) in eights.iter().zip(sums_of_eights) {
-            some::<S, BITS, GROUP, MIN, 8>(form, panel, x, *rows, sums);
+            some::<S, BITS, GROUP, MIN, 8>(form, panel, x, *rows, sums, ahead());
         }
         for (rows, sums) in fours.iter().zip(sums_of_fours) {
-            some::<S, BITS, GROUP, MIN, 4>(form, panel, x, *rows, sums);
+            some::<S, BITS, GROUP, MIN, 4>(form, panel, x, *rows, sums, ahead());
         }
         for (&row, sums) in rows.iter().zip(sums) {
-            some::<S, BITS, GROUP, MIN, 1>(form, panel, x, [row], std::array::from_mut(sums));
+            some::<S, BITS, GROUP, MIN, 1>(form, panel, x, [row], std::array::from_mut(sums), ahead());
         }
     }
 }
 
-/// Adds the products of a panel with `N` rows of activations.
+/// Adds the products of a panel with `N` rows of activations, and asks for what lies ahead meanwhile.
 #[inline(always)]
 unsafe fn some<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool, const N: usize>(
     form: Affine,
@@ -109,8 +117,10 @@ unsafe fn some<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool, co
     x: Columns<'_>,
     rows: [u32; N],
     sums: &mut [[f32; ROWS]; N],
+    ahead: Ahead,
 ) {
-    let starts = x.pointers(rows, GROUP, MIN);
+    let (starts, groups) = (x.pointers(rows, GROUP, MIN), x.len / GROUP);
+    let ahead = ahead.piece(0, (groups * ROWS / S::LANES).max(1));
     // SAFETY: `pointers` vouches for the activations, and a panel has room for `len` columns.
     unsafe {
         let offset = S::splat_f(-f32::from(form.offset));
@@ -120,7 +130,8 @@ unsafe fn some<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool, co
             for c in 0..N {
                 total[c] = S::load_f(sums[c].as_ptr().wrapping_add(lane * S::LANES));
             }
-            for g in 0..x.len / GROUP {
+            for g in 0..groups {
+                S::prefetch(ahead.first.wrapping_add((lane * groups + g) * ahead.len), ahead.len);
                 for c in 0..N {
                     x_q[c] = starts[c].q.wrapping_add(g * GROUP);
                 }

@@ -15,7 +15,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
 }
 
 fn seq(first_row: usize, rows: usize, context: usize, first_block: usize) -> AttentionSeq {
-    AttentionSeq { first_row, rows, context, first_block, together: false }
+    AttentionSeq { first_row, rows, context, first_block, together: false, guesses: 0 }
 }
 
 /// A kernel over rows of inputs, as `(states, first row, rows) -> outputs`.
@@ -65,6 +65,16 @@ fn check_cuts(kernel: Kernel<'_>, width: usize, stride: usize) -> Vec<f32> {
     assert_eq!(both, whole[32 * width..35 * width], "from a kept state");
     let again = run(&[seq(0, 8, 40, 3)], &tables, 32..40);
     assert_eq!(again, whole[32 * width..], "the kept state is as it was");
+
+    // Guesses give what rows give and leave nothing; what was right of them is computed again, into another block.
+    let mut step = |guesses, rows: std::ops::Range<usize>| {
+        let seqs = [AttentionSeq { guesses, ..seq(0, rows.len(), rows.end, 0) }];
+        run(&seqs, &[NO_BLOCK, 1, 4], rows)
+    };
+    for (guesses, rows) in [(0, 0..30), (5, 30..36), (3, 31..34), (0, 31..33), (2, 33..36), (0, 34..40)] {
+        let part = &whole[rows.start * width..rows.end * width];
+        assert_eq!(step(guesses, rows.clone()), part, "{guesses} guesses among {rows:?}");
+    }
     whole
 }
 

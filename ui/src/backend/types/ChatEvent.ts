@@ -4,8 +4,8 @@ import type { ErrorInfo } from "./ErrorInfo";
 import type { Message } from "./Message";
 
 /**
- * What happens while an answer is written, in order: `started`, any number of `loading`, at most one `dropped`, any number
- * of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
+ * What happens while an answer is written, in order: `started`, any number of `loading`, at most one `summarising`, one
+ * `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
  */
 export type ChatEvent = { "type": "started", 
 /**
@@ -23,7 +23,23 @@ assistantMessage: Message, } | { "type": "loading",
 /**
  * Library id of the model.
  */
-model: string, } | { "type": "dropped", 
+model: string, } | { "type": "summarising" } | { "type": "summarised", 
+/**
+ * The messages that it is of, oldest first.
+ */
+messageIds: Array<string>, 
+/**
+ * What the model reads instead.
+ */
+text: string, 
+/**
+ * Tokens of the whole prompt.
+ */
+tokensBefore: number, 
+/**
+ * Tokens of the prompt with the summary.
+ */
+tokensAfter: number, } | { "type": "dropped", 
 /**
  * The messages that are left out, oldest first.
  */

@@ -21,6 +21,14 @@ model: string | null,
  */
 systemPrompt: string | null, 
 /**
+ * Tokens it may have; `None` takes what the settings say.
+ */
+contextLength: number | null, 
+/**
+ * Whether what was computed of it is kept longer than of others, so that it goes on at once.
+ */
+pinned: boolean, 
+/**
  * The last message of the branch that is shown; `None` while empty.
  */
 leafId: string | null, 

@@ -27,4 +27,8 @@ tokensPerSecond: number,
 /**
  * Older messages that did not fit and were left out of what the model saw.
  */
-droppedMessages: number, };
+droppedMessages: number, 
+/**
+ * Older messages in whose place the model saw a summary.
+ */
+summarisedMessages: number, };

@@ -3,4 +3,4 @@
 /**
  * What happens to a conversation that no longer fits the context.
  */
-export type Overflow = "error" | "drop_oldest";
+export type Overflow = "error" | "drop_oldest" | "summarise";

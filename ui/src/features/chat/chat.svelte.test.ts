@@ -69,6 +69,12 @@ describe('an answer', () => {
     expect(session.phase).toEqual({ kind: 'loading', model: 'tiny' });
     emit({ type: 'dropped', messageIds: ['m8', 'm9'], tokensBefore: 900, tokensAfter: 300 });
     expect(session.dropped).toBe(2);
+    emit({ type: 'summarising' });
+    expect(session.phase).toEqual({ kind: 'summarising' });
+    const messageIds = ['m0', 'm1'];
+    emit({ type: 'summarised', messageIds, text: 'In short', tokensBefore: 9, tokensAfter: 3 });
+    expect(session.summarised).toBe(2);
+    expect(session.summary).toEqual({ messageId: 'm1', text: 'In short' });
     emit({ type: 'queued', position: 2 });
     expect(session.phase).toEqual({ kind: 'queued', position: 2 });
     emit({ type: 'prefill', processed: 10, total: 40, cached: 5 });
@@ -160,7 +166,11 @@ describe('branches', () => {
 
   beforeEach(async () => {
     backend.getConversation = () =>
-      Promise.resolve({ conversation: fakeConversation({ leafId: 'm2' }), messages: tree });
+      Promise.resolve({
+        conversation: fakeConversation({ leafId: 'm2' }),
+        messages: tree,
+        summaries: [],
+      });
     await chat.open('c1');
   });
 
@@ -216,7 +226,7 @@ describe('conversations', () => {
     const assistant = begin();
     const answering = chat.session;
     backend.getConversation = (id) =>
-      Promise.resolve({ conversation: fakeConversation({ id }), messages: [] });
+      Promise.resolve({ conversation: fakeConversation({ id }), messages: [], summaries: [] });
     await chat.open('c2');
     expect(chat.openId).toBe('c2');
     backend.answers[0]!.emit({ type: 'text', text: 'Still here' });
@@ -240,7 +250,8 @@ describe('conversations', () => {
     const arrivals: Record<string, () => void> = {};
     backend.getConversation = (id) =>
       new Promise((resolve) => {
-        arrivals[id] = () => resolve({ conversation: fakeConversation({ id }), messages: [] });
+        arrivals[id] = () =>
+          resolve({ conversation: fakeConversation({ id }), messages: [], summaries: [] });
       });
     const slow = chat.open('slow');
     const quick = chat.open('quick');
@@ -252,7 +263,11 @@ describe('conversations', () => {
 
   it('make way for a new one when deleted', async () => {
     backend.getConversation = (id) =>
-      Promise.resolve({ conversation: fakeConversation({ id }), messages: [fakeMessage()] });
+      Promise.resolve({
+        conversation: fakeConversation({ id }),
+        messages: [fakeMessage()],
+        summaries: [],
+      });
     await chat.open('c1');
     chat.drafts.set('c1', 'unsent');
     chat.deleted('c1');
@@ -269,6 +284,7 @@ describe('conversations', () => {
       Promise.resolve({
         conversation: fakeConversation({ leafId: 'm1' }),
         messages: [fakeMessage({ role: 'assistant', status, content: 'x' })],
+        summaries: [],
       });
     await chat.open('c1');
     expect(chat.session.foreignStreamId).toBe('m1');

@@ -9,6 +9,7 @@ import type {
   ConversationView,
   ErrorInfo,
   Message,
+  Summary,
 } from '../../backend/types';
 import { branchTo, newestLeafUnder, withMessage } from './tree';
 
@@ -16,6 +17,7 @@ import { branchTo, newestLeafUnder, withMessage } from './tree';
 export type Phase =
   | { kind: 'starting' }
   | { kind: 'loading'; model: string }
+  | { kind: 'summarising' }
   | { kind: 'queued'; position: number }
   | { kind: 'prefill'; processed: number; total: number; cached: number }
   | { kind: 'writing' };
@@ -55,6 +57,9 @@ export class ChatSession {
   stopping = $state(false);
   /** Older messages that the model does not see as it writes the live answer, for want of room. */
   dropped = $state(0);
+  /** Older messages of which it reads a summary as it writes the live answer. */
+  summarised = $state(0);
+  summaries = $state.raw<Summary[]>([]);
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -79,6 +84,21 @@ export class ChatSession {
     return whole.slice(0, end + 1);
   });
 
+  /** What the model reads in place of the beginning of the branch, if the last answer needed that. */
+  readonly summary = $derived.by((): Summary | null => {
+    const last = this.branch.at(-1)?.message;
+    const count =
+      last?.id === this.liveId ? this.summarised : (last?.stats?.summarisedMessages ?? 0);
+    if (count === 0) return null;
+    const ends = this.branch.map(({ message }) => message.id);
+    const known = this.summaries.filter(({ messageId }) => ends.includes(messageId));
+    const at = ({ messageId }: Summary) => ends.indexOf(messageId);
+    return known.reduce<Summary | null>(
+      (latest, one) => (latest === null || at(one) > at(latest) ? one : latest),
+      null,
+    );
+  });
+
   readonly busy = $derived(this.#pending !== null || this.liveId !== null);
   /** The person's words that are on their way to the database. */
   readonly pendingContent = $derived(this.#pending?.content ?? this.failure?.content ?? null);
@@ -97,6 +117,7 @@ export class ChatSession {
   show(view: ConversationView): void {
     this.conversation = view.conversation;
     this.messages = view.messages;
+    this.summaries = view.summaries;
     this.leafId = view.conversation.leafId;
     if (this.foreignStreamId !== null) this.#watchForeign();
   }
@@ -170,6 +191,7 @@ export class ChatSession {
     this.failure = null;
     this.stopping = false;
     this.dropped = 0;
+    this.summarised = 0;
     this.phase = { kind: 'starting' };
     this.#pending = pending;
     this.#onChange(this);
@@ -191,6 +213,12 @@ export class ChatSession {
         break;
       case 'loading':
         this.phase = { kind: 'loading', model: event.model };
+        break;
+      case 'summarising':
+        this.phase = { kind: 'summarising' };
+        break;
+      case 'summarised':
+        this.#summarise(event.messageIds, event.text);
         break;
       case 'dropped':
         this.dropped = event.messageIds.length;
@@ -215,6 +243,14 @@ export class ChatSession {
         this.#end({ ...event.message, error: event.message.error ?? event.error });
         break;
     }
+  }
+
+  #summarise(messageIds: string[], text: string): void {
+    this.summarised = messageIds.length;
+    const messageId = messageIds.at(-1);
+    if (messageId === undefined) return;
+    const others = this.summaries.filter((summary) => summary.messageId !== messageId);
+    this.summaries = [...others, { messageId, text }];
   }
 
   #begin(conversation: Conversation, user: Message | null, assistant: Message): void {

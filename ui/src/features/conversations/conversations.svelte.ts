@@ -68,6 +68,11 @@ export class ConversationsController {
     await this.refresh();
   }
 
+  async pin(id: string, pinned: boolean): Promise<void> {
+    await this.#backend.pinConversation(id, pinned);
+    await this.refresh();
+  }
+
   async remove(id: string): Promise<void> {
     await this.#backend.deleteConversation(id);
     await this.refresh();

@@ -159,11 +159,12 @@ export const SETTINGS: SettingEntry[] = [
     id: 'overflow',
     section: 'Conversations',
     label: 'When a conversation gets too long',
-    help: 'What happens once it no longer fits the context. The oldest messages stay in the conversation, but the model does not see them, and the answer says so.',
+    help: 'What happens once it no longer fits the context. The oldest messages stay in the conversation, but the model does not see them, or sees a summary that it writes first; the answer says so.',
     control: {
       kind: 'choice',
       options: [
         ['drop_oldest', 'Go on without the oldest messages'],
+        ['summarise', 'Go on with a summary of the oldest messages'],
         ['error', 'Stop with an error'],
       ],
     },

@@ -2,6 +2,7 @@
 
 mod busy;
 mod compare;
+mod load;
 mod other;
 mod ours;
 mod process;
@@ -60,6 +61,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    load: load::LoadArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -78,6 +81,10 @@ struct Output<'a> {
 
 pub fn run(args: Args) -> Result<(), CliError> {
     let path = place::model_path(&args.model)?;
+    if args.load.wanted() {
+        let Args { threads, kv_type, gen_tokens: tokens, json, .. } = args;
+        return args.load.run(&load::Common { path: &path, threads, kv_type, tokens, json });
+    }
     let options = BenchOptions {
         prompt: args.prompt_tokens,
         generate: args.gen_tokens,
