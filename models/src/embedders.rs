@@ -34,6 +34,6 @@ pub fn load(file: &GgufFile, split: impl Into<Split>) -> Result<Embedder, ModelE
     let embedder = load(&Hyper::new(file)?, &weights)?;
     weights.finish()?;
     weights.split().synchronize()?;
-    weights.split().keep_weights(weights.resident());
+    weights.split().keep_weights(weights.resident()?);
     Ok(embedder)
 }

@@ -103,6 +103,14 @@ impl ModelBytes {
         sum
     }
 
+    /// Experts that the host holds: bytes of all of them, and of those of the layer that has most.
+    pub fn host_experts(&self, placement: &Placement) -> (u64, u64) {
+        let blocks = self.blocks.iter().enumerate();
+        let on_host = blocks.filter(|(layer, _)| placement.site(Part::Experts(*layer)) == Site::Host);
+        let bytes = on_host.map(|(_, block)| block.experts.host);
+        bytes.fold((0, 0), |(all, most), bytes| (all + bytes, most.max(bytes)))
+    }
+
     /// Keys and values on the device.
     pub fn device_kv(&self, placement: &Placement) -> u64 {
         let first = placement.n_layers - placement.device_layers;

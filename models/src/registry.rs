@@ -111,13 +111,15 @@ pub fn load_with(file: &GgufFile, split: impl Into<Split>) -> Loaded {
     load_from(file, split.into(), |weights| weights, |_| ()).map(|(model, ())| model)
 }
 
-/// Like [`load_with`]. If packed copies are asked for, the model's is used, or can be written afterwards.
+/// Like [`load_with`]. If packed copies are asked for, the model's is used, or can be written afterwards; not so where memory
+/// does not hold all experts, for a copy has the tiles of all.
 pub fn load_with_copy(
     file: &GgufFile,
     split: impl Into<Split>,
     copies: Option<&PackedCopies>,
 ) -> Result<LoadedModel, ModelError> {
     let split = split.into();
+    let copies = copies.filter(|_| split.expert_memory().is_none());
     let place = copies.and_then(|copies| copies.path_of(file.path()).ok());
     let opened = match (&place, split.pool()) {
         (Some(path), Some(pool)) => PackedFile::open(path, file, pool),
@@ -156,7 +158,7 @@ fn load_from<'a, T>(
     let model = (family.load)(&hyper, &weights)?;
     weights.finish()?;
     weights.split().synchronize()?;
-    weights.split().keep_weights(weights.resident());
+    weights.split().keep_weights(weights.resident()?);
     let made = then(&weights);
     Ok((model, made))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lantern_kernels::{Arena, Pool, QMatrix};
+use lantern_kernels::{Arena, ExpertCounts, ExpertStore, Pool, QMatrix};
 
 /// Packed weights as a whole.
 pub(crate) struct Resident {
@@ -10,15 +10,25 @@ pub(crate) struct Resident {
     arena: Arena,
     /// Those that are packed when they are first used, in the file's order.
     deferred: Vec<Arc<QMatrix>>,
+    /// The experts, when there is room for some of them only.
+    experts: Option<Arc<ExpertStore>>,
 }
 
 impl Resident {
-    pub(crate) fn new(arena: Arena, deferred: Vec<Arc<QMatrix>>) -> Self {
-        Resident { arena, deferred }
+    pub(crate) fn new(arena: Arena, deferred: Vec<Arc<QMatrix>>, experts: Option<Arc<ExpertStore>>) -> Self {
+        Resident { arena, deferred, experts }
     }
 
-    /// Packs an expert or, when all are, moves a piece to a large page. Whether there may be more to do.
+    /// Packs an expert for which there is room or, when there is none, moves a piece to a large page. Whether there may be
+    /// more to do.
     pub(crate) fn settle(&self, pool: &Pool) -> bool {
-        self.deferred.iter().any(|matrix| matrix.pack_next(pool)) || self.arena.settle()
+        self.deferred.iter().any(|matrix| matrix.pack_next(pool))
+            || self.experts.as_ref().is_some_and(|experts| experts.fill_next(pool))
+            || self.arena.settle()
+    }
+
+    /// What became of the experts, when there is room for some of them only.
+    pub(crate) fn expert_counts(&self) -> Option<ExpertCounts> {
+        self.experts.as_ref().map(|experts| experts.counts())
     }
 }

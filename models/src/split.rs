@@ -1,7 +1,7 @@
 //! The one or two ways in which the parts of a model compute, found by the names of their tensors: layers are made for
 //! the right one, and families need not know that there is a choice.
 
-use lantern_kernels::Pool;
+use lantern_kernels::{ExpertCounts, Pool};
 
 use crate::placement::{Part, Placement, Site};
 use crate::resident::Resident;
@@ -15,12 +15,14 @@ pub struct Split {
     device: Option<(Compute, Placement)>,
     /// Tokens that a sequence may have.
     context: Option<usize>,
+    /// Bytes of memory for experts, if it is not to hold all of them.
+    expert_memory: Option<u64>,
 }
 
 impl From<Compute> for Split {
     /// The whole model in one way.
     fn from(compute: Compute) -> Self {
-        Split { host: compute, device: None, context: None }
+        Split { host: compute, device: None, context: None, expert_memory: None }
     }
 }
 
@@ -31,7 +33,7 @@ impl Split {
         if !host.has_kernels() || device.has_kernels() {
             return Err(ModelError::BadBatch("a split is of kernels and a device".to_owned()));
         }
-        Ok(Split { host, device: Some((device, placement)), context: None })
+        Ok(Split { host, device: Some((device, placement)), context: None, expert_memory: None })
     }
 
     /// For sequences of up to so many tokens, instead of as many as the model was trained for: some models turn their heads
@@ -43,6 +45,22 @@ impl Split {
     /// The CPU's side alone, with the same threads: for a smaller model beside this one.
     pub fn beside(&self) -> Self {
         Split::from(self.host.clone())
+    }
+
+    /// With so many bytes of host memory for the experts' weights: those that are used most stay there, the others are read
+    /// from the file when they are chosen. `None` keeps all of them.
+    pub fn with_expert_memory(self, bytes: Option<u64>) -> Self {
+        Split { expert_memory: bytes, ..self }
+    }
+
+    /// Bytes for experts, if they are not all kept.
+    pub(crate) fn expert_memory(&self) -> Option<u64> {
+        self.expert_memory
+    }
+
+    /// What became of a loaded model's experts so far, if not all of them are kept.
+    pub fn expert_counts(&self) -> Option<ExpertCounts> {
+        self.host.workspace()?.weights.get()?.expert_counts()
     }
 
     /// Tokens that a sequence may have, if it was said.

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lantern_gguf::{GgmlType, GgufFile, TensorBytes, TensorInfo, dequantize};
-use lantern_kernels::{Arena, KernelError, MatrixShape, Pool, QMatrix};
+use lantern_kernels::{Arena, ExpertStore, KernelError, MatrixShape, Pool, QMatrix};
 
 use crate::hyper::Sizes;
 use crate::layers::{Embedding, ExpertMatrices, LayerNorm, Linear, Norm, NormKind, RmsNorm};
 use crate::packed::{CopyWriter, PackedFile};
+use crate::placement::Part;
 use crate::resident::Resident;
 use crate::{Compute, ModelError, Split};
 
@@ -19,8 +20,10 @@ use crate::{Compute, ModelError, Split};
 pub struct Weights<'a> {
     file: &'a GgufFile,
     split: Split,
-    /// Where matrices for kernels are packed; as large as the file.
+    /// Where matrices for kernels are packed; as large as the file, or as what of it is to be in memory.
     arena: Arena,
+    /// Has experts' tiles, when there is memory for some of them only.
+    experts: Option<Arc<ExpertStore>>,
     /// Tiles that were packed by an earlier process.
     copy: Option<PackedFile>,
     /// Whether experts are packed when they are first used.
@@ -39,11 +42,13 @@ impl<'a> Weights<'a> {
         for tensor in file.tensors().values() {
             tensor.ty()?;
         }
-        let arena = Arena::new(if split.has_kernels() { file.file_len() as usize } else { 0 })?;
+        let arena = Arena::new(if split.has_kernels() { bytes_in_memory(file, &split) } else { 0 })?;
+        let experts = split.expert_memory().map(|_| Arc::default());
         Ok(Weights {
             file,
             split,
             arena,
+            experts,
             copy: None,
             deferring: true,
             packed: Cell::new(false),
@@ -67,12 +72,15 @@ impl<'a> Weights<'a> {
         self.packed.get().then(|| CopyWriter::new(path, self.file, in_order))
     }
 
-    /// What is left to do for the packed weights when there is time.
-    pub(crate) fn resident(&self) -> Resident {
+    /// What is left to do for the packed weights when there is time. Fails when the memory for experts is too little.
+    pub(crate) fn resident(&self) -> Result<Resident, ModelError> {
+        if let (Some(experts), Some(bytes)) = (&self.experts, self.split.expert_memory()) {
+            experts.open(usize::try_from(bytes).unwrap_or(usize::MAX), &self.arena)?;
+        }
         let matrices = self.matrices.borrow();
         let in_order = self.file.tensors().keys().filter_map(|name| matrices.get(name));
         let deferred = in_order.filter(|matrix| matrix.is_deferred()).cloned().collect();
-        Resident::new(self.arena.clone(), deferred)
+        Ok(Resident::new(self.arena.clone(), deferred, self.experts.clone()))
     }
 
     /// How each layer computes.
@@ -264,12 +272,17 @@ impl<'a> Weights<'a> {
         if let Some(pool) = pool {
             matrix = self.in_tiles(&tensor.name, matrix, pool)?;
         }
-        if matrix.packed_bytes().is_none() && !matrix.is_deferred() {
+        if matrix.packed_bytes().is_none() && !matrix.is_deferred() && !self.is_partly_kept(tensor) {
             bytes.will_need(0..bytes.len());
         }
         let matrix = Arc::new(matrix);
         self.matrices.borrow_mut().insert(tensor.name.clone(), Arc::clone(&matrix));
         Ok(matrix)
+    }
+
+    /// Whether memory may not hold all of a tensor.
+    fn is_partly_kept(&self, tensor: &TensorInfo) -> bool {
+        self.experts.is_some() && matches!(Part::of(&tensor.name), Part::Experts(_))
     }
 
     /// Matrices that were made of a tensor's bytes, packed at once. `compute` is where they are for.
@@ -296,6 +309,9 @@ impl<'a> Weights<'a> {
     fn in_tiles(&self, name: &str, matrix: QMatrix, pool: &Pool) -> Result<QMatrix, ModelError> {
         if let Some(tiles) = self.copy.as_ref().and_then(|copy| copy.tiles(name, &matrix)) {
             return Ok(matrix.with_tiles(tiles)?);
+        }
+        if let Some(experts) = self.experts.as_ref().filter(|_| matrix.shape().count > 1) {
+            return Ok(matrix.keep_in(experts)?);
         }
         if self.deferring && matrix.shape().count > 1 {
             return Ok(matrix.pack_when_used(&self.arena)?);
@@ -337,6 +353,17 @@ impl<'a> Weights<'a> {
             examples: unused.into_iter().take(3).cloned().collect(),
         })
     }
+}
+
+/// Bytes of a file's weights that are in host memory at most.
+fn bytes_in_memory(file: &GgufFile, split: &Split) -> usize {
+    let whole = file.file_len();
+    let bytes = split.expert_memory().map_or(whole, |limit| {
+        let experts = file.tensors().values().filter(|t| matches!(Part::of(&t.name), Part::Experts(_)));
+        let experts: u64 = experts.filter_map(TensorInfo::byte_len).sum();
+        whole.saturating_sub(experts.saturating_sub(limit))
+    });
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Matrices where they lie; a type without kernels is refused by the tensor's name.

@@ -45,6 +45,8 @@ pub struct AppOptions {
     pub cpu_expert_layers: Option<u32>,
     /// The books in which models charge the memory they take; by default those of the process.
     pub ledger: Ledger,
+    /// Bytes of memory for experts, see [`lantern_engine::EngineOptions::expert_memory`].
+    pub expert_memory: Option<u64>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
     /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
@@ -82,6 +84,7 @@ impl App {
         let loading = models::Loading {
             gpu_layers: options.gpu_layers,
             cpu_expert_layers: options.cpu_expert_layers,
+            expert_memory: options.expert_memory,
             guess: !options.no_guess,
             draft: options.draft,
         };

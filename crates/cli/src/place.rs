@@ -90,8 +90,12 @@ pub async fn app() -> Result<App, CliError> {
 
 /// As [`app`], with models on the GPU as the person wants them, and with other options.
 pub async fn app_on(device: DeviceArgs, options: AppOptions) -> Result<App, CliError> {
-    let options =
-        AppOptions { gpu_layers: device.gpu_layers, cpu_expert_layers: device.experts_on_cpu, ..options };
+    let options = AppOptions {
+        gpu_layers: device.gpu_layers,
+        cpu_expert_layers: device.experts_on_cpu,
+        expert_memory: device.expert_memory,
+        ..options
+    };
     let app = App::open(options).await?;
     for notice in app.status().await?.notices {
         output::note(format!("note: {} {}", notice.message, notice.next_step));

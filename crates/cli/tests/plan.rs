@@ -79,3 +79,24 @@ fn the_peak_is_measured() {
     let ratio = measured["ratio"].as_f64().unwrap();
     assert!((0.8..2.0).contains(&ratio), "{report}");
 }
+
+#[test]
+fn experts_that_stay_in_the_file_are_not_counted() {
+    let model = "qwen3moe-Q8_0.gguf";
+    let [whole, part] =
+        [&[][..], &["--expert-memory", "120kB"]].map(|extra| plan(model, extra)["plan"].clone());
+    assert_eq!(number(&whole, "expert_bytes"), number(&whole, "expert_memory_bytes"));
+    assert_eq!(number(&part, "expert_memory_bytes"), 120_000);
+    assert_eq!(
+        number(&whole, "total_bytes") - number(&part, "total_bytes"),
+        number(&whole, "expert_bytes") - 120_000
+    );
+    let (home, model) = (Home::new(), golden(model));
+    let told = home.run(&["plan", &model, "--expert-memory", "120kB", "--gpu-layers", "0"]).good().out;
+    let weights = told.lines().find(|line| line.starts_with("weights")).expect("a line");
+    assert!(
+        weights.contains("experts 120.0 kB of 208.9 kB in memory, others are read when chosen"),
+        "{weights}"
+    );
+    home.run(&["plan", &model, "--expert-memory", "1kB", "--gpu-layers", "0"]).failed("invalid_options");
+}

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, PackedCopy};
-use lantern_models::{KvType, PackedCopies};
+use lantern_models::{ExpertCounts, KvType, PackedCopies};
 use serde::{Deserialize, Serialize};
 
 use crate::block_manager::BlockTable;
@@ -48,6 +48,9 @@ pub struct BenchOptions {
     pub gpu_layers: Option<u32>,
     /// See [`EngineOptions::cpu_expert_layers`].
     pub cpu_expert_layers: Option<u32>,
+    /// See [`EngineOptions::expert_memory`].
+    #[serde(default)]
+    pub expert_memory: Option<u64>,
 }
 
 impl Default for BenchOptions {
@@ -63,6 +66,7 @@ impl Default for BenchOptions {
             warm_up: true,
             gpu_layers: None,
             cpu_expert_layers: None,
+            expert_memory: None,
         }
     }
 }
@@ -97,6 +101,9 @@ pub struct BenchReport {
     pub first_token_seconds: Option<f64>,
     /// Whether the weights came from a packed copy.
     pub from_packed_copy: bool,
+    /// What became of experts since the start, when memory does not hold all of them.
+    #[serde(default)]
+    pub experts: Option<ExpertReport>,
     /// The most memory the process held, in bytes (Linux; `None` elsewhere). Mapped weights that were read count.
     pub peak_rss_bytes: Option<u64>,
 }
@@ -114,6 +121,41 @@ pub struct DepthSpeed {
     pub prefill_samples: Vec<f64>,
     /// Every measured speed of writing, in order.
     pub decode_samples: Vec<f64>,
+    /// What became of experts while writing was measured, when memory does not hold all of them.
+    #[serde(default)]
+    pub decode_experts: Option<ExpertReport>,
+}
+
+/// What became of a model's experts.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ExpertReport {
+    /// Bytes of all of them.
+    pub total_bytes: u64,
+    /// Bytes of those that memory holds at a time.
+    pub memory_bytes: u64,
+    /// Matrices that rows met.
+    pub uses: u64,
+    /// Of those, matrices that were in memory.
+    pub hits: u64,
+    /// `hits / uses`; 0 of none.
+    pub hit_rate: f64,
+    /// Bytes that were read from the file.
+    pub read_bytes: u64,
+}
+
+impl ExpertReport {
+    /// What happened after `before`.
+    fn since(before: ExpertCounts, now: ExpertCounts) -> Self {
+        let (uses, hits) = (now.uses - before.uses, now.hits - before.hits);
+        Self {
+            total_bytes: now.total_bytes,
+            memory_bytes: now.room_bytes,
+            uses,
+            hits,
+            hit_rate: if uses > 0 { hits as f64 / uses as f64 } else { 0.0 },
+            read_bytes: now.read_bytes - before.read_bytes,
+        }
+    }
 }
 
 /// Loads a model and measures it. Blocks for as long as that takes.
@@ -131,7 +173,9 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         while bench.runner.settle() {}
         // Once unmeasured: the rest of the weights comes from the disk, and every buffer gets its size.
         bench.prefill(0, options.prompt.min(bench.step_tokens))?;
-        bench.decode(0, options.generate.min(1))?;
+        // Which experts are used most shows after a while.
+        let partly = bench.runner.expert_counts().is_some();
+        bench.decode(0, if partly { options.generate } else { options.generate.min(1) })?;
     }
     let depths = if options.depths.is_empty() { &[0][..] } else { &options.depths };
     let speeds = depths.iter().map(|depth| bench.at_depth(*depth, options)).collect::<Result<Vec<_>, _>>()?;
@@ -149,6 +193,7 @@ pub fn run(path: &Path, options: &BenchOptions) -> Result<BenchReport, EngineErr
         load_seconds,
         first_token_seconds,
         from_packed_copy,
+        experts: bench.runner.expert_counts().map(|now| ExpertReport::since(ExpertCounts::default(), now)),
         peak_rss_bytes: memory::peak_rss_bytes(),
     })
 }
@@ -177,6 +222,7 @@ impl Bench {
             max_sequences: 1,
             gpu_layers: options.gpu_layers,
             cpu_expert_layers: options.cpu_expert_layers,
+            expert_memory: options.expert_memory,
             ..EngineOptions::default()
         };
         engine.validate()?;
@@ -218,13 +264,16 @@ impl Bench {
         let repetitions = options.repetitions.max(1);
         self.prefill(0, depth)?;
         let prefill_samples = speeds(options.prompt, repetitions, |tokens| self.prefill(depth, tokens))?;
+        let before = self.runner.expert_counts();
         let decode_samples = speeds(options.generate, repetitions, |tokens| self.decode(depth, tokens))?;
+        let decode_experts = before.zip(self.runner.expert_counts());
         Ok(DepthSpeed {
             depth,
             prefill_tokens_per_second: median(&prefill_samples),
             decode_tokens_per_second: median(&decode_samples),
             prefill_samples,
             decode_samples,
+            decode_experts: decode_experts.map(|(before, now)| ExpertReport::since(before, now)),
         })
     }
 

@@ -90,6 +90,7 @@ pub(crate) fn place(
     let host = || Compute::kernels(options.resolved_threads());
     let alone = |plan: MemoryPlan, reason| {
         let split = Split::from(host()).for_context(plan.context_length);
+        let split = split.with_expert_memory(plan.expert_limit());
         Placed { plan, split, device: DeviceUse::None { reason } }
     };
     let (plan, part) = plan(file, config, options, found.as_ref().map_err(String::clone))?;
@@ -100,6 +101,7 @@ pub(crate) fn place(
     match (found.open)(&found.info) {
         Ok(device) => {
             let split = Split::new(host(), device, part.placement)?.for_context(plan.context_length);
+            let split = split.with_expert_memory(plan.expert_limit());
             Ok(Placed { plan, split, device: DeviceUse::Part { device: name(&found.info), part } })
         }
         Err(reason) => {

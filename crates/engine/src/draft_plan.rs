@@ -54,6 +54,8 @@ impl DraftPlan {
             kv_type,
             guess: false,
             projector: None,
+            // It is there to be fast: all of its experts, or none of it.
+            expert_memory: Some(u64::MAX),
             prefix_disk: None,
             ..options.clone()
         };

@@ -359,6 +359,12 @@ impl Parts {
         })?;
         let source = Self::source(path, &file, options, &device);
         tracing::info!(%device, "a model is loaded");
+        if let Some(bytes) = plan.expert_limit() {
+            tracing::info!(
+                bytes,
+                "memory holds some of the experts; the others are read when they are chosen"
+            );
+        }
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { mut model, copy }, tokenizer, template } =
             loading::load(&file, split.clone(), copies)?;

@@ -19,6 +19,8 @@ mod damage;
 mod disk;
 #[path = "draft_tests.rs"]
 mod drafts;
+#[path = "expert_memory_tests.rs"]
+mod experts;
 #[path = "guess_tests.rs"]
 mod guesses;
 #[path = "overflow_tests.rs"]

@@ -2,14 +2,19 @@
 //!
 //! Three things are charged: the weights (all of them are read for every token, but for tables that are looked up in), the
 //! KV cache and the work space, part by part (see [`Scratch`]). What a device with memory of its own holds is not charged to the host. A cache that is too large is shrunk, down to a context of 2048 tokens
-//! or what was asked for; a model that does not fit even then is refused with a proposal.
+//! or what was asked for. Where all experts do not fit beside that, they get what is left (see [`ExpertMemory`]). A model that
+//! does not fit even then is refused with a proposal.
+
+use std::path::Path;
 
 use lantern_gguf::GgufFile;
 use lantern_models::{ModelConfig, Reach};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use crate::cgroup;
 use crate::device::DevicePart;
 use crate::error::{EngineError, size};
+use crate::expert_memory::{ExpertDemand, ExpertMemory};
 use crate::kv_demand::KvDemand;
 use crate::options::EngineOptions;
 use crate::scratch::{self, Scratch};
@@ -36,10 +41,12 @@ pub struct MemoryPlan {
     pub(crate) reaches: Vec<Reach>,
     /// Sequences that may run at once; fewer than was asked for when there is no memory for their windows.
     pub(crate) max_sequences: usize,
-    /// The weights, less what a device holds in memory of its own.
+    /// The weights, less what a device holds in memory of its own and experts that stay in the file.
     pub weight_bytes: u64,
     /// The cache with room for one sequence of full length and nothing else, as far as it is in host memory.
     pub(crate) least_kv_bytes: u64,
+    /// The experts on the host, and how much of them memory holds; `None` for a model without.
+    pub experts: Option<ExpertMemory>,
     /// The cache when full, as far as it is in host memory.
     pub kv_bytes: u64,
     /// Everything else, and what a device that shares the memory computes with.
@@ -76,6 +83,11 @@ impl MemoryPlan {
         self.block_bytes.iter().zip(n_blocks).map(|(bytes, &blocks)| bytes * blocks as u64).sum()
     }
 
+    /// Bytes for experts, if memory does not hold all of them.
+    pub(crate) fn expert_limit(&self) -> Option<u64> {
+        self.experts.and_then(|experts| experts.limit())
+    }
+
     /// Tokens in a block.
     pub fn block_tokens(&self) -> usize {
         BLOCK_SIZE
@@ -97,6 +109,8 @@ impl MemoryPlan {
 #[derive(Debug, Clone)]
 struct Demand {
     weights: u64,
+    /// Experts among the weights.
+    experts: Option<ExpertDemand>,
     scratch: u64,
     /// What of it is on the host.
     parts: Scratch,
@@ -124,6 +138,7 @@ pub(crate) fn plan(
     };
     let demand = Demand {
         weights: scratch::weight_bytes(file, wanted_context(config, options)),
+        experts: ExpertDemand::of(file, config, options, device)?,
         scratch: parts.total(),
         parts,
         kv: KvDemand::of_layers(layout, 0..host_layers, kv_type, options.max_sequences, options.step_tokens),
@@ -165,7 +180,24 @@ impl Demand {
         }
     }
 
+    /// With all experts in memory if they fit, or with as many as do beside a cache for the context that is wanted.
     fn plan(&self) -> Result<MemoryPlan, EngineError> {
+        let Some(experts) = self.experts else { return self.plan_with(None) };
+        if experts.asked.is_none()
+            && let Ok(plan) = self.plan_with(Some(experts.whole()))
+        {
+            return Ok(plan);
+        }
+        let cache = self.kv.least_bytes(self.wanted_context);
+        let cache = self.kv_limit.map_or(cache, |limit| limit.min(cache));
+        let others = self.weights.saturating_sub(experts.total) + self.scratch + cache;
+        let memory = experts.within(self.available.saturating_sub(others));
+        let weights = self.weights.saturating_sub(experts.total - memory.memory_bytes);
+        Demand { weights, ..self.clone() }.plan_with(Some(memory))
+    }
+
+    /// With these of the experts, which are counted among the weights.
+    fn plan_with(&self, experts: Option<ExpertMemory>) -> Result<MemoryPlan, EngineError> {
         let for_kv = self.available.saturating_sub(self.weights + self.scratch);
         let for_kv = self.kv_limit.map_or(for_kv, |limit| limit.min(for_kv));
         let on_host = self.kv.affordable(self.wanted_context, for_kv);
@@ -173,7 +205,7 @@ impl Demand {
         let affordable = self.device.as_ref().map_or(on_host, |part| on_device(part).min(on_host));
         let least = self.wanted_context.min(LEAST_CONTEXT);
         if affordable < least {
-            return Err(self.refusal(least, affordable));
+            return Err(self.refusal(least, affordable, experts));
         }
         let context_length = self.wanted_context.min(affordable);
         // Beyond one sequence of full length the cache is a convenience: it takes at most half of what is left.
@@ -193,6 +225,7 @@ impl Demand {
             least_kv_bytes: self.kv.least_bytes(context_length),
             kv_bytes: self.kv.bytes(&n_blocks),
             weight_bytes: self.weights,
+            experts,
             scratch_bytes: self.scratch,
             scratch: self.parts,
             alone: AlonePlan {
@@ -206,12 +239,19 @@ impl Demand {
         })
     }
 
-    fn refusal(&self, context: usize, affordable: usize) -> EngineError {
+    fn refusal(&self, context: usize, affordable: usize, experts: Option<ExpertMemory>) -> EngineError {
         let cache = self.kv.least_bytes(context);
         let proposal = if self.kv_limit.is_some_and(|limit| limit < cache) {
             format!("Allow the cache at least {}, or ask for a smaller context.", size(cache))
         } else if affordable >= 256 {
             format!("Ask for a context of at most {affordable} tokens, or close other programs.")
+        } else if let Some(experts) = experts.filter(|experts| experts.limit().is_some()) {
+            let others = self.weights - experts.memory_bytes + self.scratch + cache;
+            format!(
+                "Beside its experts, of which {} are to be in memory, it needs {}. Choose a smaller model, or close other programs.",
+                size(experts.memory_bytes),
+                size(others)
+            )
         } else {
             let room = self.available.saturating_sub(self.scratch + cache);
             format!(
@@ -231,15 +271,15 @@ impl Demand {
     }
 }
 
-/// Bytes this process may still take: what the system has free or can reclaim, within the limit of its control
-/// group, less a twentieth for everybody else.
+/// Bytes this process may still take: what the system has free or can reclaim, within the limits of its control
+/// groups, less a twentieth for everybody else.
 pub fn available_bytes() -> u64 {
     let system = System::new_with_specifics(
         RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
     );
     let mut available = system.available_memory();
-    if let Some(group) = system.cgroup_limits() {
-        available = available.min(group.total_memory.saturating_sub(group.rss));
+    if cfg!(target_os = "linux") {
+        available = cgroup::bytes_left(Path::new("/")).map_or(available, |left| left.min(available));
     }
     available - available / 20
 }

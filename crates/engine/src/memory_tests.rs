@@ -17,6 +17,7 @@ fn kv(groups: Vec<KvGroup>) -> KvDemand {
 fn demand() -> Demand {
     Demand {
         weights: 100 * MB,
+        experts: None,
         scratch: 50 * MB,
         parts: Scratch::default(),
         kv: kv(vec![group(None, 16 << 10)]),
@@ -159,6 +160,52 @@ fn loading_takes_more_than_a_short_context() {
     };
     assert_eq!(alone(512), (100 + 23 + 16) * MB, "a piece of the file beside its tiles");
     assert_eq!(alone(2048), (100 + 23 + 1 + 32) * MB);
+}
+
+/// 900 MB of experts beside 100 MB of other weights.
+fn experts(available: u64, asked: Option<u64>) -> Demand {
+    let experts = Some(ExpertDemand { total: 900 * MB, least: 60 * MB, asked });
+    Demand { weights: 1000 * MB, experts, available, ..demand() }
+}
+
+#[test]
+fn experts_get_what_is_left_when_they_do_not_all_fit() {
+    let memory = |available| {
+        let plan = experts(available, None).plan().expect("fits");
+        assert!(plan.total_bytes() <= available, "{} of {available}", plan.total_bytes());
+        let experts = plan.experts.expect("it has experts");
+        assert_eq!(plan.weight_bytes, 100 * MB + experts.memory_bytes);
+        (experts.memory_bytes, plan.context_length, experts.limit())
+    };
+    // 1000 MB of weights, 50 of work space, and 32 for 2048 tokens.
+    assert_eq!(memory(1082 * MB), (900 * MB, 2048, None), "as any other model");
+    // Beside 100 and 50 and 128 for the whole context, and without a twentieth.
+    let left = (1081 - 278) * MB;
+    assert_eq!(memory(1081 * MB), (left - left / 20, 8192, Some(left - left / 20)));
+    assert_eq!(memory(478 * MB).0, 190 * MB);
+    // At least what a layer needs; then the context shrinks.
+    assert_eq!(memory(278 * MB).0, 60 * MB);
+    assert_eq!(memory(242 * MB).1, 2048);
+}
+
+#[test]
+fn experts_get_what_the_caller_says() {
+    let plan = |asked, available| experts(available, Some(asked)).plan();
+    let planned = plan(300 * MB, 4096 * MB).expect("fits");
+    assert_eq!((planned.weight_bytes, planned.experts.and_then(|e| e.limit())), (400 * MB, Some(300 * MB)));
+    let planned = plan(5000 * MB, 4096 * MB).expect("all of them are enough");
+    assert_eq!((planned.weight_bytes, planned.experts.and_then(|e| e.limit())), (1000 * MB, None));
+    let error = plan(300 * MB, 400 * MB).expect_err("more than there is");
+    assert_eq!(error.code(), "model_too_large");
+    let step = error.next_step();
+    assert!(step.contains("Beside its experts, of which 315 MB"), "{step}");
+}
+
+#[test]
+fn a_model_is_refused_whose_other_weights_do_not_fit() {
+    let error = experts(241 * MB, None).plan().expect_err("one megabyte too little");
+    let EngineError::ModelTooLarge { needed, weights, .. } = error else { panic!("{error}") };
+    assert_eq!((needed, weights), ((160 + 50 + 32) * MB, 160 * MB), "with the least of its experts");
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct EngineOptions {
     /// How many layers, the first ones, keep their experts on the CPU; more than there are means all. `None` takes the
     /// experts of as many to the GPU as fit beside all the rest.
     pub cpu_expert_layers: Option<u32>,
+    /// Bytes of memory for the experts that the CPU computes; those that are used most are kept there, the others are read from
+    /// the file when they are chosen. `None` keeps all of them where they fit, and as many as do where not.
+    pub expert_memory: Option<u64>,
 }
 
 impl Default for EngineOptions {
@@ -70,6 +73,7 @@ impl Default for EngineOptions {
             prefix_disk: None,
             gpu_layers: None,
             cpu_expert_layers: None,
+            expert_memory: None,
         }
     }
 }
@@ -178,6 +182,12 @@ pub struct EngineStats {
     pub sampled_tokens: u64,
     /// Of those, tokens that were guessed right and took no step of their own.
     pub guessed_tokens: u64,
+    /// Matrices of experts that steps needed since the start, where memory does not hold all of them.
+    pub expert_uses: u64,
+    /// Of those, matrices that were in memory.
+    pub expert_hits: u64,
+    /// Bytes of experts that were read from the file since the start.
+    pub expert_read_bytes: u64,
     /// How often a sequence had to give its blocks back and was computed again.
     pub preemptions: u64,
 }

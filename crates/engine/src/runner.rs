@@ -3,7 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lantern_models::{CausalLm, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Predictor, Split};
+use lantern_models::{
+    CausalLm, ExpertCounts, ForwardBatch, KvCache, KvType, ModelConfig, PlacedPicture, Predictor, Split,
+};
 
 use crate::block_manager::BlockTable;
 use crate::error::EngineError;
@@ -188,6 +190,11 @@ impl ModelRunner {
     /// Does a little more for the weights, which then are there sooner or are read faster; whether there may be more to do.
     pub(crate) fn settle(&self) -> bool {
         self.split.settle()
+    }
+
+    /// What became of the experts so far, if memory does not hold all of them.
+    pub(crate) fn expert_counts(&self) -> Option<ExpertCounts> {
+        self.split.expert_counts()
     }
 
     /// A row of the last pass's logits, one number for each token of the vocabulary. Whoever samples may change it.

@@ -330,6 +330,10 @@ impl Worker {
         stats.blocks_cached = blocks.idle();
         stats.block_size = blocks.block_size();
         stats.preemptions = self.scheduler.preemptions();
+        if let Some(experts) = self.runner.expert_counts() {
+            (stats.expert_uses, stats.expert_hits) = (experts.uses, experts.hits);
+            stats.expert_read_bytes = experts.read_bytes;
+        }
         stats.loaded_tokens = self.disk.as_ref().map_or(0, PrefixDisk::loaded_tokens);
     }
 }

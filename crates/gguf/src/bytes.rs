@@ -3,9 +3,10 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use memmap2::Mmap;
 #[cfg(unix)]
 use memmap2::UncheckedAdvice;
+
+use crate::direct::Mapped;
 
 /// A tensor's bytes. Cloning is cheap; a clone keeps the map alive.
 #[derive(Clone)]
@@ -17,15 +18,23 @@ pub struct TensorBytes {
 
 #[derive(Clone)]
 enum Owner {
-    Map(Arc<Mmap>),
+    Map(Arc<Mapped>),
     Memory(Arc<Vec<u8>>),
 }
 
 impl TensorBytes {
     /// A part of a map; `None` when it does not lie inside.
-    pub(crate) fn mapped(map: &Arc<Mmap>, start: usize, len: usize) -> Option<Self> {
+    pub(crate) fn mapped(map: &Arc<Mapped>, start: usize, len: usize) -> Option<Self> {
         let end = start.checked_add(len)?;
         (end <= map.len()).then(|| TensorBytes { owner: Owner::Map(Arc::clone(map)), start, len })
+    }
+
+    /// The mapped file they are of, and where in it they begin.
+    pub(crate) fn mapped_at(&self) -> Option<(&Mapped, usize)> {
+        match &self.owner {
+            Owner::Map(map) => Some((map, self.start)),
+            Owner::Memory(_) => None,
+        }
     }
 
     /// Tells the system that a part of these bytes is not needed for now, so that a mapped file's pages stop counting as memory of
@@ -75,7 +84,7 @@ impl Deref for TensorBytes {
 
     fn deref(&self) -> &[u8] {
         let whole: &[u8] = match &self.owner {
-            Owner::Map(map) => map,
+            Owner::Map(map) => map.as_ref(),
             Owner::Memory(bytes) => bytes,
         };
         &whole[self.start..self.start + self.len]

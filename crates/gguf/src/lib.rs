@@ -7,6 +7,7 @@
 
 pub mod blocks;
 mod bytes;
+mod direct;
 mod error;
 mod file;
 mod map;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use blocks::dequantize;
 pub use bytes::TensorBytes;
+pub use direct::DIRECT_ALIGN;
 pub use error::GgufError;
 pub use file::GgufFile;
 pub use map::{FileMap, FileStamp};

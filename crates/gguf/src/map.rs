@@ -10,12 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use memmap2::Mmap;
 
+use crate::direct::Mapped;
 use crate::{GgufError, TensorBytes};
 
 /// A whole file, mapped. Cloning is cheap; the map lives as long as a clone or a part of it.
 #[derive(Debug, Clone)]
 pub struct FileMap {
-    map: Arc<Mmap>,
+    map: Arc<Mapped>,
     stamp: FileStamp,
 }
 
@@ -54,7 +55,7 @@ impl FileMap {
         // another name and renamed when complete, and are never written in place afterwards.
         #[allow(unsafe_code)]
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Ok(FileMap { map: Arc::new(map), stamp: FileStamp::of(&about) })
+        Ok(FileMap { map: Arc::new(Mapped::new(map, file)), stamp: FileStamp::of(&about) })
     }
 
     /// What the system said about the file as it was opened.

@@ -143,7 +143,7 @@ mod tests {
             matmul_experts(&pool, &x, 1, &[0], &groups, &mut products).unwrap();
             out
         };
-        let there = |i: usize| deferred.packed(i).is_some();
+        let there = |i: usize| deferred.packed(i, None).is_some();
         assert!((0..4).all(|i| !there(i)), "packed before any use");
         for _ in 0..2 {
             assert_eq!(product(&deferred, 2), product(&packed, 2));
@@ -153,7 +153,7 @@ mod tests {
         let more = (0..10).take_while(|_| deferred.pack_next(&pool)).count();
         assert_eq!(more, 3, "the others, one at a time");
         for i in 0..4 {
-            assert_eq!(deferred.packed(i), packed.packed(i), "matrix {i}");
+            assert_eq!(deferred.packed(i, None), packed.packed(i, None), "matrix {i}");
         }
         assert_eq!(arena.used(), used, "all room was reserved at once");
     }

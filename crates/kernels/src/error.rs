@@ -59,6 +59,14 @@ pub enum KernelError {
         /// How much was asked for.
         bytes: usize,
     },
+    /// Less memory for experts than a product needs.
+    #[error("{bytes} bytes of memory for experts are too little: this model needs at least {least}")]
+    ExpertMemory {
+        /// How much there was to be.
+        bytes: usize,
+        /// The least.
+        least: usize,
+    },
     /// The weights' bytes could not be read.
     #[error(transparent)]
     Gguf(#[from] GgufError),
@@ -75,6 +83,7 @@ impl KernelError {
             | KernelError::Shape(_)
             | KernelError::NotPacked { .. } => "kernel_misuse",
             KernelError::OutOfMemory { .. } => "out_of_memory",
+            KernelError::ExpertMemory { .. } => "expert_memory",
             KernelError::Gguf(error) => error.code(),
         }
     }
@@ -97,6 +106,9 @@ impl KernelError {
             }
             KernelError::OutOfMemory { .. } => {
                 "Close other programs, or choose a smaller quantisation of this model.".to_owned()
+            }
+            KernelError::ExpertMemory { least, .. } => {
+                format!("Give the experts at least {least} bytes, or choose a smaller model.")
             }
             KernelError::Gguf(error) => error.next_step(),
         }

@@ -26,6 +26,7 @@ mod pages;
 mod pool;
 mod quantize;
 mod recurrent;
+mod residency;
 mod share;
 
 pub use arena::Arena;
@@ -47,3 +48,4 @@ pub use recurrent::{
     HeadSharing, LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention,
     short_conv,
 };
+pub use residency::{ExpertCounts, ExpertStore};

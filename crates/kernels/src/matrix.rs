@@ -1,6 +1,7 @@
 //! Weight matrices: checked once, so that kernels may trust their size, and packed for products.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use lantern_gguf::blocks::affine;
 use lantern_gguf::{GgmlType, TensorBytes, dequantize};
@@ -9,8 +10,10 @@ use crate::KernelError;
 use crate::arena::{Arena, ArenaBytes};
 use crate::deferred::{Deferred, pack_and_release};
 use crate::error::check_len;
+use crate::matmul::ExpertRows;
 use crate::packed::{Packing, ROWS, packing, unpack_row};
 use crate::pool::Pool;
+use crate::residency::{ExpertStore, Residents, Stack};
 
 /// The sizes of one matrix, or of several of the same shape that lie behind each other (the experts of a layer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ enum Storage {
     Tiles(Packing, Tiles),
     /// Rows of the file, and tiles of the matrices that were used.
     Deferred(Deferred),
+    /// Rows of the file, and the number of the matrices in a store that has tiles of some.
+    Stored(TensorBytes, Arc<ExpertStore>, usize),
 }
 
 /// Where tiles are.
@@ -117,6 +122,34 @@ impl QMatrix {
         Ok(QMatrix { weights: Storage::Deferred(deferred), ..self })
     }
 
+    /// Like [`Self::pack_when_used`], but only some of the matrices have tiles at a time: those for which the store has room.
+    pub fn keep_in(self, store: &Arc<ExpertStore>) -> Result<Self, KernelError> {
+        let (Some(packing), Storage::Rows(bytes)) = (packing(self.ty), &self.weights) else {
+            return Ok(self);
+        };
+        self.packed_len()?;
+        let each = (self.shape.count, self.tiles() * self.tile_bytes());
+        let stack = store.add(Stack::new(bytes.clone(), packing, self.row_bytes, each));
+        Ok(QMatrix { weights: Storage::Stored(bytes.clone(), Arc::clone(store), stack), ..self })
+    }
+
+    /// Says which of the matrices meet rows soon: those that a store has not are read meanwhile.
+    pub fn announce(&self, groups: &[ExpertRows]) {
+        if let Storage::Stored(_, store, stack) = &self.weights
+            && groups.iter().all(|group| (group.expert as usize) < self.shape.count)
+        {
+            store.announce(*stack, groups);
+        }
+    }
+
+    /// The store that has tiles of some of the matrices, and their number there.
+    pub(crate) fn store(&self) -> Option<(&Arc<ExpertStore>, usize)> {
+        match &self.weights {
+            Storage::Stored(_, store, stack) => Some((store, *stack)),
+            _ => None,
+        }
+    }
+
     /// Packs one of the matrices that wait for their first use; whether there was one.
     pub fn pack_next(&self, pool: &Pool) -> bool {
         matches!(&self.weights, Storage::Deferred(deferred) if deferred.prepare_next(pool))
@@ -144,8 +177,8 @@ impl QMatrix {
     /// All tiles, when the weights were packed as a whole.
     pub fn packed_bytes(&self) -> Option<&[u8]> {
         match &self.weights {
-            Storage::Rows(_) | Storage::Deferred(_) => None,
             Storage::Tiles(_, tiles) => Some(tiles),
+            Storage::Rows(_) | Storage::Deferred(_) | Storage::Stored(..) => None,
         }
     }
 
@@ -189,7 +222,7 @@ impl QMatrix {
     ) -> Result<(), KernelError> {
         match &self.weights {
             Storage::Deferred(deferred) => deferred.prepare(which, pool),
-            Storage::Rows(_) | Storage::Tiles(..) => Ok(()),
+            Storage::Rows(_) | Storage::Tiles(..) | Storage::Stored(..) => Ok(()),
         }
     }
 
@@ -203,11 +236,12 @@ impl QMatrix {
         self.shape.rows.div_ceil(ROWS)
     }
 
-    /// The tiles of matrix `i`, when the weights are packed.
-    pub(crate) fn packed(&self, i: usize) -> Option<&[u8]> {
+    /// The tiles of matrix `i`, when the weights are packed; of matrices in a store, when it has them.
+    pub(crate) fn packed<'a>(&'a self, i: usize, residents: Option<&'a Residents>) -> Option<&'a [u8]> {
         let len = self.tiles() * self.tile_bytes();
         match &self.weights {
             Storage::Rows(_) => None,
+            Storage::Stored(_, _, stack) => residents?.tiles(*stack, i),
             Storage::Tiles(_, tiles) => Some(&tiles[i * len..(i + 1) * len]),
             Storage::Deferred(deferred) => deferred.tiles(i),
         }
@@ -217,7 +251,7 @@ impl QMatrix {
     pub(crate) fn plain_rows(&self, i: usize) -> &[u8] {
         let len = self.shape.rows * self.row_bytes;
         let bytes: &[u8] = match &self.weights {
-            Storage::Rows(bytes) => bytes,
+            Storage::Rows(bytes) | Storage::Stored(bytes, ..) => bytes,
             Storage::Deferred(deferred) => deferred.bytes(),
             Storage::Tiles(..) => return &[],
         };
@@ -232,7 +266,9 @@ impl QMatrix {
     /// Writes the values of a row of the first matrix to `out`, which has room for exactly that.
     fn row_values(&self, row: usize, out: &mut [f32]) -> Result<(), KernelError> {
         match &self.weights {
-            Storage::Rows(_) | Storage::Deferred(_) => dequantize(self.ty, self.plain_row(0, row), out)?,
+            Storage::Rows(_) | Storage::Deferred(_) | Storage::Stored(..) => {
+                dequantize(self.ty, self.plain_row(0, row), out)?
+            }
             Storage::Tiles(packing, tiles) => {
                 let tile = &tiles[row / ROWS * self.tile_bytes()..][..self.tile_bytes()];
                 unpack_row(packing, tile, row % ROWS, out);

@@ -81,6 +81,16 @@ enum Gate {
     None(ExpertMatrices),
 }
 
+impl Gate {
+    /// Says which experts' matrices are needed next.
+    fn announce(&self, groups: &[ExpertRows]) {
+        match self {
+            Gate::Separate { gate, up } => [gate, up].iter().for_each(|m| m.matrix.announce(groups)),
+            Gate::Fused(one) | Gate::None(one) => one.matrix.announce(groups),
+        }
+    }
+}
+
 impl Experts {
     /// Takes `ffn_gate_inp` (the router), `ffn_down_exps`, and `ffn_gate_up_exps` or `ffn_gate_exps` and `ffn_up_exps`
     /// of the block named `prefix`; and what a [`SharedExpert`] takes if there is one.
@@ -172,6 +182,8 @@ impl Experts {
 
     /// What the chosen experts make of the rows, in memory.
     fn pass_host(&self, x: &HostRows, dispatch: &Dispatch) -> Result<HostRows, ModelError> {
+        self.gate.announce(&dispatch.groups);
+        self.down.matrix.announce(&dispatch.groups);
         let inner = self.gated_host(x, dispatch)?;
         let sent = dispatch.len();
         let mut given = x.room_for(sent, x.width());

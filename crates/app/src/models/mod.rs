@@ -26,6 +26,7 @@ pub use slot::LoadedModel;
 pub(crate) struct Loading {
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) cpu_expert_layers: Option<u32>,
+    pub(crate) expert_memory: Option<u64>,
     pub(crate) guess: bool,
     pub(crate) draft: Option<PathBuf>,
 }

@@ -52,6 +52,7 @@ impl Key {
         EngineOptions {
             gpu_layers: loading.gpu_layers,
             cpu_expert_layers: loading.cpu_expert_layers,
+            expert_memory: loading.expert_memory,
             guess: loading.guess,
             // A model does not guess for itself.
             draft: loading.draft.clone().filter(|draft| *draft != self.path),

@@ -64,6 +64,11 @@ struct Parts {
     context_length: usize,
     wanted_context_length: usize,
     weight_bytes: u64,
+    /// Experts on the processor, and what of them is in memory and counted among the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expert_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expert_memory_bytes: Option<u64>,
     cache_bytes: u64,
     cache_blocks: usize,
     block_tokens: usize,
@@ -129,6 +134,7 @@ fn options(path: &Path, args: &Args, settings: &Settings) -> Result<EngineOption
         projector: projector_beside(path),
         gpu_layers: args.device.gpu_layers,
         cpu_expert_layers: args.device.experts_on_cpu,
+        expert_memory: args.device.expert_memory,
         ..EngineOptions::default()
     })
 }
@@ -178,6 +184,8 @@ impl Parts {
             context_length: plan.context_length,
             wanted_context_length: plan.wanted_context,
             weight_bytes: plan.weight_bytes,
+            expert_bytes: plan.experts.map(|experts| experts.total_bytes),
+            expert_memory_bytes: plan.experts.map(|experts| experts.memory_bytes),
             cache_bytes: plan.kv_bytes,
             cache_blocks: plan.blocks(),
             block_tokens: plan.block_tokens(),
@@ -195,6 +203,18 @@ impl Parts {
         }
     }
 
+    /// What is to be said of experts; nothing of a model without.
+    fn experts(&self) -> String {
+        let (Some(all), Some(kept)) = (self.expert_bytes, self.expert_memory_bytes) else {
+            return String::new();
+        };
+        let size = human_bytes(all);
+        match kept < all {
+            true => format!("experts {} of {size} in memory, others are read when chosen", human_bytes(kept)),
+            false => format!("experts {size} of it"),
+        }
+    }
+
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |name: &str, bytes: u64, what: String| vec![name.to_owned(), human_bytes(bytes), what];
         let Self { context_length, cache_blocks, block_tokens, wanted_context_length, .. } = *self;
@@ -203,7 +223,7 @@ impl Parts {
             false => String::new(),
         };
         let mut rows = vec![
-            row("weights", self.weight_bytes, String::new()),
+            row("weights", self.weight_bytes, self.experts()),
             row("cache", self.cache_bytes, format!("{cache_blocks} blocks of {block_tokens} tokens{shrunk}")),
             row("tokenizer", self.tokenizer_bytes, "and the file's header".into()),
             row("activations", self.activation_bytes, String::new()),

@@ -37,6 +37,8 @@ pub(super) struct Room {
     reaches: Vec<Reach>,
     /// What a smaller model that guesses takes of the charge.
     draft_bytes: u64,
+    /// Bytes of experts in memory, where not all of them are.
+    expert_limit: Option<u64>,
     /// `None` for a model that has to be loaded anew.
     source: Option<(PathBuf, EngineOptions)>,
     /// The last length that there was no memory for, and what was free then.
@@ -45,8 +47,9 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(charge: Charge, plan: &MemoryPlan, source: Option<(PathBuf, EngineOptions)>) -> Self {
-        let (extent, reaches, draft_bytes) = (Extent::of(plan), plan.reaches.clone(), plan.draft_bytes);
-        Self { charge, extent, reaches, draft_bytes, source, refused: None }
+        let MemoryPlan { reaches, draft_bytes, .. } = plan.clone();
+        let (extent, expert_limit) = (Extent::of(plan), plan.expert_limit());
+        Self { charge, extent, reaches, draft_bytes, expert_limit, source, refused: None }
     }
 
     /// The least that the model was to be loaded with, and its bytes, if that is less than what it has.
@@ -74,17 +77,19 @@ impl Room {
         if self.refused.is_some_and(has_tried) {
             return Ok(None);
         }
-        let Room { charge, extent, reaches, draft_bytes, source, refused } = self;
+        let Room { charge, extent, reaches, draft_bytes, expert_limit, source, refused } = self;
         let (path, options) = source.as_ref().ok_or(Refused::Reload)?;
         let file = GgufFile::open(path).map_err(EngineError::from)?;
         let config = registry::config(&file).map_err(EngineError::from)?;
         let grown = charge.change(|free| {
             let context_length = Some(u32::try_from(tokens).unwrap_or(u32::MAX));
             let ledger = Ledger::of_bytes(free.saturating_sub(*draft_bytes));
-            let options = EngineOptions { context_length, ledger, ..options.clone() };
+            let expert_memory = expert_limit.or(options.expert_memory);
+            let options = EngineOptions { context_length, ledger, expert_memory, ..options.clone() };
             let plan =
                 MemoryPlan { draft_bytes: *draft_bytes, ..memory::plan(&file, &config, &options, None)? };
-            if plan.context_length <= extent.context {
+            // Experts stay where they are.
+            if plan.context_length <= extent.context || plan.expert_limit() != *expert_limit {
                 return Err(Refused::NoMemory);
             }
             if plan.reaches != *reaches {

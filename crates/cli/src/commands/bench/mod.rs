@@ -11,7 +11,7 @@ mod report;
 use std::path::PathBuf;
 
 use lantern_engine::KvType;
-use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed};
+use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed, ExpertReport};
 use lantern_hub::human_bytes;
 use serde::Serialize;
 
@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long)]
     keep_packed: bool,
     /// Measure this llama-bench as well, in turns with Lantern, and print the ratios
-    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["no_warm_up", "gpu_layers", "experts_on_cpu"])]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["no_warm_up", "gpu_layers", "experts_on_cpu", "expert_memory"])]
     compare: Option<PathBuf>,
     /// Whether the other program may use its flash attention
     #[arg(long, value_parser = ["on", "off"], default_value = "on", requires = "compare")]
@@ -99,6 +99,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         warm_up: !args.no_warm_up,
         gpu_layers: args.device.gpu_layers,
         cpu_expert_layers: args.device.experts_on_cpu,
+        expert_memory: args.device.expert_memory,
     };
     if let Some(program) = args.compare {
         let other = other::Other { program, flash_attention: args.flash_attn == "on" };
@@ -122,7 +123,9 @@ fn print(isa: &str, report: &BenchReport) -> Result<(), CliError> {
     ];
     for speed in &report.speeds {
         rows.extend(speed_rows(&report.options, speed));
+        rows.extend(speed.decode_experts.map(|experts| experts_row(&experts, "while writing")));
     }
+    rows.extend(report.experts.map(|experts| experts_row(&experts, "from the start")));
     let first_token = report.first_token_seconds.map(|seconds| format!("{seconds:.2} s after the start"));
     rows.extend([
         row("loading", loading(report)),
@@ -160,6 +163,15 @@ fn speed_rows(options: &BenchOptions, speed: &DepthSpeed) -> [Vec<String>; 2] {
             told(speed.decode_tokens_per_second, &speed.decode_samples),
         ),
     ]
+}
+
+/// What became of experts, when memory does not hold all of them.
+fn experts_row(experts: &ExpertReport, when: &str) -> Vec<String> {
+    let ExpertReport { total_bytes, memory_bytes, hit_rate, read_bytes, .. } = *experts;
+    let [total, memory, read] = [total_bytes, memory_bytes, read_bytes].map(human_bytes);
+    let told =
+        format!("{memory} of {total} in memory; {when} {:.1}% were there, {read} read", 100.0 * hit_rate);
+    row("experts", told)
 }
 
 /// What a speed is the speed of, as tables say it.
