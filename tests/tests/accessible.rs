@@ -45,7 +45,11 @@ async fn check(page: &Page, view: &str) {
               (found) => done(found.violations.map((v) => [v.id, v.help, v.nodes.map((node) => node.html.slice(0, 200))])),
               (error) => done([['axe', String(error), []]]),
             )";
-        let found = page.session().run_async(script, json!([])).await.expect("axe runs");
+        let found = page
+            .session()
+            .run_async(script, json!([]))
+            .await
+            .unwrap_or_else(|error| panic!("axe runs over {view}, {theme}: {error}"));
         assert_eq!(found, Value::Array(Vec::new()), "axe found fault with {view}, {theme}:\n{found:#}");
     }
 }
