@@ -10,8 +10,8 @@ mod report;
 
 use std::path::PathBuf;
 
-use lantern_engine::KvType;
 use lantern_engine::bench::{self, BenchOptions, BenchReport, DepthSpeed, ExpertReport};
+use lantern_engine::{EngineOptions, KvType};
 use lantern_hub::human_bytes;
 use serde::Serialize;
 
@@ -82,8 +82,16 @@ struct Output<'a> {
 pub fn run(args: Args) -> Result<(), CliError> {
     let path = place::model_path(&args.model)?;
     if args.load.wanted() {
-        let Args { threads, kv_type, gen_tokens: tokens, json, .. } = args;
-        return args.load.run(&load::Common { path: &path, threads, kv_type, tokens, json });
+        let options = EngineOptions {
+            threads: args.threads,
+            kv_type: args.kv_type,
+            gpu_layers: args.device.gpu_layers,
+            cpu_expert_layers: args.device.experts_on_cpu,
+            expert_memory: args.device.expert_memory,
+            ..EngineOptions::default()
+        };
+        let Args { gen_tokens: tokens, json, .. } = args;
+        return args.load.run(&load::Common { path: &path, options, tokens, json });
     }
     let options = BenchOptions {
         prompt: args.prompt_tokens,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lantern_engine::{
     ChatMessage, Engine, EngineError, EngineOptions, GenerateRequest, GenerationEvent, GenerationStream,
-    KvType, Priority, Prompt, SamplingParams, Usage,
+    Priority, Prompt, SamplingParams, Usage,
 };
 
 use crate::error::CliError;
@@ -36,8 +36,7 @@ pub struct LoadArgs {
 /// What all of them share with the other measurements.
 pub struct Common<'a> {
     pub path: &'a Path,
-    pub threads: usize,
-    pub kv_type: KvType,
+    pub options: EngineOptions,
     pub tokens: usize,
     pub json: bool,
 }
@@ -49,12 +48,7 @@ impl LoadArgs {
     }
 
     pub fn run(&self, common: &Common<'_>) -> Result<(), CliError> {
-        let options = EngineOptions {
-            threads: common.threads,
-            kv_type: common.kv_type,
-            guess: !self.no_guess,
-            ..EngineOptions::default()
-        };
+        let options = EngineOptions { guess: !self.no_guess, ..common.options.clone() };
         let load = |options| Engine::load(common.path, options).map_err(CliError::from);
         if let Some(minutes) = self.soak {
             return soak::run(&load(options)?, minutes, common.json);
