@@ -116,7 +116,7 @@ mod tests {
     fn direct_reads_give_the_bytes_of_the_map() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
-        let content: Vec<u8> = (0..50_000u32).map(|i| (i * i >> 7) as u8).collect();
+        let content: Vec<u8> = (0..50_000u32).map(|i| ((i * i) >> 7) as u8).collect();
         std::fs::write(&path, &content).expect("it is written");
         let bytes = FileMap::open(&path).expect("it opens").bytes(33, 49_900).expect("it lies inside");
         let mut memory = vec![0; TensorBytes::direct_len(49_900) + DIRECT_ALIGN];
