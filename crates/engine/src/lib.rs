@@ -58,7 +58,7 @@ pub use lantern_models::packed::{CopyOnDisk, PackedCopies};
 pub use lantern_models::{KvType, fingerprint};
 pub use ledger::{Charge, HostMemory, Ledger};
 pub use memory::{
-    AlonePlan, DEFAULT_CONTEXT, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of,
+    AlonePlan, DEFAULT_CONTEXT, MemoryPlan, available_bytes, peak_rss_bytes, peak_rss_bytes_of, rss_bytes,
 };
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};

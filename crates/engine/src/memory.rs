@@ -295,18 +295,23 @@ pub(crate) fn total_bytes() -> u64 {
 
 /// The most memory this process ever held, in bytes. Linux only (`VmHWM`); `None` elsewhere.
 pub fn peak_rss_bytes() -> Option<u64> {
-    peak_rss_bytes_in("self")
+    status_bytes("self", "VmHWM:")
 }
 
 /// The most memory another running process has held so far, in bytes. Linux only; `None` elsewhere, and when there is
 /// no such process.
 pub fn peak_rss_bytes_of(process: u32) -> Option<u64> {
-    peak_rss_bytes_in(&process.to_string())
+    status_bytes(&process.to_string(), "VmHWM:")
 }
 
-fn peak_rss_bytes_in(process: &str) -> Option<u64> {
+/// The memory this process holds now, in bytes. Linux only (`VmRSS`); `None` elsewhere.
+pub fn rss_bytes() -> Option<u64> {
+    status_bytes("self", "VmRSS:")
+}
+
+fn status_bytes(process: &str, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lantern_engine::{
-    Engine, EngineError, GenerateRequest, GenerationEvent, Priority, Prompt, SamplingParams,
+    Engine, EngineError, GenerateRequest, GenerationEvent, Priority, Prompt, SamplingParams, rss_bytes,
 };
 use serde::Serialize;
 
@@ -147,7 +147,7 @@ fn watch(duration: Duration, stopped: impl Fn() -> bool) -> Option<Memory> {
     let mut memory: Option<Memory> = None;
     while started.elapsed() < duration && !stopped() {
         std::thread::sleep(LOOK.min(duration.saturating_sub(started.elapsed())));
-        let now = resident_bytes()?;
+        let now = rss_bytes()?;
         if started.elapsed().as_secs_f64() < duration.as_secs_f64() * BEGINNING {
             continue;
         }
@@ -167,12 +167,6 @@ fn settled(engine: &Engine) -> lantern_engine::EngineStats {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 fn print(report: &Report, json: bool) -> Result<(), CliError> {
