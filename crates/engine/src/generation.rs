@@ -179,6 +179,6 @@ impl Generation {
 
     fn send_text(&mut self, text: String) {
         let tokens = std::mem::take(&mut self.unsent);
-        self.events.send(GenerationEvent::Text { text, tokens });
+        self.events.send(GenerationEvent::Text { text, tokens, logprobs: Vec::new() });
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use lantern_app::AppOptions;
 use lantern_engine::{
-    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow,
-    Picture, Priority, Prompt, SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
+    Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
 use crate::device_args::DeviceArgs;
@@ -97,7 +97,6 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         None => app.settings().await?.system_prompt,
     };
     let request = GenerateRequest {
-        prompt: if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) },
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,
@@ -110,9 +109,8 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
-        owner: None,
         context_length: Some(loaded.context_length),
-        overflow: Overflow::Error,
+        ..GenerateRequest::new(if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) })
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;
