@@ -80,6 +80,18 @@ impl ApiError {
         )
     }
 
+    /// Somebody asked for the end of an answer.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(StatusCode::CONFLICT, Self::CANCELLED, "The answer was cancelled.", "Send the request again.")
+    }
+
+    /// Whether somebody asked for the end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.code() == Self::CANCELLED
+    }
+
+    const CANCELLED: &str = "cancelled";
+
     /// Names the field at fault.
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
@@ -142,6 +154,9 @@ impl From<AppError> for ApiError {
             | "template_error" => (StatusCode::BAD_REQUEST, Some("messages")),
             "no_embedding_model" | "embedding_model" => (StatusCode::BAD_REQUEST, Some("model")),
             "text_too_long" | "empty_text" | "unknown_token" => (StatusCode::BAD_REQUEST, Some("input")),
+            "invalid_schema" | "invalid_grammar" | "grammar_failed" => {
+                (StatusCode::BAD_REQUEST, Some("response_format"))
+            }
             "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
             "model_too_large" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),

@@ -1,8 +1,9 @@
 //! What a client wants, whatever protocol it speaks.
 
-use lantern_engine::{ChatMessage, Engine, GenerateRequest, Priority, Prompt, SamplingParams};
+use lantern_engine::{ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams};
 use lantern_protocol::{Overflow, Settings};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::middle;
 use crate::ApiError;
@@ -28,7 +29,9 @@ pub(crate) struct Ask {
     pub tool_choice: ToolChoice,
     pub parallel_tool_calls: bool,
     /// What the answer must look like.
-    pub shape: Option<Shape>,
+    pub constraint: Option<Constraint>,
+    /// Ends all answers.
+    pub cancel: CancellationToken,
     /// How many likely tokens to name beside each one.
     pub logprobs: Option<usize>,
     /// Further variables for the model's chat template.
@@ -49,16 +52,6 @@ pub(crate) enum ToolChoice {
     Named(String),
 }
 
-/// What an answer must look like.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shape {
-    JsonObject,
-    JsonSchema(Value),
-    Regex(String),
-    Lark(String),
-    Gbnf(String),
-}
-
 impl Ask {
     /// One answer to these prompts, with the sampling and the limit of the settings.
     pub(crate) fn new(model: String, prompts: Vec<Prompt>, settings: &Settings) -> Self {
@@ -75,9 +68,10 @@ impl Ask {
             stop: Vec::new(),
             tool_choice: ToolChoice::default(),
             parallel_tool_calls: true,
-            shape: None,
+            constraint: None,
             logprobs: None,
             template_vars: Map::new(),
+            cancel: CancellationToken::new(),
             suffix: None,
             echo: false,
         }
@@ -135,6 +129,8 @@ impl Ask {
                     priority: Priority::Api,
                     context_length: Some(context_length),
                     overflow,
+                    constraint: self.constraint.clone(),
+                    logprobs: self.logprobs,
                     ..GenerateRequest::new(prompt.clone())
                 });
             }

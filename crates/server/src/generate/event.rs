@@ -1,6 +1,6 @@
 //! What happens to an answer, in words of no protocol.
 
-use lantern_engine::{FinishReason, GenerationEvent, Usage};
+use lantern_engine::{FinishReason, GenerationEvent, TokenLogprob, Usage};
 
 use crate::ApiError;
 
@@ -19,20 +19,6 @@ pub(crate) enum Event {
     Finished { reason: Reason, tokens: Tokens },
     /// The choice failed.
     Failed(ApiError),
-}
-
-/// How likely a token was, and which were likelier.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct TokenLogprob {
-    pub token: TopLogprob,
-    pub top: Vec<TopLogprob>,
-}
-
-/// A token and how likely it was.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct TopLogprob {
-    pub logprob: f32,
-    pub bytes: Vec<u8>,
 }
 
 /// Why a choice ended.
@@ -68,11 +54,11 @@ impl Tokens {
 pub(crate) fn translated(event: GenerationEvent, reasoning: &mut usize) -> Option<Event> {
     let _ = &reasoning;
     Some(match event {
-        GenerationEvent::Text { text, .. } => {
-            if text.is_empty() {
+        GenerationEvent::Text { text, logprobs, .. } => {
+            if text.is_empty() && logprobs.is_empty() {
                 return None;
             }
-            Event::Text { text, logprobs: Vec::new() }
+            Event::Text { text, logprobs }
         }
         GenerationEvent::Finished { reason, usage, .. } => {
             Event::Finished { reason: reason.into(), tokens: Tokens::new(&usage, *reasoning) }

@@ -11,8 +11,8 @@ mod run;
 mod stream;
 mod whole;
 
-pub(crate) use ask::{Ask, Shape, ToolChoice};
-pub(crate) use event::{Event, Reason, TokenLogprob, Tokens, TopLogprob};
+pub(crate) use ask::{Ask, ToolChoice};
+pub(crate) use event::{Event, Reason, Tokens};
 pub(crate) use report::ShortenedMessages;
 pub(crate) use run::{Run, count};
 pub(crate) use stream::{Frames, Writer, response, stream};

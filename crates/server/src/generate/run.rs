@@ -7,6 +7,7 @@ use futures::stream::{BoxStream, SelectAll};
 use lantern_app::Shortened;
 use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Prompt};
 use lantern_protocol::Overflow;
+use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Tokens, translated};
 use super::{Ask, ShortenedMessages};
@@ -32,6 +33,7 @@ pub(crate) struct Run {
     reasoning: Vec<usize>,
     tokens: Vec<Tokens>,
     n: usize,
+    cancel: CancellationToken,
     server: Server,
 }
 
@@ -79,6 +81,7 @@ pub(crate) async fn start(server: Server, ask: Ask) -> Result<Run, ApiError> {
         reasoning: vec![0; choices],
         tokens: vec![Tokens::default(); choices],
         n: ask.n.max(1),
+        cancel: ask.cancel,
         server,
     })
 }
@@ -103,7 +106,13 @@ fn events(choice: usize, stream: GenerationStream) -> BoxStream<'static, (usize,
 impl Run {
     /// The next thing that happens to any choice; `None` when all have ended. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<(usize, Event)> {
-        while let Some((choice, event)) = self.events.next().await {
+        loop {
+            let next = self.cancel.run_until_cancelled(self.events.next()).await;
+            let Some(next) = next else {
+                self.events.clear();
+                return Some((0, Event::Failed(ApiError::cancelled())));
+            };
+            let (choice, event) = next?;
             let Some(reasoning) = self.reasoning.get_mut(choice) else { continue };
             let Some(event) = translated(event, reasoning) else { continue };
             if let Event::Finished { tokens, .. } = &event {
@@ -114,7 +123,6 @@ impl Run {
             }
             return Some((choice, event));
         }
-        None
     }
 
     /// Tokens of all choices that have ended; a prompt counts once, however many answers it has.

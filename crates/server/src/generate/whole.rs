@@ -1,7 +1,9 @@
 //! An answer in one piece.
 
+use lantern_engine::TokenLogprob;
+
 use super::run::{resolved, start};
-use super::{Ask, Event, Reason, Run, ShortenedMessages, TokenLogprob, Tokens};
+use super::{Ask, Event, Reason, Run, ShortenedMessages, Tokens};
 use crate::ApiError;
 use crate::server::Server;
 

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use lantern_engine::Prompt;
+use lantern_engine::{Constraint, Prompt, TokenLogprob};
 use lantern_protocol::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{StreamOptions, finish_reason};
+use super::logprobs::finite;
 use super::usage::Usage;
 use crate::ApiError;
 use crate::body::JsonBody;
 use crate::generate::fields::{self, Stop, put};
 use crate::generate::{
-    Ask, Event, Frames, Run, Shape, TokenLogprob, Tokens, TopLogprob, Whole, Writer, new_id, now, stream, whole,
+    Ask, Event, Frames, Run, Tokens, Whole, Writer, new_id, now, stream, whole,
 };
 use crate::server::Server;
 
@@ -192,12 +193,12 @@ impl CompletionRequest {
         if ask.suffix.is_some() && !matches!(self.prompt, CompletionPrompt::Text(_) | CompletionPrompt::Texts(_)) {
             return Err(ApiError::unsupported("suffix", "A suffix needs a prompt that is text."));
         }
-        ask.shape = match (self.grammar.clone(), self.regex.clone()) {
+        ask.constraint = match (self.grammar.clone(), self.regex.clone()) {
             (Some(_), Some(_)) => {
                 let message = "The answer's form is asked for in two ways.";
                 return Err(ApiError::invalid("regex", message, "Send `grammar` or `regex`."));
             }
-            (grammar, regex) => grammar.map(Shape::Gbnf).or(regex.map(Shape::Regex)),
+            (grammar, regex) => grammar.map(Constraint::Gbnf).or(regex.map(Constraint::Regex)),
         };
         Ok(ask)
     }
@@ -286,14 +287,14 @@ impl TextLogprobs {
     fn of(tokens: &[TokenLogprob], mut at: usize) -> Option<Self> {
         let mut all =
             Self { tokens: vec![], token_logprobs: vec![], top_logprobs: vec![], text_offset: vec![] };
-        let text = |token: &TopLogprob| String::from_utf8_lossy(&token.bytes).into_owned();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         for token in tokens {
-            let spelt = text(&token.token);
+            let spelt = text(&token.bytes);
             all.text_offset.push(at);
             at += spelt.chars().count();
             all.tokens.push(spelt);
-            all.token_logprobs.push(token.token.logprob.max(-9999.0));
-            all.top_logprobs.push(token.top.iter().map(|t| (text(t), t.logprob.max(-9999.0))).collect());
+            all.token_logprobs.push(finite(token.logprob));
+            all.top_logprobs.push(token.top.iter().map(|t| (text(&t.bytes), finite(t.logprob))).collect());
         }
         (!tokens.is_empty()).then_some(all)
     }

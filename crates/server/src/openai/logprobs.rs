@@ -1,9 +1,8 @@
 //! How likely tokens were.
 
+use lantern_engine::TokenLogprob;
 use schemars::JsonSchema;
 use serde::Serialize;
-
-use crate::generate::{TokenLogprob, TopLogprob};
 
 /// The tokens of a piece of text.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -12,8 +11,9 @@ pub(crate) struct Logprobs {
     refusal: Option<()>,
 }
 
+/// A token, and what might have stood in its place.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct Token {
+pub(crate) struct Token {
     #[serde(flatten)]
     token: Likely,
     /// The likeliest tokens at this place.
@@ -33,21 +33,27 @@ struct Likely {
 impl Logprobs {
     /// `None` where nobody asked.
     pub(crate) fn of(tokens: &[TokenLogprob]) -> Option<Self> {
-        let token = |token: &TokenLogprob| Token {
-            token: (&token.token).into(),
-            top_logprobs: token.top.iter().map(Likely::from).collect(),
-        };
-        (!tokens.is_empty()).then(|| Self { content: tokens.iter().map(token).collect(), refusal: None })
+        (!tokens.is_empty()).then(|| Self { content: tokens.iter().map(Token::from).collect(), refusal: None })
     }
 }
 
-impl From<&TopLogprob> for Likely {
-    fn from(token: &TopLogprob) -> Self {
+impl From<&TokenLogprob> for Token {
+    fn from(token: &TokenLogprob) -> Self {
         Self {
-            token: String::from_utf8_lossy(&token.bytes).into_owned(),
-            // JSON has no infinity.
-            logprob: token.logprob.max(-9999.0),
-            bytes: token.bytes.clone(),
+            token: Likely::new(&token.bytes, token.logprob),
+            top_logprobs: token.top.iter().map(|top| Likely::new(&top.bytes, top.logprob)).collect(),
         }
     }
+}
+
+impl Likely {
+    fn new(bytes: &[u8], logprob: f32) -> Self {
+        let token = String::from_utf8_lossy(bytes).into_owned();
+        Self { token, logprob: finite(logprob), bytes: bytes.to_vec() }
+    }
+}
+
+/// JSON has no infinity; this is OpenAI's word for it.
+pub(crate) fn finite(logprob: f32) -> f32 {
+    logprob.max(-9999.0)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lantern_engine::Constraint;
 use lantern_protocol::Settings;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use super::message::{RequestMessage, drafts};
 use crate::ApiError;
 use crate::generate::fields::{self, Stop, put};
 use crate::generate::pictures::Draft;
-use crate::generate::{Ask, Shape};
+use crate::generate::Ask;
 use crate::openai::tools::{self, Choice, Tool};
 
 /// The request's body. Absent sampling fields take the values of Lantern's settings.
@@ -182,7 +183,7 @@ impl ChatCompletionRequest {
         self.refuse_unsupported()?;
         let mut ask = Ask::new(self.model.clone(), Vec::new(), settings);
         self.choose(&mut ask)?;
-        ask.shape = self.shape()?;
+        ask.constraint = self.shape()?;
         ask.logprobs = logprobs(self.logprobs, self.top_logprobs)?;
         fields::effort("reasoning_effort", self.reasoning_effort.as_deref(), &mut ask.template_vars)?;
         ask.template_vars.extend(self.chat_template_kwargs.unwrap_or_default());
@@ -234,16 +235,16 @@ impl ChatCompletionRequest {
     }
 
     /// What the answer must look like; one thing at a time.
-    fn shape(&self) -> Result<Option<Shape>, ApiError> {
+    fn shape(&self) -> Result<Option<Constraint>, ApiError> {
         let format = match &self.response_format {
             Some(format) => format.shape()?,
             None => None,
         };
         let given = [
             format,
-            self.grammar.clone().map(Shape::Gbnf),
-            self.regex.clone().map(Shape::Regex),
-            self.lark.clone().map(Shape::Lark),
+            self.grammar.clone().map(Constraint::Gbnf),
+            self.regex.clone().map(Constraint::Regex),
+            self.lark.clone().map(Constraint::Lark),
         ];
         let mut given = given.into_iter().flatten();
         let shape = given.next();
@@ -259,10 +260,10 @@ impl ChatCompletionRequest {
 }
 
 impl ResponseFormat {
-    fn shape(&self) -> Result<Option<Shape>, ApiError> {
+    fn shape(&self) -> Result<Option<Constraint>, ApiError> {
         match (self.kind.as_str(), &self.json_schema) {
             ("text", _) => Ok(None),
-            ("json_object", _) => Ok(Some(Shape::JsonObject)),
+            ("json_object", _) => Ok(Some(Constraint::JsonObject)),
             ("json_schema", Some(NamedSchema { schema, .. })) => schema_shape("response_format", schema.clone()),
             ("json_schema", None) => Err(ApiError::invalid(
                 "response_format.json_schema",
@@ -279,10 +280,10 @@ impl ResponseFormat {
 }
 
 /// The shape that a schema describes; without one any object will do.
-pub(crate) fn schema_shape(param: &'static str, schema: Option<Value>) -> Result<Option<Shape>, ApiError> {
+pub(crate) fn schema_shape(param: &'static str, schema: Option<Value>) -> Result<Option<Constraint>, ApiError> {
     match schema {
-        None => Ok(Some(Shape::JsonObject)),
-        Some(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(Some(Shape::JsonSchema(schema))),
+        None => Ok(Some(Constraint::JsonObject)),
+        Some(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(Some(Constraint::JsonSchema(schema))),
         Some(_) => Err(ApiError::invalid(param, "The schema is no JSON object.", "Send a JSON schema.")),
     }
 }
