@@ -53,11 +53,26 @@ pub(crate) struct Matching {
     right: usize,
     /// What may come behind the answer, and behind each of the guesses.
     masks: Vec<Mask>,
+    /// Why it cannot go on.
+    broken: Option<GrammarError>,
 }
 
 impl Matching {
     pub(super) fn new(matcher: Matcher) -> Self {
-        Self { matcher, forced: Vec::new(), is_open: false, ahead: Vec::new(), right: 0, masks: Vec::new() }
+        Self {
+            matcher,
+            forced: Vec::new(),
+            is_open: false,
+            ahead: Vec::new(),
+            right: 0,
+            masks: Vec::new(),
+            broken: None,
+        }
+    }
+
+    /// Can go on no further than what was found.
+    pub(crate) fn give_up(&mut self, why: String) {
+        self.broken.get_or_insert(GrammarError::Failed(why));
     }
 
     /// How many of these guesses the grammar allows.
@@ -134,6 +149,9 @@ impl Matching {
 
     /// Takes guesses back that were wrong.
     fn settle(&mut self) -> Result<(), GrammarError> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
         let wrong = self.ahead.len() - self.right;
         self.ahead.clear();
         self.right = 0;

@@ -6,6 +6,8 @@ use super::GrammarError;
 
 /// Values in values in values that a schema may have.
 const DEEPEST: usize = 64;
+/// Properties of a schema that counts them.
+const MOST_COUNTED: usize = 128;
 /// Bytes of a schema.
 pub(super) const LARGEST: usize = 512 << 10;
 
@@ -90,6 +92,7 @@ pub(super) fn prepare(schema: &Value) -> Result<Value, GrammarError> {
     }
     check_depth(schema, DEEPEST)?;
     check(schema, "#")?;
+    check_counts(schema)?;
     let mut prepared = schema.clone();
     name_alternatives(&mut prepared, schema);
     let mut prepared = match prepared {
@@ -158,6 +161,34 @@ fn check(schema: &Value, at: &str) -> Result<(), GrammarError> {
         }
     }
     Ok(())
+}
+
+/// What counts properties takes every one of them together with every other.
+fn check_counts(schema: &Value) -> Result<(), GrammarError> {
+    fn look(value: &Value, properties: &mut usize, counts: &mut Option<String>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| look(value, properties, counts)),
+            Value::Object(words) => {
+                *properties += words.get("properties").and_then(Value::as_object).map_or(0, Map::len);
+                *properties += words.get("required").and_then(Value::as_array).map_or(0, Vec::len);
+                let count =
+                    ["minProperties", "maxProperties"].into_iter().find(|word| words.contains_key(*word));
+                *counts = counts.take().or(count.map(str::to_owned));
+                words.values().for_each(|value| look(value, properties, counts));
+            }
+            _ => {}
+        }
+    }
+    let (mut properties, mut counts) = (0, None);
+    look(schema, &mut properties, &mut counts);
+    match counts {
+        Some(keyword) if properties > MOST_COUNTED => Err(GrammarError::Keyword {
+            keyword,
+            at: "#".into(),
+            reason: format!("beside it a schema can have at most {MOST_COUNTED} properties"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_each<'v>(
