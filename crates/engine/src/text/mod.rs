@@ -16,6 +16,7 @@ pub use chat_template::{
     ChatMessage, ChatTemplate, ContentPart, TemplateError, TemplateOptions, TemplateSource,
 };
 pub use grammar::{Constraint, GbnfError, GrammarError};
+pub(crate) use grammar::{Grammars, Matching};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
