@@ -69,6 +69,6 @@ pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prom
 pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,
-    Tokenizer, TokenizerError,
+    ChatMessage, ChatTemplate, ContentPart, OutputEvent, OutputFormat, OutputParser, SamplingParams, TemplateError,
+    TemplateOptions, TemplateSource, Tokenizer, TokenizerError, ToolChoice, ToolSet,
 };

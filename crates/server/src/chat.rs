@@ -44,7 +44,6 @@ pub(crate) async fn complete(
     };
     let model = app.engine_for(listed.as_deref(), request.context_length).await?;
     let generate = GenerateRequest {
-        prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,
         max_tokens: request.max_tokens,
         stop: request.stop,
@@ -55,6 +54,7 @@ pub(crate) async fn complete(
             None | Some(Overflow::Error) => lantern_engine::Overflow::Error,
             Some(Overflow::DropOldest | Overflow::Summarise) => lantern_engine::Overflow::DropOldest,
         },
+        ..GenerateRequest::new(Prompt::Messages { messages: request.messages, tools: None })
     };
     let engine = Arc::clone(&model.engine);
     let shortened = match request.overflow {
@@ -94,7 +94,11 @@ async fn collect(mut answer: Answer) -> Result<Response, ApiError> {
                 return Ok(Json(answer.identity.completion(content, reason, &usage)).into_response());
             }
             GenerationEvent::Failed(error) => return Err(error.into()),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Queued { .. }
+            | GenerationEvent::Prefill { .. }
+            | GenerationEvent::Reasoning { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolArguments { .. } => {}
         }
     }
     Err(ended_early())
@@ -138,7 +142,13 @@ async fn next_events(answer: &mut Answer, include_usage: bool) -> (Vec<Event>, P
                 return (events, Phase::Ended);
             }
             Some(GenerationEvent::Failed(error)) => return (vec![failure(error.into())], Phase::Ended),
-            Some(GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. }) => {}
+            Some(
+                GenerationEvent::Queued { .. }
+                | GenerationEvent::Prefill { .. }
+                | GenerationEvent::Reasoning { .. }
+                | GenerationEvent::ToolCall { .. }
+                | GenerationEvent::ToolArguments { .. },
+            ) => {}
             None => return (vec![failure(ended_early())], Phase::Ended),
         }
     }

@@ -4,6 +4,7 @@
 //! scheduler and no tensors: logits arrive as a plain slice.
 
 pub mod chat_template;
+pub mod output;
 pub mod picture_words;
 pub mod prompt_text;
 pub mod sampler;
@@ -14,6 +15,7 @@ pub mod tokenizer;
 pub use chat_template::{
     ChatMessage, ChatTemplate, ContentPart, TemplateError, TemplateOptions, TemplateSource,
 };
+pub use output::{OutputEvent, OutputFormat, OutputParser, ToolChoice, ToolSet};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
