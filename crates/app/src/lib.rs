@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use chat::{ChatStream, Shortened, Summarised};
+pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{LoadedModel, MemoryUse, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
