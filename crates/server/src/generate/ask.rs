@@ -1,6 +1,6 @@
 //! What a client wants, whatever protocol it speaks.
 
-use lantern_engine::{ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams};
+use lantern_engine::{ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams, ToolChoice};
 use lantern_protocol::{Overflow, Settings};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -40,16 +40,6 @@ pub(crate) struct Ask {
     pub suffix: Option<String>,
     /// Whether the prompts are to be told with the answers.
     pub echo: bool,
-}
-
-/// Whether the model may, must or must not call tools.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum ToolChoice {
-    #[default]
-    Auto,
-    None,
-    Required,
-    Named(String),
 }
 
 impl Ask {
@@ -99,14 +89,6 @@ impl Ask {
         matches!(self.overflow, Some(Overflow::DropOldest | Overflow::Summarise))
     }
 
-    /// Whether the prompt has tools.
-    pub(crate) fn has_tools(&self) -> bool {
-        self.prompts.iter().any(|prompt| match prompt {
-            Prompt::Messages { tools, .. } => tools.is_some(),
-            _ => false,
-        })
-    }
-
     /// The requests to the engine, choice by choice.
     pub(crate) fn requests(
         &self,
@@ -131,6 +113,9 @@ impl Ask {
                     overflow,
                     constraint: self.constraint.clone(),
                     logprobs: self.logprobs,
+                    tool_choice: self.tool_choice.clone(),
+                    parallel_tool_calls: self.parallel_tool_calls,
+                    template_vars: self.template_vars.clone(),
                     ..GenerateRequest::new(prompt.clone())
                 });
             }

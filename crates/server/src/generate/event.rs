@@ -52,7 +52,6 @@ impl Tokens {
 
 /// The event as clients hear it; `None` for what only the window shows. `reasoning` counts tokens of thoughts.
 pub(crate) fn translated(event: GenerationEvent, reasoning: &mut usize) -> Option<Event> {
-    let _ = &reasoning;
     Some(match event {
         GenerationEvent::Text { text, logprobs, .. } => {
             if text.is_empty() && logprobs.is_empty() {
@@ -60,6 +59,15 @@ pub(crate) fn translated(event: GenerationEvent, reasoning: &mut usize) -> Optio
             }
             Event::Text { text, logprobs }
         }
+        GenerationEvent::Reasoning { text, tokens, .. } => {
+            *reasoning += tokens.len();
+            if text.is_empty() {
+                return None;
+            }
+            Event::Reasoning { text }
+        }
+        GenerationEvent::ToolCall { index, id, name } => Event::Call { index, id, name },
+        GenerationEvent::ToolArguments { index, text, .. } => Event::Arguments { index, text },
         GenerationEvent::Finished { reason, usage, .. } => {
             Event::Finished { reason: reason.into(), tokens: Tokens::new(&usage, *reasoning) }
         }
@@ -73,6 +81,7 @@ impl From<FinishReason> for Reason {
         match reason {
             FinishReason::Stop | FinishReason::Cancelled => Reason::Stop,
             FinishReason::Length => Reason::Length,
+            FinishReason::ToolCalls => Reason::ToolCalls,
         }
     }
 }

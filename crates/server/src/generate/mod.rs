@@ -11,7 +11,7 @@ mod run;
 mod stream;
 mod whole;
 
-pub(crate) use ask::{Ask, ToolChoice};
+pub(crate) use ask::Ask;
 pub(crate) use event::{Event, Reason, Tokens};
 pub(crate) use report::ShortenedMessages;
 pub(crate) use run::{Run, count};

@@ -8,7 +8,7 @@ pub(crate) mod embeddings;
 mod logprobs;
 pub(crate) mod models;
 pub(crate) mod responses;
-mod tools;
+pub(crate) mod tools;
 mod usage;
 
 use axum::extract::Request;
@@ -16,6 +16,8 @@ use axum::http::StatusCode;
 
 use crate::ApiError;
 use crate::router::unknown_path;
+
+pub(crate) use chat::unsupported_content;
 
 /// What OpenAI has and Lantern has not.
 const AREAS: [&str; 17] = [

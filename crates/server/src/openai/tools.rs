@@ -1,11 +1,11 @@
 //! Tools as OpenAI's clients define and choose them.
 
+use lantern_engine::ToolChoice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ApiError;
-use crate::generate::ToolChoice;
 use crate::generate::fields::{Function, short, tools};
 
 /// A tool.
