@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 use crate::overflow::Overflow;
-use crate::text::{ChatMessage, SamplingParams, ToolChoice};
+use crate::text::{ChatMessage, Constraint, SamplingParams, ToolChoice};
 
 /// The text to continue.
 #[derive(Debug, Clone)]
@@ -61,7 +61,19 @@ pub struct GenerateRequest {
     pub parallel_tool_calls: bool,
     /// Further variables for the model's chat template, such as `enable_thinking` and `reasoning_effort`.
     pub template_vars: serde_json::Map<String, serde_json::Value>,
+    /// What the answer must look like; `None` leaves that to the model.
+    pub constraint: Option<Constraint>,
+    /// Text that comes before the constrained part, such as `</think>`: the model writes what it likes up to the first time
+    /// this appears, and [`Self::constraint`] holds behind it. `None` constrains the whole answer. The text of the answer has
+    /// all of it, the marker included where it is not a control token.
+    pub constraint_after: Option<String>,
+    /// How many of the likeliest tokens to name beside each chosen one, from 0 to [`MOST_LOGPROBS`]; `None` gives no log
+    /// probabilities and costs nothing.
+    pub logprobs: Option<usize>,
 }
+
+/// The most alternatives that [`GenerateRequest::logprobs`] can ask for.
+pub const MOST_LOGPROBS: usize = 20;
 
 impl GenerateRequest {
     /// A request with default sampling, no limit of its own and the priority of the endpoint.
@@ -78,14 +90,42 @@ impl GenerateRequest {
             tool_choice: ToolChoice::default(),
             parallel_tool_calls: true,
             template_vars: serde_json::Map::new(),
+            constraint: None,
+            constraint_after: None,
+            logprobs: None,
         }
     }
+}
+
+/// How likely the model took one token of the answer to be, by its own unchanged logits: the natural logarithm of the
+/// probability at temperature 1, before `logit_bias`, penalties and what a constraint allows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenLogprob {
+    /// The token that was chosen.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f32,
+    /// What it stands for: perhaps only a part of a character, and for a control token its spelling.
+    pub bytes: Vec<u8>,
+    /// The likeliest tokens, as many as were asked for, the likeliest first. The chosen one may be among them.
+    pub top: Vec<TopLogprob>,
+}
+
+/// One of the likeliest tokens at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopLogprob {
+    /// The token.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f32,
+    /// What it stands for.
+    pub bytes: Vec<u8>,
 }
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it, or a stop string appeared.
+    /// The model ended it, a stop string appeared, or its constraint allows nothing more.
     Stop,
     /// The model ended it and called tools.
     ToolCalls,
@@ -179,6 +219,8 @@ pub enum GenerationEvent {
         text: String,
         /// Every token sampled since the last event that has tokens, special ones included.
         tokens: Vec<u32>,
+        /// How likely each of them was, in the same order; empty where nobody asked.
+        logprobs: Vec<TokenLogprob>,
     },
     /// The answer is whole.
     Finished {

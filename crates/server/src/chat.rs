@@ -48,7 +48,6 @@ pub(crate) async fn complete(
         max_tokens: request.max_tokens,
         stop: request.stop,
         priority: Priority::Api,
-        owner: None,
         context_length: Some(model.context_length),
         overflow: match request.overflow {
             None | Some(Overflow::Error) => lantern_engine::Overflow::Error,

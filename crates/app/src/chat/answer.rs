@@ -230,7 +230,7 @@ impl Answer {
             GenerationEvent::Prefill { processed, total, cached } => {
                 ChatEvent::Prefill { processed: count(processed), total: count(total), cached: count(cached) }
             }
-            GenerationEvent::Text { text, tokens } => {
+            GenerationEvent::Text { text, tokens, .. } => {
                 let text = self.thoughts.said(text);
                 return Ok(self.write(text, tokens.len()));
             }

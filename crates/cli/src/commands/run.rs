@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use lantern_app::{AppOptions, Thoughts};
 use lantern_engine::{
-    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow,
-    Picture, Priority, Prompt, SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
+    Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
 use crate::device_args::DeviceArgs;
@@ -110,9 +110,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
-        owner: None,
         context_length: Some(loaded.context_length),
-        overflow: Overflow::Error,
         ..GenerateRequest::new(prompt)
     };
     let stream = loaded.engine.generate(request)?;

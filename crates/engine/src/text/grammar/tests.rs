@@ -1,0 +1,191 @@
+//! Grammars on small vocabularies: what may come, what must, and what is refused.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lantern_gguf::GgufFile;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::text::Tokenizer;
+
+fn tokenizer(model: &str) -> Arc<Tokenizer> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(model);
+    let file = GgufFile::open(&path).expect("the golden model opens");
+    Arc::new(Tokenizer::from_gguf(&file).expect("its tokenizer loads"))
+}
+
+fn grammars(model: &str) -> Grammars {
+    Grammars::new(tokenizer(model))
+}
+
+fn error(grammars: &Grammars, constraint: Constraint) -> GrammarError {
+    match grammars.matching(constraint.clone(), None, Some(3)) {
+        Err(error) => error,
+        Ok(_) => panic!("{constraint:?} is accepted"),
+    }
+}
+
+/// Whether the grammar takes this text, and whether it may end there.
+fn takes(grammars: &Grammars, tokenizer: &Tokenizer, constraint: Constraint, text: &str) -> bool {
+    let mut matching = grammars.matching(constraint, None, Some(20)).expect("compiles");
+    let tokens = tokenizer.encode(text, true, false).expect("encodes");
+    let mut over = false;
+    for token in tokens {
+        let mut logits = vec![0.0; tokenizer.vocab_size()];
+        if over {
+            return false;
+        }
+        matching.mask(0).expect("a mask").apply(&mut logits);
+        if logits[token as usize] != 0.0 {
+            return false;
+        }
+        over = matching.accept(token).expect("accepted");
+    }
+    let mut logits = vec![0.0; tokenizer.vocab_size()];
+    over || {
+        matching.mask(0).expect("a mask").apply(&mut logits);
+        tokenizer.eog_ids().iter().any(|&id| logits[id as usize] == 0.0)
+    }
+}
+
+#[test]
+fn gbnf_grammars_take_what_they_say() {
+    let tokenizer = tokenizer("qwen3-Q8_0.gguf");
+    let grammars = Grammars::new(tokenizer.clone());
+    let json = r#"
+root   ::= object
+value  ::= object | array | string | number | ("true" | "false" | "null") ws
+object ::=
+  "{" ws (
+            string ":" ws value
+    ("," ws string ":" ws value)*
+  )? "}" ws
+array  ::=
+  "[" ws (
+            value
+    ("," ws value)*
+  )? "]" ws
+string ::= "\"" ( [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}) )* "\"" ws
+number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
+# white space
+ws ::= | " " | "\n" [ \t]{0,20}
+"#;
+    let takes =
+        |grammar: &str, text: &str| takes(&grammars, &tokenizer, Constraint::Gbnf(grammar.into()), text);
+    assert!(takes(json, "{\"a\": [1, -2.5e3, {\"b\": null}], \"c\":\n  \"x\\n\"}"));
+    assert!(!takes(json, "{\"a\": [1, }"));
+    assert!(!takes(json, "[]"));
+    let list = "root ::= (\"- \" [^\\n]+ \"\\n\")+";
+    assert!(takes(list, "- one\n- two\n"));
+    assert!(!takes(list, "- one\n* two\n"));
+    let sum = "root ::= expr \"=\" [0-9]+\nexpr ::= term ([-+] term)*\nterm ::= [0-9]+ | \"(\" expr \")\"";
+    assert!(takes(sum, "(1+2)-(3+(4-5))=7"));
+    assert!(!takes(sum, "(1+2-(3+(4-5))=7"));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_runs() {
+    let grammars = grammars("qwen3-Q8_0.gguf");
+    let code = |constraint| error(&grammars, constraint).code();
+    assert_eq!(code(Constraint::Regex("(a".into())), "invalid_grammar");
+    assert_eq!(code(Constraint::Regex("(?=a)b".into())), "invalid_grammar");
+    assert_eq!(code(Constraint::Lark("start: nothing".into())), "invalid_grammar");
+    assert_eq!(code(Constraint::Lark("start: <|no_such_token|>".into())), "invalid_grammar");
+    assert_eq!(code(Constraint::Lark("start: %json {\"not\": {}}".into())), "invalid_schema");
+    assert_eq!(code(Constraint::Gbnf("root ::= \"a".into())), "invalid_grammar");
+    let schema = |schema| code(Constraint::JsonSchema(schema));
+    assert_eq!(schema(json!({"type": "colour"})), "invalid_schema");
+    assert_eq!(schema(json!({"enum": []})), "invalid_schema");
+    assert_eq!(schema(json!({"type": "integer", "minimum": 3, "maximum": 2})), "invalid_schema");
+    assert_eq!(schema(json!({"$ref": "#/$defs/missing"})), "invalid_schema");
+    assert_eq!(schema(json!({"$ref": "https://example.com/x"})), "invalid_schema");
+    assert_eq!(schema(json!({"type": "string", "pattern": "(?<!a)b"})), "invalid_schema");
+    let both = json!({"oneOf": [{"type": "integer"}, {"type": "number"}]});
+    let keyword = error(&grammars, Constraint::JsonSchema(both));
+    assert!(matches!(&keyword, GrammarError::Keyword { keyword, .. } if keyword == "oneOf"), "{keyword}");
+}
+
+#[test]
+fn alternatives_by_reference_are_told_apart() {
+    let grammars = grammars("qwen3-Q8_0.gguf");
+    let one = |kind: &str| json!({"type": "object", "properties": {"kind": {"const": kind}}, "required": ["kind"], "additionalProperties": false});
+    let schema = json!({
+        "$defs": {"A": one("a"), "B": one("b")},
+        "oneOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}],
+        "discriminator": {"propertyName": "kind"},
+    });
+    grammars.matching(Constraint::JsonSchema(schema), None, None).map(drop).expect("compiles");
+}
+
+#[test]
+fn hostile_constraints_end_soon() {
+    let grammars = grammars("qwen3-Q8_0.gguf");
+    let many: Value = (0..2000).map(|i| (format!("p{i}"), json!({"type": "string"}))).collect();
+    let mut nested = json!({"type": "string"});
+    (0..60).for_each(|_| {
+        nested = json!({"anyOf": [nested.clone(), {"type": "null"}], "allOf": [{"type": "string"}]})
+    });
+    let deep_lark = format!("start: {}\"a\"{}", "(".repeat(5000), ")".repeat(5000));
+    let doubling: String =
+        (0..40).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>() + "r40 ::= [a-z]\n";
+    let constraints = [
+        Constraint::Regex("((((a{0,1000}){0,1000}){0,1000}){0,1000}){0,1000}".into()),
+        Constraint::Regex("(a|b)*a(a|b){200}".into()),
+        Constraint::Regex("(".repeat(30_000)),
+        Constraint::Regex(r"(\w{1,500}\s){1,500}".into()),
+        Constraint::Lark(deep_lark),
+        Constraint::Lark("start: start start | \"a\"".into()),
+        Constraint::Lark(format!("start: {}", "\"a\"? ".repeat(20_000))),
+        Constraint::Gbnf(format!("root ::= r0\n{doubling}")),
+        Constraint::Gbnf("root ::= root root | root".into()),
+        Constraint::JsonSchema(
+            json!({"type": "object", "properties": many, "minProperties": 1, "additionalProperties": false}),
+        ),
+        Constraint::JsonSchema(json!({"type": "array", "minItems": 1_000_000_000u64})),
+        Constraint::JsonSchema(json!({"type": "string", "minLength": 1_000_000_000u64})),
+        Constraint::JsonSchema(json!({"type": "string", "pattern": "^(a+)+$", "maxLength": 100_000})),
+        Constraint::JsonSchema(json!({"$ref": "#"})),
+        Constraint::JsonSchema(json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})),
+        Constraint::JsonSchema(json!({"allOf": [{"$ref": "#"}], "type": "object"})),
+        Constraint::JsonSchema(json!({"type": "integer", "multipleOf": 1e-300})),
+        Constraint::JsonSchema(json!({"type": "number", "minimum": -1e308, "maximum": 1e308})),
+        Constraint::JsonSchema(nested),
+    ];
+    for constraint in constraints {
+        let started = Instant::now();
+        let words = format!("{constraint:?}").chars().take(80).collect::<String>();
+        let mut text = String::new();
+        match grammars.matching(constraint, None, None) {
+            Err(error) => text = error.to_string().chars().take(150).collect(),
+            Ok(mut matching) => {
+                for _ in 0..3 {
+                    let Ok(mask) = matching.mask(0) else { break };
+                    let mut logits = vec![0.0; 512];
+                    mask.apply(&mut logits);
+                    let Some(token) = logits.iter().position(|&logit| logit == 0.0) else { break };
+                    if matching.accept(token as u32).unwrap_or(true) {
+                        break;
+                    }
+                }
+            }
+        }
+        eprintln!("{:?} {words} -> {text}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(20), "{words}");
+    }
+}
+
+#[test]
+fn control_tokens_are_no_text() {
+    let tokenizer = tokenizer("qwen3-Q8_0.gguf");
+    let grammars = Grammars::new(tokenizer.clone());
+    let mut matching =
+        grammars.matching(Constraint::Lark("start: /(?s:.*)/".into()), None, None).expect("compiles");
+    let mut logits = vec![0.0; tokenizer.vocab_size()];
+    matching.mask(0).expect("a mask").apply(&mut logits);
+    for id in 0..tokenizer.vocab_size() as u32 {
+        let is_allowed = logits[id as usize] == 0.0;
+        assert!(!(tokenizer.is_special(id) && is_allowed) || tokenizer.is_eog(id), "token {id}");
+    }
+}
