@@ -77,6 +77,5 @@ pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
     ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, OutputEvent, OutputFormat, OutputParser,
-    SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError, ToolChoice,
-    ToolSet,
+    SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError, ToolChoice, ToolSet,
 };

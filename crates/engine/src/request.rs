@@ -55,6 +55,12 @@ pub struct GenerateRequest {
     pub context_length: Option<usize>,
     /// What happens when the prompt does not fit the context.
     pub overflow: Overflow,
+    /// Whether the answer may, must or must not call the prompt's tools. Without tools it says nothing.
+    pub tool_choice: ToolChoice,
+    /// Whether one answer may call several tools.
+    pub parallel_tool_calls: bool,
+    /// Further variables for the model's chat template, such as `enable_thinking` and `reasoning_effort`.
+    pub template_vars: serde_json::Map<String, serde_json::Value>,
     /// What the answer must look like; `None` leaves that to the model.
     pub constraint: Option<Constraint>,
     /// Text that comes before the constrained part, such as `</think>`: the model writes what it likes up to the first time
@@ -64,12 +70,6 @@ pub struct GenerateRequest {
     /// How many of the likeliest tokens to name beside each chosen one, from 0 to [`MOST_LOGPROBS`]; `None` gives no log
     /// probabilities and costs nothing.
     pub logprobs: Option<usize>,
-    /// Whether the answer may, must or must not call the prompt's tools. Without tools it says nothing.
-    pub tool_choice: ToolChoice,
-    /// Whether one answer may call several tools.
-    pub parallel_tool_calls: bool,
-    /// Further variables for the model's chat template, such as `enable_thinking` and `reasoning_effort`.
-    pub template_vars: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The most alternatives that [`GenerateRequest::logprobs`] can ask for.
@@ -87,12 +87,12 @@ impl GenerateRequest {
             owner: None,
             context_length: None,
             overflow: Overflow::default(),
-            constraint: None,
-            constraint_after: None,
-            logprobs: None,
             tool_choice: ToolChoice::default(),
             parallel_tool_calls: true,
             template_vars: serde_json::Map::new(),
+            constraint: None,
+            constraint_after: None,
+            logprobs: None,
         }
     }
 }

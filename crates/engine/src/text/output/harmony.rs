@@ -101,6 +101,9 @@ impl HarmonyParser {
             Found::At(at, _) if is_header => at,
             Found::Not(safe) if is_header && safe <= MAX_HEADER && !feed.is_ended() => return false,
             _ => {
+                // What would begin a message begins none.
+                let opener = OPENERS.iter().zip(openers).find(|(_, begins)| *begins == Some(true));
+                sink.content(&feed.take(opener.map_or(0, |(opener, _)| opener.len())));
                 self.state = State::Text { is_thought: false };
                 return true;
             }

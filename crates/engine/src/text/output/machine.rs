@@ -71,14 +71,16 @@ impl Calls {
             }
             Self::Xml(call) => call.step(feed, sink),
             Self::Glm(call) => call.step(feed, sink),
-            Self::Mistral(call) => match feed.rest().chars().next() {
+            Self::Mistral(call) if call.is_new() => match sign(feed) {
+                Err(step) => step,
                 // The older form is a list of objects.
-                Some('[') if call.is_new() && feed.begins("[ARGS]") == Some(false) => {
+                Ok('[') => {
                     *self = Self::Json(JsonCalls::new(), None);
                     Step::Next
                 }
-                _ => call.step(feed, sink),
+                Ok(_) => call.step(feed, sink),
             },
+            Self::Mistral(call) => call.step(feed, sink),
             Self::Sections(calls) => calls.step(feed, sink),
             Self::Bracket => {
                 let Some(reader) = lfm2::reader(feed) else { return Step::More };

@@ -72,10 +72,11 @@ impl TaggedParser {
     /// What was taken for a call is text as far as it was not sent.
     fn no_call(&mut self, feed: &mut Feed, sink: &mut Sink) -> bool {
         let State::Calls { opener, commits, .. } = &self.state else { return false };
-        let opener = if *commits == feed.commits() { *opener } else { 0 };
+        let was_call = *commits != feed.commits();
+        let opener = if was_call { 0 } else { *opener };
         sink.end();
         feed.rewind();
-        (self.state, self.is_fresh, self.tidies) = (State::Text, false, false);
+        (self.state, self.is_fresh, self.tidies) = (State::Text, false, was_call);
         sink.content(&feed.take(opener));
         true
     }
