@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use crate::ApiError;
 use crate::router::unknown_path;
 
-pub(crate) use chat::unsupported_content;
+pub(crate) use chat::{schema_shape, unsupported_content};
 
 /// What OpenAI has and Lantern has not.
 const AREAS: [&str; 17] = [
