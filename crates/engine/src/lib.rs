@@ -76,6 +76,7 @@ pub use request::{
 pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, OutputEvent, OutputFormat, OutputParser,
-    SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError, ToolChoice, ToolSet,
+    ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, OutputEvent, OutputFormat,
+    OutputParser, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError,
+    ToolChoice, ToolSet,
 };

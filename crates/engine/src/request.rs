@@ -194,6 +194,8 @@ pub enum GenerationEvent {
         text: String,
         /// Every token sampled since the last event that has tokens, special ones included.
         tokens: Vec<u32>,
+        /// How likely each of them was, in the same order; empty where nobody asked.
+        logprobs: Vec<TokenLogprob>,
     },
     /// A piece of what the model thinks before it answers. Only for conversations ([`Prompt::Messages`]).
     Reasoning {
@@ -219,8 +221,6 @@ pub enum GenerationEvent {
         text: String,
         /// Every token sampled since the last event that has tokens, special ones included.
         tokens: Vec<u32>,
-        /// How likely each of them was, in the same order; empty where nobody asked.
-        logprobs: Vec<TokenLogprob>,
     },
     /// The answer is whole.
     Finished {

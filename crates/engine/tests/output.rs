@@ -251,8 +251,7 @@ fn a_spelling_is_no_marker_where_the_vocabulary_has_a_token() {
     let tools = Arc::new(ToolSet::from_json(&samples["tools"]));
     let call = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
     let format = with_tokens("<tool_call>");
-    let reading =
-        Reading { format, tools, choice: ToolChoice::Auto, prompt_end: String::new() };
+    let reading = Reading { format, tools, choice: ToolChoice::Auto, prompt_end: String::new() };
     let text = format!("<think>x</think> {call}");
     assert_eq!(reading.read(&[(&text, false)]), json!([["content", text]]));
     let marked = tokens(&reading.format, call);
@@ -272,11 +271,55 @@ impl Random {
 }
 
 const PIECES: &[&str] = &[
-    "{", "}", "[", "]", "(", ")", ",", ":", "=", "\"", "'", "\\", "\n", " ", "\n\n", "é", "a", "1", "-", "true", "null",
-    "{\"name\": \"add\", \"arguments\": {\"a\": 1}}", "{\"name\": \"now\", \"arguments\": {", "\"a\": 1",
-    "now", "add", "now()", "a=1", "call:add{", "function", "```json", "```", "thought\n", "analysis", "final",
-    "commentary to=functions.add ", "assistant", " to=functions.now", "json", "<function=add>", "</function>",
-    "<parameter=a>", "</parameter>", "<", "<|", "|>", "tool_call", "functions.now:0", "Hello, world. ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    ":",
+    "=",
+    "\"",
+    "'",
+    "\\",
+    "\n",
+    " ",
+    "\n\n",
+    "é",
+    "a",
+    "1",
+    "-",
+    "true",
+    "null",
+    "{\"name\": \"add\", \"arguments\": {\"a\": 1}}",
+    "{\"name\": \"now\", \"arguments\": {",
+    "\"a\": 1",
+    "now",
+    "add",
+    "now()",
+    "a=1",
+    "call:add{",
+    "function",
+    "```json",
+    "```",
+    "thought\n",
+    "analysis",
+    "final",
+    "commentary to=functions.add ",
+    "assistant",
+    " to=functions.now",
+    "json",
+    "<function=add>",
+    "</function>",
+    "<parameter=a>",
+    "</parameter>",
+    "<",
+    "<|",
+    "|>",
+    "tool_call",
+    "functions.now:0",
+    "Hello, world. ",
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use super::sections::{DEEPSEEK, KIMI, SectionCalls};
 use super::{gemma4, harmony, lfm2};
 
 /// How models of a family write calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Hermes, Qwen 2.5, Qwen 3, Granite 4: JSON in `<tool_call>`.
     Hermes,
@@ -38,6 +38,7 @@ pub enum Family {
     /// Granite 3, Phi-4 mini: a list behind `<|tool_call|>`.
     List,
     /// No family's: what is asked for is Hermes' form.
+    #[default]
     Generic,
 }
 

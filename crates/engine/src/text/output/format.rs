@@ -13,8 +13,10 @@ use crate::text::{ChatTemplate, Tokenizer};
 /// The form of a model's answers; found once for each model.
 ///
 /// The template decides on the family, because it tells the model how to call. The vocabulary decides which markers are
-/// tokens: such a marker counts only as its token, and text that merely spells it stays text.
-#[derive(Debug, Clone)]
+/// control tokens: such a marker counts only as its token, and text that merely spells it stays text. A marker that the
+/// vocabulary has as text, even as one token, counts where it is spelt: a tokenizer would make that token of the spelling,
+/// so models cannot tell them apart either.
+#[derive(Debug, Clone, Default)]
 pub struct OutputFormat {
     family: Family,
     thinking: Option<Thinking>,
@@ -23,23 +25,26 @@ pub struct OutputFormat {
     as_tokens: Arc<[&'static str]>,
     /// Whether the template itself tells the model of tools.
     knows_tools: bool,
+    /// Whether it writes the assistant's calls.
+    renders_calls: bool,
 }
 
 impl OutputFormat {
     /// The format of a model with this template and vocabulary.
     pub fn of_model(template: &ChatTemplate, tokenizer: &Tokenizer) -> Self {
-        Self::detect(&template.text(), |marker| tokenizer.marker_id(marker))
+        Self::detect(&template.text(), |marker| tokenizer.control_id(marker))
     }
 
-    /// As [`Self::of_model`], from a template's text and a function that knows which markers are tokens.
+    /// As [`Self::of_model`], from a template's text and a function that knows which markers are control tokens.
     pub fn detect(template: &str, token: impl Fn(&'static str) -> Option<u32>) -> Self {
         let mut family = Family::of_template(template);
-        let knows_tools = family != Family::Generic && template.contains("tools");
-        // LFM2's first template says nothing of how calls are written.
-        if family == Family::Generic && token("<|tool_call_start|>").is_some() {
-            family = Family::Lfm2;
-        }
         let thinking = family.thinking();
+        let (knows_tools, renders_calls) = (template.contains("tools"), template.contains("tool_calls"));
+        // A template that can say nothing of tools is told in Lantern's own words.
+        if !knows_tools && !renders_calls && family != Family::Harmony {
+            family = Family::Generic;
+        }
+        let knows_tools = knows_tools && family != Family::Generic;
         let of_thinking = thinking.iter().flat_map(|thinking| [thinking.open, thinking.close]);
         let tokens: HashMap<u32, &'static str> = family
             .markers()
@@ -48,7 +53,7 @@ impl OutputFormat {
             .filter_map(|marker| Some((token(marker)?, marker)))
             .collect();
         let as_tokens = tokens.values().copied().collect();
-        Self { family, thinking, tokens, as_tokens, knows_tools }
+        Self { family, thinking, tokens, as_tokens, knows_tools, renders_calls }
     }
 
     /// The family's name, to be shown.
@@ -64,6 +69,11 @@ impl OutputFormat {
     /// Whether the model's template tells it of tools, so that nobody else has to.
     pub fn knows_tools(&self) -> bool {
         self.knows_tools
+    }
+
+    /// Whether the template writes the assistant's calls of earlier turns.
+    pub(super) fn renders_calls(&self) -> bool {
+        self.renders_calls
     }
 
     /// The spelling of a token that is one of the format's markers, for [`OutputParser::push_marker`].

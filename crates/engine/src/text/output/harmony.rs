@@ -34,9 +34,14 @@ pub struct HarmonyParser {
 enum State {
     Header,
     /// In a message; the text is for the reader or, if not, a thought.
-    Text { is_thought: bool },
+    Text {
+        is_thought: bool,
+    },
     /// In front of a call's arguments; the header is `header` bytes long and not committed.
-    Call { name: String, header: usize },
+    Call {
+        name: String,
+        header: usize,
+    },
     Arguments(JsonScanner),
 }
 
@@ -131,7 +136,11 @@ impl HarmonyParser {
             Found::Not(safe) => (safe, None),
         };
         let text = feed.take(length);
-        if is_thought { sink.reasoning(&text) } else { sink.content(&text) }
+        if is_thought {
+            sink.reasoning(&text)
+        } else {
+            sink.content(&text)
+        }
         let Some(end) = end else { return false };
         if end != START && end != CHANNEL {
             feed.skip(end.len());

@@ -15,13 +15,20 @@ pub struct JsonScanner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// A value, or also the end of a list.
-    Value { or_end: bool },
+    Value {
+        or_end: bool,
+    },
     /// A name, or also the end of an object.
-    Name { or_end: bool },
+    Name {
+        or_end: bool,
+    },
     Colon,
     /// Behind a value in an object or a list.
     Next,
-    Text { is_name: bool, escape: Escape },
+    Text {
+        is_name: bool,
+        escape: Escape,
+    },
     Number(Number),
     /// What must still follow of `true`, `false` or `null`.
     Word(&'static str),

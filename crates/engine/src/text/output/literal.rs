@@ -45,11 +45,25 @@ enum State {
     Colon,
     Next,
     /// In text that ends with this sign, or with [`QUOTE`].
-    Text { end: Option<char>, is_name: bool },
-    Escape { end: char, is_name: bool },
-    Code { end: char, is_name: bool, digits: u32, code: u32 },
+    Text {
+        end: Option<char>,
+        is_name: bool,
+    },
+    Escape {
+        end: char,
+        is_name: bool,
+    },
+    Code {
+        end: char,
+        is_name: bool,
+        digits: u32,
+        code: u32,
+    },
     /// A number, a word, or a plain name.
-    Word { word: String, is_name: bool },
+    Word {
+        word: String,
+        is_name: bool,
+    },
 }
 
 /// The longest number, word or plain name.

@@ -22,6 +22,7 @@ mod literal;
 mod machine;
 mod mistral;
 mod parser;
+mod prepare;
 mod qwen_xml;
 mod sections;
 mod sink;

@@ -102,7 +102,8 @@ impl SectionCalls {
         };
         let name = tool_name(&name)?;
         // Only Kimi's names have these; a tool's own name comes first.
-        let plain = name.strip_prefix("functions.").and_then(|rest| rest.rsplit_once(':')).map(|(name, _)| name);
+        let plain =
+            name.strip_prefix("functions.").and_then(|rest| rest.rsplit_once(':')).map(|(name, _)| name);
         let name = plain.filter(|_| sink.tools().get(name).is_none()).unwrap_or(name);
         if !feed.rest().starts_with('{') {
             feed.back_to(feed.place() - 1);

@@ -25,9 +25,15 @@ pub struct TaggedParser {
 enum State {
     Text,
     /// Behind the marker that opens a thought.
-    Thought { is_new: bool },
+    Thought {
+        is_new: bool,
+    },
     /// In calls; `opener` bytes are text if there are none.
-    Calls { calls: Calls, opener: usize, commits: usize },
+    Calls {
+        calls: Calls,
+        opener: usize,
+        commits: usize,
+    },
 }
 
 impl TaggedParser {

@@ -29,7 +29,13 @@ impl TaggedValue {
     }
 
     /// Reads on; `Done` behind the tag that ends the value.
-    pub fn step(&mut self, tags: &ValueTags, arguments: &mut Arguments, feed: &mut Feed, sink: &mut Sink) -> Step {
+    pub fn step(
+        &mut self,
+        tags: &ValueTags,
+        arguments: &mut Arguments,
+        feed: &mut Feed,
+        sink: &mut Sink,
+    ) -> Step {
         if self.is_new && tags.lines {
             match feed.rest().chars().next() {
                 None => return Step::More,
@@ -45,22 +51,24 @@ impl TaggedValue {
                 arguments.text(&feed.take(length), sink);
                 Step::More
             }
-            Found::At(at, close) => match ends(&feed.rest()[at + close.len()..], tags.next, feed.is_ended()) {
-                None => Step::More,
-                Some(false) => {
-                    arguments.text(&feed.take(at + close.len()), sink);
-                    Step::Next
+            Found::At(at, close) => {
+                match ends(&feed.rest()[at + close.len()..], tags.next, feed.is_ended()) {
+                    None => Step::More,
+                    Some(false) => {
+                        arguments.text(&feed.take(at + close.len()), sink);
+                        Step::Next
+                    }
+                    Some(true) => {
+                        let text = feed.take(at);
+                        let line = if tags.lines { text.strip_suffix('\n') } else { None };
+                        arguments.text(line.unwrap_or(&text), sink);
+                        arguments.end(sink);
+                        feed.skip(close.len());
+                        feed.commit();
+                        Step::Done
+                    }
                 }
-                Some(true) => {
-                    let text = feed.take(at);
-                    let line = if tags.lines { text.strip_suffix('\n') } else { None };
-                    arguments.text(line.unwrap_or(&text), sink);
-                    arguments.end(sink);
-                    feed.skip(close.len());
-                    feed.commit();
-                    Step::Done
-                }
-            },
+            }
         }
     }
 }

@@ -120,10 +120,10 @@ impl Tokenizer {
         self.added.find(text).or_else(|| self.index.find(&self.pieces, text.as_bytes()))
     }
 
-    /// The id of the token that is spelt exactly so, if it is a token of its own and not a piece of text.
-    pub fn marker_id(&self, marker: &str) -> Option<u32> {
-        let is_own = |id: &u32| matches!(self.kinds[*id as usize], TokenKind::Control | TokenKind::UserDefined);
-        self.token_id(marker).filter(is_own).filter(|&id| self.token_bytes(id) == marker.as_bytes())
+    /// The id of the control token that is spelt exactly so.
+    pub fn control_id(&self, spelling: &str) -> Option<u32> {
+        let is_it = |id: &u32| self.is_special(*id) && self.token_bytes(*id) == spelling.as_bytes();
+        self.token_id(spelling).filter(is_it)
     }
 
     /// Whether the token ends an answer: EOS, end of turn, end of message, …
