@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const KEY: &str = "sesame";
-/// Answers; its template knows tools.
+/// Answers in ChatML, as models that call tools do.
 pub const MODEL: &str = "qwen3-Q8_0";
-/// Answers; its template knows no tools.
+/// Answers.
 pub const PLAIN: &str = "llama_untied-Q8_0";
 /// Makes vectors.
 pub const EMBEDDER: &str = "bert-F32";
@@ -76,7 +76,8 @@ impl Fixture {
     pub async fn events(&self, path: &str, mut body: Value) -> Vec<Value> {
         body["stream"] = json!(true);
         let text = self.text(path, &body).await;
-        let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        let data =
+            text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
         data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| panic!("{data}"))).collect()
     }
 
