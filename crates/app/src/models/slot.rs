@@ -165,7 +165,7 @@ impl Slot {
         for entry in current.loaded.iter_mut().filter(|entry| !entry.is_idle()) {
             entry.used = now;
         }
-        let is_unused = |entry: &mut Entry| now.duration_since(entry.used) >= longer_than;
+        let is_unused = |entry: &mut Entry| entry.is_idle() && now.duration_since(entry.used) >= longer_than;
         let left = current.loaded.extract_if(.., is_unused).map(|entry| entry.model).collect();
         if current.loaded.is_empty() && matches!(current.state, ModelState::Loaded { .. }) {
             current.state = ModelState::Unloaded;
