@@ -91,7 +91,7 @@ fn python_environment() -> Result<PathBuf> {
     step("The Python clients");
     let python = python::environment_at(&cache()?.join("clients-python"))?;
     let wanted = folder().join("requirements.txt");
-    if ui::is_new(&[wanted.clone()], &cache()?.join("clients-python/.lantern-clients"))? {
+    if ui::is_new(std::slice::from_ref(&wanted), &cache()?.join("clients-python/.lantern-clients"))? {
         run(command(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(&wanted))?;

