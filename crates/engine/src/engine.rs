@@ -29,12 +29,12 @@ use crate::pacing::Pacer;
 use crate::prefix_disk::PrefixDisk;
 use crate::pressure::Pressure;
 use crate::prompt::{ChatPrompt, PromptPlan};
-use crate::request::{GenerateRequest, Prompt};
+use crate::request::{GenerateRequest, MOST_LOGPROBS, Prompt};
 use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatTemplate, PromptText, TemplateError, Tokenizer};
+use crate::text::{ChatTemplate, Grammars, PromptText, TemplateError, Tokenizer};
 use crate::vision::Vision;
 use crate::worker::{Command, Worker, lock};
 
@@ -47,6 +47,7 @@ const _: () = assert!(MOST_GUESSES < BLOCK_SIZE);
 pub struct Engine {
     info: EngineInfo,
     tokenizer: Arc<Tokenizer>,
+    grammars: Grammars,
     template: Result<ChatTemplate, TemplateError>,
     vision: Arc<Vision>,
     stats: Arc<Mutex<EngineStats>>,
@@ -152,6 +153,7 @@ impl Engine {
             pressure: Pressure::new(options.ledger.clone()),
             next_id: 0,
             plan: Vec::new(),
+            masks: None,
         };
         let thread = std::thread::Builder::new()
             .name("lantern-engine".into())
@@ -165,6 +167,7 @@ impl Engine {
         let thread = Some(thread);
         Ok(Self {
             info,
+            grammars: Grammars::new(tokenizer.clone()),
             tokenizer,
             template,
             vision,
@@ -209,6 +212,9 @@ impl Engine {
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
         request.sampling.validate()?;
+        if let Some(asked) = request.logprobs.filter(|asked| *asked > MOST_LOGPROBS) {
+            return Err(EngineError::TooManyLogprobs(asked));
+        }
         let context = self.context_of(&request);
         let room = match request.overflow {
             Overflow::Error => None,
@@ -216,6 +222,9 @@ impl Engine {
         };
         let (plan, dropped) = self.plan_prompt(request.prompt, room)?;
         check_length(plan.len(), request.max_tokens, context)?;
+        let (after, last) = (request.constraint_after, plan.ids.last().copied());
+        let matching = |constraint| self.grammars.matching(constraint, after, last);
+        let matching = request.constraint.map(matching).transpose()?;
         let prompt = self.vision.encode(plan)?;
         let (events, stream) = stream::channel(prompt.ids.len(), dropped);
         let submission = Submission {
@@ -225,6 +234,8 @@ impl Engine {
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
             context,
             stop: request.stop,
+            matching: matching.map(Box::new),
+            logprobs: request.logprobs,
             owner: request.owner.map(Into::into),
             events,
             submitted,

@@ -85,7 +85,7 @@ fn outcome(mut stream: GenerationStream) -> Result<Answer, EngineError> {
     let (mut text, mut tokens, mut before) = (String::new(), Vec::new(), Vec::new());
     while let Some(event) = stream.blocking_next() {
         match event {
-            GenerationEvent::Text { text: piece, tokens: more } => {
+            GenerationEvent::Text { text: piece, tokens: more, .. } => {
                 text.push_str(&piece);
                 tokens.extend(more);
             }

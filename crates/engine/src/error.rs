@@ -3,7 +3,8 @@
 use lantern_gguf::GgufError;
 use lantern_models::ModelError;
 
-use crate::text::{SampleError, SamplingError, TemplateError, TokenizerError};
+use crate::request::MOST_LOGPROBS;
+use crate::text::{GrammarError, SampleError, SamplingError, TemplateError, TokenizerError};
 
 /// Why a model was not loaded or an answer not written.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +143,12 @@ pub enum EngineError {
     /// A sampling parameter is out of its range.
     #[error(transparent)]
     InvalidSampling(#[from] SamplingError),
+    /// An answer cannot be held to its constraint.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
+    /// More alternatives were asked for than there are.
+    #[error("{0} log probabilities were asked for; at most {MOST_LOGPROBS} are given")]
+    TooManyLogprobs(usize),
     /// No token can be chosen from a model's logits.
     #[error(transparent)]
     Sample(#[from] SampleError),
@@ -181,6 +188,8 @@ impl EngineError {
             Self::EmptyPrompt => "empty_prompt",
             Self::UnknownToken { .. } => "unknown_token",
             Self::InvalidSampling(error) => error.code(),
+            Self::Grammar(error) => error.code(),
+            Self::TooManyLogprobs(_) => "invalid_logprobs",
             Self::Sample(error) => error.code(),
             Self::InvalidOptions(_) => "invalid_options",
             Self::EngineStopped => "engine_stopped",
@@ -227,6 +236,8 @@ impl EngineError {
             Self::EmptyPrompt => "Write something to continue.".into(),
             Self::UnknownToken { .. } => "Tokenise the text with this model's own tokenizer.".into(),
             Self::InvalidSampling(error) => error.next_step(),
+            Self::Grammar(error) => error.next_step(),
+            Self::TooManyLogprobs(_) => format!("Ask for at most {MOST_LOGPROBS}."),
             Self::Sample(error) => error.next_step(),
             Self::InvalidOptions(_) => "Correct the option, or leave it out to use the default.".into(),
             Self::EngineStopped => "Load the model again.".into(),

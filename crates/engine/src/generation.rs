@@ -5,21 +5,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
-use crate::request::{FinishReason, GenerationEvent, Timings, Usage};
+use crate::logprobs::Logprobs;
+use crate::request::{FinishReason, GenerationEvent, Timings, TokenLogprob, Usage};
 use crate::sequence::Sequence;
 use crate::stream::EventSender;
-use crate::text::{Sampler, SamplingParams, StopMatcher, TokenStream, Tokenizer};
+use crate::text::{Matching, Sampler, SamplingParams, StopMatcher, TokenStream, Tokenizer};
 
 /// The half of a request that the scheduler does not see.
 pub(crate) struct Generation {
     tokenizer: Arc<Tokenizer>,
     sampler: Sampler,
+    constraint: Constrained,
+    logprobs: Option<Logprobs>,
     text: TokenStream,
     stop: StopMatcher,
     events: EventSender,
     owner: Option<Arc<str>>,
     /// Sampled but not yet sent, because their text is incomplete or may be a stop string.
     unsent: Vec<u32>,
+    /// Of those, where somebody asked.
+    unsent_logprobs: Vec<TokenLogprob>,
     max_tokens: usize,
     /// Tokens that the sequence may have.
     context: usize,
@@ -32,6 +37,14 @@ pub(crate) struct Generation {
     first_token: Option<Instant>,
 }
 
+/// The grammar of an answer that has one.
+enum Constrained {
+    No,
+    By(Box<Matching>),
+    /// Another thread looks ahead in it.
+    Away,
+}
+
 /// What a caller's thread prepared.
 pub(crate) struct Submission {
     pub(crate) prompt_tokens: usize,
@@ -42,6 +55,10 @@ pub(crate) struct Submission {
     /// Tokens that the sequence may have.
     pub(crate) context: usize,
     pub(crate) stop: Vec<String>,
+    /// What the answer must look like.
+    pub(crate) matching: Option<Box<Matching>>,
+    /// See [`crate::GenerateRequest::logprobs`].
+    pub(crate) logprobs: Option<usize>,
     pub(crate) events: EventSender,
     /// See [`crate::GenerateRequest::owner`].
     pub(crate) owner: Option<Arc<str>>,
@@ -52,12 +69,15 @@ impl Generation {
     pub(crate) fn new(tokenizer: Arc<Tokenizer>, submission: Submission) -> Self {
         Self {
             sampler: Sampler::new(&submission.sampling),
+            constraint: submission.matching.map_or(Constrained::No, Constrained::By),
+            logprobs: submission.logprobs.map(Logprobs::new),
             text: TokenStream::new(tokenizer.clone(), submission.last_prompt_token),
             stop: StopMatcher::new(submission.stop),
             tokenizer,
             events: submission.events,
             owner: submission.owner,
             unsent: Vec::new(),
+            unsent_logprobs: Vec::new(),
             max_tokens: submission.max_tokens,
             context: submission.context,
             prompt_tokens: submission.prompt_tokens,
@@ -103,27 +123,75 @@ impl Generation {
         });
     }
 
+    /// The answer's grammar, for another thread to look ahead in. It must come back before the next token is chosen.
+    pub(crate) fn take_matching(&mut self) -> Option<Box<Matching>> {
+        match std::mem::replace(&mut self.constraint, Constrained::Away) {
+            Constrained::By(matching) => Some(matching),
+            other => {
+                self.constraint = other;
+                None
+            }
+        }
+    }
+
+    pub(crate) fn put_matching(&mut self, matching: Box<Matching>) {
+        self.constraint = Constrained::By(matching);
+    }
+
+    /// The tokens that must come next; `None` without a grammar.
+    pub(crate) fn forced(&mut self) -> Result<Option<&[u32]>, EngineError> {
+        match &mut self.constraint {
+            Constrained::By(matching) => Ok(Some(matching.forced()?)),
+            Constrained::No | Constrained::Away => Ok(None),
+        }
+    }
+
+    /// Chooses a token, among those that the grammar allows behind `row` guesses of the step.
+    fn choose(&mut self, logits: &mut [f32], history: &[u32], row: usize) -> Result<u32, EngineError> {
+        let records = self.logprobs.as_mut().map(|logprobs| logprobs.read(logits));
+        match &mut self.constraint {
+            Constrained::No => {}
+            Constrained::By(matching) => matching.mask(row)?.apply(logits),
+            Constrained::Away => return Err(EngineError::StepFailed("the answer's grammar is lost".into())),
+        }
+        let token = self.sampler.sample(logits, history)?;
+        if let Some(read) = records {
+            self.unsent_logprobs.push(read.of(token, &self.tokenizer));
+        }
+        Ok(token)
+    }
+
+    /// Whether the grammar allows nothing behind this token.
+    fn is_complete(&mut self, token: u32) -> Result<bool, EngineError> {
+        match &mut self.constraint {
+            Constrained::By(matching) => Ok(matching.accept(token)?),
+            Constrained::No | Constrained::Away => Ok(false),
+        }
+    }
+
     /// Chooses the next token of a sequence from its logits, sends what text that makes, and says whether the
-    /// answer ends here.
+    /// answer ends here. `row` of the step's guesses in this sequence were right before.
     pub(crate) fn accept(
         &mut self,
         logits: &mut [f32],
         history: &[u32],
+        row: usize,
     ) -> Result<(u32, Option<FinishReason>), EngineError> {
-        let token = self.sampler.sample(logits, history)?;
+        let token = self.choose(logits, history, row)?;
         self.first_token.get_or_insert_with(Instant::now);
         self.completion_tokens += 1;
         self.unsent.push(token);
         if self.tokenizer.is_eog(token) {
             return Ok((token, Some(FinishReason::Stop)));
         }
+        let complete = self.is_complete(token)?;
         let piece = self.text.push(token);
         let (text, stopped) = self.stop.push(&piece);
         if !text.is_empty() {
             self.send_text(text);
         }
         let full = self.completion_tokens >= self.max_tokens || history.len() + 1 >= self.context;
-        let reason = match (stopped, full) {
+        let reason = match (stopped || complete, full) {
             (true, _) => Some(FinishReason::Stop),
             (false, true) => Some(FinishReason::Length),
             (false, false) => None,
@@ -179,6 +247,7 @@ impl Generation {
 
     fn send_text(&mut self, text: String) {
         let tokens = std::mem::take(&mut self.unsent);
-        self.events.send(GenerationEvent::Text { text, tokens });
+        let logprobs = std::mem::take(&mut self.unsent_logprobs);
+        self.events.send(GenerationEvent::Text { text, tokens, logprobs });
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Guesser {
     Head,
     /// A smaller model beside it.
     Model,
+    /// The sequence's grammar, which leaves no choice: always right.
+    Grammar,
 }
 
 /// How much of a guess's right or wrong is believed.

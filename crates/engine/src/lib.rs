@@ -25,8 +25,10 @@ mod identity;
 mod kv_demand;
 mod ledger;
 mod loading;
+mod logprobs;
 mod lookup;
 mod marks;
+mod masks;
 mod memory;
 mod options;
 mod overflow;
@@ -65,10 +67,13 @@ pub use overflow::{Dropped, Overflow};
 pub use picture::Picture;
 pub use prefix_disk::DiskCacheOptions;
 pub use projector::projector_beside;
-pub use request::{FinishReason, GenerateRequest, GenerationEvent, Priority, Prompt, Timings, Usage};
+pub use request::{
+    FinishReason, GenerateRequest, GenerationEvent, MOST_LOGPROBS, Priority, Prompt, Timings, TokenLogprob,
+    TopLogprob, Usage,
+};
 pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, ContentPart, SamplingParams, TemplateError, TemplateOptions, TemplateSource,
-    Tokenizer, TokenizerError,
+    ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, SamplingParams, TemplateError,
+    TemplateOptions, TemplateSource, Tokenizer, TokenizerError,
 };

@@ -1,6 +1,7 @@
 //! How an engine is set up, and what came of it. Plain data.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lantern_models::{KvType, PackedCopies};
 
@@ -182,6 +183,12 @@ pub struct EngineStats {
     pub sampled_tokens: u64,
     /// Of those, tokens that were guessed right and took no step of their own.
     pub guessed_tokens: u64,
+    /// Of those, tokens that a grammar left no choice about.
+    pub forced_tokens: u64,
+    /// Time that steps waited for what grammars allow next, since the start. Most of that is found while the model runs.
+    pub mask_wait: Duration,
+    /// Time that it took to find, since the start.
+    pub mask_time: Duration,
     /// Matrices of experts that steps needed since the start, where memory does not hold all of them.
     pub expert_uses: u64,
     /// Of those, matrices that were in memory.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 use crate::overflow::Overflow;
-use crate::text::{ChatMessage, SamplingParams};
+use crate::text::{ChatMessage, Constraint, SamplingParams};
 
 /// The text to continue.
 #[derive(Debug, Clone)]
@@ -55,7 +55,19 @@ pub struct GenerateRequest {
     pub context_length: Option<usize>,
     /// What happens when the prompt does not fit the context.
     pub overflow: Overflow,
+    /// What the answer must look like; `None` leaves that to the model.
+    pub constraint: Option<Constraint>,
+    /// Text that comes before the constrained part, such as `</think>`: the model writes what it likes up to the first time
+    /// this appears, and [`Self::constraint`] holds behind it. `None` constrains the whole answer. The text of the answer has
+    /// all of it, the marker included where it is not a control token.
+    pub constraint_after: Option<String>,
+    /// How many of the likeliest tokens to name beside each chosen one, from 0 to [`MOST_LOGPROBS`]; `None` gives no log
+    /// probabilities and costs nothing.
+    pub logprobs: Option<usize>,
 }
+
+/// The most alternatives that [`GenerateRequest::logprobs`] can ask for.
+pub const MOST_LOGPROBS: usize = 20;
 
 impl GenerateRequest {
     /// A request with default sampling, no limit of its own and the priority of the endpoint.
@@ -69,14 +81,42 @@ impl GenerateRequest {
             owner: None,
             context_length: None,
             overflow: Overflow::default(),
+            constraint: None,
+            constraint_after: None,
+            logprobs: None,
         }
     }
+}
+
+/// How likely the model took one token of the answer to be, by its own unchanged logits: the natural logarithm of the
+/// probability at temperature 1, before `logit_bias`, penalties and what a constraint allows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenLogprob {
+    /// The token that was chosen.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f32,
+    /// What it stands for: perhaps only a part of a character, and for a control token its spelling.
+    pub bytes: Vec<u8>,
+    /// The likeliest tokens, as many as were asked for, the likeliest first. The chosen one may be among them.
+    pub top: Vec<TopLogprob>,
+}
+
+/// One of the likeliest tokens at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopLogprob {
+    /// The token.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f32,
+    /// What it stands for.
+    pub bytes: Vec<u8>,
 }
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it, or a stop string appeared.
+    /// The model ended it, a stop string appeared, or its constraint allows nothing more.
     Stop,
     /// `max_tokens` was reached, or the request's context is full.
     Length,
@@ -143,6 +183,8 @@ pub enum GenerationEvent {
         text: String,
         /// Every token sampled since the last event, special ones included.
         tokens: Vec<u32>,
+        /// How likely each of them was, in the same order; empty where nobody asked.
+        logprobs: Vec<TokenLogprob>,
     },
     /// The answer is whole.
     Finished {

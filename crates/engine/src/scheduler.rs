@@ -323,6 +323,7 @@ impl Scheduler {
         self.blocks.release_of(&mut sequence.tables, sequence.owner.as_ref());
         sequence.chain.clear();
         sequence.drafts.clear();
+        sequence.forced.clear();
         sequence.computed = 0;
         if sequence.is_loading() {
             sequence.disk = DiskLookup::Unknown;

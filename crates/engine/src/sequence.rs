@@ -54,6 +54,8 @@ pub(crate) struct Sequence {
     /// What a head or a smaller model says about them, and how likely that is right.
     pub(crate) drafts: Vec<u32>,
     pub(crate) drafts_right: Likelihood,
+    /// What its grammar says must come next.
+    pub(crate) forced: Vec<u32>,
     /// So many at the end of `tokens` are guesses; none between two steps.
     pub(crate) guesses: usize,
     /// Who guessed those.
@@ -83,6 +85,7 @@ impl Sequence {
             lookup_right: Likelihood::EVEN,
             drafts: Vec::new(),
             drafts_right: Likelihood::HOPEFUL,
+            forced: Vec::new(),
             guesses: 0,
             guessed_by: Guesser::Lookup,
             idle_guess: None,

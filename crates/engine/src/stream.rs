@@ -107,12 +107,17 @@ impl GenerationStream {
     /// Joins `event` with the text that follows it in the channel already.
     fn coalesce(&mut self, event: Option<GenerationEvent>) -> Option<GenerationEvent> {
         let mut event = event.unwrap_or(GenerationEvent::Failed(EngineError::EngineStopped));
-        if let GenerationEvent::Text { text, tokens } = &mut event {
+        if let GenerationEvent::Text { text, tokens, logprobs } = &mut event {
             while self.ahead.is_empty() {
                 match self.events.try_recv() {
-                    Ok(GenerationEvent::Text { text: more, tokens: more_tokens }) => {
+                    Ok(GenerationEvent::Text {
+                        text: more,
+                        tokens: more_tokens,
+                        logprobs: more_logprobs,
+                    }) => {
                         text.push_str(&more);
                         tokens.extend(more_tokens);
+                        logprobs.extend(more_logprobs);
                     }
                     Ok(other) => self.ahead.push_back(other),
                     Err(_) => break,
@@ -129,7 +134,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str, token: u32) -> GenerationEvent {
-        GenerationEvent::Text { text: text.into(), tokens: vec![token] }
+        GenerationEvent::Text { text: text.into(), tokens: vec![token], logprobs: Vec::new() }
     }
 
     #[test]
@@ -139,7 +144,7 @@ mod tests {
         sender.send(text("b", 2));
         sender.send(GenerationEvent::Queued { position: 3 });
         sender.send(text("c", 3));
-        let Some(GenerationEvent::Text { text, tokens }) = stream.blocking_next() else {
+        let Some(GenerationEvent::Text { text, tokens, .. }) = stream.blocking_next() else {
             panic!("text first")
         };
         assert_eq!((text.as_str(), tokens), ("ab", vec![1, 2]));

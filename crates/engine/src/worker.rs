@@ -10,6 +10,7 @@ use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::{Generation, Submission};
 use crate::marks;
+use crate::masks::MaskThread;
 use crate::options::EngineStats;
 use crate::pacing::Pacer;
 use crate::prefix_disk::{DiskEvent, PrefixDisk, Reply};
@@ -66,6 +67,8 @@ pub(crate) struct Worker {
     pub(crate) next_id: SequenceId,
     /// What the current step computes; kept for its allocation.
     pub(crate) plan: Vec<Scheduled>,
+    /// Finds what grammars allow; there since the first answer that has one.
+    pub(crate) masks: Option<MaskThread>,
 }
 
 impl Worker {
@@ -192,15 +195,19 @@ impl Worker {
         self.look_up();
         self.import();
         self.scheduler.schedule(self.pacer.beside_chat(), &mut plan);
+        self.begin_masks(&mut plan);
         self.note_stats();
         plan.iter().for_each(|part| self.announce_prefill(part.id));
         let is_read =
             matches!(self.drafter, Some(Drafter::Head(_))) && self.scheduler.drafts_may_pay_in(&plan);
         self.runner.keep_hidden(is_read);
         let started = Instant::now();
-        match self.forward(&plan) {
+        let computed = self.forward(&plan);
+        let took = started.elapsed();
+        self.finish_masks();
+        match computed {
             Ok(()) => {
-                let (rows, is_paced, took) = (self.rows_of(&plan), self.is_paced(&plan), started.elapsed());
+                let (rows, is_paced) = (self.rows_of(&plan), self.is_paced(&plan));
                 let (right, settled) = self.postprocess(&plan);
                 self.pace(rows, is_paced, took + settled);
                 self.draft(&plan, &right);
@@ -339,6 +346,7 @@ impl Worker {
 }
 
 mod drafts;
+mod masks;
 mod prefixes;
 mod relief;
 mod sampling;

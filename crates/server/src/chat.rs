@@ -44,17 +44,16 @@ pub(crate) async fn complete(
     };
     let model = app.engine_for(listed.as_deref(), request.context_length).await?;
     let generate = GenerateRequest {
-        prompt: Prompt::Messages { messages: request.messages, tools: None },
         sampling: request.sampling,
         max_tokens: request.max_tokens,
         stop: request.stop,
         priority: Priority::Api,
-        owner: None,
         context_length: Some(model.context_length),
         overflow: match request.overflow {
             None | Some(Overflow::Error) => lantern_engine::Overflow::Error,
             Some(Overflow::DropOldest | Overflow::Summarise) => lantern_engine::Overflow::DropOldest,
         },
+        ..GenerateRequest::new(Prompt::Messages { messages: request.messages, tools: None })
     };
     let engine = Arc::clone(&model.engine);
     let shortened = match request.overflow {

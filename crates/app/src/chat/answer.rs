@@ -145,14 +145,13 @@ impl Answer {
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
         let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch);
         let request = GenerateRequest {
-            prompt: Prompt::Messages { messages, tools: None },
             sampling: sampling(&settings.sampling),
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
-            stop: Vec::new(),
             priority: Priority::Chat,
             owner: Some(self.conversation.id.clone()),
             context_length: Some(context_length),
             overflow: overflow(settings),
+            ..GenerateRequest::new(Prompt::Messages { messages, tools: None })
         };
         Ok((request, sources))
     }
@@ -228,7 +227,7 @@ impl Answer {
             GenerationEvent::Prefill { processed, total, cached } => {
                 ChatEvent::Prefill { processed: count(processed), total: count(total), cached: count(cached) }
             }
-            GenerationEvent::Text { text, tokens } => {
+            GenerationEvent::Text { text, tokens, .. } => {
                 self.recorder.push(&text, tokens.len());
                 if text.is_empty() {
                     return Ok(None);

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use lantern_app::AppOptions;
 use lantern_engine::{
-    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow,
-    Picture, Priority, Prompt, SamplingParams, Timings, Usage,
+    ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
+    Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
+use crate::constraint::ConstraintArgs;
 use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
@@ -53,6 +54,8 @@ pub struct Args {
     #[arg(long, value_name = "MODEL", conflicts_with = "no_guess")]
     draft: Option<String>,
     #[command(flatten)]
+    constraint: ConstraintArgs,
+    #[command(flatten)]
     device: DeviceArgs,
 }
 
@@ -87,6 +90,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         draft: args.draft.as_deref().map(place::model_path).transpose()?,
         ..AppOptions::default()
     };
+    let constraint = args.constraint.read()?;
     let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
@@ -97,7 +101,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         None => app.settings().await?.system_prompt,
     };
     let request = GenerateRequest {
-        prompt: if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) },
+        constraint,
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,
@@ -110,9 +114,8 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
-        owner: None,
         context_length: Some(loaded.context_length),
-        overflow: Overflow::Error,
+        ..GenerateRequest::new(if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) })
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;

@@ -64,6 +64,7 @@ impl Scheduler {
                 continue;
             }
             if with_lookup >= with_drafts
+                || !sequence.forced.is_empty()
                 || !self.blocks.extend(&mut sequence.tables, sequence.tokens.len() + guesses)
             {
                 guesses = 0;
@@ -81,6 +82,29 @@ impl Scheduler {
         }
     }
 
+    /// Takes what a sequence's grammar says must come next.
+    pub(crate) fn put_forced(&mut self, id: SequenceId, forced: &[u32]) {
+        if let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) {
+            sequence.forced.clear();
+            sequence.forced.extend_from_slice(forced);
+        }
+    }
+
+    /// Whether a grammar left no choice about the last guesses in a sequence.
+    pub(crate) fn is_forced(&self, id: SequenceId) -> bool {
+        self.get(id).is_some_and(|sequence| sequence.guessed_by == Guesser::Grammar)
+    }
+
+    /// Leaves only the first `kept` guesses of a planned part of a step.
+    pub(crate) fn cut_guesses(&mut self, part: &mut Scheduled, kept: usize) {
+        let Some(sequence) = self.running.iter_mut().find(|s| s.id == part.id) else { return };
+        let cut = part.guesses.saturating_sub(kept);
+        sequence.tokens.truncate(sequence.tokens.len() - cut);
+        sequence.guesses -= cut;
+        part.guesses -= cut;
+        part.rows -= cut;
+    }
+
     /// Learns what it took to guess one token further.
     pub(crate) fn observe_draft(&mut self, took: Duration) {
         self.costs.observe_draft(took);
@@ -94,6 +118,7 @@ impl Scheduler {
             let room = self.limits.context.saturating_sub(sequence.tokens.len());
             let most = self.limits.guesses.min(*budget).min(room);
             let mut drafts = std::mem::take(&mut sequence.drafts);
+            let mut forced = std::mem::take(&mut sequence.forced);
             if most == 0 {
                 continue;
             }
@@ -102,6 +127,10 @@ impl Scheduler {
             let found = sequence.look_up(worthwhile.max(1));
             let first = found.first().copied();
             (sequence.guessed_by, drafts) = match (self.drafter, drafts.is_empty()) {
+                _ if !forced.is_empty() => {
+                    forced.truncate(most);
+                    (Guesser::Grammar, forced)
+                }
                 (Some(drafter), false) => {
                     drafts.truncate(most);
                     (drafter, drafts)
@@ -134,11 +163,14 @@ impl Scheduler {
     /// Learns whether a guess that was checked was right.
     pub(crate) fn learn(&mut self, id: SequenceId, right: bool) {
         let Some(sequence) = self.running.iter_mut().find(|s| s.id == id) else { return };
-        if sequence.guessed_by == Guesser::Lookup {
-            return sequence.lookup_right.learn(right);
+        match sequence.guessed_by {
+            Guesser::Lookup => sequence.lookup_right.learn(right),
+            Guesser::Grammar => {}
+            Guesser::Head | Guesser::Model => {
+                sequence.drafts_right.learn(right);
+                self.drafts_right.learn(right);
+            }
         }
-        sequence.drafts_right.learn(right);
-        self.drafts_right.learn(right);
     }
 
     /// Learns whether a guess of the lookup would have been right.

@@ -4,6 +4,7 @@
 //! scheduler and no tensors: logits arrive as a plain slice.
 
 pub mod chat_template;
+pub mod grammar;
 pub mod picture_words;
 pub mod prompt_text;
 pub mod sampler;
@@ -14,6 +15,8 @@ pub mod tokenizer;
 pub use chat_template::{
     ChatMessage, ChatTemplate, ContentPart, TemplateError, TemplateOptions, TemplateSource,
 };
+pub use grammar::{Constraint, GbnfError, GrammarError};
+pub(crate) use grammar::{Grammars, Matching};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};

@@ -25,7 +25,7 @@ impl Worker {
     /// Samples what a step gives, and ends what has ended. Gives how many guesses of each part were right, and the time that
     /// these took beside that.
     pub(super) fn postprocess(&mut self, plan: &[Scheduled]) -> (Vec<usize>, Duration) {
-        let (mut sampled, mut row) = (0, 0);
+        let (mut sampled, mut forced, mut row) = (0, 0, 0);
         let mut outcomes = Vec::with_capacity(plan.len());
         for part in plan {
             let guesses = self.scheduler.take_guesses(part.id);
@@ -36,6 +36,12 @@ impl Worker {
             if part.samples {
                 let is_first = self.scheduler.get(part.id).is_some_and(|sequence| !sequence.is_decoding());
                 (outcome.right, outcome.end) = self.sample(part.id, row, &guesses);
+                if outcome.end.is_none()
+                    && let Err(error) = guarded(|| self.force(part.id))
+                {
+                    outcome.end = Some(Err(error));
+                }
+                forced += if self.scheduler.is_forced(part.id) { outcome.right } else { 0 };
                 sampled += 1 + outcome.right;
                 if is_first && outcome.end.is_none() {
                     self.keep_prompt(part.id);
@@ -50,6 +56,7 @@ impl Worker {
         stats.computed_tokens += plan.iter().map(|part| part.rows as u64).sum::<u64>();
         stats.sampled_tokens += sampled as u64;
         stats.guessed_tokens += guessed as u64;
+        stats.forced_tokens += forced as u64;
         drop(stats);
         self.settle(outcomes)
     }
@@ -83,7 +90,7 @@ impl Worker {
     fn sample(&mut self, id: SequenceId, row: usize, guesses: &[u32]) -> (usize, Option<End>) {
         let idle = self.scheduler.take_idle_guess(id);
         for right in 0..=guesses.len() {
-            match self.accept(id, row + right) {
+            match self.accept(id, row, right) {
                 Ok(None) => {}
                 Ok(Some(reason)) => return (right, Some(Ok(reason))),
                 Err(error) => return (right, Some(Err(error))),
@@ -101,16 +108,21 @@ impl Worker {
         (guesses.len(), None)
     }
 
-    /// Samples for one sequence from a row of logits; says when its answer ends there.
-    fn accept(&mut self, id: SequenceId, row: usize) -> Result<Option<FinishReason>, EngineError> {
+    /// Samples for one sequence from the row of logits behind so many right guesses; says when its answer ends there.
+    fn accept(
+        &mut self,
+        id: SequenceId,
+        row: usize,
+        right: usize,
+    ) -> Result<Option<FinishReason>, EngineError> {
         let (Some(sequence), Some(generation)) = (self.scheduler.get(id), self.generations.get_mut(&id))
         else {
             return Ok(None);
         };
-        let Some(row) = self.runner.row(row) else {
+        let Some(row) = self.runner.row(row + right) else {
             return Err(EngineError::StepFailed("too few rows of logits".into()));
         };
-        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens))?;
+        let (token, end) = guarded(|| generation.accept(row, &sequence.tokens, right))?;
         if end.is_none() {
             self.scheduler.append(id, token);
         }

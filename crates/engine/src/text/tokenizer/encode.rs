@@ -46,6 +46,18 @@ impl Tokenizer {
         Ok(out)
     }
 
+    /// Token ids of text that stands behind other text, without what belongs to a beginning. `None` where they would not be
+    /// exactly that text, because the vocabulary cannot spell it or changes it on the way.
+    pub(crate) fn encode_middle(&self, text: &str) -> Option<Vec<u32>> {
+        let mut out = Vec::with_capacity(text.len() / 3 + 2);
+        match &self.model {
+            Model::Scores { spm, .. } => spm.encode(text, &self.pieces, &self.index, &mut out),
+            _ => self.encode_into(text, |_, _| false, &mut out).ok()?,
+        }
+        let spelt = out.iter().flat_map(|&id| self.token_bytes(id));
+        (spelt.eq(text.as_bytes()) && !out.iter().any(|&id| self.is_special(id))).then_some(out)
+    }
+
     /// Calls `found` with the start of every spelling of a control token in `text`, of those inside others too.
     pub(crate) fn control_tokens(&self, text: &str, found: impl FnMut(usize)) {
         self.added.control_tokens(text, found);
