@@ -104,7 +104,9 @@ fn answer(engine: &Engine, messages: &[ChatMessage]) -> (Vec<u32>, usize) {
     let (mut answer, mut cached) = (Vec::new(), 0);
     while let Some(event) = stream.blocking_next() {
         match event {
-            GenerationEvent::Text { tokens, .. } => answer.extend(tokens),
+            GenerationEvent::Text { tokens, .. } | GenerationEvent::Reasoning { tokens, .. } => {
+                answer.extend(tokens)
+            }
             GenerationEvent::Finished { usage, .. } => cached = usage.cached_tokens,
             GenerationEvent::Failed(error) => panic!("{error}"),
             _ => {}

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use access::{Caller, Refusal};
-pub use chat::{ChatStream, Shortened, Summarised};
+pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{LoadedModel, Texts, converted_folders, file_of_folder, model_folder, packed_copies};

@@ -74,6 +74,7 @@ pub use request::{
 pub use scratch::Scratch;
 pub use stream::GenerationStream;
 pub use text::{
-    ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, SamplingParams, TemplateError,
-    TemplateOptions, TemplateSource, Tokenizer, TokenizerError,
+    ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, OutputEvent, OutputFormat,
+    OutputParser, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError,
+    ToolChoice, ToolSet,
 };

@@ -93,7 +93,11 @@ async fn collect(mut answer: Answer) -> Result<Response, ApiError> {
                 return Ok(Json(answer.identity.completion(content, reason, &usage)).into_response());
             }
             GenerationEvent::Failed(error) => return Err(error.into()),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Queued { .. }
+            | GenerationEvent::Prefill { .. }
+            | GenerationEvent::Reasoning { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolArguments { .. } => {}
         }
     }
     Err(ended_early())
@@ -137,7 +141,13 @@ async fn next_events(answer: &mut Answer, include_usage: bool) -> (Vec<Event>, P
                 return (events, Phase::Ended);
             }
             Some(GenerationEvent::Failed(error)) => return (vec![failure(error.into())], Phase::Ended),
-            Some(GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. }) => {}
+            Some(
+                GenerationEvent::Queued { .. }
+                | GenerationEvent::Prefill { .. }
+                | GenerationEvent::Reasoning { .. }
+                | GenerationEvent::ToolCall { .. }
+                | GenerationEvent::ToolArguments { .. },
+            ) => {}
             None => return (vec![failure(ended_early())], Phase::Ended),
         }
     }

@@ -208,6 +208,7 @@ impl From<&Usage> for ApiUsage {
 fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop | FinishReason::Cancelled => "stop",
+        FinishReason::ToolCalls => "tool_calls",
         FinishReason::Length => "length",
     }
 }
