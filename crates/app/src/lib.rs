@@ -5,6 +5,7 @@
 //! no HTTP and no wire format beyond `lantern-protocol`.
 #![forbid(unsafe_code)]
 
+mod access;
 mod chat;
 mod conversations;
 mod database;
@@ -25,6 +26,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
@@ -66,6 +68,7 @@ struct Inner {
     models: models::Models,
     answers: chat::Answers,
     summaries: chat::Summaries,
+    access: access::Access,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -98,6 +101,7 @@ impl App {
             models,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
+            access: access::Access::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,

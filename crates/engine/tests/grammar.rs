@@ -46,6 +46,14 @@ fn noise(constraint: Constraint, seed: u64) -> GenerateRequest {
     }
 }
 
+/// As [`noise`], and never the end of its own accord.
+fn endless(engine: &Engine, constraint: Constraint, seed: u64) -> GenerateRequest {
+    let mut request = noise(constraint, seed);
+    let ends = engine.tokenizer().eog_ids().iter();
+    request.sampling.logit_bias = ends.map(|&id| (id, f32::NEG_INFINITY)).collect();
+    request
+}
+
 fn prompt(seed: u64) -> Prompt {
     Prompt::Tokens(
         (0..20 + seed as u32 % 30).map(|index| 100 + (seed as u32 * 131 + index * 37) % 300).collect(),
@@ -235,6 +243,59 @@ fn a_constraint_waits_for_its_marker() {
         }
         assert!(met > 0, "{model}: noise has an e in it");
     }
+}
+
+#[test]
+fn free_text_goes_on_until_something_begins() {
+    // Behind every e stands an exclamation mark, and nothing else is said about the text.
+    let lark = "start: (head \"!\")* tail\nhead[lazy]: /(?s:.*)e/\ntail: /(?s:.*)/";
+    for model in MODELS {
+        let engine = engine(model, EngineOptions::default());
+        let request = endless(&engine, Constraint::Lark(lark.into()), 5);
+        let request = GenerateRequest { max_tokens: Some(400), ..request };
+        let answer = say(&engine, request);
+        let behind: Vec<&str> = answer.text.split('e').skip(1).collect();
+        assert!(!behind.is_empty(), "{model}: noise has an e in it");
+        for (at, text) in behind.iter().enumerate() {
+            let is_cut = at + 1 == behind.len() && text.is_empty();
+            assert!(text.starts_with('!') || is_cut, "{model}: {}", answer.text);
+        }
+    }
+}
+
+#[test]
+fn guesses_that_a_grammar_forbids_change_nothing() {
+    // What is guessed from this prompt is forbidden as often as not.
+    let prompt: Vec<u32> = (100..120).collect::<Vec<u32>>().repeat(6);
+    let digits = "[0-9]{1,3}(, [0-9]{1,3}){20,40}";
+    for model in MODELS {
+        let plain = engine(model, EngineOptions { guess: false, ..EngineOptions::default() });
+        let guessing = engine(model, EngineOptions::default());
+        for constraint in [Constraint::Regex(digits.into()), Constraint::Regex("(ab|ba| )*".into())] {
+            let request = GenerateRequest {
+                sampling: SamplingParams::greedy(),
+                max_tokens: Some(150),
+                prompt: Prompt::Tokens(prompt.clone()),
+                ..noise(constraint, 1)
+            };
+            assert_eq!(say(&guessing, request.clone()), say(&plain, request), "{model}");
+        }
+    }
+}
+
+#[test]
+fn a_grammar_that_fails_fails_alone() {
+    let engine = engine(MODELS[1], EngineOptions::default());
+    let good = noise(person(), 7);
+    let alone = say(&engine, good.clone());
+    // Too much work, and only once it runs.
+    let many = "((((a{0,1000}){0,1000}){0,1000}){0,1000}){0,1000}";
+    let bad = endless(&engine, Constraint::Regex(many.into()), 1);
+    let streams = [good.clone(), bad, good].map(|request| engine.generate(request).expect("accepted"));
+    let [first, broken, last] = streams.map(read);
+    assert_eq!(broken.expect_err("it fails").code(), "grammar_failed");
+    assert_eq!(first.expect("finished"), alone);
+    assert_eq!(last.expect("finished"), alone);
 }
 
 #[test]
