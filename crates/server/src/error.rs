@@ -110,11 +110,6 @@ impl ApiError {
         self
     }
 
-    /// Names the field at fault, if none is named yet.
-    pub(crate) fn or_param(self, param: &'static str) -> Self {
-        if self.param.is_some() { self } else { self.with_param(param) }
-    }
-
     /// The status that goes with it.
     pub fn status(&self) -> StatusCode {
         self.status

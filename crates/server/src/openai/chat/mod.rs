@@ -13,7 +13,7 @@ use crate::generate::{Ask, Run, pictures, stream, whole};
 use crate::server::Server;
 
 pub(crate) use message::unsupported_content;
-pub(crate) use request::{ChatCompletionRequest, StreamOptions, logprobs, schema_shape};
+pub(crate) use request::{ChatCompletionRequest, StreamOptions, schema_shape};
 pub(crate) use response::{ChatCompletion, ChatCompletionChunk, finish_reason};
 use response::{Chunks, Identity};
 
