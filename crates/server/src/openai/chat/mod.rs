@@ -5,7 +5,6 @@ mod request;
 mod response;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 use crate::ApiError;
@@ -20,7 +19,7 @@ use response::{Chunks, Identity};
 
 /// The handler.
 pub(crate) async fn complete(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<ChatCompletionRequest>,
 ) -> Result<Response, ApiError> {
     let settings = server.app.settings().await?;
