@@ -62,7 +62,7 @@ async fn anthropics_tools_and_errors_have_its_shape() {
     let tool = json!({"name": "weather", "input_schema": weather["parameters"]});
     let body = message(json!({
         "model": MODEL,
-        "tools": [tool],
+        "tools": [tool.clone()],
         "messages": [
             {"role": "user", "content": "How is the weather?"},
             {"role": "assistant", "content": [
@@ -73,6 +73,22 @@ async fn anthropics_tools_and_errors_have_its_shape() {
         ],
     }));
     fixture.ok("/v1/messages", body).await;
+    let call =
+        message(json!({"model": MODEL, "tools": [tool], "tool_choice": {"type": "any"}, "max_tokens": 300}));
+    let whole = fixture.ok("/v1/messages", call.clone()).await;
+    assert_eq!(whole["stop_reason"], "tool_use", "{whole}");
+    let uses =
+        |blocks: &Value| blocks.as_array().unwrap().iter().find(|b| b["type"] == "tool_use").unwrap().clone();
+    let input = uses(&whole["content"])["input"].clone();
+    assert!(["C", "F"].contains(&input["unit"].as_str().unwrap()), "{input}");
+    let events = fixture.events("/v1/messages", call).await;
+    let begun = events.iter().find(|e| e["content_block"]["type"] == "tool_use").expect("a call");
+    let pieces = events.iter().filter(|e| e["index"] == begun["index"]);
+    let pieces: String = pieces.filter_map(|e| e["delta"]["partial_json"].as_str()).collect();
+    assert_eq!(serde_json::from_str::<Value>(&pieces).unwrap(), input);
+    let ollama = json!({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "stream": false,
+        "tools": [{"type": "function", "function": weather}], "options": {"num_predict": 4}});
+    fixture.ok("/api/chat", ollama).await;
     let (status, error) = fixture.ask("/v1/messages", message(json!({"temperature": 2}))).await;
     assert_eq!((status, &error["type"]), (StatusCode::BAD_REQUEST, &json!("error")));
     assert_eq!(

@@ -349,7 +349,7 @@ async fn the_endpoint_follows_its_settings() {
             enabled,
             port,
             key: "0123456789abcdef-second-key".into(),
-            fetch_pictures: false,
+            ..EndpointSettings::default()
         };
         app.update_settings(SettingsPatch { endpoint: Some(endpoint), ..SettingsPatch::default() })
             .await

@@ -129,7 +129,7 @@ async fn bodies_that_are_not_meant_well_are_refused() {
         ("", deep("[", "]").into_bytes()),
         ("", raw_field("metadata", &deep("{\"a\":", "}"))),
         ("tools[0][0]", raw_field("tools", &deep("[", "]"))),
-        ("", raw_field("temperature", "1e999")),
+        ("temperature", raw_field("temperature", "1e999")),
         ("temperature", raw_field("temperature", "1e300")),
         ("temperature", with("temperature", json!(-0.1))),
         ("temperature", with("temperature", json!("hot"))),

@@ -101,8 +101,29 @@ async fn a_tool_is_called_and_its_result_goes_back() {
     let tools = json!([{"type": "function", "function": support::weather()}]);
     let mut body =
         hello(json!({"model": MODEL, "tools": tools, "tool_choice": "required", "max_tokens": 300}));
-    let (status, answer) = fixture.ask(CHAT, body.clone()).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+    let answer = fixture.ok(CHAT, body.clone()).await;
+    assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls", "{answer}");
+    let called = &answer["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!((&called["type"], &called["function"]["name"]), (&json!("function"), &json!("weather")));
+    let arguments = called["function"]["arguments"].as_str().unwrap();
+    let parsed: Value = serde_json::from_str(arguments).unwrap_or_else(|_| panic!("{arguments}"));
+    assert!(["C", "F"].contains(&parsed["unit"].as_str().unwrap()), "{parsed}");
+    let chunks = fixture.events(CHAT, body.clone()).await;
+    let deltas: Vec<&Value> = chunks.iter().map(|c| &c["choices"][0]["delta"]["tool_calls"][0]).collect();
+    let of_first = deltas.iter().filter(|delta| delta["index"] == 0);
+    let streamed: String = of_first.filter_map(|delta| delta["function"]["arguments"].as_str()).collect();
+    assert_eq!(streamed, arguments);
+    assert!(deltas.iter().any(|delta| delta["function"]["name"] == "weather" && delta["id"].is_string()));
+    let response = json!({"model": MODEL, "input": "Tell me a story", "temperature": 0, "tool_choice": "required",
+        "tools": [{"type": "function", "name": "weather", "parameters": support::weather()["parameters"]}]});
+    let events = fixture.events("/v1/responses", response).await;
+    let done = events.iter().find(|e| e["type"] == "response.function_call_arguments.done").expect("a call");
+    let told = events.iter().filter(|e| {
+        e["type"] == "response.function_call_arguments.delta" && e["output_index"] == done["output_index"]
+    });
+    let told: String = told.filter_map(|e| e["delta"].as_str()).collect();
+    assert_eq!(done["arguments"], told);
+    assert_eq!(events.last().unwrap()["response"]["status"], "completed");
     body["tools"] = json!([]);
     let (status, error) = fixture.ask(CHAT, body.clone()).await;
     assert_eq!((status, &error["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("tool_choice")));
