@@ -104,7 +104,9 @@ fn answer(engine: &Engine, messages: &[ChatMessage]) -> (Vec<u32>, usize) {
     let (mut answer, mut cached) = (Vec::new(), 0);
     while let Some(event) = stream.blocking_next() {
         match event {
-            GenerationEvent::Text { tokens, .. } => answer.extend(tokens),
+            GenerationEvent::Text { tokens, .. } | GenerationEvent::Reasoning { tokens, .. } => {
+                answer.extend(tokens)
+            }
             GenerationEvent::Finished { usage, .. } => cached = usage.cached_tokens,
             GenerationEvent::Failed(error) => panic!("{error}"),
             _ => {}
@@ -292,7 +294,7 @@ async fn the_endpoint_shows_pictures() {
         .await
         .expect("an app");
     app.import_model(folder.path().join("see.gguf"), false).await.expect("imported");
-    let server = serve(app.clone(), ServeOptions { port: 0, key: "key".into() }).await.expect("the endpoint");
+    let server = serve(app.clone(), ServeOptions { key: "key".into(), ..ServeOptions::default() }).await.expect("the endpoint");
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("http://{}/v1/chat/completions", server.address());
     let ask = |image: serde_json::Value| {

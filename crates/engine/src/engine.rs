@@ -11,6 +11,7 @@ use std::time::Instant;
 use lantern_gguf::GgufFile;
 use lantern_models::registry::{self, LoadedModel, PackedCopy};
 use lantern_models::{CausalLm, Reach, Split, fingerprint};
+use serde_json::{Map, Value};
 
 use crate::block_manager::BlockManager;
 use crate::device::{self, Found, Placed};
@@ -34,7 +35,7 @@ use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatTemplate, Grammars, PromptText, TemplateError, Tokenizer};
+use crate::text::{ChatTemplate, Grammars, OutputFormat, PromptText, TemplateError, Tokenizer};
 use crate::vision::Vision;
 use crate::worker::{Command, Worker, lock};
 
@@ -49,6 +50,8 @@ pub struct Engine {
     tokenizer: Arc<Tokenizer>,
     grammars: Grammars,
     template: Result<ChatTemplate, TemplateError>,
+    /// How the model writes thoughts and calls of tools.
+    format: Arc<OutputFormat>,
     vision: Arc<Vision>,
     stats: Arc<Mutex<EngineStats>>,
     commands: Sender<Command>,
@@ -115,7 +118,11 @@ impl Engine {
             costs,
         } = parts;
         let (commands, receiver) = command_channel();
-        let tokenizer = Arc::new(tokenizer);
+        let format = match &template {
+            Ok(template) => OutputFormat::of_model(template, &tokenizer),
+            Err(_) => OutputFormat::default(),
+        };
+        let (tokenizer, format) = (Arc::new(tokenizer), Arc::new(format));
         let limits = Limits {
             max_sequences: plan.max_sequences,
             step_tokens: options.step_tokens,
@@ -170,6 +177,7 @@ impl Engine {
             grammars: Grammars::new(tokenizer.clone()),
             tokenizer,
             template,
+            format,
             vision,
             stats,
             commands,
@@ -196,6 +204,11 @@ impl Engine {
         self.template.as_ref()
     }
 
+    /// How the model writes thoughts and calls of tools.
+    pub fn output_format(&self) -> &OutputFormat {
+        &self.format
+    }
+
     /// What is going on, as of the last step.
     pub fn stats(&self) -> EngineStats {
         *lock(&self.stats)
@@ -220,11 +233,9 @@ impl Engine {
             Overflow::Error => None,
             Overflow::DropOldest => Some(overflow::Room::new(context, request.max_tokens)),
         };
-        let (plan, dropped) = self.plan_prompt(request.prompt, room)?;
+        let (plan, dropped) = self.plan_prompt(&request.prompt, &request.template_vars, room)?;
         check_length(plan.len(), request.max_tokens, context)?;
-        let (after, last) = (request.constraint_after, plan.ids.last().copied());
-        let matching = |constraint| self.grammars.matching(constraint, after, last);
-        let matching = request.constraint.map(matching).transpose()?;
+        let answer = self.answer_form(&request, &plan.ids)?;
         let prompt = self.vision.encode(plan)?;
         let (events, stream) = stream::channel(prompt.ids.len(), dropped);
         let submission = Submission {
@@ -234,7 +245,8 @@ impl Engine {
             max_tokens: request.max_tokens.unwrap_or(usize::MAX),
             context,
             stop: request.stop,
-            matching: matching.map(Box::new),
+            matching: answer.matching.map(Box::new),
+            output: answer.output,
             logprobs: request.logprobs,
             owner: request.owner.map(Into::into),
             events,
@@ -253,7 +265,7 @@ impl Engine {
         reserve: usize,
     ) -> Result<Option<Dropped>, EngineError> {
         let room = overflow::Room::new(self.context_of(request), request.max_tokens).less(reserve);
-        Ok(self.plan_prompt(request.prompt.clone(), Some(room))?.1)
+        Ok(self.plan_prompt(&request.prompt, &request.template_vars, Some(room))?.1)
     }
 
     /// Raw next-token logits after every position of `ids`, `vocab_size` per position, computed afresh with keys
@@ -271,32 +283,36 @@ impl Engine {
 
     /// The token ids that a prompt becomes, special tokens included. Parts of pictures have numbers behind all tokens.
     pub fn prompt_ids(&self, prompt: Prompt) -> Result<Vec<u32>, EngineError> {
-        Ok(self.plan_prompt(prompt, None)?.0.ids)
+        Ok(self.plan_prompt(&prompt, &Map::new(), None)?.0.ids)
     }
 
     /// With a room, a conversation loses the turns for which there is none.
     fn plan_prompt(
         &self,
-        prompt: Prompt,
+        prompt: &Prompt,
+        variables: &Map<String, Value>,
         room: Option<overflow::Room>,
     ) -> Result<(PromptPlan, Option<Dropped>), EngineError> {
         let mut dropped = None;
         let plan = match prompt {
             Prompt::Messages { messages, tools } => {
                 let template = self.template.as_ref().map_err(TemplateError::clone)?;
-                let chat = ChatPrompt { template, tokenizer: &self.tokenizer, vision: &self.vision };
+                let (tokenizer, vision, format) = (&self.tokenizer, &self.vision, &self.format);
+                let chat = ChatPrompt { template, tokenizer, vision, format, variables };
                 let mut plan;
                 (plan, dropped) = match room {
-                    Some(room) => overflow::plan(&chat, &messages, tools.as_ref(), room)?,
-                    None => (chat.plan(&messages, tools.as_ref())?, None),
+                    Some(room) => overflow::plan(&chat, messages, tools.as_ref(), room)?,
+                    None => (chat.plan(messages, tools.as_ref())?, None),
                 };
                 if let Some(preambles) = &self.preambles {
-                    plan.preamble = preambles.tokens(&chat, &messages, tools.as_ref(), &plan.ids);
+                    plan.preamble = preambles.tokens(&chat, messages, tools.as_ref(), &plan.ids);
                 }
                 plan
             }
-            Prompt::Text(text) => PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text))?),
-            Prompt::Tokens(ids) => PromptPlan::text(ids),
+            Prompt::Text(text) => {
+                PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text.clone()))?)
+            }
+            Prompt::Tokens(ids) => PromptPlan::text(ids.clone()),
         };
         let vocab_size = self.info.vocab_size;
         match plan.unknown_token(vocab_size) {
@@ -416,6 +432,7 @@ impl Parts {
     }
 }
 
+mod answer;
 mod context;
 mod preamble;
 mod prefixes;

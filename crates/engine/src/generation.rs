@@ -9,7 +9,10 @@ use crate::logprobs::Logprobs;
 use crate::request::{FinishReason, GenerationEvent, Timings, TokenLogprob, Usage};
 use crate::sequence::Sequence;
 use crate::stream::EventSender;
-use crate::text::{Matching, Sampler, SamplingParams, StopMatcher, TokenStream, Tokenizer};
+use crate::text::{
+    Matching, OutputEvent, OutputFormat, OutputParser, Sampler, SamplingParams, StopMatcher, TokenStream,
+    Tokenizer,
+};
 
 /// The half of a request that the scheduler does not see.
 pub(crate) struct Generation {
@@ -18,6 +21,8 @@ pub(crate) struct Generation {
     constraint: Constrained,
     logprobs: Option<Logprobs>,
     text: TokenStream,
+    /// Tells thoughts and calls from text, where the prompt is a conversation.
+    output: Option<Output>,
     stop: StopMatcher,
     events: EventSender,
     owner: Option<Arc<str>>,
@@ -35,6 +40,12 @@ pub(crate) struct Generation {
     submitted: Instant,
     started: Option<Instant>,
     first_token: Option<Instant>,
+}
+
+/// Reads an answer in the model's own form.
+pub(crate) struct Output {
+    pub(crate) format: Arc<OutputFormat>,
+    pub(crate) parser: Box<OutputParser>,
 }
 
 /// The grammar of an answer that has one.
@@ -57,6 +68,8 @@ pub(crate) struct Submission {
     pub(crate) stop: Vec<String>,
     /// What the answer must look like.
     pub(crate) matching: Option<Box<Matching>>,
+    /// What reads the answer, if it is one of a conversation's.
+    pub(crate) output: Option<Output>,
     /// See [`crate::GenerateRequest::logprobs`].
     pub(crate) logprobs: Option<usize>,
     pub(crate) events: EventSender,
@@ -72,6 +85,7 @@ impl Generation {
             constraint: submission.matching.map_or(Constrained::No, Constrained::By),
             logprobs: submission.logprobs.map(Logprobs::new),
             text: TokenStream::new(tokenizer.clone(), submission.last_prompt_token),
+            output: submission.output,
             stop: StopMatcher::new(submission.stop),
             tokenizer,
             events: submission.events,
@@ -185,11 +199,7 @@ impl Generation {
             return Ok((token, Some(FinishReason::Stop)));
         }
         let complete = self.is_complete(token)?;
-        let piece = self.text.push(token);
-        let (text, stopped) = self.stop.push(&piece);
-        if !text.is_empty() {
-            self.send_text(text);
-        }
+        let stopped = self.say(token);
         let full = self.completion_tokens >= self.max_tokens || history.len() + 1 >= self.context;
         let reason = match (stopped || complete, full) {
             (true, _) => Some(FinishReason::Stop),
@@ -199,12 +209,86 @@ impl Generation {
         Ok((token, reason))
     }
 
+    /// Sends what a token completes; says whether a stop string ends the answer.
+    fn say(&mut self, token: u32) -> bool {
+        let Some(output) = &mut self.output else {
+            let piece = self.text.push(token);
+            return self.send_content(&piece);
+        };
+        let events = match output.format.marker(token) {
+            Some(marker) => {
+                let mut events = output.parser.push_text(&self.text.finish());
+                events.extend(output.parser.push_marker(marker));
+                events
+            }
+            None => output.parser.push_text(&self.text.push(token)),
+        };
+        self.send_events(events)
+    }
+
+    /// Sends text up to a stop string; says whether there is one.
+    fn send_content(&mut self, text: &str) -> bool {
+        let (text, stopped) = self.stop.push(text);
+        if !text.is_empty() {
+            self.send_text(text);
+        }
+        stopped
+    }
+
+    /// Sends what a parser read; says whether a stop string ends the answer. Only what is said to the reader can have one.
+    fn send_events(&mut self, events: Vec<OutputEvent>) -> bool {
+        for event in events {
+            if let OutputEvent::Content(text) = event {
+                if self.send_content(&text) {
+                    return true;
+                }
+                continue;
+            }
+            let held = self.stop.finish();
+            if !held.is_empty() {
+                self.send_text(held);
+            }
+            let event = match event {
+                OutputEvent::Reasoning(text) => {
+                    GenerationEvent::Reasoning { text, tokens: self.take_unsent() }
+                }
+                OutputEvent::ToolCallStart { index, id, name } => {
+                    GenerationEvent::ToolCall { index, id, name }
+                }
+                OutputEvent::ToolArguments { index, text } => {
+                    GenerationEvent::ToolArguments { index, text, tokens: self.take_unsent() }
+                }
+                OutputEvent::Content(_) | OutputEvent::ToolCallEnd { .. } => continue,
+            };
+            self.events.send(event);
+        }
+        false
+    }
+
+    /// The tokens of an event that is no text; nobody asks for their probabilities.
+    fn take_unsent(&mut self) -> Vec<u32> {
+        self.unsent_logprobs.clear();
+        std::mem::take(&mut self.unsent)
+    }
+
     /// Sends what was held back, and the end.
     pub(crate) fn finish(mut self, reason: FinishReason) {
-        let text = self.held_back();
+        let rest = self.text.finish();
+        let stopped = match &mut self.output {
+            None => self.send_content(&rest),
+            Some(_) if self.stop.is_hit() => true,
+            Some(output) => {
+                let mut events = output.parser.push_text(&rest);
+                events.extend(output.parser.finish());
+                self.send_events(events)
+            }
+        };
+        let text = if stopped { String::new() } else { self.stop.finish() };
         if !text.is_empty() || !self.unsent.is_empty() {
             self.send_text(text);
         }
+        let has_calls = self.output.as_ref().is_some_and(|output| output.parser.has_calls());
+        let reason = if reason == FinishReason::Stop && has_calls { FinishReason::ToolCalls } else { reason };
         let (usage, timings) = (self.usage(), self.timings());
         self.events.send(GenerationEvent::Finished { reason, usage, timings });
     }
@@ -233,16 +317,6 @@ impl Generation {
             decode: between(first_token, now),
             first_token: between(self.submitted, first_token),
         }
-    }
-
-    /// Bytes of an incomplete character and the beginning of a stop string that did not come true.
-    fn held_back(&mut self) -> String {
-        let rest = self.text.finish();
-        let (mut text, stopped) = self.stop.push(&rest);
-        if !stopped {
-            text.push_str(&self.stop.finish());
-        }
-        text
     }
 
     fn send_text(&mut self, text: String) {

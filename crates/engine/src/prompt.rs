@@ -3,11 +3,14 @@
 //! A picture is planned by its size alone; its vectors are made when somebody is going to look at them.
 
 use lantern_models::PlacedPicture;
+use serde_json::{Map, Value};
 
 use crate::error::EngineError;
 use crate::picture::Picture;
 use crate::text::picture_words::as_text;
-use crate::text::{ChatMessage, ChatTemplate, PictureWords, PromptText, TemplateOptions, Tokenizer};
+use crate::text::{
+    ChatMessage, ChatTemplate, OutputFormat, PictureWords, PromptText, TemplateOptions, Tokenizer,
+};
 use crate::vision::Vision;
 
 /// A prompt whose pictures are not encoded yet.
@@ -47,6 +50,9 @@ pub(crate) struct ChatPrompt<'a> {
     pub(crate) template: &'a ChatTemplate,
     pub(crate) tokenizer: &'a Tokenizer,
     pub(crate) vision: &'a Vision,
+    pub(crate) format: &'a OutputFormat,
+    /// Further variables for the template.
+    pub(crate) variables: &'a Map<String, Value>,
 }
 
 impl PromptPlan {
@@ -80,10 +86,14 @@ impl ChatPrompt<'_> {
     pub(crate) fn plan(
         &self,
         messages: &[ChatMessage],
-        tools: Option<&serde_json::Value>,
+        tools: Option<&Value>,
     ) -> Result<PromptPlan, EngineError> {
-        let tools = tools.cloned();
-        let options = TemplateOptions { add_generation_prompt: true, tools, ..TemplateOptions::default() };
+        let messages = &*self.format.prepare(messages, tools);
+        let options = TemplateOptions {
+            tools: tools.filter(|_| self.format.knows_tools()).cloned(),
+            variables: self.variables.clone(),
+            ..TemplateOptions::default()
+        };
         let pictures: Vec<&Picture> = messages.iter().flat_map(|message| &message.pictures).collect();
         if pictures.is_empty() {
             let prompt = self.render(messages, &options)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 use crate::overflow::Overflow;
-use crate::text::{ChatMessage, Constraint, SamplingParams};
+use crate::text::{ChatMessage, Constraint, SamplingParams, ToolChoice};
 
 /// The text to continue.
 #[derive(Debug, Clone)]
@@ -55,6 +55,12 @@ pub struct GenerateRequest {
     pub context_length: Option<usize>,
     /// What happens when the prompt does not fit the context.
     pub overflow: Overflow,
+    /// Whether the answer may, must or must not call the prompt's tools. Without tools it says nothing.
+    pub tool_choice: ToolChoice,
+    /// Whether one answer may call several tools.
+    pub parallel_tool_calls: bool,
+    /// Further variables for the model's chat template, such as `enable_thinking` and `reasoning_effort`.
+    pub template_vars: serde_json::Map<String, serde_json::Value>,
     /// What the answer must look like; `None` leaves that to the model.
     pub constraint: Option<Constraint>,
     /// Text that comes before the constrained part, such as `</think>`: the model writes what it likes up to the first time
@@ -81,6 +87,9 @@ impl GenerateRequest {
             owner: None,
             context_length: None,
             overflow: Overflow::default(),
+            tool_choice: ToolChoice::default(),
+            parallel_tool_calls: true,
+            template_vars: serde_json::Map::new(),
             constraint: None,
             constraint_after: None,
             logprobs: None,
@@ -118,6 +127,8 @@ pub struct TopLogprob {
 pub enum FinishReason {
     /// The model ended it, a stop string appeared, or its constraint allows nothing more.
     Stop,
+    /// The model ended it and called tools.
+    ToolCalls,
     /// `max_tokens` was reached, or the request's context is full.
     Length,
     /// [`GenerationStream::cancel`](crate::GenerationStream::cancel) was called.
@@ -159,8 +170,8 @@ impl Timings {
     }
 }
 
-/// What happens to a request, in order: any number of `Queued`, `Prefill` and `Text`, then exactly one of
-/// `Finished` and `Failed`.
+/// What happens to a request, in order: any number of `Queued` and `Prefill`, then of `Text`, `Reasoning`, `ToolCall` and
+/// `ToolArguments`, then exactly one of `Finished` and `Failed`.
 #[derive(Debug)]
 pub enum GenerationEvent {
     /// Others go first.
@@ -181,10 +192,35 @@ pub enum GenerationEvent {
     Text {
         /// Whole UTF-8 characters, to be appended; empty when the tokens print nothing.
         text: String,
-        /// Every token sampled since the last event, special ones included.
+        /// Every token sampled since the last event that has tokens, special ones included.
         tokens: Vec<u32>,
         /// How likely each of them was, in the same order; empty where nobody asked.
         logprobs: Vec<TokenLogprob>,
+    },
+    /// A piece of what the model thinks before it answers. Only for conversations ([`Prompt::Messages`]).
+    Reasoning {
+        /// Whole UTF-8 characters, to be appended.
+        text: String,
+        /// Every token sampled since the last event that has tokens, special ones included.
+        tokens: Vec<u32>,
+    },
+    /// A call of one of the conversation's tools begins.
+    ToolCall {
+        /// Counts the answer's calls from 0.
+        index: usize,
+        /// `call_` and 24 letters and digits.
+        id: String,
+        /// The tool.
+        name: String,
+    },
+    /// A piece of a call's arguments. All pieces together are a JSON object, unless the answer ended early.
+    ToolArguments {
+        /// The call's number.
+        index: usize,
+        /// JSON text, to be appended.
+        text: String,
+        /// Every token sampled since the last event that has tokens, special ones included.
+        tokens: Vec<u32>,
     },
     /// The answer is whole.
     Finished {

@@ -104,29 +104,51 @@ impl GenerationStream {
         self.dropped.as_ref()
     }
 
-    /// Joins `event` with the text that follows it in the channel already.
+    /// Joins `event` with what follows it in the channel already and is of its kind.
     fn coalesce(&mut self, event: Option<GenerationEvent>) -> Option<GenerationEvent> {
         let mut event = event.unwrap_or(GenerationEvent::Failed(EngineError::EngineStopped));
-        if let GenerationEvent::Text { text, tokens, logprobs } = &mut event {
-            while self.ahead.is_empty() {
-                match self.events.try_recv() {
-                    Ok(GenerationEvent::Text {
-                        text: more,
-                        tokens: more_tokens,
-                        logprobs: more_logprobs,
-                    }) => {
-                        text.push_str(&more);
-                        tokens.extend(more_tokens);
-                        logprobs.extend(more_logprobs);
-                    }
-                    Ok(other) => self.ahead.push_back(other),
-                    Err(_) => break,
-                }
+        while self.ahead.is_empty() && is_piece(&event) {
+            match self.events.try_recv() {
+                Ok(more) => self.ahead.extend(join(&mut event, more)),
+                Err(_) => break,
             }
         }
         self.ended = matches!(event, GenerationEvent::Finished { .. } | GenerationEvent::Failed(_));
         Some(event)
     }
+}
+
+fn is_piece(event: &GenerationEvent) -> bool {
+    use GenerationEvent::{Reasoning, Text, ToolArguments};
+    matches!(event, Text { .. } | Reasoning { .. } | ToolArguments { .. })
+}
+
+/// Appends an event to another of its kind; gives it back if it is of another.
+fn join(event: &mut GenerationEvent, more: GenerationEvent) -> Option<GenerationEvent> {
+    use GenerationEvent::{Reasoning, Text, ToolArguments};
+    match (event, more) {
+        (
+            Text { text, tokens, logprobs },
+            Text { text: more, tokens: more_tokens, logprobs: more_logprobs },
+        ) => {
+            text.push_str(&more);
+            tokens.extend(more_tokens);
+            logprobs.extend(more_logprobs);
+        }
+        (Reasoning { text, tokens }, Reasoning { text: more, tokens: more_tokens }) => {
+            text.push_str(&more);
+            tokens.extend(more_tokens);
+        }
+        (
+            ToolArguments { index, text, tokens },
+            ToolArguments { index: of, text: more, tokens: more_tokens },
+        ) if *index == of => {
+            text.push_str(&more);
+            tokens.extend(more_tokens);
+        }
+        (_, more) => return Some(more),
+    }
+    None
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
+use super::thoughts::Thoughts;
 use crate::models::LoadedModel;
 use crate::{App, AppError};
 
@@ -31,6 +32,7 @@ pub(crate) struct Answer {
     stop: CancellationToken,
     events: UnboundedSender<ChatEvent>,
     recorder: Recorder,
+    thoughts: Thoughts,
     /// Messages of the conversation that the model does not see, for want of room.
     dropped_messages: u32,
     /// Messages of which the model sees a summary.
@@ -64,6 +66,7 @@ impl Answer {
             stop,
             events,
             recorder,
+            thoughts: Thoughts::default(),
             dropped_messages,
             summarised_messages,
         }
@@ -228,15 +231,18 @@ impl Answer {
                 ChatEvent::Prefill { processed: count(processed), total: count(total), cached: count(cached) }
             }
             GenerationEvent::Text { text, tokens, .. } => {
-                self.recorder.push(&text, tokens.len());
-                if text.is_empty() {
-                    return Ok(None);
-                }
-                ChatEvent::Text { text }
+                let text = self.thoughts.said(text);
+                return Ok(self.write(text, tokens.len()));
             }
+            GenerationEvent::Reasoning { text, tokens } => {
+                let text = self.thoughts.thought(&text);
+                return Ok(self.write(text, tokens.len()));
+            }
+            // No chat offers tools.
+            GenerationEvent::ToolCall { .. } | GenerationEvent::ToolArguments { .. } => return Ok(None),
             GenerationEvent::Finished { reason, usage, timings } => {
                 let status = match reason {
-                    FinishReason::Stop => MessageStatus::Complete,
+                    FinishReason::Stop | FinishReason::ToolCalls => MessageStatus::Complete,
                     FinishReason::Length => MessageStatus::Truncated,
                     FinishReason::Cancelled => MessageStatus::Stopped,
                 };
@@ -246,6 +252,14 @@ impl Answer {
         };
         let _ = self.events.send(event);
         Ok(None)
+    }
+
+    fn write(&mut self, text: String, tokens: usize) -> Option<End> {
+        self.recorder.push(&text, tokens);
+        if !text.is_empty() {
+            let _ = self.events.send(ChatEvent::Text { text });
+        }
+        None
     }
 
     /// The person stopped it, or Lantern is closing.

@@ -11,6 +11,7 @@ mod prompt;
 mod recorder;
 mod shorten;
 mod summary;
+mod thoughts;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -23,6 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{App, AppError, lock};
 pub(crate) use shorten::Summaries;
 pub use summary::{Shortened, Summarised};
+pub use thoughts::Thoughts;
 
 /// The events of one answer. Dropping it stops the answer; its text so far is kept.
 #[derive(Debug)]

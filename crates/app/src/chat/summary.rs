@@ -232,7 +232,11 @@ async fn write(
             GenerationEvent::Finished { reason: FinishReason::Cancelled, .. } => break,
             GenerationEvent::Finished { reason, .. } => return said(&summary, reason),
             GenerationEvent::Failed(error) => return Err(error.into()),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Queued { .. }
+            | GenerationEvent::Prefill { .. }
+            | GenerationEvent::Reasoning { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolArguments { .. } => {}
         }
     }
     Err(not_summarised("the model was unloaded".to_owned()))

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use lantern_app::AppOptions;
+use lantern_app::{AppOptions, Thoughts};
 use lantern_engine::{
     ChatMessage, ContentPart, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Picture,
     Priority, Prompt, SamplingParams, Timings, Usage,
@@ -100,6 +100,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         Some(system) => system,
         None => app.settings().await?.system_prompt,
     };
+    let prompt = if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) };
     let request = GenerateRequest {
         constraint,
         sampling: SamplingParams {
@@ -115,7 +116,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         stop: args.stop,
         priority: Priority::Chat,
         context_length: Some(loaded.context_length),
-        ..GenerateRequest::new(if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) })
+        ..GenerateRequest::new(prompt)
     };
     let stream = loaded.engine.generate(request)?;
     let (reason, usage, timings) = print(stream).await?;
@@ -128,7 +129,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     app.shutdown().await;
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),
-        FinishReason::Stop | FinishReason::Length => Ok(()),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Length => Ok(()),
     }
 }
 
@@ -170,7 +171,7 @@ fn chat(text: String, pictures: Vec<Picture>, system: &str) -> Prompt {
 /// Writes the answer as it comes. Ctrl-C ends it and keeps what was written.
 async fn print(mut stream: GenerationStream) -> Result<(FinishReason, Usage, Timings), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let mut at_line_start = true;
+    let (mut at_line_start, mut thoughts) = (true, Thoughts::default());
     loop {
         let event = tokio::select! {
             event = stream.next() => event,
@@ -182,7 +183,11 @@ async fn print(mut stream: GenerationStream) -> Result<(FinishReason, Usage, Tim
         match event {
             Some(GenerationEvent::Text { text, .. }) if !text.is_empty() => {
                 at_line_start = text.ends_with('\n');
-                output::piece(&text)?;
+                output::piece(&thoughts.said(text))?;
+            }
+            Some(GenerationEvent::Reasoning { text, .. }) if !text.is_empty() => {
+                at_line_start = text.ends_with('\n');
+                output::piece(&thoughts.thought(&text))?;
             }
             Some(GenerationEvent::Finished { reason, usage, timings }) => {
                 if !at_line_start {

@@ -39,7 +39,9 @@ impl Preambles {
             return 0;
         }
         let words: Vec<&str> = instructions.iter().map(|message| message.content.as_str()).collect();
-        let name = self.hasher.hash_one((words, tools.map(Value::to_string)));
+        let variables: Vec<String> =
+            chat.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let name = self.hasher.hash_one((words, tools.map(Value::to_string), variables));
         if let Some(tokens) = self.find(name) {
             return tokens.min(ids.len());
         }

@@ -5,6 +5,7 @@
 
 pub mod chat_template;
 pub mod grammar;
+pub mod output;
 pub mod picture_words;
 pub mod prompt_text;
 pub mod sampler;
@@ -17,6 +18,7 @@ pub use chat_template::{
 };
 pub use grammar::{Constraint, GbnfError, GrammarError};
 pub(crate) use grammar::{Grammars, Matching};
+pub use output::{OutputEvent, OutputFormat, OutputParser, ToolChoice, ToolSet};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};

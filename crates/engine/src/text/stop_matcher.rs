@@ -40,6 +40,11 @@ impl StopMatcher {
         (std::mem::replace(&mut self.held, rest), false)
     }
 
+    /// Whether a stop string was met.
+    pub fn is_hit(&self) -> bool {
+        self.hit
+    }
+
     /// What was held back, at the end of the answer.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)

@@ -119,6 +119,12 @@ impl ChatTemplate {
         self.source
     }
 
+    /// The text of the template, with that for tools behind it.
+    pub fn text(&self) -> String {
+        let tools = self.tool_template.as_deref().unwrap_or_default();
+        format!("{}\n{tools}", self.template)
+    }
+
     /// What is wrong with a template in the file that is not used for it.
     pub fn fault(&self) -> Option<&TemplateError> {
         self.fault.as_ref()

@@ -120,6 +120,12 @@ impl Tokenizer {
         self.added.find(text).or_else(|| self.index.find(&self.pieces, text.as_bytes()))
     }
 
+    /// The id of the control token that is spelt exactly so.
+    pub fn control_id(&self, spelling: &str) -> Option<u32> {
+        let is_it = |id: &u32| self.is_special(*id) && self.token_bytes(*id) == spelling.as_bytes();
+        self.token_id(spelling).filter(is_it)
+    }
+
     /// Whether the token ends an answer: EOS, end of turn, end of message, …
     pub fn is_eog(&self, id: u32) -> bool {
         self.special.end_of_generation.contains(&id)

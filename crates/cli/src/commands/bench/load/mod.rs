@@ -112,7 +112,7 @@ fn read(mut stream: GenerationStream, started: Instant) -> Result<Answer, Engine
     while let Some(event) = stream.blocking_next() {
         let now = Instant::now();
         match event {
-            GenerationEvent::Text { tokens, .. } => {
+            GenerationEvent::Text { tokens, .. } | GenerationEvent::Reasoning { tokens, .. } => {
                 match last {
                     Some(last) => answer.gaps.push(now - last),
                     None => answer.first = now - started,
@@ -122,7 +122,10 @@ fn read(mut stream: GenerationStream, started: Instant) -> Result<Answer, Engine
             }
             GenerationEvent::Finished { usage, .. } => answer.usage = usage,
             GenerationEvent::Failed(error) => return Err(error),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Queued { .. }
+            | GenerationEvent::Prefill { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolArguments { .. } => {}
         }
     }
     answer.whole = started.elapsed();
