@@ -79,7 +79,8 @@ fn read(mut stream: GenerationStream) -> Result<Answer, EngineError> {
             }
             GenerationEvent::Finished { reason, .. } => answer.reason = Some(reason),
             GenerationEvent::Failed(error) => return Err(error),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            // Where the answer is in the queue, and what only conversations have.
+            _ => {}
         }
     }
     Ok(answer)
