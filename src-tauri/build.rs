@@ -28,6 +28,10 @@ const COMMANDS: &[&str] = &[
     "get_settings",
     "update_settings",
     "get_status",
+    "api_keys",
+    "make_api_key",
+    "revoke_api_key",
+    "api_requests",
     "open_link",
     "subscribe",
 ];

@@ -226,8 +226,11 @@ impl Gemma4 {
         kv: &mut KvCache,
     ) -> Result<(), ModelError> {
         let (global, local) = (self.global_rope.at(batch)?, self.local_rope.at(batch)?);
-        for block in blocks {
+        for (at, block) in blocks.iter().enumerate() {
             block.forward(x, if block.is_global { &global } else { &local }, inputs, batch, kv)?;
+            if let Some(beside) = blocks.get(at + 1).and_then(|next| next.experts.as_ref()) {
+                beside.foresee(x)?;
+            }
         }
         Ok(())
     }
@@ -289,6 +292,9 @@ impl Block {
         if x.is_empty() {
             return Ok(());
         }
+        if let Some(beside) = &self.experts {
+            beside.foresee(x)?;
+        }
         let mut fed = self.mlp.forward(&self.mlp_norm.forward(x)?)?;
         if let Some(beside) = &self.experts {
             fed = beside.post_mlp_norm.forward(&fed)?;
@@ -340,6 +346,14 @@ impl ExpertsBeside {
             experts: Experts::load(weights, prefix, hidden, experts, Activation::GeluTanh)?,
             post_norm: norm("post_ffw_norm_2")?,
         })
+    }
+
+    /// See [`Experts::foresee`].
+    fn foresee(&self, x: &Rows) -> Result<(), ModelError> {
+        if !self.experts.is_worth_foreseeing(x) {
+            return Ok(());
+        }
+        self.experts.foresee(&self.router_norm.forward(x)?)
     }
 
     fn forward(&self, x: &Rows) -> Result<Rows, ModelError> {

@@ -1,5 +1,7 @@
 /** Made-up conversations, models and settings that the quick loop shows. */
 import type {
+  ApiKey,
+  ApiRequest,
   AppStatus,
   CatalogueEntry,
   Conversation,
@@ -12,6 +14,8 @@ import type {
 
 const NOW = Date.now();
 const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const DAY = 24 * HOUR;
 export const MODEL = 'SmolLM2-135M-Instruct-Q4_1';
 
 export const LONG_ANSWER = `A **Fresnel lens** bends light with thin rings instead of one thick block of glass.
@@ -306,13 +310,64 @@ export const SETTINGS: Settings = {
   threads: null,
   keepPacked: false,
   prefixDiskGb: 8,
+  unloadAfterMinutes: null,
   endpoint: {
     enabled: true,
     port: 11_535,
     key: 'lantern-5f0c9e1bd4a74b0f9a6d2c3e',
     fetchPictures: false,
+    allowedOrigins: ['http://localhost:3000'],
+    lan: false,
   },
 };
+
+export const API_KEYS: ApiKey[] = [
+  {
+    id: 'k1',
+    name: 'Editor',
+    endsWith: '9f3c',
+    models: null,
+    requestsPerMinute: null,
+    createdAt: NOW - 6 * DAY,
+    lastUsedAt: NOW - 4 * MINUTE,
+  },
+  {
+    id: 'k2',
+    name: 'Nightly script',
+    endsWith: '02be',
+    models: [MODEL],
+    requestsPerMinute: 30,
+    createdAt: NOW - 2 * DAY,
+    lastUsedAt: null,
+  },
+];
+
+export const API_REQUESTS: ApiRequest[] = [
+  {
+    at: NOW - 4 * MINUTE,
+    program: 'Editor',
+    method: 'POST',
+    path: '/v1/chat/completions',
+    model: MODEL,
+    status: 200,
+    error: null,
+    promptTokens: 1204,
+    completionTokens: 88,
+    durationMs: 2310,
+  },
+  {
+    at: NOW - 9 * MINUTE,
+    program: null,
+    method: 'GET',
+    path: '/v1/models',
+    model: null,
+    status: 401,
+    error: 'invalid_api_key',
+    promptTokens: null,
+    completionTokens: null,
+    durationMs: 1,
+  },
+];
 
 export const STATUS: AppStatus = {
   version: '0.1.0',

@@ -129,6 +129,13 @@ const commands: Record<string, (args: Args) => unknown> = {
         }
       : data.STATUS;
   },
+  api_keys: () => (firstRun ? [] : data.API_KEYS),
+  api_requests: () => (firstRun ? [] : data.API_REQUESTS),
+  make_api_key: () => ({
+    key: data.API_KEYS[0]!,
+    secret: 'sk-lantern-5f0c9e1bd4a74b0f9a6d2c3e9f3c',
+  }),
+  revoke_api_key: () => undefined,
   get_settings: () => settings,
   update_settings: (args) => patched(args.patch as SettingsPatch),
   library: () => (firstRun ? [] : data.LIBRARY),

@@ -1,6 +1,7 @@
 /** The whole window: its controllers, what is on show, and the events that concern more than one of them. */
 import { toErrorInfo, type Backend } from './backend';
 import type { AppEvent, AppStatus, ErrorInfo } from './backend/types';
+import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
 import { ConversationsController } from './features/conversations/conversations.svelte';
 import { ModelsController } from './features/models/models.svelte';
@@ -27,6 +28,7 @@ export class LanternApp {
   readonly chat: ChatController;
   readonly models: ModelsController;
   readonly settings: SettingsController;
+  readonly access: AccessController;
   #nextNotice = 0;
 
   constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
@@ -34,6 +36,7 @@ export class LanternApp {
     this.conversations = new ConversationsController(backend);
     this.models = new ModelsController(backend);
     this.settings = new SettingsController(backend);
+    this.access = new AccessController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -177,6 +180,10 @@ export class LanternApp {
         break;
       case 'settings_changed':
         this.settings.replaced(event.settings);
+        break;
+      case 'api_keys_changed':
+      case 'api_requests_changed':
+        if (this.access.isShown) void this.access.refresh();
         break;
       case 'notice':
         this.notify(event.notice);

@@ -3,18 +3,20 @@
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod clients;
 mod cuda;
 mod fuzz;
 mod lint;
+mod models;
 mod python;
 mod run;
 mod shell;
-mod starter;
 mod system;
 mod test;
 mod types;
 mod ui;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +57,14 @@ enum Chore {
         #[arg(long, default_value_t = 10_000_000)]
         runs: u64,
     },
+    /// Tries other programs' clients, from OpenAI's to agent frameworks, against the endpoint with a real model.
+    Clients {
+        /// Some of them, as openai or ai_sdk, instead of all.
+        names: Vec<String>,
+        /// A model file, instead of the one that is fetched.
+        #[arg(long)]
+        model: Option<PathBuf>,
+    },
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -73,6 +83,7 @@ fn main() -> ExitCode {
         Chore::CheckCuda => cuda::check(),
         Chore::Types => types::generate(),
         Chore::Fuzz { target, runs } => fuzz::fuzz(target, runs),
+        Chore::Clients { names, model } => clients::run_all(&names, model),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

@@ -1,7 +1,7 @@
 //! A Python of our own in the cache folder: pip may fetch for it what the system's Python would refuse to install.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -12,12 +12,16 @@ const CLIENT: &str = "openai==3.54.0";
 
 /// A Python environment with nothing but pip in it.
 pub fn environment() -> Result<PathBuf> {
-    let folder = cache()?.join("python");
+    environment_at(&cache()?.join("python"))
+}
+
+/// The same in a folder of its own.
+pub fn environment_at(folder: &Path) -> Result<PathBuf> {
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // An environment outlives the Python it was made from: try it instead of trusting that it is there.
     if !works(command(&python).args(["-m", "pip", "--version"])) {
         let system = if cfg!(windows) { "python" } else { "python3" };
-        run(command(system).args(["-m", "venv", "--clear"]).arg(&folder))
+        run(command(system).args(["-m", "venv", "--clear"]).arg(folder))
             .context("a Python environment is needed: install Python 3.9 or newer with its venv module")?;
     }
     Ok(python)

@@ -5,7 +5,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 
 use crate::shell::{cargo, command, note, program, run as run_command, step};
-use crate::{starter, system, ui};
+use crate::{models, system, ui};
 
 /// Builds Lantern, brings the starter model and opens the window, or the chat of the terminal where there is no display.
 pub fn run(dev: bool, build_only: bool) -> Result<ExitCode> {
@@ -28,7 +28,9 @@ pub fn run(dev: bool, build_only: bool) -> Result<ExitCode> {
 
     let lantern = program(release, "lantern");
     // Without it Lantern opens all the same, and offers to fetch one.
-    if let Err(error) = starter::fetch(&lantern).and_then(|file| starter::import(&lantern, &file)) {
+    if let Err(error) =
+        models::fetch(&models::STARTER, &lantern).and_then(|file| models::import(&lantern, &file))
+    {
         note(&format!("{error:#}"));
         note("Lantern opens without a model and offers to fetch one.");
     }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::models::{self, STARTER};
 use crate::shell::{cargo, note, program, programs, run, step};
-use crate::{python, starter, system, types, ui};
+use crate::{python, system, types, ui};
 
 /// Installs, builds and tests; prints what came of it.
 pub fn test() -> Result<ExitCode> {
@@ -23,7 +24,7 @@ pub fn test() -> Result<ExitCode> {
     run(workspace("build").args(["--bins", "--tests"]))?;
 
     let lantern = program(false, "lantern");
-    let model = starter::fetch(&lantern)?;
+    let model = models::fetch(&STARTER, &lantern)?;
     let python = python::with_client()?;
 
     step("The tests");

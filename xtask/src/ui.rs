@@ -21,13 +21,24 @@ pub fn npm() -> Command {
 pub fn install() -> Result<()> {
     step("The interface's packages");
     let stamp = folder().join("node_modules/.lantern-packages");
-    let lock = digest(&[folder().join("package-lock.json")])?;
-    if fs::read_to_string(&stamp).is_ok_and(|earlier| earlier == lock) {
+    let lock = [folder().join("package-lock.json")];
+    if !is_new(&lock, &stamp)? {
         note("unchanged");
         return Ok(());
     }
     run(npm().args(["ci", "--no-audit", "--no-fund"]))?;
-    fs::write(stamp, lock).context("cannot note which packages are installed")
+    note_done(&lock, &stamp)
+}
+
+/// Whether files are others than when something was done for them last, which `stamp` says.
+pub fn is_new(files: &[PathBuf], stamp: &Path) -> Result<bool> {
+    let now = digest(files)?;
+    Ok(!fs::read_to_string(stamp).is_ok_and(|earlier| earlier == now))
+}
+
+/// Notes that what was to be done for files is done.
+pub fn note_done(files: &[PathBuf], stamp: &Path) -> Result<()> {
+    fs::write(stamp, digest(files)?).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
 /// Checks types and style, and runs the interface's own tests.

@@ -5,6 +5,7 @@
 //! no HTTP and no wire format beyond `lantern-protocol`.
 #![forbid(unsafe_code)]
 
+mod access;
 mod chat;
 mod conversations;
 mod database;
@@ -25,10 +26,11 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
-pub use models::{LoadedModel, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
+pub use models::{LoadedModel, MemoryUse, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]
@@ -64,6 +66,7 @@ struct Inner {
     models: models::Models,
     answers: chat::Answers,
     summaries: chat::Summaries,
+    access: access::Access,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -96,6 +99,7 @@ impl App {
             models,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
+            access: access::Access::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,

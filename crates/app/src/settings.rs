@@ -15,6 +15,9 @@ use crate::{App, AppError};
 /// Fewer tokens hold no conversation; more no model attends to.
 pub(crate) const CONTEXT_LENGTH: RangeInclusive<u32> = 64..=16_777_216;
 
+const MAX_ORIGINS: usize = 100;
+const MAX_ORIGIN: usize = 255;
+
 impl App {
     /// All settings, as the database has them: another process may have changed them since.
     pub async fn settings(&self) -> Result<Settings, AppError> {
@@ -62,7 +65,7 @@ fn keyed(mut settings: Settings) -> Settings {
 }
 
 /// 244 random bits from the system, in hex, behind a prefix that secret scanners recognise.
-fn new_key() -> String {
+pub(crate) fn new_key() -> String {
     format!("sk-lantern-{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
 
@@ -72,6 +75,9 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     check_endpoint(&settings.endpoint)?;
     if let Some(length) = settings.context_length {
         within("contextLength", length, CONTEXT_LENGTH)?;
+    }
+    if let Some(minutes) = settings.unload_after_minutes {
+        within("unloadAfterMinutes", minutes, 1..=525_600)?;
     }
     if let Some(threads) = settings.threads {
         within("threads", threads, 1..=1024)?;
@@ -94,6 +100,8 @@ fn check_sampling(sampling: &SamplingSettings) -> Result<(), AppError> {
 
 fn check_endpoint(endpoint: &EndpointSettings) -> Result<(), AppError> {
     within("endpoint.port", endpoint.port, 1..=u16::MAX)?;
+    within("endpoint.allowedOrigins", endpoint.allowed_origins.len(), 0..=MAX_ORIGINS)?;
+    endpoint.allowed_origins.iter().try_for_each(|origin| check_origin(origin))?;
     let key = &endpoint.key;
     // It travels in an HTTP header.
     if key.len() < 16 || !key.chars().all(|c| c.is_ascii_graphic()) {
@@ -107,6 +115,22 @@ fn check_endpoint(endpoint: &EndpointSettings) -> Result<(), AppError> {
         ));
     }
     Ok(())
+}
+
+/// `scheme://host` or `scheme://host:port`, as browsers write it, and nothing behind it.
+fn check_origin(origin: &str) -> Result<(), AppError> {
+    let is_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
+    let (scheme, host) = origin.split_once("://").unwrap_or(("", ""));
+    let is_scheme = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    if is_scheme && !host.is_empty() && origin.len() <= MAX_ORIGIN && host.chars().all(is_host) {
+        return Ok(());
+    }
+    let origin: String = origin.chars().take(MAX_ORIGIN).collect();
+    Err(AppError::new(
+        "invalid_settings",
+        format!("endpoint.allowedOrigins has `{origin}`, which is no origin."),
+        "Write it as the browser does: https://example.org, in small letters, without a path.",
+    ))
 }
 
 /// NaN is in no range.
@@ -146,6 +170,16 @@ mod tests {
         assert_eq!(code(|s| s.sampling.max_tokens = Some(0)), invalid);
         assert_eq!(code(|s| s.context_length = Some(1)), invalid);
         assert_eq!(code(|s| s.endpoint.port = 0), invalid);
+        for origin in
+            ["https://example.org", "http://localhost:3000", "http://[::1]:80", "vscode-webview://abc"]
+        {
+            assert_eq!(code(|s| s.endpoint.allowed_origins = vec![origin.into()]), None, "{origin}");
+        }
+        for origin in ["null", "*", "https://", "example.org", "https://a/b", "https://A.org", "https://a b"]
+        {
+            assert_eq!(code(|s| s.endpoint.allowed_origins = vec![origin.into()]), invalid, "{origin}");
+        }
+        assert_eq!(code(|s| s.unload_after_minutes = Some(0)), invalid);
         assert_eq!(code(|s| s.endpoint.key = "secret with spaces in it".into()), invalid);
     }
 

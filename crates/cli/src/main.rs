@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod constraint;
 mod device_args;
 mod error;
 mod interrupt;

@@ -9,6 +9,7 @@
 pub mod bench;
 mod block_manager;
 mod block_pool;
+mod capabilities;
 mod cgroup;
 mod cores;
 mod device;
@@ -50,6 +51,7 @@ pub mod text;
 mod vision;
 mod worker;
 
+pub use capabilities::{Capabilities, capabilities};
 pub use device::{DevicePart, DeviceUse};
 pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::{Engine, Growth};

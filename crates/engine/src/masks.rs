@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::EngineError;
 use crate::runner::guarded;
 use crate::sequence::SequenceId;
-use crate::text::Matching;
+use crate::text::{GrammarError, Matching};
 
 /// One answer's part of it.
 pub(crate) struct Search {
@@ -64,8 +64,10 @@ impl MaskThread {
 
 impl Search {
     fn run(&mut self) {
-        if let Err(error) = guarded(|| Ok(self.matching.look_ahead(&self.guesses)?)) {
-            self.matching.give_up(error.to_string());
+        match guarded(|| Ok(self.matching.look_ahead(&self.guesses)?)) {
+            Ok(()) => {}
+            Err(EngineError::Grammar(error)) => self.matching.give_up(error),
+            Err(error) => self.matching.give_up(GrammarError::Failed(error.to_string())),
         }
     }
 }

@@ -142,6 +142,20 @@ impl QMatrix {
         }
     }
 
+    /// Says which of the matrices may meet rows in a while: those that a store has not are read if nothing else is to be.
+    pub fn foresee(&self, groups: &[ExpertRows]) {
+        if let Storage::Stored(_, store, stack) = &self.weights
+            && groups.iter().all(|group| (group.expert as usize) < self.shape.count)
+        {
+            store.foresee(*stack, groups);
+        }
+    }
+
+    /// Whether a product reads nothing from the file.
+    pub fn is_resident(&self) -> bool {
+        self.store().is_none_or(|(store, stack)| store.has_all(stack))
+    }
+
     /// The store that has tiles of some of the matrices, and their number there.
     pub(crate) fn store(&self) -> Option<(&Arc<ExpertStore>, usize)> {
         match &self.weights {

@@ -95,6 +95,10 @@ pub enum AppEvent {
         /// All of them.
         settings: Settings,
     },
+    /// Keys of programs were made or revoked.
+    ApiKeysChanged,
+    /// The endpoint answered requests.
+    ApiRequestsChanged,
     /// Something the user should know.
     Notice {
         /// What.

@@ -5,12 +5,14 @@
 //! no I/O, no defaults that depend on the machine.
 #![forbid(unsafe_code)]
 
+mod access;
 mod chat;
 mod error;
 mod events;
 mod library;
 mod settings;
 
+pub use access::*;
 pub use chat::*;
 pub use error::ErrorInfo;
 pub use events::*;

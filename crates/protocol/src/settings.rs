@@ -58,6 +58,8 @@ pub struct Settings {
     /// Gigabytes of disk that may keep what was computed of conversations and requests, so that a long one goes on at once
     /// after a restart. 0 keeps nothing, and deletes what was kept.
     pub prefix_disk_gb: u32,
+    /// Minutes after which a model that nobody uses leaves the memory; `None` keeps it until its room is needed.
+    pub unload_after_minutes: Option<u32>,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -81,6 +83,7 @@ impl Default for Settings {
             threads: None,
             keep_packed: false,
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
+            unload_after_minutes: None,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -140,6 +143,10 @@ pub struct EndpointSettings {
     pub key: String,
     /// Whether pictures that a request names by their address on the web are fetched.
     pub fetch_pictures: bool,
+    /// Web pages that may use it with a key, by their origin, as `https://example.org`. Others are refused.
+    pub allowed_origins: Vec<String>,
+    /// Whether other devices of the same network may use it with a key.
+    pub lan: bool,
 }
 
 /// The port the endpoint takes unless told otherwise.
@@ -147,7 +154,14 @@ pub const DEFAULT_PORT: u16 = 11535;
 
 impl Default for EndpointSettings {
     fn default() -> Self {
-        Self { enabled: true, port: DEFAULT_PORT, key: String::new(), fetch_pictures: false }
+        Self {
+            enabled: true,
+            port: DEFAULT_PORT,
+            key: String::new(),
+            fetch_pictures: false,
+            allowed_origins: Vec::new(),
+            lan: false,
+        }
     }
 }
 
@@ -174,6 +188,8 @@ pub struct SettingsPatch {
     pub keep_packed: Option<bool>,
     /// See [`Settings::prefix_disk_gb`].
     pub prefix_disk_gb: Option<u32>,
+    /// See [`Settings::unload_after_minutes`]; 0 clears it.
+    pub unload_after_minutes: Option<u32>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -207,6 +223,9 @@ impl Settings {
         }
         if let Some(gigabytes) = patch.prefix_disk_gb {
             self.prefix_disk_gb = gigabytes;
+        }
+        if let Some(minutes) = patch.unload_after_minutes {
+            self.unload_after_minutes = Some(minutes).filter(|&n| n > 0);
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

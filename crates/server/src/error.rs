@@ -1,18 +1,46 @@
-//! Errors as clients see them (OpenAI's shape, with Lantern's next step added) and as the host application sees them.
+//! Errors as clients see them, in the shape of the protocol they speak, and as the host application sees them.
+
+use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lantern_app::AppError;
 use lantern_protocol::ErrorInfo;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A refused or failed request: `{"error": {message, type, param, code, next_step}}`.
+/// A refused or failed request. By default it is told as OpenAI does, `{"error": {message, type, param, code}}`, with
+/// Lantern's `next_step` added; [`crate::dialect`] tells it in the shape of other protocols.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
     info: ErrorInfo,
-    param: Option<&'static str>,
+    param: Option<Cow<'static, str>>,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetails,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorDetails {
+    /// For people, with the numbers that matter.
+    pub message: String,
+    /// The coarse class: `invalid_request_error`, `permission_error`, `rate_limit_error` or `server_error`.
+    pub r#type: String,
+    /// The field at fault, such as `messages[1].content`.
+    pub param: Option<String>,
+    /// Stable and machine-readable.
+    pub code: Option<String>,
+    /// What can be done about it; an extension of Lantern's.
+    pub next_step: String,
 }
 
 impl ApiError {
@@ -27,9 +55,13 @@ impl ApiError {
         Self { status, info, param: None }
     }
 
-    /// 400: the request cannot be understood or served as it is.
-    pub fn invalid(message: impl Into<String>, next_step: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message, next_step)
+    /// 400: a field has a value that cannot be used.
+    pub fn invalid(
+        param: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+        next_step: impl Into<String>,
+    ) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_value", message, next_step).with_param(param)
     }
 
     /// 400: a field asks for something this version cannot do. Saying so beats ignoring it.
@@ -38,29 +70,70 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message, next).with_param(param)
     }
 
+    /// Something of ours ended before its work was done.
+    pub(crate) fn ended_early() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "engine_stopped",
+            "The model was unloaded before the answer was whole.",
+            "Send the request again.",
+        )
+    }
+
+    /// Somebody asked for the end of an answer.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(StatusCode::CONFLICT, Self::CANCELLED, "The answer was cancelled.", "Send the request again.")
+    }
+
+    /// Whether somebody asked for the end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.code() == Self::CANCELLED
+    }
+
+    const CANCELLED: &str = "cancelled";
+
     /// Names the field at fault.
-    pub fn with_param(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+    pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
         self
+    }
+
+    /// Names the field at fault, if none is named yet.
+    pub(crate) fn or_param(self, param: &'static str) -> Self {
+        if self.param.is_some() { self } else { self.with_param(param) }
+    }
+
+    /// The status that goes with it.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Stable and machine-readable.
+    pub fn code(&self) -> &str {
+        &self.info.code
+    }
+
+    /// Message and next step in one, for protocols that have room for no more.
+    pub(crate) fn sentence(&self) -> String {
+        format!("{} {}", self.info.message, self.info.next_step)
     }
 
     /// The body that goes with the status, also used inside a stream that has begun.
     pub fn body(&self) -> Value {
-        json!({ "error": {
-            "message": self.info.message,
-            "type": self.kind(),
-            "param": self.param,
-            "code": self.info.code,
-            "next_step": self.info.next_step,
-        }})
+        let error = ErrorDetails {
+            message: self.info.message.clone(),
+            r#type: self.kind().into(),
+            param: self.param.as_deref().map(str::to_owned),
+            code: Some(self.info.code.clone()),
+            next_step: self.info.next_step.clone(),
+        };
+        json!(ErrorBody { error })
     }
 
     /// OpenAI's coarse class of the error.
     fn kind(&self) -> &'static str {
         match self.status {
-            StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::FORBIDDEN => "permission_error",
-            StatusCode::NOT_FOUND => "not_found_error",
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
             status if status.is_server_error() => "server_error",
             _ => "invalid_request_error",
@@ -77,12 +150,14 @@ impl From<AppError> for ApiError {
             | "no_vision"
             | "picture_places"
             | "pictures_not_fetched"
-            | "bad_address" => (StatusCode::BAD_REQUEST, Some("messages")),
+            | "bad_address"
+            | "template_error" => (StatusCode::BAD_REQUEST, Some("messages")),
             "no_embedding_model" | "embedding_model" => (StatusCode::BAD_REQUEST, Some("model")),
             "text_too_long" | "empty_text" | "unknown_token" => (StatusCode::BAD_REQUEST, Some("input")),
-            "template_error" | "invalid_sampling" | "invalid_prompt" | "empty_prompt" => {
-                (StatusCode::BAD_REQUEST, None)
+            "invalid_schema" | "invalid_grammar" | "grammar_failed" => {
+                (StatusCode::BAD_REQUEST, Some("response_format"))
             }
+            "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
             "model_too_large" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
@@ -91,19 +166,33 @@ impl From<AppError> for ApiError {
         let code =
             if error.code == "context_overflow" { "context_length_exceeded".into() } else { error.code };
         let info = ErrorInfo { code, message: error.message, next_step: error.next_step };
-        Self { status, info, param }
+        Self { status, info, param: param.map(Cow::Borrowed) }
     }
 }
 
 impl From<lantern_engine::EngineError> for ApiError {
     fn from(error: lantern_engine::EngineError) -> Self {
-        AppError::from(error).into()
+        let param = match &error {
+            lantern_engine::EngineError::InvalidSampling(error) => Some(error.field),
+            _ => None,
+        };
+        let error = Self::from(AppError::from(error));
+        match param {
+            Some(param) => error.with_param(param),
+            None => error,
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body())).into_response()
+        let mut response = (self.status, Json(self.body())).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        // Whoever speaks another protocol tells it anew.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

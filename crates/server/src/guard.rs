@@ -13,6 +13,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::ApiError;
 
+/// Paths that tell nothing of the user's, for which no key is wanted.
+const OPEN: [&str; 3] = ["/health", "/openapi.json", "/docs"];
+/// Where Anthropic's clients put the key.
+const API_KEY: header::HeaderName = header::HeaderName::from_static("x-api-key");
+
 /// What the guard compares with.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -57,12 +62,12 @@ impl Guard {
                 ));
             }
         }
-        if path == "/health" || self.has_key(headers) {
+        if OPEN.contains(&path) || self.has_key(headers) {
             return Ok(());
         }
         Err(ApiError::new(
             StatusCode::UNAUTHORIZED,
-            "wrong_key",
+            "invalid_api_key",
             "The key is missing or wrong.",
             "Send `Authorization: Bearer KEY` with the key from Lantern's settings, or from `lantern serve`.",
         ))
@@ -77,9 +82,13 @@ impl Guard {
         })
     }
 
-    /// Compares in a time that does not tell how much of a guess was right.
+    /// Either header may have it. Compares in a time that does not tell how much of a guess was right.
     fn has_key(&self, headers: &HeaderMap) -> bool {
-        let Some(sent) = single(headers, header::AUTHORIZATION).and_then(bearer) else { return false };
+        let sent = single(headers, header::AUTHORIZATION).and_then(bearer);
+        sent.is_some_and(|sent| self.is_key(sent)) || single(headers, API_KEY).is_some_and(|sent| self.is_key(sent))
+    }
+
+    fn is_key(&self, sent: &str) -> bool {
         let (sent, key) = (sent.as_bytes(), self.key.as_bytes());
         sent.len() == key.len() && sent.iter().zip(key).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }
@@ -153,16 +162,20 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_wanted_everywhere_but_on_health() {
+    fn the_key_is_wanted_where_something_is_told() {
         let host = ("host", "127.0.0.1:11535");
-        assert_eq!(admit("/health", &[host]), Ok(()));
+        for path in OPEN {
+            assert_eq!(admit(path, &[host]), Ok(()));
+        }
+        assert_eq!(admit("/v1/messages", &[host, ("x-api-key", "sesame")]), Ok(()));
+        assert_eq!(admit("/v1/messages", &[host, ("x-api-key", "sesam")]), Err("invalid_api_key".into()));
         for value in ["Bearer sesam", "Bearer sesame!", "Bearer ", "sesame", "Basic sesame"] {
             assert_eq!(
                 admit("/v1/models", &[host, ("authorization", value)]),
-                Err("wrong_key".into()),
+                Err("invalid_api_key".into()),
                 "{value}"
             );
         }
-        assert_eq!(admit("/v1/models", &[host]), Err("wrong_key".into()));
+        assert_eq!(admit("/v1/models", &[host]), Err("invalid_api_key".into()));
     }
 }

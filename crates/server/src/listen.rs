@@ -1,23 +1,29 @@
-//! Binding the port, the routes, and an orderly end.
+//! Binding the port, connections with their limits of time, and an orderly end.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use lantern_app::App;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::guard::{self, Guard};
-use crate::{ApiError, ServerError, chat, embeddings, models};
+use crate::guard::Guard;
+use crate::router::router;
+use crate::server::{Limits, Server};
+use crate::ServerError;
 
-/// Bytes a request may have: a context of a million tokens as text, with room to spare.
-const MAX_BODY_BYTES: usize = 32 << 20;
+/// Headers that a request may have.
+const MAX_HEADERS: usize = 100;
+/// Bytes of a request's head that are read at most.
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// Where and how to listen.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +32,8 @@ pub struct ServeOptions {
     pub port: u16,
     /// The key clients must send.
     pub key: String,
+    /// How much clients may ask at once.
+    pub limits: Limits,
 }
 
 /// A running endpoint. When it is dropped or closed, nothing new is accepted, also not on connections that are still
@@ -71,25 +79,6 @@ impl Drop for ServerHandle {
     }
 }
 
-/// The listening socket, which tells when it is dropped.
-struct Port {
-    listener: TcpListener,
-    _held: oneshot::Sender<()>,
-}
-
-impl axum::serve::Listener for Port {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        axum::serve::Listener::accept(&mut self.listener).await
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
 /// Starts listening. Returns once the port is bound.
 pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, ServerError> {
     let port = options.port;
@@ -100,51 +89,84 @@ pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, Serv
         })?;
     let address = listener.local_addr().map_err(|source| ServerError::Listen { port, source })?;
     let stop = CancellationToken::new();
-    let router = router(app, Guard { port: address.port(), key: options.key });
-    let stopped = stop.clone().cancelled_owned();
+    let guard = Guard { port: address.port(), key: options.key };
+    let router = router(Server::new(app, options.limits.clone()), guard);
     let (held, freed) = oneshot::channel();
-    let port = Port { listener, _held: held };
+    let connections = Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(port, router).with_graceful_shutdown(stopped).await {
-            tracing::error!(%error, "the endpoint ended");
-        }
+        connections.accept(listener).await;
+        drop(held);
+        connections.open.close();
+        connections.open.wait().await;
     });
     tracing::info!(%address, "the endpoint listens");
     Ok(ServerHandle { address, stop, task, freed })
 }
 
-fn router(app: App, guard: Guard) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::show))
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/embeddings", post(embeddings::create))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
-        .with_state(app)
+/// What all connections share.
+struct Connections {
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    open: TaskTracker,
 }
 
-async fn health() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "ok" }))
+impl Connections {
+    /// Takes connections until the end; the socket is closed when this returns.
+    async fn accept(&self, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(self.limits.connections.min(Semaphore::MAX_PERMITS)));
+        let next = async || {
+            let place = places.clone().acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        while let Some(Some((place, accepted))) = self.stop.run_until_cancelled(next()).await {
+            match accepted {
+                Ok((socket, _)) => {
+                    let connection = serve_connection(
+                        socket,
+                        self.router.clone(),
+                        self.limits.header_time,
+                        self.stop.clone(),
+                    );
+                    self.open.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    // There may be no file handles left: trying again at once would not help.
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
 }
 
-async fn unknown_path() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "unknown_path",
-        "There is nothing at this path.",
-        "Use /v1/models, /v1/chat/completions, /v1/embeddings or /health.",
-    )
-}
-
-async fn unknown_method() -> ApiError {
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "unknown_method",
-        "This path does not take this method.",
-        "POST to /v1/chat/completions; GET the others.",
-    )
+/// Answers the requests of one connection. At the end, the one under way is the last.
+async fn serve_connection(
+    socket: TcpStream,
+    router: Router,
+    header_time: std::time::Duration,
+    stop: CancellationToken,
+) {
+    // Small pieces of an answer must not wait for each other.
+    let _ = socket.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_time)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
 }

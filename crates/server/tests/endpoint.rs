@@ -33,7 +33,7 @@ async fn start() -> Fixture {
         .await
         .expect("the model is imported");
     let server =
-        serve(app.clone(), ServeOptions { port: 0, key: KEY.into() }).await.expect("the endpoint starts");
+        serve(app.clone(), ServeOptions { key: KEY.into(), ..ServeOptions::default() }).await.expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { app, server, client, home }
 }
@@ -328,7 +328,7 @@ async fn each_bad_request_gets_its_own_error() {
 async fn a_port_in_use_is_said() {
     let fixture = start().await;
     let port = fixture.server.address().port();
-    let error = serve(fixture.app.clone(), ServeOptions { port, key: KEY.into() })
+    let error = serve(fixture.app.clone(), ServeOptions { port, key: KEY.into(), ..ServeOptions::default() })
         .await
         .expect_err("the port is taken");
     assert_eq!(error.code(), "port_in_use");

@@ -9,6 +9,8 @@
 //! decides on which thread to call it and whom to tell.
 #![forbid(unsafe_code)]
 
+mod api_keys;
+mod api_requests;
 mod conversations;
 mod error;
 mod exchange;

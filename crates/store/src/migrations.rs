@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::{StoreError, conversations, journal, messages, search, settings, summaries};
+use crate::{
+    StoreError, api_keys, api_requests, conversations, journal, messages, search, settings, summaries,
+};
 
 /// The statements that lead to format 1, 2, …, in order.
 pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1],
     &[conversations::V2, summaries::V2],
+    &[api_keys::V3, api_requests::V3],
 ];
 
 /// The latest format.

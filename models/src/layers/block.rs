@@ -184,13 +184,15 @@ impl Block {
     }
 
     /// Changes `x`, `[rows, hidden]`, in place; keys and values of the rows are in the cache afterwards. The last block
-    /// leaves the rows whose logits are wanted, unless all are kept.
+    /// leaves the rows whose logits are wanted, unless all are kept. What the block `next` may need from the file is read
+    /// meanwhile.
     pub(crate) fn forward(
         &self,
         x: &mut Rows,
         rope: Option<&RopeTable>,
         batch: &ForwardBatch,
         kv: &mut KvCache,
+        next: Option<&Block>,
     ) -> Result<(), ModelError> {
         x.move_to(&self.compute)?;
         if let Some(mixer) = &self.mixer {
@@ -204,11 +206,23 @@ impl Block {
                 return Ok(());
             }
         }
+        if let Some(next) = next {
+            next.foresee(x)?;
+        }
         if let Some(network) = &self.network {
             let fed = with_norm(&self.network_norm, x, |x| network.forward(x))?;
             self.add(x, fed, &self.post_network_norm)?;
         }
         Ok(())
+    }
+
+    fn foresee(&self, x: &Rows) -> Result<(), ModelError> {
+        match &self.network {
+            Some(Network::Experts(experts)) if experts.is_worth_foreseeing(x) => {
+                with_norm(&self.network_norm, x, |x| experts.foresee(x))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes a state, if the block has one, over the guesses that turned out right; see
@@ -236,11 +250,11 @@ impl Block {
 }
 
 /// What a part of the block makes of rows behind their norm.
-fn with_norm(
+fn with_norm<T>(
     norm: &Option<Norm>,
     x: &Rows,
-    part: impl FnOnce(&Rows) -> Result<Rows, ModelError>,
-) -> Result<Rows, ModelError> {
+    part: impl FnOnce(&Rows) -> Result<T, ModelError>,
+) -> Result<T, ModelError> {
     match norm {
         Some(norm) => part(&norm.forward(x)?),
         None => part(x),

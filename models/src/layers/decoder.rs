@@ -71,7 +71,7 @@ impl Decoder {
                 BlockRope::Local => local_rope.as_ref(),
                 BlockRope::None => None,
             };
-            block.forward(&mut x, rope, batch, kv)?;
+            block.forward(&mut x, rope, batch, kv, self.blocks.get(layer + 1))?;
             batch.add_picture_level(&mut x, &self.config, layer)?;
         }
         Ok(x)

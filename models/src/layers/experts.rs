@@ -14,6 +14,9 @@ use crate::hyper::{MAX_EXPERTS, MAX_WIDTH};
 use crate::rows::{HostRows, Rows};
 use crate::{Compute, Hyper, ModelError, Weights};
 
+/// More rows meet so many experts that reading them takes longer than all else, and is done in the meantime anyway.
+const FORESEEN_ROWS: usize = 8;
+
 /// What a file says about a layer of experts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ExpertParams {
@@ -82,13 +85,19 @@ enum Gate {
 }
 
 impl Gate {
-    /// Says which experts' matrices are needed next.
-    fn announce(&self, groups: &[ExpertRows]) {
-        match self {
-            Gate::Separate { gate, up } => [gate, up].iter().for_each(|m| m.matrix.announce(groups)),
-            Gate::Fused(one) | Gate::None(one) => one.matrix.announce(groups),
-        }
+    /// One matrix of each expert, or two.
+    fn matrices(&self) -> impl Iterator<Item = &ExpertMatrices> {
+        let (one, other) = match self {
+            Gate::Separate { gate, up } => (gate, Some(up)),
+            Gate::Fused(one) | Gate::None(one) => (one, None),
+        };
+        std::iter::once(one).chain(other)
     }
+}
+
+thread_local! {
+    /// Kept for its memory.
+    static KEPT: RefCell<Dispatch> = RefCell::default();
 }
 
 impl Experts {
@@ -134,10 +143,29 @@ impl Experts {
         Ok(out)
     }
 
+    /// Has experts read from the file that rows will probably pass, while blocks before this one are computed. What a block adds
+    /// to a row is little beside what it had before, so that the router would choose nearly the same for `routed_by` as it is
+    /// now (Eliseev & Mazur, 2023). Nothing but time depends on it.
+    pub(crate) fn foresee(&self, routed_by: &Rows) -> Result<(), ModelError> {
+        let Rows::Host(routed_by) = routed_by else { return Ok(()) };
+        let mut dispatch = KEPT.take();
+        self.router.choose_host(routed_by, &mut dispatch)?;
+        self.matrices().for_each(|one| one.matrix.foresee(&dispatch.groups));
+        KEPT.set(dispatch);
+        Ok(())
+    }
+
+    /// Whether [`Self::foresee`] would save time for these rows.
+    pub(crate) fn is_worth_foreseeing(&self, x: &Rows) -> bool {
+        let are_few = matches!(x, Rows::Host(x) if (1..=FORESEEN_ROWS).contains(&x.rows()));
+        are_few && self.matrices().any(|one| !one.matrix.is_resident())
+    }
+
+    fn matrices(&self) -> impl Iterator<Item = &ExpertMatrices> {
+        self.gate.matrices().chain([&self.down])
+    }
+
     fn forward_chosen(&self, routed_by: &Rows, x: &Rows) -> Result<Rows, ModelError> {
-        thread_local! {
-            static KEPT: RefCell<Dispatch> = RefCell::default();
-        }
         let mut dispatch = KEPT.take();
         let out = match (routed_by, x) {
             (Rows::Host(routed_by), Rows::Host(x)) => {
@@ -182,8 +210,7 @@ impl Experts {
 
     /// What the chosen experts make of the rows, in memory.
     fn pass_host(&self, x: &HostRows, dispatch: &Dispatch) -> Result<HostRows, ModelError> {
-        self.gate.announce(&dispatch.groups);
-        self.down.matrix.announce(&dispatch.groups);
+        self.matrices().for_each(|one| one.matrix.announce(&dispatch.groups));
         let inner = self.gated_host(x, dispatch)?;
         let sent = dispatch.len();
         let mut given = x.room_for(sent, x.width());

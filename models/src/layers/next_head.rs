@@ -66,7 +66,7 @@ impl NextHead {
         let embedded = token_norm.forward(&embedding.forward(&batch.tokens)?.on(&self.compute)?)?;
         let made = hidden_norm.forward(&kv.hidden_rows(hidden, self.hidden, &self.compute)?)?;
         let mut x = self.projection.forward(&embedded.beside(&made)?)?;
-        self.block.forward(&mut x, Some(&model.rope.at(batch)?), batch, kv)?;
+        self.block.forward(&mut x, Some(&model.rope.at(batch)?), batch, kv, None)?;
         if x.is_empty() {
             logits.clear();
             return Ok(());

@@ -1,6 +1,7 @@
 //! What the page may call: one command for each use case, one file for each feature. A command names its arguments,
 //! calls one method of [`lantern_app::App`], and turns a failure into [`lantern_protocol::ErrorInfo`]. Nothing else.
 
+pub mod access;
 pub mod chat;
 pub mod conversations;
 pub mod events;
@@ -41,6 +42,10 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         settings::get_settings,
         settings::update_settings,
         settings::get_status,
+        access::api_keys,
+        access::make_api_key,
+        access::revoke_api_key,
+        access::api_requests,
         links::open_link,
         events::subscribe,
     ]

@@ -91,6 +91,10 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     loadModel: (model) =>
       Promise.resolve({ state: 'loaded', model, contextLength: 8192, memoryBytes: 1 }),
     unloadModel: () => Promise.resolve(),
+    apiKeys: () => Promise.resolve([]),
+    makeApiKey: unexpected('makeApiKey'),
+    revokeApiKey: () => Promise.resolve(),
+    apiRequests: () => Promise.resolve([]),
     getSettings: unexpected('getSettings'),
     updateSettings: unexpected('updateSettings'),
     getStatus: unexpected('getStatus'),

@@ -5,6 +5,8 @@
  * Every promise rejects with an `ErrorInfo`, whatever went wrong underneath.
  */
 import type {
+  ApiKey,
+  ApiRequest,
   AppEvent,
   AppStatus,
   CatalogueEntry,
@@ -14,8 +16,10 @@ import type {
   ConversationView,
   DownloadProgress,
   DownloadRequest,
+  IssuedKey,
   LibraryModel,
   ModelState,
+  NewApiKey,
   SendMessage,
   Settings,
   SettingsPatch,
@@ -62,6 +66,13 @@ export interface Backend {
   /** Resolves once the model is in memory. */
   loadModel(id: string): Promise<ModelState>;
   unloadModel(): Promise<void>;
+
+  apiKeys(): Promise<ApiKey[]>;
+  /** The secret is in the answer and nowhere else. */
+  makeApiKey(key: NewApiKey): Promise<IssuedKey>;
+  revokeApiKey(id: string): Promise<void>;
+  /** The last requests to the endpoint, the latest first. */
+  apiRequests(): Promise<ApiRequest[]>;
 
   getSettings(): Promise<Settings>;
   /** All settings after the change. */

@@ -46,6 +46,11 @@ export const tauriBackend: Backend = {
   loadModel: (id) => call('load_model', { id }),
   unloadModel: () => call('unload_model'),
 
+  apiKeys: () => call('api_keys'),
+  makeApiKey: (key) => call('make_api_key', { key }),
+  revokeApiKey: (id) => call('revoke_api_key', { id }),
+  apiRequests: () => call('api_requests'),
+
   getSettings: () => call('get_settings'),
   updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),

@@ -1,4 +1,6 @@
 /** The application's data types, generated from the Rust definitions (`cargo test -p lantern-protocol`). */
+export type { ApiKey } from './types/ApiKey';
+export type { ApiRequest } from './types/ApiRequest';
 export type { AppEvent } from './types/AppEvent';
 export type { AppStatus } from './types/AppStatus';
 export type { CatalogueEntry } from './types/CatalogueEntry';
@@ -12,11 +14,13 @@ export type { DownloadState } from './types/DownloadState';
 export type { EndpointStatus } from './types/EndpointStatus';
 export type { ErrorInfo } from './types/ErrorInfo';
 export type { GenerationStats } from './types/GenerationStats';
+export type { IssuedKey } from './types/IssuedKey';
 export type { LibraryModel } from './types/LibraryModel';
 export type { Message } from './types/Message';
 export type { MessageStatus } from './types/MessageStatus';
 export type { ModelSource } from './types/ModelSource';
 export type { ModelState } from './types/ModelState';
+export type { NewApiKey } from './types/NewApiKey';
 export type { RecommendedSampling } from './types/RecommendedSampling';
 export type { SamplingSettings } from './types/SamplingSettings';
 export type { SendMessage } from './types/SendMessage';

@@ -41,6 +41,14 @@ export function formatPercent(part: number, whole: number): string {
   return `${Math.floor((100 * part) / whole)} %`;
 }
 
+/** A moment given in milliseconds: the time today, otherwise the day and the time. */
+export function formatTime(at: number): string {
+  const then = new Date(at);
+  const time = then.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  if (then.toDateString() === new Date().toDateString()) return time;
+  return `${then.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time}`;
+}
+
 function trimZero(text: string): string {
   return text.replace(/\.0$/, '');
 }

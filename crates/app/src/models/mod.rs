@@ -2,6 +2,7 @@
 
 mod downloads;
 mod embedder;
+mod endpoint;
 mod folders;
 mod library;
 mod loading;
@@ -18,6 +19,7 @@ use lantern_hub::{Hub, HubOptions, ModelLibrary};
 use crate::AppError;
 
 pub use embedder::Texts;
+pub use endpoint::MemoryUse;
 pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use slot::LoadedModel;
 
@@ -42,6 +44,7 @@ pub(crate) struct Models {
     ledger: Ledger,
     followed: downloads::Followed,
     packed: PackedCopies,
+    described: endpoint::Described,
     /// The folder of prefixes on disk.
     prefixes: PathBuf,
     /// Whether copies are kept whatever the settings say.
@@ -72,6 +75,7 @@ impl Models {
             ledger,
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
+            described: endpoint::Described::default(),
             prefixes: home.join("prefixes"),
             always_keep_packed,
         })

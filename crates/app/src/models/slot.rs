@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use lantern_engine::{DiskCacheOptions, Engine, EngineOptions, Ledger, PackedCopies};
 use lantern_protocol::{LibraryModel, ModelState, Settings};
@@ -73,10 +74,25 @@ pub(crate) struct Slot {
     current: Mutex<Current>,
 }
 
+/// A model in memory.
+struct Entry {
+    key: Key,
+    model: LoadedModel,
+    /// When it was asked for, or seen in use, last.
+    used: Instant,
+}
+
+impl Entry {
+    /// Whether nobody holds it.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.model.engine) == 1
+    }
+}
+
 struct Current {
     state: ModelState,
     /// The least recently used one first.
-    loaded: Vec<(Key, LoadedModel)>,
+    loaded: Vec<Entry>,
     /// Loads that have ended.
     loads: u64,
     last_failure: Option<(Key, AppError)>,
@@ -101,48 +117,74 @@ impl Slot {
     /// A model that is there, which counts as a use of it.
     pub(super) fn ready(&self, key: &Key) -> Option<LoadedModel> {
         let mut current = lock(&self.current);
-        let at = current.loaded.iter().position(|(k, _)| k == key)?;
-        let entry = current.loaded.remove(at);
-        let loaded = entry.1.clone();
+        let at = current.loaded.iter().position(|entry| entry.key == *key)?;
+        let entry = Entry { used: Instant::now(), ..current.loaded.remove(at) };
+        let model = entry.model.clone();
         current.loaded.push(entry);
-        Some(loaded)
+        Some(model)
     }
 
     /// Whether a model is there.
     pub(super) fn has(&self, key: &Key) -> bool {
-        lock(&self.current).loaded.iter().any(|(k, _)| k == key)
+        lock(&self.current).loaded.iter().any(|entry| entry.key == *key)
     }
 
     /// Takes a model out, in whatever way it was loaded, and says what is going on now.
     pub(super) fn leave(&self, key: &Key, state: ModelState) -> Option<LoadedModel> {
         let mut current = lock(&self.current);
         current.state = state;
-        let at = current.loaded.iter().position(|(k, _)| k.path == key.path)?;
-        Some(current.loaded.remove(at).1)
+        let at = current.loaded.iter().position(|entry| entry.key.path == key.path)?;
+        Some(current.loaded.remove(at).model)
+    }
+
+    /// Takes the model with this library id out, and says how it stands then.
+    pub(super) fn take(&self, id: &str) -> Option<(LoadedModel, ModelState)> {
+        let mut current = lock(&self.current);
+        let at = current.loaded.iter().position(|(_, loaded)| loaded.id == id)?;
+        let (_, taken) = current.loaded.remove(at);
+        current.state = current.loaded.last().map_or(ModelState::Unloaded, |(_, last)| loaded_state(last));
+        Some((taken, current.state.clone()))
+    }
+
+    /// The models in memory, the least recently used first.
+    pub(super) fn all(&self) -> Vec<LoadedModel> {
+        lock(&self.current).loaded.iter().map(|(_, loaded)| loaded.clone()).collect()
     }
 
     /// Takes all models out.
     pub(super) fn leave_all(&self) -> Vec<LoadedModel> {
         let mut current = lock(&self.current);
         current.state = ModelState::Unloaded;
-        current.loaded.drain(..).map(|(_, loaded)| loaded).collect()
+        current.loaded.drain(..).map(|entry| entry.model).collect()
     }
 
     /// The engines that nobody holds and that are not `but`, the one not used for longest first.
     pub(super) fn idle(&self, but: Option<&Key>) -> Vec<Arc<Engine>> {
         let current = lock(&self.current);
-        let is_idle =
-            |(key, loaded): &&(Key, LoadedModel)| Some(key) != but && Arc::strong_count(&loaded.engine) == 1;
-        current.loaded.iter().filter(is_idle).map(|(_, loaded)| loaded.engine.clone()).collect()
+        let is_idle = |entry: &&Entry| Some(&entry.key) != but && entry.is_idle();
+        current.loaded.iter().filter(is_idle).map(|entry| entry.model.engine.clone()).collect()
     }
 
     /// Takes out the model that was not used for longest, of those that nobody holds and that are not `but`.
     pub(super) fn leave_idle(&self, but: Option<&Key>) -> Option<LoadedModel> {
         let mut current = lock(&self.current);
-        let is_idle =
-            |(key, loaded): &(Key, LoadedModel)| Some(key) != but && Arc::strong_count(&loaded.engine) == 1;
-        let at = current.loaded.iter().position(is_idle)?;
-        Some(current.loaded.remove(at).1)
+        let at = current.loaded.iter().position(|entry| Some(&entry.key) != but && entry.is_idle())?;
+        Some(current.loaded.remove(at).model)
+    }
+
+    /// Takes out the models that nobody has held for so long.
+    pub(super) fn leave_unused(&self, longer_than: Duration) -> Vec<LoadedModel> {
+        let mut current = lock(&self.current);
+        let now = Instant::now();
+        for entry in current.loaded.iter_mut().filter(|entry| !entry.is_idle()) {
+            entry.used = now;
+        }
+        let is_unused = |entry: &mut Entry| entry.is_idle() && now.duration_since(entry.used) >= longer_than;
+        let left = current.loaded.extract_if(.., is_unused).map(|entry| entry.model).collect();
+        if current.loaded.is_empty() && matches!(current.state, ModelState::Loaded { .. }) {
+            current.state = ModelState::Unloaded;
+        }
+        left
     }
 
     pub(super) fn enter(
@@ -156,7 +198,7 @@ impl Slot {
         current.last_failure = None;
         current.state = match result {
             Ok(loaded) => {
-                current.loaded.push((key, loaded.clone()));
+                current.loaded.push(Entry { key, model: loaded.clone(), used: Instant::now() });
                 loaded_state(loaded)
             }
             Err(error) => {
@@ -191,16 +233,16 @@ impl Slot {
 
     /// What the model used last was loaded by.
     pub(super) fn last_key(&self) -> Option<Key> {
-        lock(&self.current).loaded.last().map(|(key, _)| key.clone())
+        lock(&self.current).loaded.last().map(|entry| entry.key.clone())
     }
 
     /// Library id of the model used last.
     pub(super) fn last_used(&self) -> Option<String> {
-        lock(&self.current).loaded.last().map(|(_, loaded)| loaded.id.clone())
+        lock(&self.current).loaded.last().map(|entry| entry.model.id.clone())
     }
 
     pub(super) fn engines(&self) -> Vec<(String, Arc<Engine>)> {
-        let engine = |(_, loaded): &(Key, LoadedModel)| (loaded.id.clone(), loaded.engine.clone());
+        let engine = |entry: &Entry| (entry.model.id.clone(), entry.model.engine.clone());
         lock(&self.current).loaded.iter().map(engine).collect()
     }
 

@@ -1,8 +1,11 @@
-//! Models that nobody uses leave while the system has too little memory for other programs. Engines shrink their caches
+//! Models that nobody uses leave after the time that the settings say, and while the system has too little memory for other
+//! programs. Engines shrink their caches
 //! sooner and by themselves; what is looked at here is whether that was enough.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use lantern_protocol::AppEvent;
 
 use crate::{App, AppError};
 
@@ -16,12 +19,31 @@ impl App {
         let watch = async move {
             while closing.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
                 let Some(inner) = inner.upgrade() else { return };
-                if let Err(error) = App(inner).relieve_memory().await {
-                    tracing::warn!("no model could leave the memory: {error}");
+                let app = App(inner);
+                for done in [app.unload_unused().await, app.relieve_memory().await] {
+                    if let Err(error) = done {
+                        tracing::warn!("no model could leave the memory: {error}");
+                    }
                 }
             }
         };
         self.0.tasks.spawn_on(watch, &self.0.runtime);
+    }
+
+    /// Takes models out of memory that were not used for as long as the settings say.
+    pub(crate) async fn unload_unused(&self) -> Result<(), AppError> {
+        let slot = &self.0.models.slot;
+        if slot.engines().is_empty() {
+            return Ok(());
+        }
+        let Some(minutes) = self.settings().await?.unload_after_minutes else { return Ok(()) };
+        let _turn = slot.turn.lock().await;
+        let left = slot.leave_unused(Duration::from_secs(60 * u64::from(minutes)));
+        if !left.is_empty() {
+            tokio::task::spawn_blocking(move || drop(left)).await.map_err(AppError::internal)?;
+            self.emit(AppEvent::ModelChanged { model: slot.state() });
+        }
+        Ok(())
     }
 
     /// Takes one model out of memory if that is called for; the one used last stays.
@@ -33,5 +55,29 @@ impl App {
             self.make_one_leave(models.slot.last_key().as_ref()).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AppOptions;
+
+    #[tokio::test]
+    async fn who_is_not_used_leaves_and_who_is_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let options = AppOptions { home: Some(home.path().to_owned()), ..AppOptions::default() };
+        let app = App::open(options).await.unwrap();
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/llama_tied-F16.gguf");
+        let model = app.import_model(golden, false).await.unwrap();
+        let loaded = app.engine(Some(&model.id)).await.unwrap();
+        let slot = &app.0.models.slot;
+        assert!(slot.leave_unused(Duration::ZERO).is_empty(), "it is held");
+        drop(loaded);
+        assert!(slot.leave_unused(Duration::from_secs(3600)).is_empty(), "it was used just now");
+        app.unload_unused().await.unwrap();
+        assert_eq!(slot.engines().len(), 1, "the settings say nothing");
+        assert_eq!(slot.leave_unused(Duration::ZERO).len(), 1);
+        assert_eq!(slot.state(), lantern_protocol::ModelState::Unloaded);
     }
 }

@@ -9,6 +9,7 @@ use lantern_engine::{
     Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
+use crate::constraint::ConstraintArgs;
 use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
@@ -53,6 +54,8 @@ pub struct Args {
     #[arg(long, value_name = "MODEL", conflicts_with = "no_guess")]
     draft: Option<String>,
     #[command(flatten)]
+    constraint: ConstraintArgs,
+    #[command(flatten)]
     device: DeviceArgs,
 }
 
@@ -87,6 +90,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         draft: args.draft.as_deref().map(place::model_path).transpose()?,
         ..AppOptions::default()
     };
+    let constraint = args.constraint.read()?;
     let app = place::app_on(args.device, options).await?;
     let path = place::model_path(&args.model)?;
     let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
@@ -98,6 +102,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     };
     let prompt = if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) };
     let request = GenerateRequest {
+        constraint,
         sampling: SamplingParams {
             temperature: args.sampling.temp,
             top_k: args.sampling.top_k,

@@ -42,9 +42,8 @@ pub async fn run(args: Args) -> Result<(), CliError> {
             "Leave --api-key out to use the one of the settings.",
         ));
     }
-    let handle =
-        serve(app.clone(), ServeOptions { port: args.port.unwrap_or(settings.port), key: key.clone() })
-            .await?;
+    let port = args.port.unwrap_or(settings.port);
+    let handle = serve(app.clone(), ServeOptions { port, key: key.clone(), ..ServeOptions::default() }).await?;
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
         let loaded = app.engine(Some(model)).await?;

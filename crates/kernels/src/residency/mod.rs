@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use self::slots::{Demand, MatrixId, Slots, least_bytes};
 use self::stack::Place;
 pub(crate) use self::stack::Stack;
-use self::staging::Staging;
+use self::staging::{Staging, Want};
 use crate::arena::Arena;
 use crate::deferred::pack_and_release;
 use crate::isa::isa;
@@ -115,8 +115,26 @@ impl ExpertStore {
     pub(crate) fn announce(&self, stack: usize, groups: &[ExpertRows]) {
         let mut state = self.lock();
         let first = state.groups_per_wave(&[stack]);
-        state.read_ahead(stack, groups, first);
+        state.read_ahead(stack, groups, first, Want::Now);
         state.stacks[stack].announced = true;
+        if let Some(staging) = &mut state.staging {
+            staging.know(stack);
+        }
+    }
+
+    /// Says which matrices of a stack may be needed in a while. Those that are not there are read when there is nothing else
+    /// to read, if that can be done beside the page cache.
+    pub(crate) fn foresee(&self, stack: usize, groups: &[ExpertRows]) {
+        let mut state = self.lock();
+        if state.staging.is_some() {
+            let first = state.groups_per_wave(&[stack]);
+            state.read_ahead(stack, groups, first, Want::Soon);
+        }
+    }
+
+    /// Whether all matrices of a stack are there.
+    pub(crate) fn has_all(&self, stack: usize) -> bool {
+        self.lock().stacks[stack].places.iter().all(|place| matches!(place, Place::In(_)))
     }
 
     /// Calls `multiply` with groups of rows whose matrices in all of `stacks` are there, until all groups had their turn. Those
@@ -240,17 +258,17 @@ impl Residents {
     fn expect(&mut self, stacks: &[usize], groups: &[ExpertRows]) {
         for &stack in stacks {
             if !std::mem::take(&mut self.stacks[stack].announced) {
-                self.read_ahead(stack, groups, groups.len());
+                self.read_ahead(stack, groups, groups.len(), Want::Now);
             }
         }
     }
 
     /// Sends for those of the matrices that are not there, `most` at most.
-    fn read_ahead(&mut self, stack: usize, groups: &[ExpertRows], most: usize) {
+    fn read_ahead(&mut self, stack: usize, groups: &[ExpertRows], most: usize, want: Want) {
         let source = &self.stacks[stack];
         let Some(staging) = &mut self.staging else { return source.will_need(groups, most) };
         for matrix in source.missing(groups).take(most) {
-            staging.ask(MatrixId { stack, matrix }, source);
+            staging.ask(MatrixId { stack, matrix }, source, want);
         }
     }
 
@@ -266,7 +284,7 @@ impl Residents {
                 self.slots.need(slot);
             }
         }
-        stacks.iter().for_each(|&stack| self.read_ahead(stack, wave, wave.len()));
+        stacks.iter().for_each(|&stack| self.read_ahead(stack, wave, wave.len(), Want::Now));
         for (stack, matrix) in ids() {
             self.bring(MatrixId { stack, matrix }, pool);
         }

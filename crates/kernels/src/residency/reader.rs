@@ -10,7 +10,7 @@ use lantern_gguf::TensorBytes;
 use super::slots::MatrixId;
 use crate::arena::ArenaBytes;
 
-/// As many keep a disk busy and still give what was asked for first before the rest; they compute nothing.
+/// As many keep a disk busy and still give what is needed now before the rest; they compute nothing.
 const THREADS: usize = 2;
 
 /// A matrix that is to be read.
@@ -46,7 +46,10 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    asked: VecDeque<Request>,
+    /// What a product waits for.
+    needed: VecDeque<Request>,
+    /// What a product may need soon.
+    foreseen: VecDeque<Request>,
     answers: Vec<Answer>,
     stop: bool,
 }
@@ -57,7 +60,8 @@ impl Reader {
         let shared = Arc::new(Shared::default());
         {
             let mut queue = shared.lock();
-            queue.asked.reserve(most);
+            queue.needed.reserve(most);
+            queue.foreseen.reserve(most);
             queue.answers.reserve(most);
         }
         let mut reader = Reader { shared, threads: Vec::with_capacity(THREADS) };
@@ -69,10 +73,31 @@ impl Reader {
         Some(reader)
     }
 
-    /// Has a matrix read.
-    pub(super) fn ask(&self, request: Request) {
-        self.shared.lock().asked.push_back(request);
+    /// Has a matrix read, before all that is only foreseen if it is `needed`.
+    pub(super) fn ask(&self, request: Request, needed: bool) {
+        let mut queue = self.shared.lock();
+        if needed { &mut queue.needed } else { &mut queue.foreseen }.push_back(request);
+        drop(queue);
         self.shared.asked.notify_one();
+    }
+
+    /// What was foreseen is needed.
+    pub(super) fn hurry(&self, id: MatrixId) {
+        let mut queue = self.shared.lock();
+        if let Some(at) = queue.foreseen.iter().position(|request| request.id == id) {
+            let request = queue.foreseen.remove(at);
+            queue.needed.extend(request);
+        }
+    }
+
+    /// The buffer of something foreseen, unless a thread reads into it right now.
+    pub(super) fn take_back(&self, id: MatrixId) -> Option<ArenaBytes> {
+        let mut queue = self.shared.lock();
+        if let Some(at) = queue.foreseen.iter().position(|request| request.id == id) {
+            return queue.foreseen.remove(at).map(|request| request.buffer);
+        }
+        let at = queue.answers.iter().position(|answer| answer.id == id)?;
+        Some(queue.answers.swap_remove(at).buffer)
     }
 
     /// Waits for a matrix that was asked for.
@@ -116,7 +141,8 @@ impl Shared {
     fn next(&self) -> Option<Request> {
         let mut queue = self.lock();
         while !queue.stop {
-            if let Some(request) = queue.asked.pop_front() {
+            let request = queue.needed.pop_front();
+            if let Some(request) = request.or_else(|| queue.foreseen.pop_front()) {
                 return Some(request);
             }
             queue = self.asked.wait(queue).unwrap_or_else(PoisonError::into_inner);

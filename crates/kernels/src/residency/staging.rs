@@ -19,8 +19,25 @@ pub(super) struct Staging {
     reader: Reader,
     free: Vec<ArenaBytes>,
     /// Those that were asked for and not fetched.
-    pending: Vec<MatrixId>,
+    pending: Vec<Pending>,
     count: usize,
+}
+
+#[derive(Debug)]
+struct Pending {
+    id: MatrixId,
+    want: Want,
+}
+
+/// How sure it is that a matrix will be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Want {
+    /// It was foreseen, and was not needed. It may be the next time.
+    No,
+    /// It is foreseen.
+    Soon,
+    /// It will be.
+    Now,
 }
 
 impl Staging {
@@ -50,27 +67,46 @@ impl Staging {
     }
 
     /// Has a matrix read, unless it is on its way, in the page cache, or there is no buffer. Whether it is on its way.
-    pub(super) fn ask(&mut self, id: MatrixId, stack: &Stack) -> bool {
-        if self.pending.contains(&id) {
+    pub(super) fn ask(&mut self, id: MatrixId, stack: &Stack, want: Want) -> bool {
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.id == id) {
+            if want == Want::Now && pending.want < want {
+                self.reader.hurry(id);
+            }
+            pending.want = pending.want.max(want);
             return true;
         }
         let part = stack.part(id.matrix);
-        if self.free.is_empty() || is_cached(&stack.bytes[part.clone()]) {
+        if is_cached(&stack.bytes[part.clone()]) {
             return false;
         }
-        let Some(buffer) = self.free.pop() else { return false };
-        self.pending.push(id);
-        self.reader.ask(Request { id, bytes: stack.bytes.clone(), part, buffer });
+        let Some(buffer) = self.free.pop().or_else(|| self.take_back(want)) else { return false };
+        self.pending.push(Pending { id, want });
+        self.reader.ask(Request { id, bytes: stack.bytes.clone(), part, buffer }, want == Want::Now);
         true
+    }
+
+    /// The buffer of something that is wanted less; of what was asked for first, if there are several.
+    fn take_back(&mut self, want: Want) -> Option<ArenaBytes> {
+        let less = |pending: &Pending| pending.want < want;
+        let (at, buffer) = (self.pending.iter().enumerate().filter(|(_, pending)| less(pending)))
+            .find_map(|(at, pending)| Some((at, self.reader.take_back(pending.id)?)))?;
+        self.pending.remove(at);
+        Some(buffer)
+    }
+
+    /// Of a stack, nothing is foreseen any more: what is needed of it is known.
+    pub(super) fn know(&mut self, stack: usize) {
+        let foreseen = |pending: &&mut Pending| pending.id.stack == stack && pending.want == Want::Soon;
+        self.pending.iter_mut().filter(foreseen).for_each(|pending| pending.want = Want::No);
     }
 
     /// A matrix that was read, or is read now; `None` when it has to come from the map.
     pub(super) fn fetch(&mut self, id: MatrixId, stack: &Stack) -> Option<Answer> {
-        if !self.ask(id, stack) {
+        if !self.ask(id, stack, Want::Now) {
             return None;
         }
         let answer = self.reader.wait(id);
-        self.pending.retain(|&other| other != id);
+        self.pending.retain(|other| other.id != id);
         Some(answer)
     }
 
@@ -78,6 +114,12 @@ impl Staging {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether a matrix was asked for and not fetched.
+    #[cfg(test)]
+    pub(super) fn has(&self, id: MatrixId) -> bool {
+        self.pending.iter().any(|pending| pending.id == id)
     }
 
     /// Takes a buffer back.

@@ -253,3 +253,78 @@ fn what_comes_past_the_page_cache_is_the_same() {
     let state = store.lock();
     assert_eq!(state.staging.as_ref().map(|staging| staging.waiting()), Some(0), "every buffer came back");
 }
+
+#[test]
+fn what_was_foreseen_rightly_or_wrongly_changes_no_number() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let pool = Pool::new(2);
+    let shape = MatrixShape { count: 600, rows: ROWS, cols: COLS };
+    let (_folder, bytes, mapped) = in_a_file(&mut rng, shape);
+    let all = [QMatrix::new(GgmlType::Q4K, shape, bytes.into()).unwrap()]
+        .map(|matrix| matrix.pack(&Arena::new(0).unwrap(), &pool).unwrap());
+    let store = Arc::new(ExpertStore::default());
+    let some = [QMatrix::new(GgmlType::Q4K, shape, mapped).unwrap().keep_in(&store).unwrap()];
+    let budget = 500 * 32 * 144;
+    store.open(budget, &Arena::new(budget).unwrap()).unwrap();
+    assert!(!some[0].is_resident());
+    let group = |expert| ExpertRows { expert, first: 0, len: 1 };
+    let x: Vec<f32> = (0..COLS).map(|_| rng.random_range(-2.0..2.0)).collect();
+    for round in 0..300 {
+        let mut sent = vec![Vec::new(); shape.count];
+        (0..4).for_each(|_| sent[rng.random_range(0..shape.count)] = vec![0]);
+        let needed: Vec<u32> = (0..600).filter(|&expert| !sent[expert as usize].is_empty()).collect();
+        // Some of what is foreseen is needed, and more is foreseen than there are buffers for.
+        let mut foreseen: Vec<u32> = (0..rng.random_range(0..12)).map(|_| rng.random_range(0..600)).collect();
+        foreseen.extend(&needed[..rng.random_range(0..=needed.len())]);
+        some[0].foresee(&foreseen.into_iter().map(group).collect::<Vec<_>>());
+        if round % 3 > 0 {
+            some[0].announce(&needed.into_iter().map(group).collect::<Vec<_>>());
+        }
+        assert_eq!(product(&pool, &some, &x, &sent), product(&pool, &all, &x, &sent), "round {round}");
+    }
+    let waiting = store.lock().staging.as_ref().unwrap().waiting();
+    assert!(waiting > 0, "what was not needed is still there");
+}
+
+#[test]
+fn what_is_needed_takes_the_buffers_of_what_was_foreseen() {
+    let mut rng = StdRng::seed_from_u64(8);
+    let pool = Pool::new(1);
+    let shape = MatrixShape { count: 600, rows: ROWS, cols: COLS };
+    let (_folder, _, mapped) = in_a_file(&mut rng, shape);
+    let store = Arc::new(ExpertStore::default());
+    let some = [QMatrix::new(GgmlType::Q4K, shape, mapped).unwrap().keep_in(&store).unwrap()];
+    let budget = 500 * 32 * 144;
+    store.open(budget, &Arena::new(budget).unwrap()).unwrap();
+    let groups = |experts: std::ops::Range<u32>| -> Vec<ExpertRows> {
+        experts.map(|expert| ExpertRows { expert, first: 0, len: 1 }).collect()
+    };
+    // One wave at a time, until no buffer is left.
+    let wave = store.lock().staging.as_ref().unwrap().wave() as u32;
+    (0..10).for_each(|at| some[0].foresee(&groups(at * wave..(at + 1) * wave)));
+    let pending = |at: u32| {
+        let id = super::slots::MatrixId { stack: 0, matrix: at as usize };
+        store.lock().staging.as_ref().unwrap().has(id)
+    };
+    assert!(pending(0) && !pending(10 * wave - 1), "what was foreseen first has the buffers");
+    let waiting = || store.lock().staging.as_ref().unwrap().waiting();
+    let full = waiting();
+    // What is on its way right now keeps its buffer, so it may take a moment.
+    let needed = 500..500 + wave;
+    while !needed.clone().all(pending) {
+        some[0].announce(&groups(needed.clone()));
+        std::thread::yield_now();
+    }
+    assert_eq!(waiting(), full, "others gave way");
+    // What was foreseen for this stack and not announced gives way to what is foreseen next.
+    let next = 560..560 + wave;
+    while !next.clone().all(pending) {
+        some[0].foresee(&groups(next.clone()));
+        std::thread::yield_now();
+    }
+    assert!(needed.clone().all(pending));
+    let mut sent = vec![Vec::new(); shape.count];
+    needed.clone().for_each(|expert| sent[expert as usize] = vec![0]);
+    product(&pool, &some, &[1.0; COLS], &sent);
+    assert!(!needed.clone().any(pending));
+}

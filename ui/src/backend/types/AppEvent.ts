@@ -24,7 +24,7 @@ endpoint: EndpointStatus, } | { "type": "settings_changed",
 /**
  * All of them.
  */
-settings: Settings, } | { "type": "notice", 
+settings: Settings, } | { "type": "api_keys_changed" } | { "type": "api_requests_changed" } | { "type": "notice", 
 /**
  * What.
  */

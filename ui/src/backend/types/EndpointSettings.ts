@@ -19,4 +19,12 @@ key: string,
 /**
  * Whether pictures that a request names by their address on the web are fetched.
  */
-fetchPictures: boolean, };
+fetchPictures: boolean, 
+/**
+ * Web pages that may use it with a key, by their origin, as `https://example.org`. Others are refused.
+ */
+allowedOrigins: Array<string>, 
+/**
+ * Whether other devices of the same network may use it with a key.
+ */
+lan: boolean, };

@@ -49,6 +49,10 @@ keepPacked: boolean,
  */
 prefixDiskGb: number, 
 /**
+ * Minutes after which a model that nobody uses leaves the memory; `None` keeps it until its room is needed.
+ */
+unloadAfterMinutes: number | null, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

@@ -45,6 +45,10 @@ keepPacked?: boolean,
  */
 prefixDiskGb?: number, 
 /**
+ * See [`Settings::unload_after_minutes`]; 0 clears it.
+ */
+unloadAfterMinutes?: number, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };

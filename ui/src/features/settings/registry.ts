@@ -44,7 +44,7 @@ export const SECTIONS: { name: Section; lead: string }[] = [
   },
   {
     name: 'Local endpoint',
-    lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It listens on 127.0.0.1 only and asks for the key.',
+    lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It asks for a key, and listens on 127.0.0.1 only unless you say otherwise.',
   },
 ];
 
@@ -94,7 +94,7 @@ function optionalSampling(
 
 /** Numbers that are cleared by sending 0. */
 function optionalNumber(
-  field: 'contextLength' | 'threads',
+  field: 'contextLength' | 'threads' | 'unloadAfterMinutes',
   label: string,
   help: string,
   empty: string,
@@ -249,6 +249,13 @@ export const SETTINGS: SettingEntry[] = [
     'Automatic',
     [1, 1024],
   ),
+  optionalNumber(
+    'unloadAfterMinutes',
+    'Free memory after',
+    'Minutes after which a model that nobody uses leaves the memory. The next question loads it again.',
+    'Never',
+    [1, 525_600],
+  ),
   {
     id: 'keepPacked',
     section: 'Engine',
@@ -314,4 +321,34 @@ export const SETTINGS: SettingEntry[] = [
       endpoint: { ...settings.endpoint, fetchPictures: value === true },
     }),
   },
+  {
+    id: 'endpoint.allowedOrigins',
+    section: 'Local endpoint',
+    label: 'Web pages that may use it',
+    help: 'Origins as the browser writes them, one a line, such as https://example.org. They need a key as well. All other pages are refused.',
+    control: { kind: 'text', rows: 2, placeholder: 'None' },
+    initial: '',
+    read: (settings) => settings.endpoint.allowedOrigins.join('\n'),
+    patch: (settings, value) => ({
+      endpoint: { ...settings.endpoint, allowedOrigins: lines(String(value ?? '')) },
+    }),
+  },
+  {
+    id: 'endpoint.lan',
+    section: 'Local endpoint',
+    label: 'Let other devices in',
+    help: 'Listens for all devices of your network, not just this computer. They need a key, but what they send is not encrypted: turn it on only where you trust the network.',
+    control: { kind: 'switch' },
+    initial: false,
+    read: (settings) => settings.endpoint.lan,
+    patch: (settings, value) => ({ endpoint: { ...settings.endpoint, lan: value === true } }),
+  },
 ];
+
+/** The lines that say something. */
+function lines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}

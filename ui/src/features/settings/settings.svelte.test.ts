@@ -10,15 +10,17 @@ const entry = (id: string): SettingEntry => SETTINGS.find((setting) => setting.i
 
 /** Follows a dotted id into the settings. */
 function at(settings: Settings, id: string): unknown {
-  return id
+  const value = id
     .split('.')
     .reduce<unknown>((node, key) => (node as Record<string, unknown>)[key], settings);
+  // A list is written one entry a line.
+  return Array.isArray(value) ? value.join('\n') : value;
 }
 
 /** Every leaf of the settings, as dotted ids. */
 function leaves(node: object, prefix = ''): string[] {
   return Object.entries(node).flatMap(([key, value]) =>
-    typeof value === 'object' && value !== null
+    typeof value === 'object' && value !== null && !Array.isArray(value)
       ? leaves(value, `${prefix}${key}.`)
       : [`${prefix}${key}`],
   );

@@ -94,12 +94,21 @@ impl Grammars {
         if let Some(error) = matcher.get_error() {
             return Err(refuse(reason(&error)));
         }
-        // The first mask shows whether the vocabulary can write it, and whether it takes too much work.
+        // The first masks show whether the vocabulary can write it, and whether it takes too much work.
         let mut trial = matcher.deep_clone();
-        match trial.compute_mask() {
-            Ok(_) => Ok(matcher),
-            Err(_) if trial.stop_reason().is_ok() => Err(GrammarError::Unspeakable { what }),
-            Err(error) => Err(refuse(reason(&matcher.get_error().unwrap_or(error.to_string())))),
+        for _ in 0..2 {
+            match trial.compute_mask() {
+                Ok(_) => {}
+                Err(_) if trial.stop_reason().is_ok() => return Err(GrammarError::Unspeakable { what }),
+                Err(error) => return Err(refuse(reason(&error.to_string()))),
+            }
+            if trial.consume_ff_tokens().is_empty() || trial.is_stopped() {
+                break;
+            }
+        }
+        match trial.get_error() {
+            Some(error) => Err(refuse(reason(&error))),
+            None => Ok(matcher),
         }
     }
 
@@ -133,6 +142,12 @@ impl Grammars {
             Constraint::JsonSchema(schema) => GrammarWithLexer::from_json_schema(schema::prepare(schema)?),
             Constraint::Regex(regex) => {
                 check_size("regular expression", regex, LARGEST_REGEX)?;
+                // Its mark behind it would be taken for a part of it.
+                let is_open = regex.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1;
+                if is_open {
+                    let reason = "it ends with a backslash".to_owned();
+                    return Err(GrammarError::Grammar { what: "regular expression", reason });
+                }
                 match regex.is_empty() {
                     true => GrammarWithLexer::from_lark("start: \"\"".into()),
                     false => GrammarWithLexer::from_regex(regex),

@@ -71,8 +71,8 @@ impl Matching {
     }
 
     /// Can go on no further than what was found.
-    pub(crate) fn give_up(&mut self, why: String) {
-        self.broken.get_or_insert(GrammarError::Failed(why));
+    pub(crate) fn give_up(&mut self, why: GrammarError) {
+        self.broken.get_or_insert(why);
     }
 
     /// How many of these guesses the grammar allows.
@@ -201,5 +201,6 @@ fn failed(error: impl std::fmt::Display) -> GrammarError {
 pub(super) fn reason(error: &str) -> String {
     const LONGEST: usize = 600;
     let words = error.replace("<non-verbose/>", "");
+    let words = words.split("<backtrace>").next().unwrap_or_default();
     words.trim().chars().take(LONGEST).collect()
 }

@@ -34,7 +34,7 @@ mod tests;
 pub(crate) use compile::Grammars;
 pub use error::GrammarError;
 pub use gbnf::GbnfError;
-pub(crate) use matching::{Mask, Matching};
+pub(crate) use matching::Matching;
 
 /// What an answer must look like. The model can write nothing else, however it is sampled.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,8 @@ use super::GrammarError;
 
 /// Values in values in values that a schema may have.
 const DEEPEST: usize = 64;
+/// Bounds of numbers are found with 64-bit integers.
+const LARGEST_BOUND: f64 = 9.2e18;
 /// Properties of a schema that counts them.
 const MOST_COUNTED: usize = 128;
 /// Bytes of a schema.
@@ -150,6 +152,11 @@ fn check(schema: &Value, at: &str) -> Result<(), GrammarError> {
             }
             "minProperties" if !counts_required(words) => {
                 return refuse("only required properties can be counted on");
+            }
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum"
+                if value.as_f64().is_some_and(|bound| bound.abs() > LARGEST_BOUND) =>
+            {
+                return refuse("the number is too large");
             }
             "uniqueItems" | "nullable" if *value == Value::Bool(false) => {}
             "uniqueItems" => return refuse("it is not supported"),

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use lantern_gguf::GgufFile;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::text::Tokenizer;
@@ -120,63 +119,6 @@ fn alternatives_by_reference_are_told_apart() {
 }
 
 #[test]
-fn hostile_constraints_end_soon() {
-    let grammars = grammars("qwen3-Q8_0.gguf");
-    let many: Value = (0..2000).map(|i| (format!("p{i}"), json!({"type": "string"}))).collect();
-    let mut nested = json!({"type": "string"});
-    (0..60).for_each(|_| {
-        nested = json!({"anyOf": [nested.clone(), {"type": "null"}], "allOf": [{"type": "string"}]})
-    });
-    let deep_lark = format!("start: {}\"a\"{}", "(".repeat(5000), ")".repeat(5000));
-    let doubling: String =
-        (0..40).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect::<String>() + "r40 ::= [a-z]\n";
-    let constraints = [
-        Constraint::Regex("((((a{0,1000}){0,1000}){0,1000}){0,1000}){0,1000}".into()),
-        Constraint::Regex("(a|b)*a(a|b){200}".into()),
-        Constraint::Regex("(".repeat(30_000)),
-        Constraint::Regex(r"(\w{1,500}\s){1,500}".into()),
-        Constraint::Lark(deep_lark),
-        Constraint::Lark("start: start start | \"a\"".into()),
-        Constraint::Lark(format!("start: {}", "\"a\"? ".repeat(20_000))),
-        Constraint::Gbnf(format!("root ::= r0\n{doubling}")),
-        Constraint::Gbnf("root ::= root root | root".into()),
-        Constraint::JsonSchema(
-            json!({"type": "object", "properties": many, "minProperties": 1, "additionalProperties": false}),
-        ),
-        Constraint::JsonSchema(json!({"type": "array", "minItems": 1_000_000_000u64})),
-        Constraint::JsonSchema(json!({"type": "string", "minLength": 1_000_000_000u64})),
-        Constraint::JsonSchema(json!({"type": "string", "pattern": "^(a+)+$", "maxLength": 100_000})),
-        Constraint::JsonSchema(json!({"$ref": "#"})),
-        Constraint::JsonSchema(json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})),
-        Constraint::JsonSchema(json!({"allOf": [{"$ref": "#"}], "type": "object"})),
-        Constraint::JsonSchema(json!({"type": "integer", "multipleOf": 1e-300})),
-        Constraint::JsonSchema(json!({"type": "number", "minimum": -1e308, "maximum": 1e308})),
-        Constraint::JsonSchema(nested),
-    ];
-    for constraint in constraints {
-        let started = Instant::now();
-        let words = format!("{constraint:?}").chars().take(80).collect::<String>();
-        let mut text = String::new();
-        match grammars.matching(constraint, None, None) {
-            Err(error) => text = error.to_string().chars().take(150).collect(),
-            Ok(mut matching) => {
-                for _ in 0..3 {
-                    let Ok(mask) = matching.mask(0) else { break };
-                    let mut logits = vec![0.0; 512];
-                    mask.apply(&mut logits);
-                    let Some(token) = logits.iter().position(|&logit| logit == 0.0) else { break };
-                    if matching.accept(token as u32).unwrap_or(true) {
-                        break;
-                    }
-                }
-            }
-        }
-        eprintln!("{:?} {words} -> {text}", started.elapsed());
-        assert!(started.elapsed() < Duration::from_secs(20), "{words}");
-    }
-}
-
-#[test]
 fn control_tokens_are_no_text() {
     let tokenizer = tokenizer("qwen3-Q8_0.gguf");
     let grammars = Grammars::new(tokenizer.clone());
@@ -188,4 +130,52 @@ fn control_tokens_are_no_text() {
         let is_allowed = logits[id as usize] == 0.0;
         assert!(!(tokenizer.is_special(id) && is_allowed) || tokenizer.is_eog(id), "token {id}");
     }
+}
+
+/// Random ways through a schema, with vocabularies that no model for answers has too.
+#[test]
+fn every_kind_of_vocabulary_can_write_json() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tokenizers");
+    let schema = json!({
+        "type": "object",
+        "properties": {"größe": {"type": "integer", "minimum": 0, "maximum": 500}, "b": {"enum": ["ja", "nein"]}},
+        "required": ["größe", "b"],
+        "additionalProperties": false,
+    });
+    let mut random = 7u64;
+    let mut kinds = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "gguf") {
+            continue;
+        }
+        let file = GgufFile::open(&path).expect("the golden file opens");
+        let tokenizer = Arc::new(Tokenizer::from_gguf(&file).expect("its tokenizer loads"));
+        let grammars = Grammars::new(tokenizer.clone());
+        let Ok(mut matching) = grammars.matching(Constraint::JsonSchema(schema.clone()), None, Some(20))
+        else {
+            // WordPiece has no token for a brace in this file, which is said at once.
+            assert!(path.ends_with("tiny-wordpiece.gguf"), "{path:?}");
+            continue;
+        };
+        let mut tokens = Vec::new();
+        for _ in 0..200 {
+            let mut logits = vec![0.0; tokenizer.vocab_size()];
+            matching.mask(0).expect("a mask").apply(&mut logits);
+            let allowed: Vec<u32> =
+                (0u32..).zip(&logits).filter(|(_, l)| **l == 0.0).map(|(id, _)| id).collect();
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let token = allowed[(random >> 33) as usize % allowed.len()];
+            tokens.push(token);
+            if matching.accept(token).expect("accepted") {
+                break;
+            }
+        }
+        let bytes: Vec<u8> = tokens.iter().flat_map(|&id| tokenizer.token_bytes(id)).copied().collect();
+        let found: serde_json::Value =
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{path:?}: {error}: {bytes:?}"));
+        assert!(found["größe"].as_u64().is_some_and(|size| size <= 500), "{path:?}: {found}");
+        kinds += 1;
+    }
+    assert!(kinds > 10, "{kinds}");
 }

@@ -3,10 +3,11 @@
 //! queue, scheduler and prefix cache, as an application's requests do.
 
 mod beside;
+mod constrained;
 mod soak;
 mod streams;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lantern_engine::{
@@ -28,6 +29,9 @@ pub struct LoadArgs {
     /// Sixteen answers at a time, of all sorts, some cut off, for so many minutes; fails if memory or blocks do not come back
     #[arg(long, value_name = "MINUTES", conflicts_with = "compare")]
     soak: Option<f64>,
+    /// Answers that must match the JSON schema in this file, in turns with answers that need not
+    #[arg(long, value_name = "SCHEMA", conflicts_with_all = ["compare", "beside", "soak", "streams"])]
+    constrained: Option<PathBuf>,
     /// Write token by token, without guessing
     #[arg(long)]
     no_guess: bool,
@@ -44,7 +48,7 @@ pub struct Common<'a> {
 impl LoadArgs {
     /// Whether one of these is asked for.
     pub fn wanted(&self) -> bool {
-        !self.streams.is_empty() || self.beside.is_some() || self.soak.is_some()
+        !self.streams.is_empty() || self.beside.is_some() || self.soak.is_some() || self.constrained.is_some()
     }
 
     pub fn run(&self, common: &Common<'_>) -> Result<(), CliError> {
@@ -55,6 +59,9 @@ impl LoadArgs {
         }
         if let Some(prompt) = self.beside {
             return beside::run(&load(options)?, prompt, common);
+        }
+        if let Some(schema) = &self.constrained {
+            return constrained::run(&load(options)?, schema, common);
         }
         let most = self.streams.iter().copied().max().unwrap_or(1);
         let max_sequences = options.max_sequences.max(most);

@@ -1,0 +1,40 @@
+//! What a model can do, from its file's header alone.
+
+use std::path::Path;
+
+use lantern_gguf::GgufFile;
+use lantern_models::{embedders, registry};
+
+use crate::error::EngineError;
+use crate::projector::projector_beside;
+
+/// What a model can do. Tools and thoughts are known by what the chat template speaks of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Answers in a conversation, or goes on with a text.
+    pub chat: bool,
+    /// Makes vectors of texts.
+    pub embeddings: bool,
+    /// Sees pictures: a file for it lies beside the model.
+    pub vision: bool,
+    /// Its template knows tools.
+    pub tools: bool,
+    /// Its template knows thoughts before the answer.
+    pub thinking: bool,
+}
+
+/// Reads what the model in a file can do.
+pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
+    let file = GgufFile::open(path)?;
+    let embeddings = embedders::is_embedder(&file);
+    let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
+    let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
+    let speaks_of = |words: &[&str]| chat && words.iter().any(|word| template.contains(word));
+    Ok(Capabilities {
+        chat,
+        embeddings,
+        vision: chat && projector_beside(path).is_some(),
+        tools: speaks_of(&["tools", "tool_calls"]),
+        thinking: speaks_of(&["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"]),
+    })
+}
