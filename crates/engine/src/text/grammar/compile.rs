@@ -6,6 +6,7 @@ use llguidance::api::{GrammarWithLexer, ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Matcher, ParserFactory};
 use serde_json::json;
+use toktrie::SimpleVob;
 
 use super::matching::{Matching, reason};
 use super::{Constraint, GrammarError, gbnf, lark, schema, vocabulary};
@@ -98,6 +99,10 @@ impl Grammars {
         let mut trial = matcher.deep_clone();
         for _ in 0..2 {
             match trial.compute_mask() {
+                // Where the vocabulary lacks a byte that must come, the mask means nothing.
+                Ok(mask) if !takes_first(&mut trial, &mask) => {
+                    return Err(GrammarError::Unspeakable { what });
+                }
                 Ok(_) => {}
                 Err(_) if trial.stop_reason().is_ok() => return Err(GrammarError::Unspeakable { what }),
                 Err(error) => return Err(refuse(reason(&error.to_string()))),
@@ -174,6 +179,19 @@ impl Constraint {
             Self::Lark(_) => "Lark grammar",
             Self::Gbnf(_) => "GBNF grammar",
         }
+    }
+}
+
+/// Whether the first token of a mask may really come.
+fn takes_first(matcher: &mut Matcher, mask: &SimpleVob) -> bool {
+    let mut words = mask.as_slice().iter().zip(0u32..);
+    let first = words.find(|(word, _)| **word != 0).map(|(word, at)| at * u32::BITS + word.trailing_zeros());
+    // That the answer may end is said by the mask alone.
+    let is_end = |token| matcher.tok_env().is_ok_and(|env| env.tok_trie().eos_tokens().contains(&token));
+    match first {
+        Some(token) if is_end(token) => true,
+        Some(token) => matcher.validate_tokens(&[token]).is_ok_and(|valid| valid == 1),
+        None => false,
     }
 }
 
