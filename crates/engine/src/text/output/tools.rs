@@ -45,6 +45,12 @@ impl ToolSet {
         Self { tools: tools.as_array().into_iter().flatten().filter_map(function).collect() }
     }
 
+    /// The same tools, whose arguments may be anything.
+    pub fn without_schemas(&self) -> Self {
+        let bare = |tool: &Tool| Tool { name: tool.name.clone(), parameters: json!({"type": "object"}) };
+        Self { tools: self.tools.iter().map(bare).collect() }
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Tool> {
         self.tools.iter()
