@@ -79,7 +79,7 @@ fn read(mut stream: GenerationStream) -> Result<Answer, EngineError> {
             }
             GenerationEvent::Finished { reason, .. } => answer.reason = Some(reason),
             GenerationEvent::Failed(error) => return Err(error),
-            GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => {}
+            _ => {}
         }
     }
     Ok(answer)
