@@ -64,6 +64,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         malformed(format!("The request is not UTF-8 from byte {} on.", error.valid_up_to()))
     })?;
+    // Lists of a structure's fields in order would be read too.
+    if !text.trim_start().starts_with('{') {
+        return Err(malformed("The request is no JSON object.".into()));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -18,6 +18,8 @@ pub struct ApiError {
     status: StatusCode,
     info: ErrorInfo,
     param: Option<Cow<'static, str>>,
+    /// Seconds after which a 429 may be tried again.
+    retry_after: u64,
 }
 
 /// The body of an error.
@@ -52,7 +54,7 @@ impl ApiError {
         next_step: impl Into<String>,
     ) -> Self {
         let info = ErrorInfo { code: code.into(), message: message.into(), next_step: next_step.into() };
-        Self { status, info, param: None }
+        Self { status, info, param: None, retry_after: 1 }
     }
 
     /// 400: a field has a value that cannot be used.
@@ -97,15 +99,15 @@ impl ApiError {
 
     const CANCELLED: &str = "cancelled";
 
+    /// Says when a 429 may be tried again, in seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: seconds, ..self }
+    }
+
     /// Names the field at fault.
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
         self
-    }
-
-    /// Names the field at fault, if none is named yet.
-    pub(crate) fn or_param(self, param: &'static str) -> Self {
-        if self.param.is_some() { self } else { self.with_param(param) }
     }
 
     /// The status that goes with it.
@@ -193,7 +195,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         // Whoever speaks another protocol tells it anew.
         response.extensions_mut().insert(self);

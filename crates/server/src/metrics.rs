@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use lantern_engine::EngineStats;
@@ -116,7 +115,7 @@ const ENGINES: [Gauge; 9] = [
 ];
 
 /// The handler.
-pub(crate) async fn show(State(server): State<Server>) -> Response {
+pub(crate) async fn show(server: Server) -> Response {
     let mut page = server.metrics.written();
     let models = server.app.models_in_memory();
     for (name, kind, help, value) in ENGINES {

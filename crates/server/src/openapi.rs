@@ -73,6 +73,8 @@ fn openai_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
     let completion = of::<completions::CompletionRequest>(t);
     let response = of::<responses::ResponseRequest>(t);
     let object = some::<responses::ResponseObject>(t);
+    // Events of a stream have no place of their own in the document, but a type.
+    let _ = of::<chat::ChatCompletionChunk>(t);
     let one = "/v1/responses/{id}";
     vec![
         Operation::get("/v1/models", "The models of the library.", some::<models::ModelList>(t)),
@@ -156,7 +158,7 @@ fn other_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
             some::<manage::Unloaded>(t),
         ),
         Operation::get("/health", "Whether it is there; needs no key.", None),
-        Operation { ..Operation::get("/metrics", "Figures for Prometheus, as text.", None) },
+        Operation::get("/metrics", "Figures for Prometheus, as text.", None),
     ]
 }
 

@@ -292,11 +292,12 @@ async fn each_bad_request_gets_its_own_error() {
         .header("content-type", "text/plain")
         .body(hello(json!({})).to_string());
     expect(form, StatusCode::UNSUPPORTED_MEDIA_TYPE, "json_required").await;
-    expect(fixture.client.post(&url).json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "wrong_key").await;
+    expect(fixture.client.post(&url).json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "invalid_api_key")
+        .await;
     expect(
         fixture.client.post(&url).bearer_auth("wrong").json(&hello(json!({}))),
         StatusCode::UNAUTHORIZED,
-        "wrong_key",
+        "invalid_api_key",
     )
     .await;
     expect(fixture.post(&hello(json!({"model": "gpt-4"}))), StatusCode::NOT_FOUND, "model_not_found").await;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -36,7 +35,7 @@ pub(crate) struct PullRequest {
 
 /// The handler.
 pub(crate) async fn pull(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<PullRequest>,
 ) -> Result<Response, ApiError> {
     let name = ["hf.co/", "huggingface.co/"].iter().find_map(|host| request.model.strip_prefix(host));

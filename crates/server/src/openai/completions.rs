@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lantern_engine::{Constraint, Prompt, TokenLogprob};
 use lantern_protocol::Settings;
@@ -146,7 +145,7 @@ struct TextLogprobs {
 
 /// The handler.
 pub(crate) async fn complete(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let ask = request.checked(&server.app.settings().await?)?;

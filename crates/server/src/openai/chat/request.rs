@@ -294,7 +294,7 @@ pub(crate) fn schema_shape(
 }
 
 /// How many likely tokens are to be told.
-pub(crate) fn logprobs(wanted: Option<bool>, top: Option<u32>) -> Result<Option<usize>, ApiError> {
+fn logprobs(wanted: Option<bool>, top: Option<u32>) -> Result<Option<usize>, ApiError> {
     let top = fields::within("top_logprobs", top, 0..=20)?;
     match (wanted.unwrap_or(false), top) {
         (false, Some(1..)) => Err(ApiError::invalid(
