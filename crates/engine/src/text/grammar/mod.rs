@@ -41,7 +41,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::Grammars;
+pub(crate) use compile::{Before, Grammars};
 pub use error::GrammarError;
 pub use gbnf::GbnfError;
 pub(crate) use matching::Matching;

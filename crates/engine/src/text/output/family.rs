@@ -151,6 +151,12 @@ impl Family {
         }
     }
 
+    /// Whether several calls stand behind one opening marker.
+    pub fn is_section(self) -> bool {
+        use Family::{DeepSeek, DeepSeek31, Kimi, Lfm2, List, Llama3, MistralList};
+        matches!(self, DeepSeek | DeepSeek31 | Kimi | Lfm2 | List | Llama3 | MistralList)
+    }
+
     /// A reader of the calls behind `opener`.
     pub fn calls(family: Option<Self>, opener: &str) -> Calls {
         match family.unwrap_or(Self::Generic) {
