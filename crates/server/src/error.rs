@@ -151,7 +151,27 @@ impl ApiError {
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let (status, param) = match error.code.as_str() {
-            "model_not_found" | "ambiguous_model" | "no_model" => (StatusCode::NOT_FOUND, Some("model")),
+            "model_not_found" | "model_ambiguous" | "no_model" | "hub_not_found" => {
+                (StatusCode::NOT_FOUND, Some("model"))
+            }
+            // The Hub's name, or what lies under it.
+            "unsafe_name" | "hub_unauthorized" => (StatusCode::BAD_REQUEST, Some("model")),
+            "download_busy" => (StatusCode::CONFLICT, Some("model")),
+            "hub_unreachable" | "hub_http_status" | "hub_malformed_response" | "hub_rate_limited" => {
+                (StatusCode::BAD_GATEWAY, None)
+            }
+            // A file that is no model of ours is no fault of the endpoint's.
+            "not_gguf"
+            | "truncated_file"
+            | "bad_metadata"
+            | "bad_tensor"
+            | "missing_shard"
+            | "missing_tensor"
+            | "missing_metadata_key"
+            | "unknown_architecture"
+            | "unknown_tensor_type"
+            | "unsupported_gguf_version"
+            | "unsupported_tensor_type" => (StatusCode::BAD_REQUEST, Some("model")),
             "context_overflow"
             | "bad_picture"
             | "no_vision"
@@ -165,7 +185,7 @@ impl From<AppError> for ApiError {
                 (StatusCode::BAD_REQUEST, Some("response_format"))
             }
             "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
-            "model_too_large" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
+            "model_too_large" | "disk_full" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
