@@ -173,7 +173,7 @@ impl From<AppError> for ApiError {
         let code =
             if error.code == "context_overflow" { "context_length_exceeded".into() } else { error.code };
         let info = ErrorInfo { code, message: error.message, next_step: error.next_step };
-        Self { status, info, param: param.map(Cow::Borrowed) }
+        Self { status, info, param: param.map(Cow::Borrowed), retry_after: 1 }
     }
 }
 
