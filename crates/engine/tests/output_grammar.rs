@@ -48,6 +48,8 @@ const FAMILIES: &[Family] = &[
             "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"days\": 2}}\n</tool_call>",
             "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": 1}}\n</tool_call>",
             "<tool_call>now",
+            "{\"name\": \"weather\", \"arguments\": {\"days\": 2}}",
+            "```json\n{\"name\": \"now\", \"arguments\": {\"days\": 2}}\n```",
         ],
         prompt_end: "",
     },
@@ -381,6 +383,24 @@ fn thoughts_come_before_what_is_required() {
         let text = "<think>\nPerhaps <tool_call>?\n</think>\n\nNo.";
         if !has_tokens {
             assert_eq!(model.allows(&auto, text), (true, true), "{auto}");
+        }
+    }
+}
+
+#[test]
+fn calls_without_a_marker_match_their_schema_too() {
+    for has_tokens in [true, false] {
+        let model = Model::new(&FAMILIES[0], has_tokens);
+        let grammar = model.grammar(&ToolChoice::Auto, true, "");
+        let call = "{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\"}}";
+        for text in [
+            call.to_owned(),
+            format!("```json\n{call}\n```"),
+            format!("<think>\nHm\n</think>\n\n{call}"),
+            "{\"name\": \"Bob\"}".to_owned(),
+            format!("So: {call}"),
+        ] {
+            assert_eq!(model.allows(&grammar, &text), (true, true), "{text}\n{grammar}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Lark, TEXT, literal};
+use super::{Lark, TEXT, literal, pattern};
 use crate::text::output::family::Family;
 use crate::text::output::literal::Dialect;
 use crate::text::output::sections::{DEEPSEEK, KIMI, SectionMarkers};
@@ -12,8 +12,7 @@ impl Lark<'_> {
     /// What follows the opening marker, for one of the tools.
     pub(super) fn calls(&mut self, tools: &[&Tool], parallel: bool) -> String {
         let family = self.format.family();
-        let each: Vec<String> = tools.iter().map(|tool| self.call(tool, family)).collect();
-        let one = self.rule("one", &each.join(" | "));
+        let one = self.one_of(tools);
         let list = |separator: &str| match parallel {
             true => format!("{one} ({separator} {one})*"),
             false => one.clone(),
@@ -35,6 +34,22 @@ impl Lark<'_> {
             Family::MistralArgs | Family::Harmony => one,
         };
         self.rule("body", &body)
+    }
+
+    /// A call of one of the tools.
+    pub(super) fn one_of(&mut self, tools: &[&Tool]) -> String {
+        let family = self.format.family();
+        let each: Vec<String> = tools.iter().map(|tool| self.call(tool, family)).collect();
+        self.rule("one", &each.join(" | "))
+    }
+
+    /// A call as JSON alone, with what may follow it, or in a fence.
+    pub(super) fn bare_call(&self, tool: &Tool, more: &str) -> String {
+        let field = if self.format.family() == Family::Llama3 { "parameters" } else { "arguments" };
+        let head = pattern(&format!("{{\"name\": {}, \"{field}\": ", json!(tool.name)));
+        let json = format!("%json {} \"}}\"", tool.parameters);
+        let begin = |fence: &str| format!("/[ \\n]{{0,2}}{fence}{head}/ {json}");
+        format!("{} {more} | {} \"\\n```\"", begin(""), begin("```json\\n"))
     }
 
     fn section(&self, markers: &SectionMarkers, calls: &str) -> String {

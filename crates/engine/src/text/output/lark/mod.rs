@@ -133,7 +133,7 @@ impl<'f> Lark<'f> {
     fn behind_thought(&mut self, answer: &str, prompt_end: &str) -> String {
         match self.thought(prompt_end) {
             Some(thought) if self.format.thinks_after(prompt_end) => format!("{thought} {SPACE} {answer}"),
-            Some(thought) => format!("{SPACE} {thought} {SPACE} {answer} | {answer}"),
+            Some(thought) => format!("{thought} {SPACE} {answer} | {answer}"),
             None => answer.to_owned(),
         }
     }
@@ -143,7 +143,10 @@ impl<'f> Lark<'f> {
         if self.format.thinks_after(prompt_end) {
             return Some(self.until(thinking.close));
         }
-        let opened = self.marker(thinking.open);
+        let opened = match self.format.token(thinking.open) {
+            Some(id) => format!("{SPACE} <[{id}]>"),
+            None => format!("/[ \\n]{{0,2}}{}/", pattern(thinking.open)),
+        };
         let thought = self.format.may_think(prompt_end).then(|| self.until(thinking.close))?;
         Some(self.rule("thought", &format!("{opened} {thought}")))
     }
@@ -157,52 +160,81 @@ impl<'f> Lark<'f> {
     }
 
     fn opener(&self) -> String {
-        let openers = self.format.family().openers();
-        let bare = self.format.family().bare_calls().is_some();
-        openers.first().filter(|_| !bare).map_or_else(|| "\"\"".to_owned(), |opener| self.marker(opener))
+        let family = self.format.family();
+        let opener = family.openers().first().filter(|_| family != Family::Llama3);
+        opener.map_or_else(|| "\"\"".to_owned(), |opener| self.marker(opener))
     }
 
     /// Text and calls as the model likes.
     fn free(mut self, tools: &[&Tool], calls: &str, options: &GrammarOptions<'_>) -> String {
         let family = self.format.family();
-        let many = if options.parallel { "*" } else { "?" };
-        if family.bare_calls().is_some() {
-            let names: Vec<String> = tools.iter().map(|tool| pattern(&tool.name)).collect();
-            let begins = format!("\\s*\\{{\\s*\"name\"\\s*:\\s*\"({})\"(?s:.*)", names.join("|"));
-            self.rules.push(format!("OTHER: {TEXT} & ~/{begins}/"));
-            let start = self.behind_thought("(other | calls)", options.prompt_end);
-            self.rules.push("other: OTHER".to_owned());
-            self.rules.push(format!("calls: {SPACE} {calls}"));
-            return self.finish(&start);
-        }
-        let opener = family.openers()[0];
-        let head = self.until(opener);
-        let item = self.rule("item", &format!("{head} {calls}"));
-        let tail = match (options.parallel, self.format.token(opener)) {
-            // A second call must not pass as text.
-            (false, None) => {
-                self.rules.push(format!("NO_CALL: {TEXT} & ~/(?s:.*){}(?s:.*)/", pattern(opener)));
-                self.rule("tail", "NO_CALL")
+        let behind = match (family, options.parallel) {
+            (Family::Llama3, _) | (_, false) => self.rule("end", SPACE),
+            (_, true) => {
+                let head = self.until(family.openers()[0]);
+                self.rule("rest", &format!("({head} {calls})* {TEXT}"))
             }
-            _ => self.rule("tail", TEXT),
         };
-        let rest = self.rule("rest", &format!("{item}{many} {tail}"));
-        let thinking = self.format.thinking();
-        let start = match (self.thought(options.prompt_end), thinking) {
-            (Some(thought), _) if self.format.thinks_after(options.prompt_end) => format!("{thought} {rest}"),
-            (Some(thought), Some(thinking)) if self.format.token(thinking.open).is_none() => {
-                // What begins with a thought must not pass as text, or calls in it would count.
-                self.rules.push(format!("NO_THOUGHT: {TEXT} & ~/\\s*{}(?s:.*)/", pattern(thinking.open)));
-                let head = self.until_text(opener, "NO_THOUGHT");
-                let tail = self.rule("tail", "NO_THOUGHT");
-                let more = if options.parallel { rest.clone() } else { self.rule("end", SPACE) };
-                format!("{SPACE} {thought} {rest} | {head} {calls} {more} | {tail}")
-            }
-            (Some(thought), _) => format!("({SPACE} {thought})? {rest}"),
-            (None, _) => rest,
-        };
-        self.finish(&start)
+        let bare = if family.has_bare_calls() { self.bare(tools, options.parallel) } else { None };
+        let begins_bare = bare.as_ref().map(|(begins, _)| begins.as_str());
+        let bare_call = bare.as_ref().map(|(_, call)| call.as_str());
+        let thought = self.thought(options.prompt_end);
+        let thinks = self.format.thinks_after(options.prompt_end);
+        let opens = self.format.thinking().filter(|thinking| self.format.token(thinking.open).is_none());
+        // What begins with a thought must not pass as text, or calls in it would count.
+        let opens = opens.filter(|_| thought.is_some() && !thinks).map(|thinking| begins(thinking.open));
+        let others: Vec<&str> = opens.as_deref().into_iter().chain(begins_bare).collect();
+        let start = self.fresh("FIRST", &others, calls, &behind, bare_call);
+        let Some(thought) = thought else { return self.finish(&start) };
+        let others: Vec<&str> = begins_bare.into_iter().collect();
+        let after = self.fresh("AFTER", &others, calls, &behind, bare_call);
+        let thought = format!("{thought} {after}");
+        self.finish(&if thinks { thought } else { format!("{thought} | {start}") })
     }
+
+    /// What stands at the beginning, or behind a thought: text that is none of `others`, up to a call or the end, or a call
+    /// without a marker.
+    fn fresh(
+        &mut self,
+        name: &str,
+        others: &[&str],
+        calls: &str,
+        behind: &str,
+        bare: Option<&str>,
+    ) -> String {
+        let not: String = others.iter().map(|other| format!(" & ~/{other}/")).collect();
+        self.rules.push(format!("{name}: {TEXT}{not}"));
+        let tail = self.rule("tail", name);
+        let mut fresh = tail;
+        if self.format.family() != Family::Llama3 {
+            let head = self.until_text(self.format.family().openers()[0], name);
+            fresh.push_str(&format!(" | {head} {calls} {behind}"));
+        }
+        if let Some(bare) = bare {
+            fresh.push_str(&format!(" | {bare} {behind}"));
+        }
+        self.rule("fresh", &fresh)
+    }
+
+    /// Calls without a marker: how text begins that is one, and their rule.
+    fn bare(&mut self, tools: &[&Tool], parallel: bool) -> Option<(String, String)> {
+        let names: Vec<String> = tools.iter().map(|tool| pattern(&tool.name)).collect();
+        let names = names.join("|");
+        let begins = format!("\\s*(```(json)?\\s*)?\\{{\\s*\"name\"\\s*:\\s*\"({names})\"(?s:.*)");
+        let separator = if self.format.family() == Family::Llama3 { "\"; \"" } else { "\"\\n\"" };
+        let more = match parallel {
+            true => format!("({separator} {})*", self.one_of(tools)),
+            false => String::new(),
+        };
+        // Up to the arguments it must be one terminal: as long as text may go on, no shorter one ends.
+        let calls: Vec<String> = tools.iter().map(|tool| self.bare_call(tool, &more)).collect();
+        Some((begins, self.rule("bare", &calls.join(" | "))))
+    }
+}
+
+/// What text looks like that begins with a marker.
+fn begins(marker: &str) -> String {
+    format!("\\s*{}(?s:.*)", pattern(marker))
 }
 
 /// A text in quotation marks.
@@ -211,7 +243,7 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A text as a regular expression.
-fn pattern(text: &str) -> String {
+pub(super) fn pattern(text: &str) -> String {
     let sign = |c: char| match c.is_ascii_alphanumeric() || c == '_' {
         true => c.to_string(),
         false => format!("\\x{{{:x}}}", u32::from(c)),
