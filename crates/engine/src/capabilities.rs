@@ -35,6 +35,12 @@ pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
         embeddings,
         vision: chat && projector_beside(path).is_some(),
         tools: speaks_of(&["tools", "tool_calls"]),
-        thinking: speaks_of(&["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"]),
+        thinking: speaks_of(&[
+            "enable_thinking",
+            "reasoning_content",
+            "reasoning_effort",
+            "<think>",
+            "thinking",
+        ]),
     })
 }

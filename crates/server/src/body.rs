@@ -61,8 +61,9 @@ async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, ApiError> {
 
 /// The value that a text is, with the place of what is wrong in it.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| malformed(format!("The request is not UTF-8 from byte {} on.", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        malformed(format!("The request is not UTF-8 from byte {} on.", error.valid_up_to()))
+    })?;
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -145,7 +146,10 @@ mod tests {
     #[test]
     fn the_field_at_fault_is_named() {
         assert_eq!(error(b"{}"), ("missing_required_parameter".into(), "list".into()));
-        assert_eq!(error(br#"{"list": [{}]}"#), ("missing_required_parameter".into(), "list[0].number".into()));
+        assert_eq!(
+            error(br#"{"list": [{}]}"#),
+            ("missing_required_parameter".into(), "list[0].number".into())
+        );
         assert_eq!(error(br#"{"list": [{"number": -1}]}"#), ("invalid_type".into(), "list[0].number".into()));
         assert_eq!(error(br#"{"list": 1}"#), ("invalid_type".into(), "list".into()));
     }
@@ -153,8 +157,14 @@ mod tests {
     #[test]
     fn what_is_no_json_is_malformed() {
         let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-        let broken: [&[u8]; 6] =
-            [b"", b"[1]", b"{\"list\": []} x", b"{\"\xff\": 1}", br#"{"list": [{"number": 1e999}]}"#, deep.as_bytes()];
+        let broken: [&[u8]; 6] = [
+            b"",
+            b"[1]",
+            b"{\"list\": []} x",
+            b"{\"\xff\": 1}",
+            br#"{"list": [{"number": 1e999}]}"#,
+            deep.as_bytes(),
+        ];
         for text in broken {
             assert_eq!(error(text), ("malformed_json".into(), Value::Null), "{}", text.len());
         }

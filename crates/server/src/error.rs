@@ -82,7 +82,12 @@ impl ApiError {
 
     /// Somebody asked for the end of an answer.
     pub(crate) fn cancelled() -> Self {
-        Self::new(StatusCode::CONFLICT, Self::CANCELLED, "The answer was cancelled.", "Send the request again.")
+        Self::new(
+            StatusCode::CONFLICT,
+            Self::CANCELLED,
+            "The answer was cancelled.",
+            "Send the request again.",
+        )
     }
 
     /// Whether somebody asked for the end.

@@ -85,7 +85,8 @@ impl Guard {
     /// Either header may have it. Compares in a time that does not tell how much of a guess was right.
     fn has_key(&self, headers: &HeaderMap) -> bool {
         let sent = single(headers, header::AUTHORIZATION).and_then(bearer);
-        sent.is_some_and(|sent| self.is_key(sent)) || single(headers, API_KEY).is_some_and(|sent| self.is_key(sent))
+        sent.is_some_and(|sent| self.is_key(sent))
+            || single(headers, API_KEY).is_some_and(|sent| self.is_key(sent))
     }
 
     fn is_key(&self, sent: &str) -> bool {

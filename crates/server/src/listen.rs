@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ServerError;
 use crate::guard::Guard;
 use crate::router::router;
 use crate::server::{Limits, Server};
-use crate::ServerError;
 
 /// Headers that a request may have.
 const MAX_HEADERS: usize = 100;
@@ -92,7 +92,8 @@ pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, Serv
     let guard = Guard { port: address.port(), key: options.key };
     let router = router(Server::new(app, options.limits.clone()), guard);
     let (held, freed) = oneshot::channel();
-    let connections = Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };
+    let connections =
+        Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };
     let task = tokio::spawn(async move {
         connections.accept(listener).await;
         drop(held);

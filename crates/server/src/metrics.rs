@@ -48,7 +48,11 @@ impl Metrics {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         page.begin("lantern_requests_total", "counter", "Requests by route and status.");
         for ((route, status), count) in requests.iter() {
-            page.value("lantern_requests_total", &[("route", route), ("status", &status.to_string())], *count);
+            page.value(
+                "lantern_requests_total",
+                &[("route", route), ("status", &status.to_string())],
+                *count,
+            );
         }
         drop(requests);
         let counters = [
@@ -105,7 +109,9 @@ const ENGINES: [Gauge; 9] = [
     ("lantern_kv_blocks_cached", "gauge", "Blocks that keep a prefix.", |s| number(s.blocks_cached)),
     ("lantern_steps_total", "counter", "Forward passes.", |s| s.steps),
     ("lantern_sampled_tokens_total", "counter", "Tokens sampled.", |s| s.sampled_tokens),
-    ("lantern_prefix_hit_tokens_total", "counter", "Prompt tokens that the cache saved.", |s| s.cached_tokens),
+    ("lantern_prefix_hit_tokens_total", "counter", "Prompt tokens that the cache saved.", |s| {
+        s.cached_tokens
+    }),
     ("lantern_preemptions_total", "counter", "Sequences that had to be computed again.", |s| s.preemptions),
 ];
 

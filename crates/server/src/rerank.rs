@@ -115,7 +115,8 @@ fn scores(embeddings: &Embeddings) -> Vec<Ranked> {
     let ranked =
         |(index, vector): (usize, &[f32])| Ranked { index, relevance_score: cosine(vector), document: None };
     let mut all: Vec<Ranked> = vectors.enumerate().map(ranked).collect();
-    let best = |a: &Ranked, b: &Ranked| b.relevance_score.partial_cmp(&a.relevance_score).unwrap_or(Ordering::Equal);
+    let best =
+        |a: &Ranked, b: &Ranked| b.relevance_score.partial_cmp(&a.relevance_score).unwrap_or(Ordering::Equal);
     all.sort_by(best);
     all
 }

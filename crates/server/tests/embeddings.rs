@@ -31,7 +31,9 @@ async fn start() -> Fixture {
         let path = golden(&format!("models/{name}.gguf")).canonicalize().expect("a golden model");
         app.import_model(path, false).await.expect("the model is imported");
     }
-    let server = serve(app, ServeOptions { key: KEY.into(), ..ServeOptions::default() }).await.expect("the endpoint starts");
+    let server = serve(app, ServeOptions { key: KEY.into(), ..ServeOptions::default() })
+        .await
+        .expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { server, client, _home: home }
 }

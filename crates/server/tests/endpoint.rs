@@ -32,8 +32,9 @@ async fn start() -> Fixture {
     app.import_model(path.to_str().expect("a UTF-8 path").to_string(), false)
         .await
         .expect("the model is imported");
-    let server =
-        serve(app.clone(), ServeOptions { key: KEY.into(), ..ServeOptions::default() }).await.expect("the endpoint starts");
+    let server = serve(app.clone(), ServeOptions { key: KEY.into(), ..ServeOptions::default() })
+        .await
+        .expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { app, server, client, home }
 }

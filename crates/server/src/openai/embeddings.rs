@@ -34,7 +34,10 @@ pub(crate) struct EmbeddingsRequest {
 
 /// One text or several, written or as token ids.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists")]
+#[serde(
+    untagged,
+    expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists"
+)]
 pub(crate) enum Input {
     /// One.
     Text(String),

@@ -96,7 +96,7 @@ pub(super) fn prepare(schema: &Value) -> Result<Value, GrammarError> {
     check(schema, "#")?;
     check_counts(schema)?;
     let mut prepared = schema.clone();
-    name_alternatives(&mut prepared, schema);
+    simplify(&mut prepared, schema);
     let mut prepared = match prepared {
         Value::Bool(true) => Map::new(),
         Value::Object(words) => words,
@@ -158,7 +158,7 @@ fn check(schema: &Value, at: &str) -> Result<(), GrammarError> {
             {
                 return refuse("the number is too large");
             }
-            "uniqueItems" | "nullable" if *value == Value::Bool(false) => {}
+            word if says_nothing(word, value) => {}
             "uniqueItems" => return refuse("it is not supported"),
             "$id" | "id" if at != "#" => return refuse("references could mean something else below it"),
             "format" | "minProperties" | "$id" | "id" => {}
@@ -223,25 +223,45 @@ fn counts_required(words: &Map<String, Value>) -> bool {
     least <= required as u64 || (least == 1 && is_closed)
 }
 
-/// Puts what references in a `oneOf` mean in their place: only then can be seen that no two of them allow the same.
-fn name_alternatives(schema: &mut Value, root: &Value) {
-    match schema {
-        Value::Array(values) => values.iter_mut().for_each(|value| name_alternatives(value, root)),
-        Value::Object(words) => {
-            words.values_mut().for_each(|value| name_alternatives(value, root));
-            let options = words.get_mut("oneOf").and_then(Value::as_array_mut);
-            for option in options.into_iter().flatten() {
-                let meant = match option.as_object() {
-                    Some(words) if words.len() == 1 => words.get("$ref").and_then(Value::as_str),
-                    _ => None,
-                };
-                let meant = meant.and_then(|path| root.pointer(path.strip_prefix('#')?));
-                if let Some(meant) = meant.filter(|meant| meant.is_object()) {
-                    *option = meant.clone();
-                }
+/// Leaves out what allows everything, and puts what references in a `oneOf` mean in their place: only then can be seen that no
+/// two of them allow the same.
+fn simplify(schema: &mut Value, root: &Value) {
+    let Some(words) = schema.as_object_mut() else { return };
+    for (word, value) in words.iter_mut() {
+        match (word.as_str(), value) {
+            (word, Value::Object(schemas)) if MAPS.contains(&word) => {
+                schemas.values_mut().for_each(|schema| simplify(schema, root));
             }
+            (word, Value::Array(schemas)) if LISTS.contains(&word) || word == "items" => {
+                schemas.iter_mut().for_each(|schema| simplify(schema, root));
+            }
+            ("items" | "additionalItems" | "additionalProperties", schema) => simplify(schema, root),
+            _ => {}
         }
-        _ => {}
+    }
+    words.retain(|word, value| !says_nothing(word, value));
+    let options = words.get_mut("oneOf").and_then(Value::as_array_mut);
+    for option in options.into_iter().flatten() {
+        let meant = match option.as_object() {
+            Some(words) if words.len() == 1 => words.get("$ref").and_then(Value::as_str),
+            _ => None,
+        };
+        let meant = meant.and_then(|path| root.pointer(path.strip_prefix('#')?));
+        if let Some(meant) = meant.filter(|meant| meant.is_object()) {
+            *option = meant.clone();
+        }
+    }
+}
+
+/// Whether a word that is not enforced would allow everything anyway.
+fn says_nothing(word: &str, value: &Value) -> bool {
+    match word {
+        "uniqueItems" | "nullable" => *value == Value::Bool(false),
+        // Names are strings.
+        "propertyNames" => {
+            *value == Value::Bool(true) || *value == json!({}) || *value == json!({"type": "string"})
+        }
+        _ => false,
     }
 }
 
@@ -300,9 +320,12 @@ mod tests {
             "minProperties": 1,
             "additionalProperties": false,
             "uniqueItems": false,
+            "propertyNames": {"type": "string"},
             "x-order": 3,
         });
-        assert!(prepare(&schema).is_ok());
+        let prepared = prepare(&schema).expect("nothing is refused");
+        assert_eq!(prepared["properties"], schema["properties"]);
+        assert!(prepared.get("uniqueItems").is_none() && prepared.get("propertyNames").is_none());
     }
 
     #[test]
