@@ -114,6 +114,8 @@ fn alternatives_by_reference_are_told_apart() {
         "$defs": {"A": one("a"), "B": one("b")},
         "oneOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}],
         "discriminator": {"propertyName": "kind"},
+        "uniqueItems": false,
+        "propertyNames": {"type": "string"},
     });
     grammars.matching(Constraint::JsonSchema(schema), None, None).map(drop).expect("compiles");
 }
