@@ -2,6 +2,7 @@
 
 import os
 
+os.environ.update(OPENAI_API_KEY=os.environ["LANTERN_KEY"], OPENAI_BASE_URL=os.environ["LANTERN_URL"])
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", OTEL_SDK_DISABLED="true", CREWAI_TRACING_ENABLED="false")
 
 from crewai import LLM  # noqa: E402
