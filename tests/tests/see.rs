@@ -294,7 +294,9 @@ async fn the_endpoint_shows_pictures() {
         .await
         .expect("an app");
     app.import_model(folder.path().join("see.gguf"), false).await.expect("imported");
-    let server = serve(app.clone(), ServeOptions { key: "key".into(), ..ServeOptions::default() }).await.expect("the endpoint");
+    let server = serve(app.clone(), ServeOptions { key: "key".into(), ..ServeOptions::default() })
+        .await
+        .expect("the endpoint");
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("http://{}/v1/chat/completions", server.address());
     let ask = |image: serde_json::Value| {

@@ -30,7 +30,9 @@ pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
-pub use models::{LoadedModel, MemoryUse, Texts, converted_folders, file_of_folder, model_folder, packed_copies};
+pub use models::{
+    LoadedModel, MemoryUse, Texts, converted_folders, file_of_folder, model_folder, packed_copies,
+};
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]

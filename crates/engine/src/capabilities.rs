@@ -29,12 +29,44 @@ pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
     let embeddings = embedders::is_embedder(&file);
     let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
     let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
-    let speaks_of = |words: &[&str]| chat && words.iter().any(|word| template.contains(word));
     Ok(Capabilities {
         chat,
         embeddings,
         vision: chat && projector_beside(path).is_some(),
-        tools: speaks_of(&["tools", "tool_calls"]),
-        thinking: speaks_of(&["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"]),
+        tools: chat && speaks_of(template, &["tools", "tool_calls"]),
+        thinking: chat && speaks_of(template, THOUGHTS),
     })
+}
+
+/// Words of templates that know thoughts.
+const THOUGHTS: &[&str] =
+    &["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"];
+
+fn speaks_of(template: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| template.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(name: &str) -> Capabilities {
+        let path = format!("{}/../../tests/golden/models/{name}.gguf", env!("CARGO_MANIFEST_DIR"));
+        capabilities(Path::new(&path)).expect("a golden model")
+    }
+
+    #[test]
+    fn a_file_says_what_its_model_can_do() {
+        let chat = Capabilities { chat: true, ..Capabilities::default() };
+        assert_eq!(golden("llama_untied-Q8_0"), chat);
+        let embeddings = Capabilities { embeddings: true, ..Capabilities::default() };
+        assert_eq!(golden("bert-F32"), embeddings);
+        assert_eq!(golden("qwen3_embedding-F32"), embeddings);
+    }
+
+    #[test]
+    fn templates_that_know_thoughts_say_so() {
+        assert!(speaks_of("{% if enable_thinking %}<think>{% endif %}", THOUGHTS));
+        assert!(!speaks_of("{{ messages[0].content }}", THOUGHTS));
+    }
 }

@@ -149,6 +149,9 @@ pub enum EngineError {
     /// More alternatives were asked for than there are.
     #[error("{0} log probabilities were asked for; at most {MOST_LOGPROBS} are given")]
     TooManyLogprobs(usize),
+    /// A tool must be called that the request does not have.
+    #[error("the tool `{0}` must be called, but the request has no such tool")]
+    UnknownTool(String),
     /// No token can be chosen from a model's logits.
     #[error(transparent)]
     Sample(#[from] SampleError),
@@ -200,6 +203,7 @@ impl EngineError {
             Self::InvalidSampling(error) => error.code(),
             Self::Grammar(error) => error.code(),
             Self::TooManyLogprobs(_) => "invalid_logprobs",
+            Self::UnknownTool(_) => "unknown_tool",
             Self::Sample(error) => error.code(),
             Self::InvalidOptions(_) => "invalid_options",
             Self::Remote { code, .. } => code,
@@ -249,6 +253,7 @@ impl EngineError {
             Self::InvalidSampling(error) => error.next_step(),
             Self::Grammar(error) => error.next_step(),
             Self::TooManyLogprobs(_) => format!("Ask for at most {MOST_LOGPROBS}."),
+            Self::UnknownTool(_) => "Add the tool to the request, or choose one that it has.".into(),
             Self::Sample(error) => error.next_step(),
             Self::InvalidOptions(_) => "Correct the option, or leave it out to use the default.".into(),
             Self::Remote { next_step, .. } => next_step.clone(),

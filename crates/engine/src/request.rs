@@ -64,8 +64,8 @@ pub struct GenerateRequest {
     /// What the answer must look like; `None` leaves that to the model.
     pub constraint: Option<Constraint>,
     /// Text that comes before the constrained part, such as `</think>`: the model writes what it likes up to the first time
-    /// this appears, and [`Self::constraint`] holds behind it. `None` constrains the whole answer. The text of the answer has
-    /// all of it, the marker included where it is not a control token.
+    /// this appears, and cannot end before; [`Self::constraint`] holds behind it and up to two ends of lines. `None` constrains
+    /// the whole answer. The text of the answer has all of it, the marker included where it is not a control token.
     pub constraint_after: Option<String>,
     /// How many of the likeliest tokens to name beside each chosen one, from 0 to [`MOST_LOGPROBS`]; `None` gives no log
     /// probabilities and costs nothing.

@@ -61,8 +61,13 @@ async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, ApiError> {
 
 /// The value that a text is, with the place of what is wrong in it.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| malformed(format!("The request is not UTF-8 from byte {} on.", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        malformed(format!("The request is not UTF-8 from byte {} on.", error.valid_up_to()))
+    })?;
+    // Lists of a structure's fields in order would be read too.
+    if !text.trim_start().starts_with('{') {
+        return Err(malformed("The request is no JSON object.".into()));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -83,7 +88,9 @@ fn misfit(path: String, error: &serde_json::Error) -> ApiError {
         return ApiError::new(status, "missing_required_parameter", message, format!("Send `{param}`."))
             .with_param(param);
     }
-    if !error.is_data() || at_the_top {
+    // What no number can hold is an error of syntax to the reader, but of the field to whoever wrote it.
+    let is_of_the_field = error.is_data() || message.starts_with("number out of range");
+    if !is_of_the_field || at_the_top {
         return malformed(format!("The request cannot be read: {message}."));
     }
     let path: String = path.chars().take(200).collect();
@@ -145,16 +152,22 @@ mod tests {
     #[test]
     fn the_field_at_fault_is_named() {
         assert_eq!(error(b"{}"), ("missing_required_parameter".into(), "list".into()));
-        assert_eq!(error(br#"{"list": [{}]}"#), ("missing_required_parameter".into(), "list[0].number".into()));
+        assert_eq!(
+            error(br#"{"list": [{}]}"#),
+            ("missing_required_parameter".into(), "list[0].number".into())
+        );
         assert_eq!(error(br#"{"list": [{"number": -1}]}"#), ("invalid_type".into(), "list[0].number".into()));
+        assert_eq!(
+            error(br#"{"list": [{"number": 1e999}]}"#),
+            ("invalid_type".into(), "list[0].number".into())
+        );
         assert_eq!(error(br#"{"list": 1}"#), ("invalid_type".into(), "list".into()));
     }
 
     #[test]
     fn what_is_no_json_is_malformed() {
         let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-        let broken: [&[u8]; 6] =
-            [b"", b"[1]", b"{\"list\": []} x", b"{\"\xff\": 1}", br#"{"list": [{"number": 1e999}]}"#, deep.as_bytes()];
+        let broken: [&[u8]; 5] = [b"", b"[1]", b"{\"list\": []} x", b"{\"\xff\": 1}", deep.as_bytes()];
         for text in broken {
             assert_eq!(error(text), ("malformed_json".into(), Value::Null), "{}", text.len());
         }

@@ -32,6 +32,7 @@ fn told(path: &str, error: ApiError, response: Response) -> Response {
     };
     let retry = response.headers().get(axum::http::header::RETRY_AFTER).cloned();
     let mut response = (error.status(), Json(body)).into_response();
+    response.extensions_mut().insert(error);
     if let Some(retry) = retry {
         response.headers_mut().insert(axum::http::header::RETRY_AFTER, retry);
     }

@@ -59,7 +59,13 @@ async fn start(app: &App, settings: &EndpointSettings) -> (Option<ServerHandle>,
     if !settings.enabled {
         return (None, EndpointStatus { running: false, url: None, error: None });
     }
-    let options = ServeOptions { port: settings.port, key: settings.key.clone(), ..ServeOptions::default() };
+    let options = ServeOptions {
+        port: settings.port,
+        key: settings.key.clone(),
+        allowed_origins: settings.allowed_origins.clone(),
+        lan: settings.lan,
+        ..ServeOptions::default()
+    };
     match serve(app.clone(), options).await {
         Ok(handle) => {
             let status = EndpointStatus { running: true, url: Some(handle.url()), error: None };

@@ -18,6 +18,8 @@ pub struct ApiError {
     status: StatusCode,
     info: ErrorInfo,
     param: Option<Cow<'static, str>>,
+    /// Seconds after which a 429 may be tried again.
+    retry_after: u64,
 }
 
 /// The body of an error.
@@ -52,7 +54,7 @@ impl ApiError {
         next_step: impl Into<String>,
     ) -> Self {
         let info = ErrorInfo { code: code.into(), message: message.into(), next_step: next_step.into() };
-        Self { status, info, param: None }
+        Self { status, info, param: None, retry_after: 1 }
     }
 
     /// 400: a field has a value that cannot be used.
@@ -82,7 +84,12 @@ impl ApiError {
 
     /// Somebody asked for the end of an answer.
     pub(crate) fn cancelled() -> Self {
-        Self::new(StatusCode::CONFLICT, Self::CANCELLED, "The answer was cancelled.", "Send the request again.")
+        Self::new(
+            StatusCode::CONFLICT,
+            Self::CANCELLED,
+            "The answer was cancelled.",
+            "Send the request again.",
+        )
     }
 
     /// Whether somebody asked for the end.
@@ -92,15 +99,15 @@ impl ApiError {
 
     const CANCELLED: &str = "cancelled";
 
+    /// Says when a 429 may be tried again, in seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: seconds, ..self }
+    }
+
     /// Names the field at fault.
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
         self
-    }
-
-    /// Names the field at fault, if none is named yet.
-    pub(crate) fn or_param(self, param: &'static str) -> Self {
-        if self.param.is_some() { self } else { self.with_param(param) }
     }
 
     /// The status that goes with it.
@@ -144,7 +151,27 @@ impl ApiError {
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let (status, param) = match error.code.as_str() {
-            "model_not_found" | "ambiguous_model" | "no_model" => (StatusCode::NOT_FOUND, Some("model")),
+            "model_not_found" | "model_ambiguous" | "no_model" | "hub_not_found" => {
+                (StatusCode::NOT_FOUND, Some("model"))
+            }
+            // The Hub's name, or what lies under it.
+            "unsafe_name" | "hub_unauthorized" => (StatusCode::BAD_REQUEST, Some("model")),
+            "download_busy" => (StatusCode::CONFLICT, Some("model")),
+            "hub_unreachable" | "hub_http_status" | "hub_malformed_response" | "hub_rate_limited" => {
+                (StatusCode::BAD_GATEWAY, None)
+            }
+            // A file that is no model of ours is no fault of the endpoint's.
+            "not_gguf"
+            | "truncated_file"
+            | "bad_metadata"
+            | "bad_tensor"
+            | "missing_shard"
+            | "missing_tensor"
+            | "missing_metadata_key"
+            | "unknown_architecture"
+            | "unknown_tensor_type"
+            | "unsupported_gguf_version"
+            | "unsupported_tensor_type" => (StatusCode::BAD_REQUEST, Some("model")),
             "context_overflow"
             | "bad_picture"
             | "no_vision"
@@ -158,7 +185,7 @@ impl From<AppError> for ApiError {
                 (StatusCode::BAD_REQUEST, Some("response_format"))
             }
             "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
-            "model_too_large" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
+            "model_too_large" | "disk_full" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
@@ -166,7 +193,7 @@ impl From<AppError> for ApiError {
         let code =
             if error.code == "context_overflow" { "context_length_exceeded".into() } else { error.code };
         let info = ErrorInfo { code, message: error.message, next_step: error.next_step };
-        Self { status, info, param: param.map(Cow::Borrowed) }
+        Self { status, info, param: param.map(Cow::Borrowed), retry_after: 1 }
     }
 }
 
@@ -188,7 +215,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         // Whoever speaks another protocol tells it anew.
         response.extensions_mut().insert(self);

@@ -25,6 +25,7 @@ mod openapi;
 mod rerank;
 mod router;
 mod server;
+mod visit;
 
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ServerError};

@@ -1,8 +1,8 @@
 //! How many requests may be under way.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
@@ -18,7 +18,12 @@ pub(crate) async fn admit(State(server): State<Server>, request: Request, next: 
     let Ok(place) = server.places.clone().try_acquire_owned() else {
         return too_many(server.limits.requests).into_response();
     };
-    next.run(request).await.map(|body| {
+    let mut response = next.run(request).await;
+    // A body that was wrapped no longer says how long it is.
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response.map(|body| {
         let frames = body.into_data_stream().map(move |frame| {
             let _held = &place;
             frame

@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::guard::Guard;
+use crate::ServerError;
+use crate::guard::{Guard, Place};
 use crate::router::router;
 use crate::server::{Limits, Server};
-use crate::ServerError;
 
 /// Headers that a request may have.
 const MAX_HEADERS: usize = 100;
@@ -30,8 +30,12 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 pub struct ServeOptions {
     /// Port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// The key clients must send.
+    /// The key clients must send, unless they have one of their own.
     pub key: String,
+    /// Origins of web pages that may come in.
+    pub allowed_origins: Vec<String>,
+    /// Listens for other devices too, not on 127.0.0.1 alone.
+    pub lan: bool,
     /// How much clients may ask at once.
     pub limits: Limits,
 }
@@ -55,7 +59,7 @@ impl ServerHandle {
 
     /// What clients take as base URL: `http://127.0.0.1:11535/v1`.
     pub fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}:{}/v1", Ipv4Addr::LOCALHOST, self.address.port())
     }
 
     /// Returns when the port is free.
@@ -82,17 +86,19 @@ impl Drop for ServerHandle {
 /// Starts listening. Returns once the port is bound.
 pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, ServerError> {
     let port = options.port;
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| match source.kind() {
-            std::io::ErrorKind::AddrInUse => ServerError::PortInUse { port },
-            _ => ServerError::Listen { port, source },
-        })?;
+    let interface = if options.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let listener = TcpListener::bind((interface, port)).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => ServerError::PortInUse { port },
+        _ => ServerError::Listen { port, source },
+    })?;
     let address = listener.local_addr().map_err(|source| ServerError::Listen { port, source })?;
     let stop = CancellationToken::new();
-    let guard = Guard { port: address.port(), key: options.key };
+    let place = Place { port: address.port(), origins: options.allowed_origins, lan: options.lan };
+    let guard = Guard { place, key: options.key, app: app.clone() };
     let router = router(Server::new(app, options.limits.clone()), guard);
     let (held, freed) = oneshot::channel();
-    let connections = Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };
+    let connections =
+        Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };
     let task = tokio::spawn(async move {
         connections.accept(listener).await;
         drop(held);

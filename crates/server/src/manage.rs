@@ -2,7 +2,6 @@
 //! themselves; this is for programs that want it done before, or undone.
 
 use axum::Json;
-use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,27 +55,27 @@ pub(crate) struct Unloaded {
 }
 
 /// What is in memory, the model used last at the end.
-pub(crate) async fn list(State(server): State<Server>) -> Json<LoadedModels> {
+pub(crate) async fn list(server: Server) -> Json<LoadedModels> {
     let models = server.app.models_in_memory().iter().map(described).collect();
     Json(LoadedModels { models })
 }
 
 /// Answers when the model is in memory.
 pub(crate) async fn load(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<LoadRequest>,
 ) -> Result<Json<Loaded>, ApiError> {
     let context = fields::context_length("context_length", request.context_length)?;
-    let name = server.app.listed_model(&request.model).await?;
+    let name = server.listed(&request.model).await?;
     Ok(Json(described(&server.app.engine_for(Some(&name), context).await?)))
 }
 
 /// Answers when the model has left, as far as nobody uses it.
 pub(crate) async fn unload(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<UnloadRequest>,
 ) -> Result<Json<Unloaded>, ApiError> {
-    let id = server.app.listed_model(&request.model).await?;
+    let id = server.listed(&request.model).await?;
     let unloaded = server.app.unload(&id).await?;
     Ok(Json(Unloaded { id, unloaded }))
 }

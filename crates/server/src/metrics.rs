@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use lantern_engine::EngineStats;
@@ -48,7 +47,11 @@ impl Metrics {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         page.begin("lantern_requests_total", "counter", "Requests by route and status.");
         for ((route, status), count) in requests.iter() {
-            page.value("lantern_requests_total", &[("route", route), ("status", &status.to_string())], *count);
+            page.value(
+                "lantern_requests_total",
+                &[("route", route), ("status", &status.to_string())],
+                *count,
+            );
         }
         drop(requests);
         let counters = [
@@ -105,12 +108,14 @@ const ENGINES: [Gauge; 9] = [
     ("lantern_kv_blocks_cached", "gauge", "Blocks that keep a prefix.", |s| number(s.blocks_cached)),
     ("lantern_steps_total", "counter", "Forward passes.", |s| s.steps),
     ("lantern_sampled_tokens_total", "counter", "Tokens sampled.", |s| s.sampled_tokens),
-    ("lantern_prefix_hit_tokens_total", "counter", "Prompt tokens that the cache saved.", |s| s.cached_tokens),
+    ("lantern_prefix_hit_tokens_total", "counter", "Prompt tokens that the cache saved.", |s| {
+        s.cached_tokens
+    }),
     ("lantern_preemptions_total", "counter", "Sequences that had to be computed again.", |s| s.preemptions),
 ];
 
 /// The handler.
-pub(crate) async fn show(State(server): State<Server>) -> Response {
+pub(crate) async fn show(server: Server) -> Response {
     let mut page = server.metrics.written();
     let models = server.app.models_in_memory();
     for (name, kind, help, value) in ENGINES {

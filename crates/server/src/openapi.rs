@@ -73,18 +73,36 @@ fn openai_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
     let completion = of::<completions::CompletionRequest>(t);
     let response = of::<responses::ResponseRequest>(t);
     let object = some::<responses::ResponseObject>(t);
+    // Events of a stream have no place of their own in the document, but a type.
+    let _ = of::<chat::ChatCompletionChunk>(t);
     let one = "/v1/responses/{id}";
     vec![
         Operation::get("/v1/models", "The models of the library.", some::<models::ModelList>(t)),
         Operation::get("/v1/models/{id}", "One of them.", some::<models::Model>(t)),
-        Operation::post("/v1/chat/completions", "Goes on with a conversation.", chat, some::<chat::ChatCompletion>(t))
-            .streaming(),
-        Operation::post("/v1/completions", "Goes on with a text.", completion, some::<completions::Completion>(t))
-            .streaming(),
+        Operation::post(
+            "/v1/chat/completions",
+            "Goes on with a conversation.",
+            chat,
+            some::<chat::ChatCompletion>(t),
+        )
+        .streaming(),
+        Operation::post(
+            "/v1/completions",
+            "Goes on with a text.",
+            completion,
+            some::<completions::Completion>(t),
+        )
+        .streaming(),
         Operation::post("/v1/responses", "Writes a response.", response, object.clone()).streaming(),
         Operation::get(one, "A response that is kept.", object.clone()),
-        Operation { method: "delete", ..Operation::get(one, "Forgets a response.", some::<responses::Deleted>(t)) },
-        Operation { method: "post", ..Operation::get("/v1/responses/{id}/cancel", "Ends a response.", object) },
+        Operation {
+            method: "delete",
+            ..Operation::get(one, "Forgets a response.", some::<responses::Deleted>(t))
+        },
+        Operation {
+            method: "post",
+            ..Operation::get("/v1/responses/{id}/cancel", "Ends a response.", object)
+        },
         Operation::get("/v1/responses/{id}/input_items", "What it answers.", some::<responses::ItemList>(t)),
         Operation::post(
             "/v1/embeddings",
@@ -107,10 +125,18 @@ fn other_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
     let embed = of::<ollama::EmbedRequest>(t);
     let one = of::<ollama::EmbedOneRequest>(t);
     vec![
-        Operation::post("/v1/messages", "Anthropic's messages.", messages, some::<anthropic::Message>(t)).streaming(),
-        Operation::post("/v1/messages/count_tokens", "How long they are.", count, some::<anthropic::Counted>(t)),
-        Operation::post("/api/chat", "Ollama's conversations.", of::<ollama::ChatRequest>(t), None).streaming(),
-        Operation::post("/api/generate", "Ollama's texts.", of::<ollama::GenerateRequest>(t), None).streaming(),
+        Operation::post("/v1/messages", "Anthropic's messages.", messages, some::<anthropic::Message>(t))
+            .streaming(),
+        Operation::post(
+            "/v1/messages/count_tokens",
+            "How long they are.",
+            count,
+            some::<anthropic::Counted>(t),
+        ),
+        Operation::post("/api/chat", "Ollama's conversations.", of::<ollama::ChatRequest>(t), None)
+            .streaming(),
+        Operation::post("/api/generate", "Ollama's texts.", of::<ollama::GenerateRequest>(t), None)
+            .streaming(),
         Operation::get("/api/tags", "The models of the library.", None),
         Operation::get("/api/ps", "The models in memory.", None),
         Operation::post("/api/show", "One model.", of::<ollama::NameRequest>(t), None),
@@ -119,7 +145,12 @@ fn other_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
         Operation::post("/api/embeddings", "Makes a vector of a text.", one, some::<ollama::EmbeddedOne>(t)),
         Operation::get("/api/version", "Lantern's version.", None),
         Operation::get("/api/v1/models", "The models in memory.", some::<manage::LoadedModels>(t)),
-        Operation::post("/api/v1/models/load", "Loads a model.", of::<manage::LoadRequest>(t), some::<manage::Loaded>(t)),
+        Operation::post(
+            "/api/v1/models/load",
+            "Loads a model.",
+            of::<manage::LoadRequest>(t),
+            some::<manage::Loaded>(t),
+        ),
         Operation::post(
             "/api/v1/models/unload",
             "Takes a model out of memory.",
@@ -127,7 +158,7 @@ fn other_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
             some::<manage::Unloaded>(t),
         ),
         Operation::get("/health", "Whether it is there; needs no key.", None),
-        Operation { ..Operation::get("/metrics", "Figures for Prometheus, as text.", None) },
+        Operation::get("/metrics", "Figures for Prometheus, as text.", None),
     ]
 }
 
@@ -171,7 +202,8 @@ fn described(operation: &Operation, error: &Value) -> Value {
     };
     let mut content = content;
     if operation.streams {
-        let kind = if operation.path.starts_with("/api/") { "application/x-ndjson" } else { "text/event-stream" };
+        let kind =
+            if operation.path.starts_with("/api/") { "application/x-ndjson" } else { "text/event-stream" };
         content[kind] = json!({ "schema": { "type": "string" } });
     }
     let told = json!({ "description": "What went wrong.", "content": json_of(error) });
@@ -229,7 +261,10 @@ fn fields_of(schema: &Value) -> String {
     let about = schema["description"].as_str().unwrap_or("");
     let mut text = format!("<p>{}</p>", escaped(about));
     match schema["properties"].as_object() {
-        None => text += &format!("<pre>{}</pre>", escaped(&serde_json::to_string_pretty(schema).unwrap_or_default())),
+        None => {
+            text +=
+                &format!("<pre>{}</pre>", escaped(&serde_json::to_string_pretty(schema).unwrap_or_default()))
+        }
         Some(fields) => {
             text += "<table>";
             for (field, schema) in fields {

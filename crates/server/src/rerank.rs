@@ -6,7 +6,6 @@
 use std::cmp::Ordering;
 
 use axum::Json;
-use axum::extract::State;
 use lantern_app::Texts;
 use lantern_engine::Embeddings;
 use schemars::JsonSchema;
@@ -83,7 +82,7 @@ struct RerankUsage {
 
 /// The handler.
 pub(crate) async fn rerank(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<RerankRequest>,
 ) -> Result<Json<Reranked>, ApiError> {
     let top = within("top_n", request.top_n, 1..=usize::MAX)?.unwrap_or(usize::MAX);
@@ -93,7 +92,7 @@ pub(crate) async fn rerank(
     }
     let texts = std::iter::once(request.query).chain(documents.iter().cloned()).collect();
     let texts = checked("documents", Texts::Written(texts))?;
-    let name = server.app.listed_model(&request.model).await?;
+    let name = server.listed(&request.model).await?;
     let (model, embeddings) = server.app.embed(&name, texts).await?;
     server.metrics.embedded(embeddings.tokens);
     let mut results: Vec<Ranked> = scores(&embeddings);
@@ -115,7 +114,8 @@ fn scores(embeddings: &Embeddings) -> Vec<Ranked> {
     let ranked =
         |(index, vector): (usize, &[f32])| Ranked { index, relevance_score: cosine(vector), document: None };
     let mut all: Vec<Ranked> = vectors.enumerate().map(ranked).collect();
-    let best = |a: &Ranked, b: &Ranked| b.relevance_score.partial_cmp(&a.relevance_score).unwrap_or(Ordering::Equal);
+    let best =
+        |a: &Ranked, b: &Ranked| b.relevance_score.partial_cmp(&a.relevance_score).unwrap_or(Ordering::Equal);
     all.sort_by(best);
     all
 }

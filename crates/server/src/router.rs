@@ -11,10 +11,10 @@ use axum::{Json, Router};
 
 use crate::guard::{self, Guard};
 use crate::server::Server;
-use crate::{ApiError, anthropic, dialect, limit, manage, metrics, ollama, openai, openapi, rerank};
+use crate::{ApiError, anthropic, dialect, limit, manage, metrics, ollama, openai, openapi, rerank, visit};
 
 pub(crate) fn router(server: Server, guard: Guard) -> Router {
-    let state = server.clone();
+    let (state, app) = (server.clone(), server.app.clone());
     openai_routes()
         .merge(other_routes())
         .fallback(unknown_path)
@@ -23,6 +23,7 @@ pub(crate) fn router(server: Server, guard: Guard) -> Router {
         .layer(from_fn_with_state(server, limit::admit))
         .layer(from_fn_with_state(Arc::new(guard), guard::check))
         .layer(from_fn(dialect::tell_errors))
+        .layer(from_fn_with_state(app, visit::follow))
         .with_state(state)
 }
 

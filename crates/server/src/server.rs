@@ -1,14 +1,21 @@
 //! What all handlers share.
 
+use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use lantern_app::App;
+use lantern_protocol::LibraryModel;
 use tokio::sync::Semaphore;
 
+use crate::ApiError;
+use crate::generate::Tokens;
 use crate::metrics::Metrics;
 use crate::openai::responses::ResponseStore;
+use crate::visit::Visit;
 
 /// How much one client, and all together, may ask of the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +48,13 @@ impl Default for Limits {
     }
 }
 
-/// The application, and what the endpoint keeps beside it. Clones are the same.
+/// The application, and what the endpoint keeps beside it, as one request sees them. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Inner>);
+pub(crate) struct Server {
+    inner: Arc<Inner>,
+    /// The request; nobody's where none is served.
+    visit: Option<Arc<Visit>>,
+}
 
 pub(crate) struct Inner {
     pub app: App,
@@ -58,7 +69,46 @@ impl Server {
     pub(crate) fn new(app: App, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS)));
         let (metrics, responses) = (Metrics::default(), ResponseStore::default());
-        Self(Arc::new(Inner { app, limits, metrics, responses, places }))
+        Self { inner: Arc::new(Inner { app, limits, metrics, responses, places }), visit: None }
+    }
+
+    /// The library id of the model by this name, which the request's sender must be allowed to use.
+    pub(crate) async fn listed(&self, name: &str) -> Result<String, ApiError> {
+        let id = self.app.listed_model(name).await?;
+        self.use_model(&id)?;
+        Ok(id)
+    }
+
+    /// The models of the library that can be used, and that the request's sender may use.
+    pub(crate) async fn library(&self) -> Result<Vec<LibraryModel>, ApiError> {
+        let mut models = self.app.library().await?;
+        models.retain(|model| model.error.is_none() && self.may_use(&model.id));
+        Ok(models)
+    }
+
+    /// See [`Visit::use_model`].
+    pub(crate) fn use_model(&self, model: &str) -> Result<(), ApiError> {
+        self.visit.as_ref().map_or(Ok(()), |visit| visit.use_model(model))
+    }
+
+    /// See [`Visit::may_use`].
+    pub(crate) fn may_use(&self, model: &str) -> bool {
+        self.visit.as_ref().is_none_or(|visit| visit.may_use(model))
+    }
+
+    /// Counts tokens that were read and written for the request.
+    pub(crate) fn generated(&self, tokens: Tokens) {
+        self.metrics.generated(tokens);
+        if let Some(visit) = &self.visit {
+            visit.add_tokens(tokens);
+        }
+    }
+
+    /// See [`Visit::failed`].
+    pub(crate) fn failed(&self, error: &ApiError) {
+        if let Some(visit) = &self.visit {
+            visit.failed(error);
+        }
     }
 }
 
@@ -66,6 +116,14 @@ impl Deref for Server {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
+    }
+}
+
+impl FromRequestParts<Server> for Server {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Infallible> {
+        Ok(Server { visit: parts.extensions.get().cloned(), ..server.clone() })
     }
 }

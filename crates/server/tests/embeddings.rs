@@ -31,7 +31,9 @@ async fn start() -> Fixture {
         let path = golden(&format!("models/{name}.gguf")).canonicalize().expect("a golden model");
         app.import_model(path, false).await.expect("the model is imported");
     }
-    let server = serve(app, ServeOptions { key: KEY.into(), ..ServeOptions::default() }).await.expect("the endpoint starts");
+    let server = serve(app, ServeOptions { key: KEY.into(), ..ServeOptions::default() })
+        .await
+        .expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { server, client, _home: home }
 }
@@ -122,9 +124,9 @@ async fn what_cannot_become_vectors_is_refused_by_name() {
     let of_chat = json!({"model": CHAT_MODEL, "input": "a text"});
     let error = fixture.refused(of_chat, bad, "no_embedding_model").await;
     assert_eq!(error["param"], "model");
-    fixture.refused(json!({"model": MODEL, "input": []}), bad, "invalid_request").await;
-    fixture.refused(json!({"model": MODEL, "input": {"text": "x"}}), bad, "malformed_json").await;
-    fixture.refused(json!({"input": "no model"}), bad, "malformed_json").await;
+    fixture.refused(json!({"model": MODEL, "input": []}), bad, "invalid_value").await;
+    fixture.refused(json!({"model": MODEL, "input": {"text": "x"}}), bad, "invalid_type").await;
+    fixture.refused(json!({"input": "no model"}), bad, "missing_required_parameter").await;
     let nobody = json!({"model": "nobody", "input": "x"});
     fixture.refused(nobody, StatusCode::NOT_FOUND, "model_not_found").await;
     let long = "word ".repeat(500);
@@ -135,7 +137,7 @@ async fn what_cannot_become_vectors_is_refused_by_name() {
     fixture.refused(json!({"model": MODEL, "input": [[2, 9999]]}), bad, "unknown_token").await;
     for dimensions in [0, 33] {
         let body = json!({"model": MODEL, "input": "x", "dimensions": dimensions});
-        let error = fixture.refused(body, bad, "invalid_request").await;
+        let error = fixture.refused(body, bad, "invalid_value").await;
         assert_eq!(error["param"], "dimensions");
     }
     let (status, answer) = fixture

@@ -32,8 +32,9 @@ async fn start() -> Fixture {
     app.import_model(path.to_str().expect("a UTF-8 path").to_string(), false)
         .await
         .expect("the model is imported");
-    let server =
-        serve(app.clone(), ServeOptions { key: KEY.into(), ..ServeOptions::default() }).await.expect("the endpoint starts");
+    let server = serve(app.clone(), ServeOptions { key: KEY.into(), ..ServeOptions::default() })
+        .await
+        .expect("the endpoint starts");
     let client = Client::builder().no_proxy().build().expect("a client");
     Fixture { app, server, client, home }
 }
@@ -291,11 +292,12 @@ async fn each_bad_request_gets_its_own_error() {
         .header("content-type", "text/plain")
         .body(hello(json!({})).to_string());
     expect(form, StatusCode::UNSUPPORTED_MEDIA_TYPE, "json_required").await;
-    expect(fixture.client.post(&url).json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "wrong_key").await;
+    expect(fixture.client.post(&url).json(&hello(json!({}))), StatusCode::UNAUTHORIZED, "invalid_api_key")
+        .await;
     expect(
         fixture.client.post(&url).bearer_auth("wrong").json(&hello(json!({}))),
         StatusCode::UNAUTHORIZED,
-        "wrong_key",
+        "invalid_api_key",
     )
     .await;
     expect(fixture.post(&hello(json!({"model": "gpt-4"}))), StatusCode::NOT_FOUND, "model_not_found").await;
@@ -347,7 +349,7 @@ async fn the_endpoint_follows_its_settings() {
             enabled,
             port,
             key: "0123456789abcdef-second-key".into(),
-            fetch_pictures: false,
+            ..EndpointSettings::default()
         };
         app.update_settings(SettingsPatch { endpoint: Some(endpoint), ..SettingsPatch::default() })
             .await

@@ -232,11 +232,11 @@ impl Answer {
             }
             GenerationEvent::Text { text, tokens, .. } => {
                 let text = self.thoughts.said(text);
-                return Ok(self.write(text, tokens.len()));
+                return Ok(self.append(text, tokens.len()));
             }
             GenerationEvent::Reasoning { text, tokens } => {
                 let text = self.thoughts.thought(&text);
-                return Ok(self.write(text, tokens.len()));
+                return Ok(self.append(text, tokens.len()));
             }
             // No chat offers tools.
             GenerationEvent::ToolCall { .. } | GenerationEvent::ToolArguments { .. } => return Ok(None),
@@ -254,7 +254,7 @@ impl Answer {
         Ok(None)
     }
 
-    fn write(&mut self, text: String, tokens: usize) -> Option<End> {
+    fn append(&mut self, text: String, tokens: usize) -> Option<End> {
         self.recorder.push(&text, tokens);
         if !text.is_empty() {
             let _ = self.events.send(ChatEvent::Text { text });

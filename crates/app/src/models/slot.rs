@@ -140,15 +140,15 @@ impl Slot {
     /// Takes the model with this library id out, and says how it stands then.
     pub(super) fn take(&self, id: &str) -> Option<(LoadedModel, ModelState)> {
         let mut current = lock(&self.current);
-        let at = current.loaded.iter().position(|(_, loaded)| loaded.id == id)?;
-        let (_, taken) = current.loaded.remove(at);
-        current.state = current.loaded.last().map_or(ModelState::Unloaded, |(_, last)| loaded_state(last));
+        let at = current.loaded.iter().position(|entry| entry.model.id == id)?;
+        let taken = current.loaded.remove(at).model;
+        current.state = current.loaded.last().map_or(ModelState::Unloaded, |last| loaded_state(&last.model));
         Some((taken, current.state.clone()))
     }
 
     /// The models in memory, the least recently used first.
     pub(super) fn all(&self) -> Vec<LoadedModel> {
-        lock(&self.current).loaded.iter().map(|(_, loaded)| loaded.clone()).collect()
+        lock(&self.current).loaded.iter().map(|entry| entry.model.clone()).collect()
     }
 
     /// Takes all models out.

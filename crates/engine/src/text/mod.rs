@@ -16,8 +16,8 @@ pub mod tokenizer;
 pub use chat_template::{
     ChatMessage, ChatTemplate, ContentPart, TemplateError, TemplateOptions, TemplateSource,
 };
+pub(crate) use grammar::{Before, Grammars, Matching};
 pub use grammar::{Constraint, GbnfError, GrammarError};
-pub(crate) use grammar::{Grammars, Matching};
 pub use output::{OutputEvent, OutputFormat, OutputParser, ToolChoice, ToolSet};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;

@@ -11,13 +11,13 @@ use crate::generate::{Call, Reason, ShortenedMessages, Tokens, Whole, new_id};
 pub(crate) struct Message {
     pub(super) id: String,
     #[serde(rename = "type")]
-    kind: &'static str,
-    role: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) role: &'static str,
     pub(super) model: String,
     pub(super) content: Vec<AnswerBlock>,
     /// `end_turn` (also where one of `stop_sequences` ended it), `max_tokens` or `tool_use`.
     pub(super) stop_reason: Option<&'static str>,
-    stop_sequence: Option<String>,
+    pub(super) stop_sequence: Option<String>,
     pub(super) usage: MessageUsage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lantern: Option<ShortenedMessages>,

@@ -5,7 +5,6 @@ mod events;
 mod request;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,7 +22,7 @@ pub(crate) use request::{CountRequest, MessagesRequest};
 
 /// `POST /v1/messages`.
 pub(crate) async fn create(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<MessagesRequest>,
 ) -> Result<Response, ApiError> {
     let streams = request.stream.unwrap_or(false);
@@ -42,7 +41,7 @@ pub(crate) struct Counted {
 
 /// `POST /v1/messages/count_tokens`.
 pub(crate) async fn count_tokens(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<CountRequest>,
 ) -> Result<Json<Counted>, ApiError> {
     let ask = ask(&server, request.into()).await?;

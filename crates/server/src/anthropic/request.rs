@@ -214,7 +214,11 @@ impl MessagesRequest {
             Some("disabled") => fields::thinking(false, &mut ask.template_vars),
             Some(other) => {
                 let message = format!("`thinking` has the unknown type `{}`.", short(other));
-                return Err(ApiError::invalid("thinking.type", message, "Use enabled, adaptive or disabled."));
+                return Err(ApiError::invalid(
+                    "thinking.type",
+                    message,
+                    "Use enabled, adaptive or disabled.",
+                ));
             }
         }
         let functions = self.tools.into_iter().flatten().map(Tool::function).collect::<Result<_, _>>()?;
@@ -319,7 +323,8 @@ fn user(
         if block.kind == "tool_result"
             && let Some(id) = block.tool_use_id
         {
-            let parts = block.content.map_or_else(|| Ok(Vec::new()), |content| words(*content, "messages"))?;
+            let parts =
+                block.content.map_or_else(|| Ok(Vec::new()), |content| words(*content, "messages"))?;
             let mut draft = Draft::new("tool", parts);
             draft.message.name = called.get(&id).cloned();
             draft.message.tool_call_id = Some(id);

@@ -1,6 +1,8 @@
 //! What a client wants, whatever protocol it speaks.
 
-use lantern_engine::{ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams, ToolChoice};
+use lantern_engine::{
+    ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams, ToolChoice,
+};
 use lantern_protocol::{Overflow, Settings};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;

@@ -128,7 +128,9 @@ pub(crate) fn stops(param: &'static str, stop: Option<Stop>) -> Result<Vec<Strin
         let count = stops.len();
         return Err(ApiError::invalid(
             param,
-            format!("`{param}` has {count} texts; it may have {MAX_STOPS}, each of 1 to {MAX_STOP_BYTES} bytes."),
+            format!(
+                "`{param}` has {count} texts; it may have {MAX_STOPS}, each of 1 to {MAX_STOP_BYTES} bytes."
+            ),
             "Send fewer or shorter stop texts.",
         ));
     }
@@ -213,7 +215,8 @@ pub(crate) fn thinking(think: bool, vars: &mut Map<String, Value>) {
 /// Tools in the form that templates read, if there are any.
 pub(crate) fn tools(param: &'static str, functions: Vec<Function>) -> Result<Option<Value>, ApiError> {
     const MOST: usize = 128;
-    let next = "Name each tool once, with at most 128 letters, digits, `_`, `-` or `.`, and at most 128 tools.";
+    let next =
+        "Name each tool once, with at most 128 letters, digits, `_`, `-` or `.`, and at most 128 tools.";
     let invalid = |message: String| ApiError::invalid(param, message, next);
     if functions.len() > MOST {
         return Err(invalid(format!("There are {} tools; there may be {MOST}.", functions.len())));

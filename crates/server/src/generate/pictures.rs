@@ -59,7 +59,8 @@ impl DraftPart {
             DraftPart::Url(url) => data(&url)?,
             DraftPart::Base64(text) => decoded(&text)?,
         };
-        let picture = Picture::decode(&bytes).map_err(|error| ApiError::from(error).with_param("messages"))?;
+        let picture =
+            Picture::decode(&bytes).map_err(|error| ApiError::from(error).with_param("messages"))?;
         Ok(ContentPart::Picture(picture))
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Run {
 /// The request with the library id of its model: what other programs name must be in the library.
 pub(crate) async fn resolved(server: &Server, ask: Ask) -> Result<Ask, ApiError> {
     let model = match &ask.model {
-        Some(name) => Some(server.app.listed_model(name).await?),
+        Some(name) => Some(server.listed(name).await?),
         None => None,
     };
     Ok(Ask { model, ..ask })
@@ -49,6 +49,7 @@ pub(crate) async fn resolved(server: &Server, ask: Ask) -> Result<Ask, ApiError>
 /// Loads the model if need be and hands it the prompts.
 pub(crate) async fn start(server: Server, ask: Ask) -> Result<Run, ApiError> {
     let model = server.app.engine_for(ask.model.as_deref(), ask.context_length).await?;
+    server.use_model(&model.id)?;
     let engine = model.engine;
     let mut requests = ask.requests(&engine, model.context_length)?;
     let mut shortened = None;
@@ -115,8 +116,11 @@ impl Run {
             let (choice, event) = next?;
             let Some(reasoning) = self.reasoning.get_mut(choice) else { continue };
             let Some(event) = translated(event, reasoning) else { continue };
+            if let Event::Failed(error) = &event {
+                self.server.failed(error);
+            }
             if let Event::Finished { tokens, .. } = &event {
-                self.server.metrics.generated(*tokens);
+                self.server.generated(*tokens);
                 if let Some(place) = self.tokens.get_mut(choice) {
                     *place = *tokens;
                 }

@@ -1,7 +1,6 @@
 //! Vectors of texts, in the newer form and in the older one.
 
 use axum::Json;
-use axum::extract::State;
 use lantern_app::Texts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +57,7 @@ pub(crate) struct EmbeddedOne {
 
 /// `POST /api/embed`.
 pub(crate) async fn embed(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<EmbedRequest>,
 ) -> Result<Json<Embedded>, ApiError> {
     let texts = match request.input {
@@ -70,7 +69,7 @@ pub(crate) async fn embed(
 
 /// `POST /api/embeddings`.
 pub(crate) async fn embed_one(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<EmbedOneRequest>,
 ) -> Result<Json<EmbeddedOne>, ApiError> {
     let answer = embedded(&server, &request.model, vec![request.prompt], None).await?;

@@ -1,7 +1,6 @@
 //! The models on this machine, and those in memory.
 
 use axum::Json;
-use axum::extract::State;
 use lantern_engine::Capabilities;
 use lantern_protocol::LibraryModel;
 use schemars::JsonSchema;
@@ -28,9 +27,9 @@ pub(crate) async fn version() -> Json<Value> {
 }
 
 /// `GET /api/tags`.
-pub(crate) async fn tags(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn tags(server: Server) -> Result<Json<Value>, ApiError> {
     let mut models = Vec::new();
-    for model in server.app.library().await?.into_iter().filter(|model| model.error.is_none()) {
+    for model in server.library().await? {
         let modified = modified(&model).await;
         models.push(json!({
             "name": model.id,
@@ -45,7 +44,7 @@ pub(crate) async fn tags(State(server): State<Server>) -> Result<Json<Value>, Ap
 }
 
 /// `GET /api/ps`.
-pub(crate) async fn ps(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn ps(server: Server) -> Result<Json<Value>, ApiError> {
     let library = server.app.library().await?;
     let describe = |loaded: &lantern_app::LoadedModel| {
         let model = library.iter().find(|model| model.id == loaded.id);
@@ -65,7 +64,7 @@ pub(crate) async fn ps(State(server): State<Server>) -> Result<Json<Value>, ApiE
 
 /// `POST /api/show`.
 pub(crate) async fn show(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<NameRequest>,
 ) -> Result<Json<Value>, ApiError> {
     let id = known(&server, &request.model).await?;

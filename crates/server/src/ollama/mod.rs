@@ -8,7 +8,6 @@ mod pull;
 mod request;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lantern_engine::Prompt;
 use serde_json::{Value, json};
@@ -26,7 +25,7 @@ pub(crate) use request::{ChatRequest, GenerateRequest};
 
 /// `POST /api/chat`.
 pub(crate) async fn chat(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let leaves = options::leaves(request.keep_alive.as_ref())?;
@@ -45,7 +44,7 @@ pub(crate) async fn chat(
 
 /// `POST /api/generate`.
 pub(crate) async fn generate(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<GenerateRequest>,
 ) -> Result<Response, ApiError> {
     let leaves = options::leaves(request.keep_alive.as_ref())?;
@@ -92,7 +91,7 @@ async fn known(server: &Server, name: &str) -> Result<String, ApiError> {
     if name.is_empty() {
         return Err(ApiError::invalid("model", "`model` is empty.", "Name a model of the library."));
     }
-    Ok(server.app.listed_model(name).await?)
+    Ok(server.listed(name).await?)
 }
 
 /// An error in Ollama's shape, with the code that other clients get.

@@ -68,7 +68,8 @@ impl Options {
             ("typical_p", self.typical_p, 1.0),
             ("tfs_z", self.tfs_z, 1.0),
         ];
-        if let Some((name, ..)) = off.iter().find(|(_, value, off)| value.is_some_and(|value| value != *off)) {
+        if let Some((name, ..)) = off.iter().find(|(_, value, off)| value.is_some_and(|value| value != *off))
+        {
             return Err(ApiError::unsupported(name, format!("`{name}` is not supported.")));
         }
         let sampling = &mut ask.sampling;
@@ -87,7 +88,11 @@ impl Options {
         ask.context_length = fields::context_length("num_ctx", self.num_ctx)?;
         if let Some(tokens) = self.num_predict {
             if tokens == 0 {
-                return Err(ApiError::invalid("num_predict", "`num_predict` is 0.", "Ask for a token, or -1."));
+                return Err(ApiError::invalid(
+                    "num_predict",
+                    "`num_predict` is 0.",
+                    "Ask for a token, or -1.",
+                ));
             }
             ask.max_tokens = usize::try_from(tokens).ok();
         }
@@ -118,7 +123,9 @@ pub(super) fn think(think: Option<Value>, ask: &mut Ask) -> Result<(), ApiError>
             Ok(())
         }
         Some(Value::String(effort)) => fields::effort("think", Some(&effort), &mut ask.template_vars),
-        Some(_) => Err(ApiError::invalid("think", "`think` is no word.", "Use true, false, low, medium or high.")),
+        Some(_) => {
+            Err(ApiError::invalid("think", "`think` is no word.", "Use true, false, low, medium or high."))
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -36,7 +35,7 @@ pub(crate) struct PullRequest {
 
 /// The handler.
 pub(crate) async fn pull(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<PullRequest>,
 ) -> Result<Response, ApiError> {
     let name = ["hf.co/", "huggingface.co/"].iter().find_map(|host| request.model.strip_prefix(host));
@@ -46,7 +45,8 @@ pub(crate) async fn pull(
     let progress = followed(server.app.clone(), begun);
     if request.stream.unwrap_or(true) {
         let first = futures::stream::iter([json!({ "status": "pulling manifest" })]);
-        let lines = first.chain(progress.map(|step| line(&step))).map(|line| Ok(Bytes::from(format!("{line}\n"))));
+        let lines =
+            first.chain(progress.map(|step| line(&step))).map(|line| Ok(Bytes::from(format!("{line}\n"))));
         return Ok(response("application/x-ndjson", lines));
     }
     let last = std::pin::pin!(progress).fold(None, |_, step| async move { Some(step) }).await;
@@ -73,7 +73,8 @@ fn followed(app: App, begun: DownloadProgress) -> impl futures::Stream<Item = St
         tokio::time::sleep(PAUSE).await;
         let all = app.downloads().await.unwrap_or_default();
         let next = all.into_iter().find(|other| other.id == progress.id);
-        let next = next.unwrap_or_else(|| DownloadProgress { state: DownloadState::Cancelled, ..progress.clone() });
+        let next =
+            next.unwrap_or_else(|| DownloadProgress { state: DownloadState::Cancelled, ..progress.clone() });
         Some((Step { progress, error: None }, Some((app, next))))
     })
 }
@@ -81,7 +82,10 @@ fn followed(app: App, begun: DownloadProgress) -> impl futures::Stream<Item = St
 fn failure(progress: &DownloadProgress) -> Option<ApiError> {
     match progress.state {
         DownloadState::Failed => {
-            let error = progress.error.clone().map_or_else(ApiError::ended_early, |error| AppError::from(error).into());
+            let error = progress
+                .error
+                .clone()
+                .map_or_else(ApiError::ended_early, |error| AppError::from(error).into());
             Some(error)
         }
         DownloadState::Cancelled => Some(ApiError::cancelled()),

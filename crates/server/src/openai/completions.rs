@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lantern_engine::{Constraint, Prompt, TokenLogprob};
 use lantern_protocol::Settings;
@@ -16,9 +15,7 @@ use super::usage::Usage;
 use crate::ApiError;
 use crate::body::JsonBody;
 use crate::generate::fields::{self, Stop, put};
-use crate::generate::{
-    Ask, Event, Frames, Run, Tokens, Whole, Writer, new_id, now, stream, whole,
-};
+use crate::generate::{Ask, Event, Frames, Run, Tokens, Whole, Writer, new_id, now, stream, whole};
 use crate::server::Server;
 
 /// Prompts that one request may have.
@@ -101,7 +98,10 @@ pub(crate) struct CompletionRequest {
 
 /// One text or several, written or as token ids.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists")]
+#[serde(
+    untagged,
+    expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists"
+)]
 pub(crate) enum CompletionPrompt {
     /// One.
     Text(String),
@@ -145,7 +145,7 @@ struct TextLogprobs {
 
 /// The handler.
 pub(crate) async fn complete(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let ask = request.checked(&server.app.settings().await?)?;
@@ -187,10 +187,15 @@ impl CompletionRequest {
         ask.logprobs = fields::within("logprobs", self.logprobs, 0..=20)?.map(|top| top as usize);
         ask.echo = self.echo.unwrap_or(false);
         if ask.echo && ask.logprobs.is_some() {
-            return Err(ApiError::unsupported("logprobs", "How likely a prompt is, is not told with `echo`."));
+            return Err(ApiError::unsupported(
+                "logprobs",
+                "How likely a prompt is, is not told with `echo`.",
+            ));
         }
         ask.suffix = self.suffix.clone().filter(|suffix| !suffix.is_empty());
-        if ask.suffix.is_some() && !matches!(self.prompt, CompletionPrompt::Text(_) | CompletionPrompt::Texts(_)) {
+        if ask.suffix.is_some()
+            && !matches!(self.prompt, CompletionPrompt::Text(_) | CompletionPrompt::Texts(_))
+        {
             return Err(ApiError::unsupported("suffix", "A suffix needs a prompt that is text."));
         }
         ask.constraint = match (self.grammar.clone(), self.regex.clone()) {

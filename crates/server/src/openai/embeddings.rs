@@ -1,7 +1,6 @@
 //! `POST /v1/embeddings`: texts become vectors.
 
 use axum::Json;
-use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lantern_app::Texts;
@@ -34,7 +33,10 @@ pub(crate) struct EmbeddingsRequest {
 
 /// One text or several, written or as token ids.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists")]
+#[serde(
+    untagged,
+    expecting = "expected a text, a list of texts, a list of token ids, or a list of such lists"
+)]
 pub(crate) enum Input {
     /// One.
     Text(String),
@@ -98,12 +100,12 @@ impl Input {
 
 /// The handler.
 pub(crate) async fn create(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<EmbeddingsRequest>,
 ) -> Result<Json<EmbeddingList>, ApiError> {
     let texts = checked("input", request.input.texts())?;
     within("dimensions", request.dimensions, 1..=1 << 20)?;
-    let name = server.app.listed_model(&request.model).await?;
+    let name = server.listed(&request.model).await?;
     let (model, embeddings) = server.app.embed(&name, texts).await?;
     let embeddings = shortened(embeddings, request.dimensions)?;
     let format = request.encoding_format.unwrap_or(EncodingFormat::Float);

@@ -33,7 +33,8 @@ struct Likely {
 impl Logprobs {
     /// `None` where nobody asked.
     pub(crate) fn of(tokens: &[TokenLogprob]) -> Option<Self> {
-        (!tokens.is_empty()).then(|| Self { content: tokens.iter().map(Token::from).collect(), refusal: None })
+        (!tokens.is_empty())
+            .then(|| Self { content: tokens.iter().map(Token::from).collect(), refusal: None })
     }
 }
 

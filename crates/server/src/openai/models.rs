@@ -1,7 +1,7 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the library as OpenAI lists it, with a few facts more.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use lantern_engine::Capabilities;
 use lantern_protocol::LibraryModel;
@@ -60,26 +60,23 @@ impl From<Capabilities> for Abilities {
 }
 
 /// Every model that can be loaded.
-pub(crate) async fn list(State(server): State<Server>) -> Result<Json<ModelList>, ApiError> {
+pub(crate) async fn list(server: Server) -> Result<Json<ModelList>, ApiError> {
     let mut data = Vec::new();
-    for model in server.app.library().await?.into_iter().filter(|model| model.error.is_none()) {
+    for model in server.library().await? {
         data.push(described(&server, model).await?);
     }
     Ok(Json(ModelList { object: "list", data }))
 }
 
 /// One model, by its exact id. Ids may hold slashes.
-pub(crate) async fn show(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn show(server: Server, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     Ok(Json(described(&server, found(&server, &id).await?).await?))
 }
 
 /// The model with exactly this id.
 pub(crate) async fn found(server: &Server, id: &str) -> Result<LibraryModel, ApiError> {
-    let models = server.app.library().await?;
-    models.into_iter().find(|model| model.id == id && model.error.is_none()).ok_or_else(|| {
+    let models = server.library().await?;
+    models.into_iter().find(|model| model.id == id).ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,
             "model_not_found",

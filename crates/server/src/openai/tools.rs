@@ -47,10 +47,11 @@ pub(crate) struct Name {
 
 /// Tools in the form that templates read.
 pub(crate) fn defined(list: Option<Vec<Tool>>) -> Result<Option<Value>, ApiError> {
-    let functions = list.unwrap_or_default().into_iter().map(|tool| match (tool.kind.as_str(), tool.function) {
-        ("function", Some(function)) => Ok(function),
-        (kind, _) => Err(no_function(kind)),
-    });
+    let functions =
+        list.unwrap_or_default().into_iter().map(|tool| match (tool.kind.as_str(), tool.function) {
+            ("function", Some(function)) => Ok(function),
+            (kind, _) => Err(no_function(kind)),
+        });
     tools("tools", functions.collect::<Result<_, _>>()?)
 }
 

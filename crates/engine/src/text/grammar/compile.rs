@@ -6,6 +6,7 @@ use llguidance::api::{GrammarWithLexer, ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Matcher, ParserFactory};
 use serde_json::json;
+use toktrie::SimpleVob;
 
 use super::matching::{Matching, reason};
 use super::{Constraint, GrammarError, gbnf, lark, schema, vocabulary};
@@ -26,11 +27,22 @@ pub(crate) struct Grammars {
     compiled: Mutex<Vec<(Source, Matcher)>>,
 }
 
+/// What may stand in front of a constraint.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Before {
+    #[default]
+    Nothing,
+    /// Anything up to the first time that this appears.
+    Until(String),
+    /// A grammar in Lark's notation that has the constraint as `@body`.
+    Lark(String),
+}
+
 /// What a grammar is compiled from.
 #[derive(Debug, Clone, PartialEq)]
 struct Source {
     constraint: Constraint,
-    after: Option<String>,
+    before: Before,
     /// The answer's text begins with a space that is the encoder's own.
     space: bool,
 }
@@ -42,14 +54,29 @@ impl Grammars {
 
     /// A constraint at the beginning of an answer, behind the prompt's last token. With `after`, it holds behind the first
     /// place where this stands.
+    #[cfg(test)]
     pub(crate) fn matching(
         &self,
         constraint: Constraint,
         after: Option<String>,
         last_prompt_token: Option<u32>,
     ) -> Result<Matching, GrammarError> {
+        self.matching_behind(after.map_or(Before::Nothing, Before::Until), constraint, last_prompt_token)
+    }
+
+    /// A constraint at the beginning of an answer, behind the prompt's last token and what may stand before it.
+    pub(crate) fn matching_behind(
+        &self,
+        before: Before,
+        constraint: Constraint,
+        last_prompt_token: Option<u32>,
+    ) -> Result<Matching, GrammarError> {
+        let before = match before {
+            Before::Until(after) if after.is_empty() => Before::Nothing,
+            before => before,
+        };
         let space = self.tokenizer.prefixes_space_after(last_prompt_token);
-        let source = Source { constraint, after: after.filter(|after| !after.is_empty()), space };
+        let source = Source { constraint, before, space };
         let kept = |compiled: &mut Vec<(Source, Matcher)>| {
             let at = compiled.iter().position(|(of, _)| *of == source)?;
             let found = compiled.remove(at);
@@ -98,6 +125,10 @@ impl Grammars {
         let mut trial = matcher.deep_clone();
         for _ in 0..2 {
             match trial.compute_mask() {
+                // Where the vocabulary lacks a byte that must come, the mask means nothing.
+                Ok(mask) if !takes_first(&mut trial, &mask) => {
+                    return Err(GrammarError::Unspeakable { what });
+                }
                 Ok(_) => {}
                 Err(_) if trial.stop_reason().is_ok() => return Err(GrammarError::Unspeakable { what }),
                 Err(error) => return Err(refuse(reason(&error.to_string()))),
@@ -115,10 +146,11 @@ impl Grammars {
     fn grammar(&self, source: &Source) -> Result<TopLevelGrammar, GrammarError> {
         let body = self.body(&source.constraint)?;
         let is_lark = matches!(source.constraint, Constraint::Lark(_));
-        let before = match &source.after {
-            Some(after) => self.free_until(after),
-            None if source.space && !is_lark => "start: \" \" @body".to_owned(),
-            None => return Ok(TopLevelGrammar::from_grammar(body)),
+        let before = match &source.before {
+            Before::Until(after) => self.free_until(after),
+            Before::Lark(before) => lark::prepare(before, &self.tokenizer)?,
+            Before::Nothing if source.space && !is_lark => "start: \" \" @body".to_owned(),
+            Before::Nothing => return Ok(TopLevelGrammar::from_grammar(body)),
         };
         let body = GrammarWithLexer { name: Some("body".into()), ..body };
         Ok(TopLevelGrammar { grammars: vec![GrammarWithLexer::from_lark(before), body], max_tokens: None })
@@ -174,6 +206,19 @@ impl Constraint {
             Self::Lark(_) => "Lark grammar",
             Self::Gbnf(_) => "GBNF grammar",
         }
+    }
+}
+
+/// Whether the first token of a mask may really come.
+fn takes_first(matcher: &mut Matcher, mask: &SimpleVob) -> bool {
+    let mut words = mask.as_slice().iter().zip(0u32..);
+    let first = words.find(|(word, _)| **word != 0).map(|(word, at)| at * u32::BITS + word.trailing_zeros());
+    // That the answer may end is said by the mask alone.
+    let is_end = |token| matcher.tok_env().is_ok_and(|env| env.tok_trie().eos_tokens().contains(&token));
+    match first {
+        Some(token) if is_end(token) => true,
+        Some(token) => matcher.validate_tokens(&[token]).is_ok_and(|valid| valid == 1),
+        None => false,
     }
 }
 

@@ -14,8 +14,18 @@
 //!   wide, allows one. A token that ends an answer may stand in a grammar, and ends it.
 //! - `%json {…}`: JSON by a schema, as strict as [`Constraint::JsonSchema`]. It is written on one line, with a space behind
 //!   commas and colons.
-//! - `text[suffix="<tool_call>"]: /(?s:.*)/`: anything up to the first time this appears, as soon as it does; `[lazy]` takes as
-//!   little as it can, and `stop=` hides what ends it. Behind text that may end at any place the answer may end too.
+//! - `head[lazy]: /(?s:.*)<tool_call>/`: anything up to the first time this appears, as soon as it does.
+//!
+//! Free text with calls in it, each held to a schema from where it begins, and an end wherever the model wants one:
+//!
+//! ```text
+//! start: (head call)* tail
+//! head[lazy]: /(?s:.*)<tool_call>/
+//! call: "\n" %json {"type": "object"} "\n</tool_call>"
+//! tail: /(?s:.*)/
+//! ```
+//!
+//! Where the mark is a control token of the vocabulary, text cannot spell it: `head: tail <|call|>`.
 //!
 //! A grammar sees the bytes of tokens. Where a vocabulary puts a space in front of every text and takes it off again, that space
 //! is the grammar's to allow in Lark; for other constraints it is added.
@@ -31,7 +41,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::Grammars;
+pub(crate) use compile::{Before, Grammars};
 pub use error::GrammarError;
 pub use gbnf::GbnfError;
 pub(crate) use matching::Matching;

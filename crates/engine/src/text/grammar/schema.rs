@@ -96,7 +96,7 @@ pub(super) fn prepare(schema: &Value) -> Result<Value, GrammarError> {
     check(schema, "#")?;
     check_counts(schema)?;
     let mut prepared = schema.clone();
-    name_alternatives(&mut prepared, schema);
+    simplify(&mut prepared, schema);
     let mut prepared = match prepared {
         Value::Bool(true) => Map::new(),
         Value::Object(words) => words,
@@ -158,7 +158,7 @@ fn check(schema: &Value, at: &str) -> Result<(), GrammarError> {
             {
                 return refuse("the number is too large");
             }
-            "uniqueItems" | "nullable" if *value == Value::Bool(false) => {}
+            word if says_nothing(word, value) => {}
             "uniqueItems" => return refuse("it is not supported"),
             "$id" | "id" if at != "#" => return refuse("references could mean something else below it"),
             "format" | "minProperties" | "$id" | "id" => {}
@@ -223,25 +223,45 @@ fn counts_required(words: &Map<String, Value>) -> bool {
     least <= required as u64 || (least == 1 && is_closed)
 }
 
-/// Puts what references in a `oneOf` mean in their place: only then can be seen that no two of them allow the same.
-fn name_alternatives(schema: &mut Value, root: &Value) {
-    match schema {
-        Value::Array(values) => values.iter_mut().for_each(|value| name_alternatives(value, root)),
-        Value::Object(words) => {
-            words.values_mut().for_each(|value| name_alternatives(value, root));
-            let options = words.get_mut("oneOf").and_then(Value::as_array_mut);
-            for option in options.into_iter().flatten() {
-                let meant = match option.as_object() {
-                    Some(words) if words.len() == 1 => words.get("$ref").and_then(Value::as_str),
-                    _ => None,
-                };
-                let meant = meant.and_then(|path| root.pointer(path.strip_prefix('#')?));
-                if let Some(meant) = meant.filter(|meant| meant.is_object()) {
-                    *option = meant.clone();
-                }
+/// Leaves out what allows everything, and puts what references in a `oneOf` mean in their place: only then can be seen that no
+/// two of them allow the same.
+fn simplify(schema: &mut Value, root: &Value) {
+    let Some(words) = schema.as_object_mut() else { return };
+    for (word, value) in words.iter_mut() {
+        match (word.as_str(), value) {
+            (word, Value::Object(schemas)) if MAPS.contains(&word) => {
+                schemas.values_mut().for_each(|schema| simplify(schema, root));
             }
+            (word, Value::Array(schemas)) if LISTS.contains(&word) || word == "items" => {
+                schemas.iter_mut().for_each(|schema| simplify(schema, root));
+            }
+            ("items" | "additionalItems" | "additionalProperties", schema) => simplify(schema, root),
+            _ => {}
         }
-        _ => {}
+    }
+    words.retain(|word, value| !says_nothing(word, value));
+    let options = words.get_mut("oneOf").and_then(Value::as_array_mut);
+    for option in options.into_iter().flatten() {
+        let meant = match option.as_object() {
+            Some(words) if words.len() == 1 => words.get("$ref").and_then(Value::as_str),
+            _ => None,
+        };
+        let meant = meant.and_then(|path| root.pointer(path.strip_prefix('#')?));
+        if let Some(meant) = meant.filter(|meant| meant.is_object()) {
+            *option = meant.clone();
+        }
+    }
+}
+
+/// Whether a word that is not enforced would allow everything anyway.
+fn says_nothing(word: &str, value: &Value) -> bool {
+    match word {
+        "uniqueItems" | "nullable" => *value == Value::Bool(false),
+        // Names are strings.
+        "propertyNames" => {
+            *value == Value::Bool(true) || *value == json!({}) || *value == json!({"type": "string"})
+        }
+        _ => false,
     }
 }
 
@@ -267,52 +287,5 @@ pub(super) fn refusal(reason: &str) -> GrammarError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(schema: Value) -> (String, String) {
-        match prepare(&schema) {
-            Err(GrammarError::Keyword { keyword, at, .. }) => (keyword, at),
-            other => panic!("{schema}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn words_without_effect_are_named_with_their_place() {
-        let name = |keyword: &str, at: &str| (keyword.to_owned(), at.to_owned());
-        for word in NOT_ENFORCED {
-            assert_eq!(refused(json!({"type": "object", *word: {}})), name(word, "#"));
-        }
-        let nested = json!({"properties": {"a/b": {"items": [{}, {"minLenght": 3}]}}});
-        assert_eq!(refused(nested), name("minLenght", "#/properties/a~1b/items/1"));
-        assert_eq!(refused(json!({"anyOf": [{"format": "colour"}]})), name("format", "#/anyOf/0"));
-        assert_eq!(refused(json!({"uniqueItems": true})), name("uniqueItems", "#"));
-        assert_eq!(refused(json!({"nullable": true})), name("nullable", "#"));
-        assert_eq!(refused(json!({"$defs": {"a": {"not": {}}}})), name("not", "#/$defs/a"));
-        assert_eq!(refused(json!({"minProperties": 2, "required": ["a"]})), name("minProperties", "#"));
-        assert_eq!(refused(json!({"items": {}, "additionalItems": false})), name("additionalItems", "#"));
-    }
-
-    #[test]
-    fn names_and_values_are_no_words() {
-        let schema = json!({
-            "properties": {"not": {"const": {"if": 1}}, "contains": {"enum": [{"then": 2}]}},
-            "minProperties": 1,
-            "additionalProperties": false,
-            "uniqueItems": false,
-            "x-order": 3,
-        });
-        assert!(prepare(&schema).is_ok());
-    }
-
-    #[test]
-    fn nesting_and_size_have_limits() {
-        let mut deep = json!({});
-        (0..70).for_each(|_| deep = json!({"items": deep}));
-        assert_eq!(prepare(&deep), Err(GrammarError::TooDeep { limit: DEEPEST }));
-        let large = json!({"enum": vec!["x".repeat(100); 6000]});
-        assert!(matches!(prepare(&large), Err(GrammarError::TooLarge { .. })));
-        assert!(matches!(prepare(&json!(false)), Err(GrammarError::Schema(_))));
-        assert!(matches!(prepare(&json!([1])), Err(GrammarError::Schema(_))));
-    }
-}
+#[path = "schema_tests.rs"]
+mod tests;

@@ -151,6 +151,12 @@ impl Family {
         }
     }
 
+    /// Whether several calls stand behind one opening marker.
+    pub fn is_section(self) -> bool {
+        use Family::{DeepSeek, DeepSeek31, Kimi, Lfm2, List, Llama3, MistralList};
+        matches!(self, DeepSeek | DeepSeek31 | Kimi | Lfm2 | List | Llama3 | MistralList)
+    }
+
     /// A reader of the calls behind `opener`.
     pub fn calls(family: Option<Self>, opener: &str) -> Calls {
         match family.unwrap_or(Self::Generic) {
@@ -167,8 +173,8 @@ impl Family {
         }
     }
 
-    /// A reader of calls without a marker, where the family has such.
-    pub fn bare_calls(self) -> Option<Calls> {
-        (self == Self::Llama3).then(|| Calls::Json(JsonCalls::bare(), None))
+    /// Whether its models also write calls without a marker, as JSON alone. Qwen2.5-Coder does, whatever it is told.
+    pub fn has_bare_calls(self) -> bool {
+        matches!(self, Self::Llama3 | Self::Hermes | Self::Generic)
     }
 }

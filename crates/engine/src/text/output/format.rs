@@ -27,6 +27,8 @@ pub struct OutputFormat {
     knows_tools: bool,
     /// Whether it writes the assistant's calls.
     renders_calls: bool,
+    /// Whether it shows the markers of thoughts.
+    thinks: bool,
 }
 
 impl OutputFormat {
@@ -45,6 +47,7 @@ impl OutputFormat {
             family = Family::Generic;
         }
         let knows_tools = knows_tools && family != Family::Generic;
+        let thinks = thinking.is_some_and(|thinking| template.contains(thinking.close));
         let of_thinking = thinking.iter().flat_map(|thinking| [thinking.open, thinking.close]);
         let tokens: HashMap<u32, &'static str> = family
             .markers()
@@ -53,7 +56,7 @@ impl OutputFormat {
             .filter_map(|marker| Some((token(marker)?, marker)))
             .collect();
         let as_tokens = tokens.values().copied().collect();
-        Self { family, thinking, tokens, as_tokens, knows_tools, renders_calls }
+        Self { family, thinking, tokens, as_tokens, knows_tools, renders_calls, thinks }
     }
 
     /// The family's name, to be shown.
@@ -89,6 +92,11 @@ impl OutputFormat {
     /// The markers of thoughts, if the format has them; harmony has channels instead.
     pub(super) fn thinking(&self) -> Option<Thinking> {
         self.thinking
+    }
+
+    /// Whether the model was made to think before it answers, as far as its template shows.
+    pub fn thinks(&self) -> bool {
+        self.thinks || self.family == Family::Harmony
     }
 
     /// Whether a prompt with this end has opened a thought that the answer goes on with.

@@ -17,6 +17,7 @@ mod glm;
 mod harmony;
 mod json_call;
 mod json_scan;
+mod lark;
 mod lfm2;
 mod literal;
 mod machine;
@@ -34,6 +35,7 @@ pub use choice::ToolChoice;
 pub use event::OutputEvent;
 pub use family::Family;
 pub use format::OutputFormat;
+pub use lark::GrammarOptions;
 pub use parser::OutputParser;
 pub use tools::{Kinds, Tool, ToolSet};
 

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value as Json, json};
 
-use super::family::Family;
+use super::family::{Family, Thinking};
 use super::sections::{DEEPSEEK, SectionMarkers};
 use super::{OutputFormat, lfm2};
 use crate::text::ChatMessage;
@@ -45,11 +45,34 @@ impl OutputFormat {
             _ => Cow::Borrowed(messages),
         };
         let tools = tools.and_then(Json::as_array).filter(|tools| !tools.is_empty() && !self.knows_tools());
+        if self.thinking() != Some(Thinking::TAGS) && made.iter().any(has_thought) {
+            made.to_mut().iter_mut().for_each(take_thought);
+        }
         if let Some(tools) = tools {
             tell(made.to_mut(), tools, self.family());
         }
         made
     }
+}
+
+/// Whether an answer was stored with its thought in front, in tags.
+fn has_thought(message: &ChatMessage) -> bool {
+    message.role == "assistant" && message.content.trim_start().starts_with(Thinking::TAGS.open)
+}
+
+/// Takes such a thought out of the text, for models that have never seen the tags.
+fn take_thought(message: &mut ChatMessage) {
+    let Thinking { open, close, .. } = Thinking::TAGS;
+    if !has_thought(message) {
+        return;
+    }
+    let text = message.content.trim_start();
+    let Some((thought, rest)) = text[open.len()..].split_once(close) else { return };
+    let (thought, rest) = (thought.trim().to_owned(), rest.trim_start().to_owned());
+    if message.tool_calls.is_none() {
+        message.reasoning.get_or_insert(thought);
+    }
+    message.content = rest;
 }
 
 /// Tells the model of the tools, in the system message.

@@ -4,6 +4,7 @@
 
 use super::family::{Family, Thinking};
 use super::feed::{Feed, Found, SPACE};
+use super::json_call::JsonCalls;
 use super::machine::{Calls, Step};
 use super::sink::Sink;
 use super::{MAX_HELD, MAX_SPACE};
@@ -126,19 +127,23 @@ impl TaggedParser {
         }
     }
 
-    /// Calls without a marker, where an answer begins; `None` if there cannot be any.
+    /// Calls without a marker, perhaps fenced, where an answer begins; `None` if there cannot be any.
     fn bare(&mut self, feed: &mut Feed) -> Option<bool> {
-        let calls = self.family.filter(|_| self.is_fresh)?.bare_calls()?;
-        let space = feed.rest().len() - feed.rest().trim_start_matches(SPACE).len();
-        match feed.rest()[space..].chars().next() {
-            None if !feed.is_ended() && space <= MAX_SPACE => Some(false),
-            Some('{') => {
-                feed.skip(space);
-                self.begin_calls(space + 1, calls, feed);
-                Some(true)
-            }
-            _ => None,
+        self.family.filter(|family| self.is_fresh && family.has_bare_calls())?;
+        let text = feed.rest();
+        let body = text.trim_start_matches(SPACE);
+        let fenced = body.strip_prefix("```");
+        let inner = fenced.map(|inside| inside.strip_prefix("json").unwrap_or(inside));
+        let inner = inner.unwrap_or(body).trim_start_matches(SPACE);
+        if inner.starts_with('{') {
+            let (opener, close) = (text.len() - inner.len(), fenced.map(|_| "```"));
+            feed.skip(opener);
+            let calls = Calls::Json(JsonCalls::bare(), close);
+            self.begin_calls(opener + 1, calls, feed);
+            return Some(true);
         }
+        let is_open = inner.is_empty() || "```json".starts_with(body);
+        (is_open && !feed.is_ended() && text.len() <= MAX_SPACE).then_some(false)
     }
 
     fn begin_calls(&mut self, opener: usize, calls: Calls, feed: &Feed) {

@@ -45,6 +45,12 @@ impl ToolSet {
         Self { tools: tools.as_array().into_iter().flatten().filter_map(function).collect() }
     }
 
+    /// The same tools, whose arguments may be anything.
+    pub fn without_schemas(&self) -> Self {
+        let bare = |tool: &Tool| Tool { name: tool.name.clone(), parameters: json!({"type": "object"}) };
+        Self { tools: self.tools.iter().map(bare).collect() }
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Tool> {
         self.tools.iter()
@@ -77,7 +83,27 @@ impl Tool {
         self.parameters.get("properties").and_then(Json::as_object).into_iter().flat_map(|all| all.keys())
     }
 
-    fn kinds(&self, argument: &str) -> Kinds {
+    /// Whether an argument must be there.
+    pub fn requires(&self, argument: &str) -> bool {
+        let required = self.parameters.get("required").and_then(Json::as_array);
+        required.into_iter().flatten().any(|name| name == argument)
+    }
+
+    /// The schema of an argument with the definitions that it may refer to; anything where there is none.
+    pub fn whole_schema(&self, argument: &str) -> Json {
+        let mut schema = self.schema(argument).cloned().unwrap_or_else(|| json!({}));
+        if let Some(fields) = schema.as_object_mut() {
+            for key in ["$defs", "definitions"] {
+                if let Some(definitions) = self.parameters.get(key) {
+                    fields.entry(key).or_insert_with(|| definitions.clone());
+                }
+            }
+        }
+        schema
+    }
+
+    /// What an argument may be.
+    pub fn kinds(&self, argument: &str) -> Kinds {
         let mut kinds = Kinds::default();
         if let Some(schema) = self.schema(argument) {
             self.collect(schema, &mut kinds, 8);

@@ -5,7 +5,6 @@ mod request;
 mod response;
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 use crate::ApiError;
@@ -14,13 +13,13 @@ use crate::generate::{Ask, Run, pictures, stream, whole};
 use crate::server::Server;
 
 pub(crate) use message::unsupported_content;
-pub(crate) use request::{ChatCompletionRequest, StreamOptions, logprobs, schema_shape};
+pub(crate) use request::{ChatCompletionRequest, StreamOptions, schema_shape};
 pub(crate) use response::{ChatCompletion, ChatCompletionChunk, finish_reason};
 use response::{Chunks, Identity};
 
 /// The handler.
 pub(crate) async fn complete(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<ChatCompletionRequest>,
 ) -> Result<Response, ApiError> {
     let settings = server.app.settings().await?;

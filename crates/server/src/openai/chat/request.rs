@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::message::{RequestMessage, drafts};
 use crate::ApiError;
+use crate::generate::Ask;
 use crate::generate::fields::{self, Stop, put};
 use crate::generate::pictures::Draft;
-use crate::generate::Ask;
 use crate::openai::tools::{self, Choice, Tool};
 
 /// The request's body. Absent sampling fields take the values of Lantern's settings.
@@ -264,7 +264,9 @@ impl ResponseFormat {
         match (self.kind.as_str(), &self.json_schema) {
             ("text", _) => Ok(None),
             ("json_object", _) => Ok(Some(Constraint::JsonObject)),
-            ("json_schema", Some(NamedSchema { schema, .. })) => schema_shape("response_format", schema.clone()),
+            ("json_schema", Some(NamedSchema { schema, .. })) => {
+                schema_shape("response_format", schema.clone())
+            }
             ("json_schema", None) => Err(ApiError::invalid(
                 "response_format.json_schema",
                 "`response_format` has no `json_schema`.",
@@ -280,7 +282,10 @@ impl ResponseFormat {
 }
 
 /// The shape that a schema describes; without one any object will do.
-pub(crate) fn schema_shape(param: &'static str, schema: Option<Value>) -> Result<Option<Constraint>, ApiError> {
+pub(crate) fn schema_shape(
+    param: &'static str,
+    schema: Option<Value>,
+) -> Result<Option<Constraint>, ApiError> {
     match schema {
         None => Ok(Some(Constraint::JsonObject)),
         Some(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(Some(Constraint::JsonSchema(schema))),
@@ -289,7 +294,7 @@ pub(crate) fn schema_shape(param: &'static str, schema: Option<Value>) -> Result
 }
 
 /// How many likely tokens are to be told.
-pub(crate) fn logprobs(wanted: Option<bool>, top: Option<u32>) -> Result<Option<usize>, ApiError> {
+fn logprobs(wanted: Option<bool>, top: Option<u32>) -> Result<Option<usize>, ApiError> {
     let top = fields::within("top_logprobs", top, 0..=20)?;
     match (wanted.unwrap_or(false), top) {
         (false, Some(1..)) => Err(ApiError::invalid(

@@ -114,7 +114,9 @@ impl OutputItem {
 
     fn set_status(&mut self, to: &'static str) {
         match self {
-            Self::Message { status, .. } | Self::Reasoning { status, .. } | Self::FunctionCall { status, .. } => {
+            Self::Message { status, .. }
+            | Self::Reasoning { status, .. }
+            | Self::FunctionCall { status, .. } => {
                 *status = to;
             }
         }
@@ -125,10 +127,16 @@ impl OutputItem {
         let id = Some(self.id().to_owned());
         let text = |kind: &str, part: Option<&OutputPart>| {
             let text = match part {
-                Some(OutputPart::OutputText { text, .. } | OutputPart::ReasoningText { text }) => text.clone(),
+                Some(OutputPart::OutputText { text, .. } | OutputPart::ReasoningText { text }) => {
+                    text.clone()
+                }
                 None => String::new(),
             };
-            InputContent::Parts(vec![InputPart { kind: kind.into(), text: Some(text), ..InputPart::default() }])
+            InputContent::Parts(vec![InputPart {
+                kind: kind.into(),
+                text: Some(text),
+                ..InputPart::default()
+            }])
         };
         match self {
             Self::Message { .. } => {

@@ -11,7 +11,7 @@ mod store;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -36,7 +36,7 @@ pub(crate) use store::ResponseStore;
 
 /// `POST /v1/responses`.
 pub(crate) async fn create(
-    State(server): State<Server>,
+    server: Server,
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<Response, ApiError> {
     let settings = server.app.settings().await?;
@@ -98,7 +98,7 @@ pub(crate) struct RetrieveQuery {
 
 /// `GET /v1/responses/{id}`.
 pub(crate) async fn retrieve(
-    State(server): State<Server>,
+    server: Server,
     Path(id): Path<String>,
     Query(query): Query<RetrieveQuery>,
 ) -> Result<Json<ResponseObject>, ApiError> {
@@ -117,20 +117,14 @@ pub(crate) struct Deleted {
 }
 
 /// `DELETE /v1/responses/{id}`.
-pub(crate) async fn delete(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-) -> Result<Json<Deleted>, ApiError> {
+pub(crate) async fn delete(server: Server, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     let stored = server.responses.remove(&id).ok_or_else(|| not_found(&id, "response_id"))?;
     stored.cancel();
     Ok(Json(Deleted { id, object: "response", deleted: true }))
 }
 
 /// `POST /v1/responses/{id}/cancel`: ends an answer that is being written, in the background or in a stream.
-pub(crate) async fn cancel(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-) -> Result<Json<ResponseObject>, ApiError> {
+pub(crate) async fn cancel(server: Server, Path(id): Path<String>) -> Result<Json<ResponseObject>, ApiError> {
     let stored = found(&server, &id)?;
     stored.cancel();
     Ok(Json(stored.response()))
@@ -156,7 +150,7 @@ pub(crate) struct ItemList {
 
 /// `GET /v1/responses/{id}/input_items`.
 pub(crate) async fn input_items(
-    State(server): State<Server>,
+    server: Server,
     Path(id): Path<String>,
     Query(query): Query<ItemsQuery>,
 ) -> Result<Json<ItemList>, ApiError> {

@@ -187,7 +187,10 @@ impl ResponseRequest {
 
     fn refuse_unsupported(&self) -> Result<(), ApiError> {
         if self.conversation.is_some() {
-            return Err(ApiError::unsupported("conversation", "Lantern keeps no conversations for programs."));
+            return Err(ApiError::unsupported(
+                "conversation",
+                "Lantern keeps no conversations for programs.",
+            ));
         }
         if self.prompt.is_some() {
             return Err(ApiError::unsupported("prompt", "Lantern keeps no prompts for programs."));
