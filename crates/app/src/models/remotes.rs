@@ -71,7 +71,7 @@ pub(crate) struct Remotes {
 #[derive(Clone)]
 struct Known {
     stored: Stored,
-    models: Vec<RemoteModel>,
+    models: Result<Vec<RemoteModel>, AppError>,
     at: Instant,
 }
 
@@ -125,7 +125,12 @@ impl App {
     /// What each server serves; one that does not answer within five seconds says why. Asked for at most every 30 seconds.
     pub async fn remote_models(&self) -> Result<Vec<RemoteModels>, AppError> {
         let asked = self.stored_remotes().await?.into_iter().map(|stored| async move {
-            RemoteModels { remote: stored.remote(), models: self.models_of(&stored).await }
+            let known = self.known_of(&stored);
+            let models = match known {
+                Some(models) => models,
+                None => self.models_of(&stored).await,
+            };
+            RemoteModels { remote: stored.remote(), models }
         });
         Ok(futures::future::join_all(asked).await)
     }
@@ -139,7 +144,11 @@ impl App {
         if self.library().await?.iter().any(|known| known.id == id || known.repo.as_deref() == Some(id)) {
             return Ok(None);
         }
-        let models = self.models_of(&stored).await?;
+        // A server that was away may be back: only what it serves is taken from memory.
+        let models = match self.known_of(&stored) {
+            Some(Ok(models)) => models,
+            _ => self.models_of(&stored).await?,
+        };
         let found = models.into_iter().find(|found| found.id == id);
         found.map(Some).ok_or_else(|| {
             AppError::from(RemoteError::ModelNotFound {
@@ -150,20 +159,17 @@ impl App {
         })
     }
 
+    /// What the server said last, if that is not long ago.
+    fn known_of(&self, stored: &Stored) -> Option<Result<Vec<RemoteModel>, AppError>> {
+        let known = lock(&self.0.models.remotes.known).get(&stored.name).cloned()?;
+        (known.stored == *stored && known.at.elapsed() < FRESH).then_some(known.models)
+    }
+
     async fn models_of(&self, stored: &Stored) -> Result<Vec<RemoteModel>, AppError> {
-        let known = lock(&self.0.models.remotes.known).get(&stored.name).cloned();
-        if let Some(known) = known.filter(|known| known.stored == *stored && known.at.elapsed() < FRESH) {
-            return Ok(known.models);
-        }
-        let engine = RemoteEngine::new(&stored.url, stored.key.as_deref())?;
-        let listed = tokio::time::timeout(LISTING, engine.models()).await;
-        let listed = listed
-            .map_err(|_| RemoteError::Silent { host: stored.name.clone(), seconds: LISTING.as_secs() })??;
-        let models: Vec<_> =
-            listed.into_iter().map(|model| RemoteModel::new(&stored.name, engine.clone(), model)).collect();
+        let models = list(stored).await;
         let known = Known { stored: stored.clone(), models: models.clone(), at: Instant::now() };
         lock(&self.0.models.remotes.known).insert(stored.name.clone(), known);
-        Ok(models)
+        models
     }
 
     async fn stored_remotes(&self) -> Result<Vec<Stored>, AppError> {
@@ -179,6 +185,14 @@ impl App {
         self.emit(AppEvent::LibraryChanged);
         Ok(())
     }
+}
+
+async fn list(stored: &Stored) -> Result<Vec<RemoteModel>, AppError> {
+    let engine = RemoteEngine::new(&stored.url, stored.key.as_deref())?;
+    let silent = |_| RemoteError::Silent { host: stored.name.clone(), seconds: LISTING.as_secs() };
+    let listed = tokio::time::timeout(LISTING, engine.models()).await.map_err(silent)??;
+    let of = |model| RemoteModel::new(&stored.name, engine.clone(), model);
+    Ok(listed.into_iter().map(of).collect())
 }
 
 fn read(path: &Path) -> Result<Vec<Stored>, AppError> {

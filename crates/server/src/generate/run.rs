@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use lantern_app::{Answering, Shortened};
@@ -145,7 +146,16 @@ impl Run {
 /// The token ids that a prompt of this request becomes, for counting them.
 pub(crate) async fn count(server: &Server, ask: Ask) -> Result<usize, ApiError> {
     let ask = resolved(server, ask).await?;
-    let model = server.app.engine_for(ask.model.as_deref(), ask.context_length).await?;
+    let model = server.app.answering(ask.model.as_deref(), ask.context_length).await?;
+    let Some(model) = model.local().cloned() else {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "remote_unsupported",
+            "The tokens of a remote engine's model cannot be counted here.",
+            "Ask for an answer of one token and read its usage, or choose a model on this computer.",
+        )
+        .with_param("model"));
+    };
     let prompts: Vec<Prompt> = ask.prompts;
     let counted = tokio::task::spawn_blocking(move || {
         let count = |prompt| model.engine.prompt_ids(prompt).map(|ids| ids.len());
