@@ -4,6 +4,7 @@ use lantern_convert::ConvertError;
 use lantern_engine::EngineError;
 use lantern_hub::HubError;
 use lantern_protocol::ErrorInfo;
+use lantern_remote::RemoteError;
 use lantern_store::StoreError;
 
 /// Why a use case could not be carried out.
@@ -59,6 +60,12 @@ impl From<HubError> for AppError {
 
 impl From<ConvertError> for AppError {
     fn from(error: ConvertError) -> Self {
+        Self::new(error.code(), error.to_string(), error.next_step())
+    }
+}
+
+impl From<RemoteError> for AppError {
+    fn from(error: RemoteError) -> Self {
         Self::new(error.code(), error.to_string(), error.next_step())
     }
 }

@@ -31,7 +31,8 @@ pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
-    LoadedModel, MemoryUse, Texts, converted_folders, file_of_folder, model_folder, packed_copies,
+    Answering, LoadedModel, MemoryUse, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
+    file_of_folder, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].

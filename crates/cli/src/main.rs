@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, plan, pull, quantize,
-    rm, run, serve, template, tokenize,
+    remote, rm, run, serve, template, tokenize,
 };
 use error::CliError;
 
@@ -57,6 +57,8 @@ enum Command {
     Import(import::Args),
     /// Remove a model
     Rm(rm::Args),
+    /// Use models of other servers, such as vLLM
+    Remote(remote::Args),
     /// Show what is in a model file, and what it needs
     Inspect(inspect::Args),
     /// Show what a model would take of memory, part by part, without loading it
@@ -101,6 +103,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Catalogue(args) => catalogue::run(args),
         Command::Import(args) => import::run(args),
         Command::Rm(args) => rm::run(args),
+        Command::Remote(args) => on_runtime(remote::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),
         Command::Bench(args) => bench::run(args),

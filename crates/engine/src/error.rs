@@ -158,6 +158,16 @@ pub enum EngineError {
     /// An option of the engine is out of its range.
     #[error("{0}")]
     InvalidOptions(String),
+    /// An engine on another machine did not answer, or not to the end.
+    #[error("{message}")]
+    Remote {
+        /// Stable and machine-readable.
+        code: &'static str,
+        /// What happened.
+        message: String,
+        /// What the person can do about it.
+        next_step: String,
+    },
     /// The engine thread has ended.
     #[error("the engine has stopped")]
     EngineStopped,
@@ -196,6 +206,7 @@ impl EngineError {
             Self::UnknownTool(_) => "unknown_tool",
             Self::Sample(error) => error.code(),
             Self::InvalidOptions(_) => "invalid_options",
+            Self::Remote { code, .. } => code,
             Self::EngineStopped => "engine_stopped",
             Self::StepPanicked(_) => "step_panicked",
             Self::StepFailed(_) => "step_failed",
@@ -245,6 +256,7 @@ impl EngineError {
             Self::UnknownTool(_) => "Add the tool to the request, or choose one that it has.".into(),
             Self::Sample(error) => error.next_step(),
             Self::InvalidOptions(_) => "Correct the option, or leave it out to use the default.".into(),
+            Self::Remote { next_step, .. } => next_step.clone(),
             Self::EngineStopped => "Load the model again.".into(),
             Self::StepPanicked(_) | Self::StepFailed(_) => {
                 "Try again. If it happens again, please report it with the model's name and this message."

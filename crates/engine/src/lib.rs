@@ -74,7 +74,7 @@ pub use request::{
     TopLogprob, Usage,
 };
 pub use scratch::Scratch;
-pub use stream::GenerationStream;
+pub use stream::{EventSender, GenerationStream};
 pub use text::{
     ChatMessage, ChatTemplate, Constraint, ContentPart, GrammarError, OutputEvent, OutputFormat,
     OutputParser, SamplingParams, TemplateError, TemplateOptions, TemplateSource, Tokenizer, TokenizerError,

@@ -25,9 +25,9 @@ pub struct GenerationStream {
     ended: bool,
 }
 
-/// The engine's end.
+/// The writer's end: the engine's, or that of whoever answers in its place.
 #[derive(Debug)]
-pub(crate) struct EventSender {
+pub struct EventSender {
     events: UnboundedSender<GenerationEvent>,
     cancelled: Arc<AtomicBool>,
 }
@@ -48,8 +48,13 @@ pub(crate) fn channel(prompt_tokens: usize, dropped: Option<Dropped>) -> (EventS
 
 impl EventSender {
     /// Hands an event over; a reader that went away is noticed through [`Self::is_abandoned`].
-    pub(crate) fn send(&self, event: GenerationEvent) {
+    pub fn send(&self, event: GenerationEvent) {
         let _ = self.events.send(event);
+    }
+
+    /// Waits until nobody listens any more. Cancel safe.
+    pub async fn closed(&self) {
+        self.events.closed().await;
     }
 
     /// Nobody listens any more.
@@ -58,12 +63,18 @@ impl EventSender {
     }
 
     /// The reader asked for the end but still listens.
-    pub(crate) fn is_cancelled(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 }
 
 impl GenerationStream {
+    /// A stream that is written elsewhere than in an engine, by a server of another machine say. The sender ends it with
+    /// one `Finished` or `Failed`; one that is dropped before reads as [`EngineError::EngineStopped`].
+    pub fn outside() -> (EventSender, Self) {
+        channel(0, None)
+    }
+
     /// The next event; `None` after `Finished` or `Failed`. Cancel safe.
     pub async fn next(&mut self) -> Option<GenerationEvent> {
         if self.ended {

@@ -186,6 +186,11 @@ impl From<AppError> for ApiError {
             }
             "invalid_sampling" | "invalid_prompt" | "empty_prompt" => (StatusCode::BAD_REQUEST, None),
             "model_too_large" | "disk_full" => (StatusCode::INSUFFICIENT_STORAGE, Some("model")),
+            "context_length_exceeded" => (StatusCode::BAD_REQUEST, Some("messages")),
+            "remote_unsupported" => (StatusCode::BAD_REQUEST, None),
+            "remote_busy" => (StatusCode::TOO_MANY_REQUESTS, None),
+            "remote_timeout" => (StatusCode::GATEWAY_TIMEOUT, None),
+            code if code.starts_with("remote_") => (StatusCode::BAD_GATEWAY, None),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };

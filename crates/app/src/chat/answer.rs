@@ -19,7 +19,7 @@ use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
 use super::thoughts::Thoughts;
-use crate::models::LoadedModel;
+use crate::models::Answering;
 use crate::{App, AppError};
 
 /// One answer to be written.
@@ -105,41 +105,47 @@ impl Answer {
 
     async fn generate(&mut self) -> Result<End, AppError> {
         let stop = self.stop.clone();
-        let Some(loaded) = stop.run_until_cancelled(self.load()).await else { return Ok(self.stopped(None)) };
+        let Some(answering) = stop.run_until_cancelled(self.load()).await else {
+            return Ok(self.stopped(None));
+        };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
-        let loaded = loaded?;
+        let answering = answering?;
         let settings = self.app.settings().await?;
-        let (request, sources) = self.request(&settings, loaded.context_length).await?;
+        let (request, sources) = self.request(&settings, answering.context_length()).await?;
         let Some(shortened) =
-            stop.run_until_cancelled(self.shorten(&loaded, &settings, request, &sources)).await
+            stop.run_until_cancelled(self.shorten(&answering, &settings, request, &sources)).await
         else {
             return Ok(self.stopped(None));
         };
         let mut meter = Meter::start();
-        let (engine, request) = (loaded.engine.clone(), shortened.request.clone());
-        let stream = tokio::task::spawn_blocking(move || engine.generate(request));
-        let mut stream = stream.await.map_err(AppError::internal)??;
+        let begun = stop.run_until_cancelled(answering.generate(shortened.request.clone())).await;
+        let Some(stream) = begun else { return Ok(self.stopped(None)) };
+        let mut stream = stream?;
         meter.prompt_tokens = stream.prompt_tokens();
         self.tell_summarised(&stream, &shortened, &sources);
         self.tell_dropped(&stream, &shortened, &sources);
         self.follow(&mut stream, meter).await
     }
 
-    async fn load(&self) -> Result<LoadedModel, AppError> {
+    async fn load(&self) -> Result<Answering, AppError> {
+        if let Some(remote) = self.app.remote_named(&self.model).await? {
+            return Ok(Answering::Remote(remote));
+        }
         let seen = self.app.loads_so_far();
         let model = self.app.find_model(&self.model).await?;
         let settings = self.app.settings().await?;
         if !self.app.is_ready(&model, &settings) {
             let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
         }
-        self.app.load_found(model, &settings, self.conversation.context_length, seen).await
+        let context = self.conversation.context_length;
+        Ok(Answering::Local(self.app.load_found(model, &settings, context, seen).await?))
     }
 
     /// The request, and for each of its messages the ids of those stored messages that are in it.
     async fn request(
         &self,
         settings: &Settings,
-        context_length: usize,
+        context_length: Option<usize>,
     ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let branch = match self.parent_id.clone() {
             Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
@@ -152,7 +158,7 @@ impl Answer {
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
             priority: Priority::Chat,
             owner: Some(self.conversation.id.clone()),
-            context_length: Some(context_length),
+            context_length,
             overflow: overflow(settings),
             ..GenerateRequest::new(Prompt::Messages { messages, tools: None })
         };
@@ -162,11 +168,13 @@ impl Answer {
     /// A conversation that does not fit, with a summary in place of its beginning if the settings want that.
     async fn shorten(
         &self,
-        loaded: &LoadedModel,
+        answering: &Answering,
         settings: &Settings,
         request: GenerateRequest,
         sources: &[Vec<String>],
     ) -> Shortened {
+        // Whether it fits a remote model only its server can tell.
+        let Some(loaded) = answering.local() else { return Shortened::as_it_is(request) };
         if settings.overflow != lantern_protocol::Overflow::Summarise {
             return Shortened::as_it_is(request);
         }

@@ -14,9 +14,12 @@ impl App {
         self.with_library(|library| Ok(library.list())).await
     }
 
-    /// Library id of the model by this name, which must be in the library: for names that come from other programs,
+    /// Id of the model by this name, which must be in the library or be a remote engine's whole id: for names that come from other programs,
     /// which must not open whatever file they like.
     pub async fn listed_model(&self, name: &str) -> Result<String, AppError> {
+        if let Some(remote) = self.remote_named(name).await? {
+            return Ok(remote.id);
+        }
         let name = name.to_owned();
         self.with_library(move |library| Ok(library.find_listed(&name)?.id)).await
     }

@@ -1,5 +1,6 @@
 //! Models on disk, on their way, and in memory.
 
+mod answering;
 mod downloads;
 mod embedder;
 mod endpoint;
@@ -7,6 +8,7 @@ mod folders;
 mod library;
 mod loading;
 mod prefixes;
+mod remotes;
 mod slot;
 mod watch;
 
@@ -18,9 +20,11 @@ use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
 
+pub use answering::{Answering, RemoteModel};
 pub use embedder::Texts;
 pub use endpoint::MemoryUse;
 pub use folders::{converted_folders, file_of_folder, model_folder};
+pub use remotes::{Remote, RemoteModels};
 pub use slot::LoadedModel;
 
 /// How models are loaded for as long as this application is open; the engine plans what is left open.
@@ -45,6 +49,7 @@ pub(crate) struct Models {
     followed: downloads::Followed,
     packed: PackedCopies,
     described: endpoint::Described,
+    remotes: remotes::Remotes,
     /// The folder of prefixes on disk.
     prefixes: PathBuf,
     /// Whether copies are kept whatever the settings say.
@@ -76,6 +81,7 @@ impl Models {
             followed: downloads::Followed::default(),
             packed: packed_copies(home),
             described: endpoint::Described::default(),
+            remotes: remotes::Remotes::default(),
             prefixes: home.join("prefixes"),
             always_keep_packed,
         })

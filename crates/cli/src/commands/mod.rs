@@ -13,6 +13,7 @@ pub mod perplexity;
 pub mod plan;
 pub mod pull;
 pub mod quantize;
+pub mod remote;
 pub mod rm;
 pub mod run;
 pub mod serve;

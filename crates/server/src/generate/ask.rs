@@ -1,5 +1,6 @@
 //! What a client wants, whatever protocol it speaks.
 
+use axum::http::StatusCode;
 use lantern_engine::{
     ChatMessage, Constraint, Engine, GenerateRequest, Priority, Prompt, SamplingParams, ToolChoice,
 };
@@ -94,8 +95,8 @@ impl Ask {
     /// The requests to the engine, choice by choice.
     pub(crate) fn requests(
         &self,
-        engine: &Engine,
-        context_length: usize,
+        engine: Option<&Engine>,
+        context_length: Option<usize>,
     ) -> Result<Vec<GenerateRequest>, ApiError> {
         let overflow = if self.may_shorten() {
             lantern_engine::Overflow::DropOldest
@@ -111,7 +112,7 @@ impl Ask {
                     max_tokens: self.max_tokens,
                     stop: self.stop.clone(),
                     priority: Priority::Api,
-                    context_length: Some(context_length),
+                    context_length,
                     overflow,
                     constraint: self.constraint.clone(),
                     logprobs: self.logprobs,
@@ -126,18 +127,29 @@ impl Ask {
     }
 
     /// The prompt as it is, or with what comes after the answer.
-    fn filled(&self, engine: &Engine, prompt: &Prompt) -> Result<Prompt, ApiError> {
+    fn filled(&self, engine: Option<&Engine>, prompt: &Prompt) -> Result<Prompt, ApiError> {
         match (&self.suffix, prompt) {
-            (Some(after), Prompt::Text(before)) => middle::prompt(engine.tokenizer(), before, after),
+            (Some(after), Prompt::Text(before)) => {
+                let engine = engine.ok_or_else(|| {
+                    ApiError::new(
+                        StatusCode::BAD_REQUEST,
+                        "remote_unsupported",
+                        "A remote engine cannot be asked to fill in the middle.",
+                        "Leave `suffix` out, or choose a model on this computer.",
+                    )
+                    .with_param("suffix")
+                })?;
+                middle::prompt(engine.tokenizer(), before, after)
+            }
             _ => Ok(prompt.clone()),
         }
     }
 
     /// What is told before each choice.
-    pub(crate) fn echoes(&self, engine: &Engine) -> Vec<String> {
+    pub(crate) fn echoes(&self, engine: Option<&Engine>) -> Vec<String> {
         let text = |prompt: &Prompt| match prompt {
             Prompt::Text(text) => text.clone(),
-            Prompt::Tokens(ids) => engine.tokenizer().decode(ids),
+            Prompt::Tokens(ids) => engine.map(|engine| engine.tokenizer().decode(ids)).unwrap_or_default(),
             Prompt::Messages { .. } => String::new(),
         };
         let prompts = self.prompts.iter().filter(|_| self.echo);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
-use lantern_app::Shortened;
-use lantern_engine::{Engine, GenerateRequest, GenerationEvent, GenerationStream, Prompt};
+use lantern_app::{Answering, Shortened};
+use lantern_engine::{GenerateRequest, GenerationEvent, GenerationStream, Prompt};
 use lantern_protocol::Overflow;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ pub(crate) struct Run {
     pub report: Option<ShortenedMessages>,
     /// What is told before each choice; empty where nobody asked.
     pub echoes: Vec<String>,
-    _engine: Arc<Engine>,
+    _answering: Answering,
     /// How many choices there are.
     pub choices: usize,
     events: SelectAll<BoxStream<'static, (usize, GenerationEvent)>>,
@@ -48,15 +49,16 @@ pub(crate) async fn resolved(server: &Server, ask: Ask) -> Result<Ask, ApiError>
 
 /// Loads the model if need be and hands it the prompts.
 pub(crate) async fn start(server: Server, ask: Ask) -> Result<Run, ApiError> {
-    let model = server.app.engine_for(ask.model.as_deref(), ask.context_length).await?;
-    server.use_model(&model.id)?;
-    let engine = model.engine;
-    let mut requests = ask.requests(&engine, model.context_length)?;
+    let model = server.app.answering(ask.model.as_deref(), ask.context_length).await?;
+    server.use_model(model.id())?;
+    let engine = model.local().map(|loaded| Arc::clone(&loaded.engine));
+    let mut requests = ask.requests(engine.as_deref(), model.context_length())?;
     let mut shortened = None;
     if ask.overflow == Some(Overflow::Summarise)
         && let Some(first) = requests.first()
+        && let Some(engine) = &engine
     {
-        let summarised = server.app.shortened(&engine, first.clone()).await;
+        let summarised = server.app.shortened(engine, first.clone()).await;
         for request in &mut requests {
             request.prompt = summarised.request.prompt.clone();
         }
@@ -64,19 +66,19 @@ pub(crate) async fn start(server: Server, ask: Ask) -> Result<Run, ApiError> {
     } else if ask.may_shorten() {
         shortened = requests.first().cloned().map(Shortened::as_it_is);
     }
-    let streams = generate(&engine, requests).await?;
+    let streams = generate(&model, requests).await?;
     let report = match (&shortened, streams.first()) {
         (Some(shortened), Some(stream)) => Some(ShortenedMessages::new(stream, shortened, ask.put_before)),
         _ => None,
     };
     let prompt_tokens = streams.first().map_or(0, GenerationStream::prompt_tokens);
-    let (choices, echoes) = (streams.len(), ask.echoes(&engine));
+    let (choices, echoes) = (streams.len(), ask.echoes(engine.as_deref()));
     Ok(Run {
-        model: model.id,
+        model: model.id().to_owned(),
         prompt_tokens,
         report,
         echoes,
-        _engine: engine,
+        _answering: model,
         choices,
         events: streams.into_iter().enumerate().map(|(choice, stream)| events(choice, stream)).collect(),
         reasoning: vec![0; choices],
@@ -87,16 +89,13 @@ pub(crate) async fn start(server: Server, ask: Ask) -> Result<Run, ApiError> {
     })
 }
 
-/// Rendering and tokenising a long conversation takes a while: not on a thread that serves others.
 async fn generate(
-    engine: &Arc<Engine>,
+    model: &Answering,
     requests: Vec<GenerateRequest>,
 ) -> Result<Vec<GenerationStream>, ApiError> {
-    let engine = Arc::clone(engine);
-    let started = tokio::task::spawn_blocking(move || {
-        requests.into_iter().map(|request| engine.generate(request)).collect::<Result<Vec<_>, _>>()
-    });
-    Ok(started.await.map_err(|_| ApiError::ended_early())??)
+    futures::future::try_join_all(requests.into_iter().map(|request| model.generate(request)))
+        .await
+        .map_err(ApiError::from)
 }
 
 fn events(choice: usize, stream: GenerationStream) -> BoxStream<'static, (usize, GenerationEvent)> {
@@ -147,7 +146,16 @@ impl Run {
 /// The token ids that a prompt of this request becomes, for counting them.
 pub(crate) async fn count(server: &Server, ask: Ask) -> Result<usize, ApiError> {
     let ask = resolved(server, ask).await?;
-    let model = server.app.engine_for(ask.model.as_deref(), ask.context_length).await?;
+    let model = server.app.answering(ask.model.as_deref(), ask.context_length).await?;
+    let Some(model) = model.local().cloned() else {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "remote_unsupported",
+            "The tokens of a remote engine's model cannot be counted here.",
+            "Ask for an answer of one token and read its usage, or choose a model on this computer.",
+        )
+        .with_param("model"));
+    };
     let prompts: Vec<Prompt> = ask.prompts;
     let counted = tokio::task::spawn_blocking(move || {
         let count = |prompt| model.engine.prompt_ids(prompt).map(|ids| ids.len());

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
+use lantern_app::RemoteModel;
 use lantern_engine::Capabilities;
 use lantern_protocol::LibraryModel;
 use schemars::JsonSchema;
@@ -59,17 +60,51 @@ impl From<Capabilities> for Abilities {
     }
 }
 
-/// Every model that can be loaded.
+/// What a remote engine tells of its models is little: they are taken for chat models.
+impl From<RemoteModel> for Model {
+    fn from(model: RemoteModel) -> Self {
+        Self {
+            object: "model",
+            created: 0,
+            owned_by: model.id.split('/').next().unwrap_or("remote").to_owned(),
+            context_length: model.context_length.and_then(|tokens| u32::try_from(tokens).ok()),
+            quantisation: None,
+            architecture: None,
+            size_bytes: 0,
+            parameters: None,
+            loaded: false,
+            capabilities: Abilities {
+                chat: true,
+                embeddings: false,
+                vision: false,
+                tools: true,
+                thinking: false,
+            },
+            id: model.id,
+        }
+    }
+}
+
+/// Every model that can be loaded, and those of remote engines.
 pub(crate) async fn list(server: Server) -> Result<Json<ModelList>, ApiError> {
     let mut data = Vec::new();
     for model in server.library().await? {
         data.push(described(&server, model).await?);
     }
+    // A server that does not answer has nothing to list.
+    let remotes = server.app.remote_models().await?.into_iter().filter_map(|remote| remote.models.ok());
+    data.extend(remotes.flatten().filter(|model| server.may_use(&model.id)).map(Model::from));
     Ok(Json(ModelList { object: "list", data }))
 }
 
 /// One model, by its exact id. Ids may hold slashes.
 pub(crate) async fn show(server: Server, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
+    for remote in server.app.remote_models().await? {
+        let models = remote.models.unwrap_or_default();
+        if let Some(model) = models.into_iter().find(|model| model.id == id && server.may_use(&id)) {
+            return Ok(Json(model.into()));
+        }
+    }
     Ok(Json(described(&server, found(&server, &id).await?).await?))
 }
 
