@@ -11,7 +11,7 @@ pub(crate) const V3: &str = "
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
-    secret_sha256 TEXT NOT NULL UNIQUE,
+    key_sha256 TEXT NOT NULL UNIQUE,
     ends_with TEXT NOT NULL,
     models TEXT,
     requests_per_minute INTEGER,
@@ -53,7 +53,7 @@ impl Store {
 
     /// The key whose secret has this SHA-256, in hex.
     pub fn api_key_by_secret(&self, sha256: &str) -> Result<Option<ApiKey>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE secret_sha256 = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE key_sha256 = ?1");
         Ok(self.conn.prepare_cached(&sql)?.query_row([sha256], read).optional()?)
     }
 
@@ -76,7 +76,7 @@ impl Store {
         let models = key.models.as_ref().map(serde_json::to_string).transpose()?;
         self.write(|t| {
             t.execute(
-                "INSERT INTO api_keys (id, name, secret_sha256, ends_with, models, requests_per_minute, created_at)
+                "INSERT INTO api_keys (id, name, key_sha256, ends_with, models, requests_per_minute, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![key.id, key.name, sha256, ends_with, models, key.requests_per_minute, key.created_at],
             )?;
