@@ -163,5 +163,19 @@ export const STATES = {
       await page.locator('footer').scrollIntoViewIfNeeded();
     },
   },
+  programs: {
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.locator(byId('request-log')).scrollIntoViewIfNeeded();
+    },
+  },
+  secret: {
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.fill(byId('program-name'), 'Editor');
+      await page.click(byId('program-make'));
+      await page.waitForSelector(byId('secret-dialog'));
+    },
+  },
   'start-failed': { demo: 'start-failed' },
 };
