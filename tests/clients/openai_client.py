@@ -20,7 +20,7 @@ def round_trip():
     arguments = json.loads(call.function.arguments)
     assert call.function.name == "get_weather" and isinstance(arguments["city"], str), call
     messages += [message, {"role": "tool", "tool_call_id": call.id, "content": get_weather(**arguments)}]
-    second = client.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL], temperature=0)
+    second = client.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL], temperature=0, max_tokens=100)
     assert second.choices[0].message.content or second.choices[0].message.tool_calls, second
 
 
