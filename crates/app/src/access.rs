@@ -51,8 +51,16 @@ pub enum Refusal {
 pub(crate) struct Access {
     /// For each key with a limit, when it would be as if it had never been used.
     rested: Mutex<HashMap<String, Instant>>,
-    /// Requests on their way to the database, and whether somebody takes them there.
-    log: Mutex<(Vec<(Option<String>, ApiRequest)>, bool)>,
+    log: Mutex<Log>,
+}
+
+/// Requests on their way to the database.
+#[derive(Default)]
+struct Log {
+    /// Each with the identifier of the key it came with, if it was a program's own.
+    requests: Vec<(Option<String>, ApiRequest)>,
+    /// Whether somebody will take them there.
+    is_awaited: bool,
 }
 
 impl Caller {
@@ -129,12 +137,12 @@ impl App {
         request.program = caller.and_then(|caller| caller.program().map(str::to_owned));
         let key = caller.and_then(|caller| caller.key.as_ref().map(|key| key.id.clone()));
         let mut log = lock(&self.0.access.log);
-        log.0.push((key, request));
-        if !std::mem::replace(&mut log.1, true) {
+        log.requests.push((key, request));
+        if !std::mem::replace(&mut log.is_awaited, true) {
             let (app, closing) = (self.clone(), self.0.closing.clone());
             let later = async move {
                 let _ = closing.run_until_cancelled(tokio::time::sleep(LOG_PAUSE)).await;
-                lock(&app.0.access.log).1 = false;
+                lock(&app.0.access.log).is_awaited = false;
                 match app.flush_log().await {
                     Ok(()) => app.emit(AppEvent::ApiRequestsChanged),
                     Err(error) => tracing::warn!(code = error.code, "requests were not logged: {error}"),
@@ -145,7 +153,7 @@ impl App {
     }
 
     async fn flush_log(&self) -> Result<(), AppError> {
-        let requests = std::mem::take(&mut lock(&self.0.access.log).0);
+        let requests = std::mem::take(&mut lock(&self.0.access.log).requests);
         if requests.is_empty() {
             return Ok(());
         }

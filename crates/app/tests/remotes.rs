@@ -25,7 +25,7 @@ async fn play() -> (String, Arc<AtomicUsize>) {
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut bytes = Vec::new();
             // The last byte of a request's body, or of its head where there is none.
-            while !bytes.ends_with(b"}") && !(bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
+            while !(bytes.ends_with(b"}") || bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
                 if socket.read_buf(&mut bytes).await.unwrap() == 0 {
                     break;
                 }

@@ -41,10 +41,12 @@ impl Reading {
     }
 }
 
+/// What kind of event, whose it is, and its text.
+type Joined<'a> = (&'a str, String, String);
+
 /// Events as the samples have them. Checks that calls are numbered, closed, and have ids.
 fn joined(events: Vec<OutputEvent>) -> Json {
-    let (mut joined, mut open, mut calls): (Vec<(&str, String, String)>, Option<usize>, usize) =
-        (Vec::new(), None, 0);
+    let (mut joined, mut open, mut calls): (Vec<Joined<'_>>, Option<usize>, usize) = (Vec::new(), None, 0);
     for event in events {
         match event {
             OutputEvent::Content(text) => push(&mut joined, "content", &text),

@@ -316,7 +316,7 @@ fn text_is_free_unless_a_call_is_required() {
         let auto = model.grammar(&ToolChoice::Auto, true, family.prompt_end);
         assert_eq!(model.allows(&auto, text), (true, true), "{}: {text}\n{auto}", family.template);
         let required = model.grammar(&ToolChoice::Required, true, family.prompt_end);
-        assert_eq!(model.allows(&required, text).1, false, "{}: {text}\n{required}", family.template);
+        assert!(!model.allows(&required, text).1, "{}: {text}\n{required}", family.template);
         // The tool that the family's first call does not call.
         let other = if family.right[0].contains("weather") { "now" } else { "weather" };
         let named = model.grammar(&ToolChoice::Named(other.into()), true, family.prompt_end);
@@ -374,10 +374,10 @@ fn thoughts_come_before_what_is_required() {
         // The prompt has opened a thought, has closed one, or leaves that to the model.
         let open = model.grammar(&ToolChoice::Required, true, "<think>\n");
         assert_eq!(model.allows(&open, &format!("Hm\n</think>\n\n{call}")), (true, true), "{open}");
-        assert_eq!(model.allows(&open, call).1, false, "{open}");
+        assert!(!model.allows(&open, call).1, "{open}");
         let closed = model.grammar(&ToolChoice::Required, true, "<think>\n\n</think>\n\n");
         assert_eq!(model.allows(&closed, call), (true, true), "{closed}");
-        assert_eq!(model.allows(&closed, &format!("<think>\nHm\n</think>\n\n{call}")).0, false, "{closed}");
+        assert!(!model.allows(&closed, &format!("<think>\nHm\n</think>\n\n{call}")).0, "{closed}");
         // A call in a thought is none.
         let auto = model.grammar(&ToolChoice::Auto, true, "");
         let text = "<think>\nPerhaps <tool_call>?\n</think>\n\nNo.";

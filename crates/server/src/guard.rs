@@ -83,7 +83,8 @@ impl Place {
         headers: &'h HeaderMap,
     ) -> Result<Option<&'h str>, ApiError> {
         let host = authority.or_else(|| single(headers, header::HOST)).unwrap_or("");
-        if !self.is_own_host(host) && !(self.lan && self.is_address(host)) {
+        let is_here = self.is_own_host(host) || self.lan && self.is_address(host);
+        if !is_here {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "host_refused",

@@ -54,6 +54,9 @@ async fn steps(fixture: &Fixture) -> u64 {
     fixture.app.engine(Some(PLAIN)).await.expect("the model").engine.stats().steps
 }
 
+/// The status that a path with these headers is answered with.
+type Head<'a> = (u16, &'a str, &'a [(&'a str, &'a str)]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_that_are_not_meant_well_are_refused() {
     let fixture = start_with(Limits::default()).await;
@@ -63,7 +66,7 @@ async fn heads_that_are_not_meant_well_are_refused() {
     let many: Vec<(String, String)> = (0..200).map(|n| (format!("X-{n}"), "y".to_owned())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let long = "z".repeat(200_000);
-    let heads: &[(u16, &str, &[(&str, &str)])] = &[
+    let heads: &[Head<'_>] = &[
         (403, CHAT, &[("Host", "evil.example")]),
         (403, CHAT, &[("Host", "127.0.0.1")]),
         (403, CHAT, &[("Host", "127.0.0.1.evil.example:80")]),

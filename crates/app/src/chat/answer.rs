@@ -129,7 +129,7 @@ impl Answer {
 
     async fn load(&self) -> Result<Answering, AppError> {
         if let Some(remote) = self.app.remote_named(&self.model).await? {
-            return Ok(Answering::Remote(remote));
+            return Ok(Answering::Remote(Box::new(remote)));
         }
         let seen = self.app.loads_so_far();
         let model = self.app.find_model(&self.model).await?;

@@ -32,7 +32,7 @@ pub enum Answering {
     /// In memory here.
     Local(LoadedModel),
     /// On another server.
-    Remote(RemoteModel),
+    Remote(Box<RemoteModel>),
 }
 
 impl Answering {
@@ -83,7 +83,7 @@ impl App {
             None => self.default_model().await?,
         };
         match self.remote_named(&name).await? {
-            Some(remote) => Ok(Answering::Remote(remote)),
+            Some(remote) => Ok(Answering::Remote(Box::new(remote))),
             None => Ok(Answering::Local(self.engine_for(Some(&name), context).await?)),
         }
     }

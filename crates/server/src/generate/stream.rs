@@ -95,7 +95,7 @@ type Starting = Pin<Box<dyn Future<Output = Result<Run, ApiError>> + Send>>;
 
 /// Where a stream's run is when the response begins.
 enum Begin {
-    Now(Run),
+    Now(Box<Run>),
     Later(Starting),
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn stream<W: Writer>(server: &Server, ask: Ask, writer: W) -> R
     let ask = resolved(server, ask).await?;
     let mut starting: Starting = Box::pin(start(server.clone(), ask));
     let begin = match tokio::time::timeout(server.limits.patience, &mut starting).await {
-        Ok(run) => Begin::Now(run?),
+        Ok(run) => Begin::Now(Box::new(run?)),
         Err(_) => Begin::Later(starting),
     };
     let (pieces, reader) = mpsc::channel(PIECES);
@@ -138,7 +138,7 @@ fn received(reader: mpsc::Receiver<Bytes>) -> impl Stream<Item = Result<Bytes, s
 async fn write<W: Writer>(begin: Begin, mut writer: W, pieces: mpsc::Sender<Bytes>) {
     let mut out = Frames::default();
     let mut run = match begin {
-        Begin::Now(run) => run,
+        Begin::Now(run) => *run,
         Begin::Later(starting) => match awaited(starting, &mut writer, &pieces).await {
             Ok(run) => run,
             Err(error) => {

@@ -91,7 +91,7 @@ async fn known(server: &Server, name: &str) -> Result<String, ApiError> {
     if name.is_empty() {
         return Err(ApiError::invalid("model", "`model` is empty.", "Name a model of the library."));
     }
-    Ok(server.listed(name).await?)
+    server.listed(name).await
 }
 
 /// An error in Ollama's shape, with the code that other clients get.
