@@ -36,7 +36,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
     })
 }
 
-/// Notes that programs of these names' keys were here.
+/// Notes when a key was used.
 pub(crate) fn note_use(conn: &Connection, id: &str, at: i64) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET last_used_at = max(?2, coalesce(last_used_at, 0)) WHERE id = ?1";
     conn.prepare_cached(sql)?.execute(params![id, at])?;
