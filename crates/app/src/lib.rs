@@ -109,6 +109,7 @@ impl App {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         }));
+        app.limit_downloads(&app.settings().await?);
         app.watch_memory();
         Ok(app)
     }
