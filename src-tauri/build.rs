@@ -32,6 +32,11 @@ const COMMANDS: &[&str] = &[
     "make_api_key",
     "revoke_api_key",
     "api_requests",
+    "remote_servers",
+    "add_remote_server",
+    "remove_remote_server",
+    "secrets_status",
+    "set_hub_token",
     "open_link",
     "subscribe",
 ];

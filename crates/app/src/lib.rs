@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod home;
 mod models;
+mod secrets;
 mod settings;
 mod status;
 
@@ -32,7 +33,7 @@ pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
     Answering, LoadedModel, MemoryUse, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
-    file_of_folder, model_folder, packed_copies,
+    file_of_folder, hub_options, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].
@@ -54,6 +55,8 @@ pub struct AppOptions {
     pub expert_memory: Option<u64>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// Keeps keys in a file even where there is a keyring; `LANTERN_SECRETS=file` does the same.
+    pub secrets_in_file: bool,
     /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
     pub draft: Option<PathBuf>,
 }
@@ -67,6 +70,7 @@ struct Inner {
     runtime: Handle,
     db: database::Database,
     models: models::Models,
+    secrets: secrets::Secrets,
     answers: chat::Answers,
     summaries: chat::Summaries,
     access: access::Access,
@@ -95,11 +99,13 @@ impl App {
             draft: options.draft,
         };
         let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
+        let secrets = secrets::Secrets::new(&home, options.secrets_in_file);
         let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
             models,
+            secrets,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
@@ -110,6 +116,7 @@ impl App {
             closing: CancellationToken::new(),
         }));
         app.watch_memory();
+        app.read_hub_token();
         Ok(app)
     }
 

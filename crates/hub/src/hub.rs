@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use futures::StreamExt;
 use hf_hub::repository::RepoTreeEntry;
@@ -48,7 +48,7 @@ pub struct Hub(Arc<Inner>);
 struct Inner {
     options: HubOptions,
     http: Arc<Http>,
-    api: HFClient,
+    api: RwLock<HFClient>,
     cache: Cache,
     slots: Arc<Semaphore>,
     downloads: Mutex<HashMap<String, Download>>,
@@ -58,21 +58,7 @@ impl Hub {
     /// Connects to nothing yet.
     pub fn new(options: HubOptions) -> Result<Self, HubError> {
         let http = Http::new(&options)?;
-        // A value that cannot be a header keeps hf-hub from taking a token out of the environment by itself.
-        let token =
-            options.token.clone().filter(|_| http.endpoint_is_private()).unwrap_or_else(|| "\n".into());
-        let bad = |why: String| HubError::BadEndpoint { endpoint: options.endpoint.clone(), why };
-        let client =
-            http::client(&options.retry, redirect::Policy::limited(5)).map_err(|error| bad(chain(&error)))?;
-        let api = HFClient::builder()
-            .endpoint(&options.endpoint)
-            .token(token)
-            .client(client)
-            .cache_dir(&options.cache_dir)
-            .retry_max_attempts(api_tries(&options) as usize - 1)
-            .retry_base_delay(options.retry.first_wait / 2)
-            .build()
-            .map_err(|error| bad(error.to_string()))?;
+        let api = RwLock::new(api(&options, &http, options.token.as_deref())?);
         let cache = Cache::new(options.cache_dir.clone());
         let slots = Arc::new(Semaphore::new(AT_ONCE));
         Ok(Self(Arc::new(Inner {
@@ -83,6 +69,14 @@ impl Hub {
             downloads: Mutex::default(),
             options,
         })))
+    }
+
+    /// Requests from now on bring this token, or none; what is on its way goes on with the earlier one.
+    pub fn set_token(&self, token: Option<&str>) -> Result<(), HubError> {
+        let api = api(&self.0.options, &self.0.http, token)?;
+        *self.0.api.write().unwrap_or_else(PoisonError::into_inner) = api;
+        self.0.http.set_token(token);
+        Ok(())
     }
 
     /// Where finished files go.
@@ -108,7 +102,8 @@ impl Hub {
     pub async fn files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<RemoteFile>, HubError> {
         let repo = RepoId::parse(repo)?;
         let revision = revision.map(Revision::parse).transpose()?.unwrap_or_default();
-        let model = self.0.api.model(repo.owner(), repo.name());
+        let api = self.0.api.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let model = api.model(repo.owner(), repo.name());
         let tree = model.list_tree().revision(revision.as_str()).recursive(true).limit(MAX_FILES).send();
         let mut entries = std::pin::pin!(tree.map_err(|error| self.api_error(error, &repo))?);
         let mut files = Vec::new();
@@ -297,6 +292,24 @@ impl Hub {
         let running = downloads.get(id).filter(|d| !d.is_over());
         running.inspect(|d| d.cancel()).is_some()
     }
+}
+
+/// The client of the Hub's own protocol. It gets the token only where the endpoint may have it.
+fn api(options: &HubOptions, http: &Http, token: Option<&str>) -> Result<HFClient, HubError> {
+    // A value that cannot be a header keeps hf-hub from taking a token out of the environment by itself.
+    let token = token.filter(|_| http.endpoint_is_private()).unwrap_or("\n");
+    let bad = |why: String| HubError::BadEndpoint { endpoint: options.endpoint.clone(), why };
+    let client =
+        http::client(&options.retry, redirect::Policy::limited(5)).map_err(|error| bad(chain(&error)))?;
+    HFClient::builder()
+        .endpoint(&options.endpoint)
+        .token(token)
+        .client(client)
+        .cache_dir(&options.cache_dir)
+        .retry_max_attempts(api_tries(options) as usize - 1)
+        .retry_base_delay(options.retry.first_wait / 2)
+        .build()
+        .map_err(|error| bad(error.to_string()))
 }
 
 /// Tries for a list of files: somebody waits for it, so fewer than for a download.

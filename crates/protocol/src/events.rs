@@ -95,6 +95,8 @@ pub enum AppEvent {
         /// All of them.
         settings: Settings,
     },
+    /// Servers were added or removed.
+    RemotesChanged,
     /// Keys of programs were made or revoked.
     ApiKeysChanged,
     /// The endpoint answered requests.

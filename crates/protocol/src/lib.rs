@@ -10,6 +10,7 @@ mod chat;
 mod error;
 mod events;
 mod library;
+mod remotes;
 mod settings;
 
 pub use access::*;
@@ -17,4 +18,5 @@ pub use chat::*;
 pub use error::ErrorInfo;
 pub use events::*;
 pub use library::*;
+pub use remotes::*;
 pub use settings::*;

@@ -7,6 +7,7 @@ pub mod conversations;
 pub mod events;
 pub mod links;
 pub mod models;
+pub mod remotes;
 pub mod settings;
 
 use lantern_protocol::ErrorInfo;
@@ -46,6 +47,11 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         access::make_api_key,
         access::revoke_api_key,
         access::api_requests,
+        remotes::remote_servers,
+        remotes::add_remote_server,
+        remotes::remove_remote_server,
+        remotes::secrets_status,
+        remotes::set_hub_token,
         links::open_link,
         events::subscribe,
     ]

@@ -35,10 +35,11 @@ impl Followed {
 impl App {
     /// Starts fetching a file, resumes it, or joins the download that runs. Gives its first state; events follow.
     pub async fn download_model(&self, request: DownloadRequest) -> Result<DownloadProgress, AppError> {
+        let hub = self.hub().await;
         // The hub spawns on the runtime around it; the caller's may be a short-lived one.
         let download = {
             let _runtime = self.0.runtime.enter();
-            self.0.models.hub.download(request)?
+            hub.download(request)?
         };
         let latest = download.latest();
         if self.0.models.followed.begin(&download.progress()) {

@@ -63,7 +63,7 @@ impl App {
     /// The file that a name means on the Hub: `owner/name`, `owner/name:Q4_K_M`, `owner/name/file.gguf`, or one of the
     /// catalogue.
     pub async fn resolve_download(&self, name: &str) -> Result<DownloadRequest, AppError> {
-        Ok(self.0.models.hub.resolve(name).await?)
+        Ok(self.hub().await.resolve(name).await?)
     }
 
     /// The books of memory.

@@ -5,6 +5,7 @@ mod downloads;
 mod embedder;
 mod endpoint;
 mod folders;
+mod hub_token;
 mod library;
 mod loading;
 mod prefixes;
@@ -24,6 +25,7 @@ pub use answering::{Answering, RemoteModel};
 pub use embedder::Texts;
 pub use endpoint::MemoryUse;
 pub use folders::{converted_folders, file_of_folder, model_folder};
+pub use hub_token::hub_options;
 pub use remotes::{Remote, RemoteModels};
 pub use slot::LoadedModel;
 
@@ -39,7 +41,9 @@ pub(crate) struct Loading {
 
 /// What the use cases about models share.
 pub(crate) struct Models {
+    /// Asked for through `App::hub`, which sees to its token.
     hub: Hub,
+    token: hub_token::Token,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
@@ -70,9 +74,11 @@ impl Models {
         always_keep_packed: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
+        let token = hub_token::Token::new(options.token.clone());
         let hub = Hub::new(options)?;
         Ok(Self {
             hub,
+            token,
             library: Arc::new(library),
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),

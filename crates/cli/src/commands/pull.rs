@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lantern_hub::{Download, Hub, HubError, HubOptions, human_bytes};
+use lantern_hub::{Download, Hub, HubError, human_bytes};
 use lantern_protocol::{DownloadProgress, DownloadState};
 
 use crate::error::CliError;
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let hub = Hub::new(HubOptions::from_env())?;
+    let hub = Hub::new(place::hub_options().await?)?;
     let mut request = hub.resolve(&args.model).await?;
     request.revision = args.revision;
     output::note(format!("{}/{} from {}", request.repo, request.file, hub.host()));
