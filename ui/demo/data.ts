@@ -9,6 +9,8 @@ import type {
   DownloadProgress,
   LibraryModel,
   Message,
+  RemoteServer,
+  SecretsStatus,
   Settings,
 } from '../src/backend/types';
 
@@ -127,7 +129,7 @@ export const MESSAGES: Message[] = [
     content:
       '<think>The user wants a name. It was Augustin-Jean Fresnel, in 1822.</think>Augustin-Jean Fresnel, a French physicist, in 1822',
     status: 'stopped',
-    model: MODEL,
+    model: 'gpu-box/openai/gpt-oss-120b',
     stats: { ...stats, completionTokens: 12 },
   }),
   message('m6', 'm4', {
@@ -368,6 +370,37 @@ export const API_REQUESTS: ApiRequest[] = [
     durationMs: 1,
   },
 ];
+
+export const REMOTES: RemoteServer[] = [
+  {
+    name: 'gpu-box',
+    url: 'http://192.168.1.20:8000/v1',
+    hasKey: true,
+    health: {
+      state: 'reachable',
+      latencyMs: 23,
+      models: [
+        { id: 'gpu-box/Qwen/Qwen3-235B-A22B-Instruct-2507-FP8', contextLength: 131_072 },
+        { id: 'gpu-box/openai/gpt-oss-120b', contextLength: null },
+      ],
+    },
+  },
+  {
+    name: 'office',
+    url: 'http://10.0.4.7:8080/v1',
+    hasKey: false,
+    health: {
+      state: 'failing',
+      error: {
+        code: 'remote_unreachable',
+        message: 'The server at 10.0.4.7 cannot be reached: connection refused.',
+        nextStep: 'Check that the server runs, and its address and port.',
+      },
+    },
+  },
+];
+
+export const SECRETS: SecretsStatus = { secretStorage: 'keyring', hubToken: 'lantern' };
 
 export const STATUS: AppStatus = {
   version: '0.1.0',

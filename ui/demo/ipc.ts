@@ -5,7 +5,14 @@
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { mockIPC } from '@tauri-apps/api/mocks';
-import type { AppEvent, ChatEvent, Message, Settings, SettingsPatch } from '../src/backend/types';
+import type {
+  AppEvent,
+  ChatEvent,
+  Message,
+  NewRemoteServer,
+  Settings,
+  SettingsPatch,
+} from '../src/backend/types';
 import * as data from './data';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -136,6 +143,27 @@ const commands: Record<string, (args: Args) => unknown> = {
     secret: 'sk-lantern-5f0c9e1bd4a74b0f9a6d2c3e9f3c',
   }),
   revoke_api_key: () => undefined,
+  remote_servers: (args) =>
+    firstRun
+      ? []
+      : scene === 'failing' && !args.ask
+        ? data.REMOTES.map((server) => ({ ...server, health: { state: 'unknown' } }))
+        : data.REMOTES,
+  add_remote_server: (args) => {
+    const { url } = args.server as NewRemoteServer;
+    if (url.startsWith('http://192') || url.startsWith('https://')) return;
+    throw {
+      code: 'remote_address',
+      message: `${url} is no address of a server: it must begin with https://, or with http:// on this computer and the local network.`,
+      nextStep: 'Write it up to /v1, as the server’s documentation gives it.',
+    };
+  },
+  remove_remote_server: () => undefined,
+  secrets_status: () => (firstRun ? { secretStorage: 'file', hubToken: 'none' } : data.SECRETS),
+  set_hub_token: (args) => ({
+    ...data.SECRETS,
+    hubToken: args.token === '' ? 'none' : 'lantern',
+  }),
   get_settings: () => settings,
   update_settings: (args) => patched(args.patch as SettingsPatch),
   library: () => (firstRun ? [] : data.LIBRARY),

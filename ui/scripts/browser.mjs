@@ -177,5 +177,16 @@ export const STATES = {
       await page.waitForSelector(byId('secret-dialog'));
     },
   },
+  remotes: {
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.waitForSelector(byId('remote-server'));
+      await page.locator(byId('hub-token')).scrollIntoViewIfNeeded();
+      await page.fill(byId('remote-name'), 'cloud');
+      await page.fill(byId('remote-url'), 'ftp://example.org');
+      await page.click(byId('remote-add'));
+      await page.waitForSelector('[aria-invalid="true"]');
+    },
+  },
   'start-failed': { demo: 'start-failed' },
 };

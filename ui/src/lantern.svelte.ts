@@ -5,6 +5,7 @@ import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
 import { ConversationsController } from './features/conversations/conversations.svelte';
 import { ModelsController } from './features/models/models.svelte';
+import { RemotesController } from './features/remotes/remotes.svelte';
 import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
 
@@ -29,6 +30,7 @@ export class LanternApp {
   readonly models: ModelsController;
   readonly settings: SettingsController;
   readonly access: AccessController;
+  readonly remotes: RemotesController;
   #nextNotice = 0;
 
   constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
@@ -37,6 +39,7 @@ export class LanternApp {
     this.models = new ModelsController(backend);
     this.settings = new SettingsController(backend);
     this.access = new AccessController(backend);
+    this.remotes = new RemotesController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -45,23 +48,28 @@ export class LanternApp {
 
   readonly endpoint = $derived(this.status?.endpoint ?? { running: false, url: null, error: null });
 
-  /** Library id of the model that answers next in the open conversation. */
+  /** Id of the model that answers next in the open conversation: one of a server only where the user chose it. */
   readonly answeringModel = $derived.by((): string | null => {
     const { session } = this.chat;
-    const usable = this.models.usable;
+    const { usable } = this.models;
     const wanted = [
       session.pickedModel,
       session.conversation?.model,
       this.settings.current?.defaultModel,
-    ].find((id) => typeof id === 'string' && usable.some((model) => model.id === id));
+    ].find((id) => typeof id === 'string' && this.#answers(id));
     return wanted ?? usable[0]?.id ?? null;
   });
+
+  /** Whether a model of this name can be asked. A server that is away is told by the answer's failure. */
+  #answers(id: string): boolean {
+    return this.models.usable.some((model) => model.id === id) || this.remotes.owns(id);
+  }
 
   /** Sends a message. A conversation whose model is no longer here goes on with the one that the picker shows. */
   send(content: string): void {
     const { session } = this.chat;
     const kept = session.conversation?.model ?? null;
-    const gone = kept !== null && !this.models.usable.some((model) => model.id === kept);
+    const gone = kept !== null && !this.#answers(kept);
     if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
     this.chat.send(content);
   }
@@ -80,6 +88,8 @@ export class LanternApp {
         this.models.refresh(),
         this.conversations.refresh(),
       ]);
+      // Servers may take their time; nobody waits for them.
+      void this.remotes.refresh();
       this.startError = this.settings.error;
     } catch (cause) {
       this.startError = toErrorInfo(cause);
@@ -145,7 +155,8 @@ export class LanternApp {
   pickModel(id: string): void {
     this.chat.session.pickedModel = id;
     const inMemory = this.models.stateOf(id);
-    if (!this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
+    const here = !this.remotes.owns(id);
+    if (here && !this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
       void this.#load(id);
     }
   }
@@ -180,6 +191,9 @@ export class LanternApp {
         break;
       case 'settings_changed':
         this.settings.replaced(event.settings);
+        break;
+      case 'remotes_changed':
+        void this.remotes.refresh();
         break;
       case 'api_keys_changed':
       case 'api_requests_changed':

@@ -20,6 +20,9 @@ import type {
   LibraryModel,
   ModelState,
   NewApiKey,
+  NewRemoteServer,
+  RemoteServer,
+  SecretsStatus,
   SendMessage,
   Settings,
   SettingsPatch,
@@ -73,6 +76,14 @@ export interface Backend {
   revokeApiKey(id: string): Promise<void>;
   /** The last requests to the endpoint, the latest first. */
   apiRequests(): Promise<ApiRequest[]>;
+
+  /** Servers the user added; with `ask`, each is asked first how it does. */
+  remoteServers(ask: boolean): Promise<RemoteServer[]>;
+  addRemoteServer(server: NewRemoteServer): Promise<void>;
+  removeRemoteServer(name: string): Promise<void>;
+  secretsStatus(): Promise<SecretsStatus>;
+  /** An empty token forgets the one that is kept. */
+  setHubToken(token: string): Promise<SecretsStatus>;
 
   getSettings(): Promise<Settings>;
   /** All settings after the change. */

@@ -51,6 +51,12 @@ export const tauriBackend: Backend = {
   revokeApiKey: (id) => call('revoke_api_key', { id }),
   apiRequests: () => call('api_requests'),
 
+  remoteServers: (ask) => call('remote_servers', { ask }),
+  addRemoteServer: (server) => call('add_remote_server', { server }),
+  removeRemoteServer: (name) => call('remove_remote_server', { name }),
+  secretsStatus: () => call('secrets_status'),
+  setHubToken: (token) => call('set_hub_token', { token }),
+
   getSettings: () => call('get_settings'),
   updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),

@@ -12,6 +12,7 @@
  * - `catalogue-card`, `download`: `data-download-id`, `data-state` (a `DownloadState`, or `available` / `installed`)
  * - `error-card`: `data-code`
  * - `endpoint-dot`, `endpoint-status`: `data-state` = `on` | `off` | `error`
+ * - `remote-server`: `data-server` (its name), `data-state` (a `RemoteHealth` tag); `hub-token`: `data-source`
  * - `setting`: `data-setting` (registry id such as `sampling.temperature`); the control inside is `setting-control`
  */
 export const TESTID = {
@@ -50,6 +51,7 @@ export const TESTID = {
   thinking: 'thinking',
   thinkingToggle: 'thinking-toggle',
   messageStats: 'message-stats',
+  messageOrigin: 'message-origin',
   messageNote: 'message-note',
   messageDropped: 'message-dropped',
   messageSummarised: 'message-summarised',
@@ -112,6 +114,16 @@ export const TESTID = {
   secretCopy: 'secret-copy',
   secretClose: 'secret-close',
   requestLog: 'request-log',
+  remoteServer: 'remote-server',
+  remoteRemove: 'remote-remove',
+  remoteName: 'remote-name',
+  remoteUrl: 'remote-url',
+  remoteKey: 'remote-key',
+  remoteAdd: 'remote-add',
+  hubToken: 'hub-token',
+  hubTokenInput: 'hub-token-input',
+  hubTokenSave: 'hub-token-save',
+  hubTokenForget: 'hub-token-forget',
   // everywhere
   notice: 'notice',
   noticeDismiss: 'notice-dismiss',
