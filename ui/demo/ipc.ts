@@ -1,15 +1,17 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `empty`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { mockIPC } from '@tauri-apps/api/mocks';
 import type {
   AppEvent,
   ChatEvent,
+  CompareEvent,
   Message,
   NewRemoteServer,
+  SearchQuery,
   Settings,
   SettingsPatch,
 } from '../src/backend/types';
@@ -21,6 +23,12 @@ const refusal = {
   code: 'model_too_large',
   message: 'The model needs 5.1 GB of memory, but 3.2 GB are free.',
   nextStep: 'Close other programs, choose a smaller model, or lower the context length.',
+};
+
+const offline = {
+  code: 'hub_unreachable',
+  message: 'huggingface.co could not be reached in 3 tries: the name could not be resolved.',
+  nextStep: 'Check the connection. Models that are here go on working.',
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
@@ -173,7 +181,65 @@ const commands: Record<string, (args: Args) => unknown> = {
       installed: !firstRun && index === 0 ? data.MODEL : null,
     })),
   downloads: () =>
-    scene === 'downloading' ? [data.STARTER_DOWNLOAD] : firstRun ? [] : data.DOWNLOADS,
+    scene === 'downloading'
+      ? [data.STARTER_DOWNLOAD]
+      : firstRun
+        ? []
+        : scene === 'queue'
+          ? data.QUEUE
+          : data.DOWNLOADS,
+  search_models: async (args) => {
+    await sleep(50);
+    if (scene === 'failing') throw offline;
+    const { next, text } = args.query as SearchQuery;
+    if (text === 'nothing') return { repositories: [], next: null, lookedAt: 60, chosenHere: [] };
+    return {
+      repositories: next === null ? data.FOUND : [],
+      next: next === null ? 'page-2' : null,
+      lookedAt: 30,
+      chosenHere: ['size'],
+    };
+  },
+  curated_models: () => data.CURATED,
+  repository: () => {
+    if (scene === 'failing') throw offline;
+    return data.REPOSITORY;
+  },
+  repository_fit: () => data.REPOSITORY_FIT,
+  model_details: (args) => ({
+    ...data.DETAILS,
+    model: data.LIBRARY.find(({ id }) => id === args.id) ?? data.DETAILS.model,
+  }),
+  template_diff: () => data.TEMPLATE_DIFF,
+  keep_model_notes: (args) => ({
+    ...data.DETAILS.notes,
+    ...Object.fromEntries(
+      Object.entries(args).filter(([name, value]) => name !== 'id' && value !== null),
+    ),
+  }),
+  verify_model: () => [
+    { path: 'a.gguf', state: 'right', sha256: 'a', expected: 'a', knownFrom: 'hub' },
+  ],
+  model_updates: () => [],
+  disk_use: () =>
+    firstRun
+      ? { models: [], owners: [], reclaimable: [], totalBytes: 0, freeBytes: 42e9 }
+      : data.DISK,
+  removed_models: () => (firstRun ? [] : data.REMOVED),
+  library_folders: () => (firstRun ? [] : data.FOLDERS),
+  reclaim: () => 980_000_000,
+  delete_model: (args) => ({ ...data.REMOVED[0]!, id: 'r2', model: String(args.id) }),
+  compare_models: (args) => {
+    const channel = args.channel as Channel<CompareEvent>;
+    channel.onmessage({
+      type: 'progress',
+      progress: { model: data.COMPARISON.a.model, stage: 'reading', done: 0.36 },
+    });
+    if (scene === 'failing') channel.onmessage({ type: 'failed', error: refusal });
+    else if (scene !== 'streaming') {
+      channel.onmessage({ type: 'done', comparison: data.COMPARISON });
+    }
+  },
   list_conversations: (args) =>
     firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
       ? []

@@ -89,7 +89,7 @@ describe('events', () => {
     const [download] = DOWNLOADS;
     emit({ type: 'download', progress: download! });
     emit({ type: 'download', progress: { ...download!, receivedBytes: 5 } });
-    expect(app.models.downloads.map(({ receivedBytes }) => receivedBytes)).toEqual([5]);
+    expect(app.downloads.list.map(({ receivedBytes }) => receivedBytes)).toEqual([5]);
   });
 
   it('that name what changed make it be read again', async () => {

@@ -1,15 +1,31 @@
 /** The whole window: its controllers, what is on show, and the events that concern more than one of them. */
 import { toErrorInfo, type Backend } from './backend';
-import type { AppEvent, AppStatus, ErrorInfo } from './backend/types';
+import type {
+  AppEvent,
+  AppStatus,
+  DownloadRequest,
+  ErrorInfo,
+  FoundRepository,
+  RemovedModel,
+} from './backend/types';
 import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
+import { CompareController } from './features/compare/compare.svelte';
 import { ConversationsController } from './features/conversations/conversations.svelte';
+import { DiskController } from './features/disk/disk.svelte';
+import { DownloadsController } from './features/downloads/downloads.svelte';
+import { DetailsController } from './features/models/details.svelte';
 import { ModelsController } from './features/models/models.svelte';
 import { RemotesController } from './features/remotes/remotes.svelte';
+import { RepositoryController } from './features/search/repository.svelte';
+import { SearchController } from './features/search/search.svelte';
 import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
 
 export type View = 'chat' | 'models' | 'settings';
+
+/** The pages about models. */
+export type ModelsTab = 'library' | 'find' | 'downloads' | 'disk' | 'compare';
 
 export interface Notice {
   id: number;
@@ -18,6 +34,9 @@ export interface Notice {
 
 export class LanternApp {
   view = $state<View>('chat');
+  modelsTab = $state<ModelsTab>('library');
+  /** A model that was just deleted, as long as that is offered to be taken back. */
+  justRemoved = $state.raw<RemovedModel | null>(null);
   status = $state.raw<AppStatus | null>(null);
   notices = $state.raw<Notice[]>([]);
   ready = $state(false);
@@ -28,6 +47,12 @@ export class LanternApp {
   readonly conversations: ConversationsController;
   readonly chat: ChatController;
   readonly models: ModelsController;
+  readonly details: DetailsController;
+  readonly search: SearchController;
+  readonly repository: RepositoryController;
+  readonly downloads: DownloadsController;
+  readonly disk: DiskController;
+  readonly compare: CompareController;
   readonly settings: SettingsController;
   readonly access: AccessController;
   readonly remotes: RemotesController;
@@ -37,6 +62,12 @@ export class LanternApp {
     this.backend = backend;
     this.conversations = new ConversationsController(backend);
     this.models = new ModelsController(backend);
+    this.details = new DetailsController(backend);
+    this.search = new SearchController(backend);
+    this.repository = new RepositoryController(backend);
+    this.downloads = new DownloadsController(backend);
+    this.disk = new DiskController(backend);
+    this.compare = new CompareController(backend);
     this.settings = new SettingsController(backend);
     this.access = new AccessController(backend);
     this.remotes = new RemotesController(backend);
@@ -86,6 +117,7 @@ export class LanternApp {
       await Promise.all([
         this.settings.refresh(),
         this.models.refresh(),
+        this.downloads.refresh(),
         this.conversations.refresh(),
       ]);
       // Servers may take their time; nobody waits for them.
@@ -115,6 +147,43 @@ export class LanternApp {
     } catch (cause) {
       this.notify(toErrorInfo(cause));
     }
+  }
+
+  showModels(tab: ModelsTab): void {
+    this.view = 'models';
+    this.modelsTab = tab;
+  }
+
+  /** The page of a repository on the Hub. */
+  showRepository(repo: string, about: FoundRepository | null = null): void {
+    this.showModels('find');
+    void this.repository.open(repo, about);
+  }
+
+  /** The page of a model that is here. */
+  showModel(id: string): void {
+    this.showModels('library');
+    void this.details.open(id);
+  }
+
+  download(request: DownloadRequest): Promise<void> {
+    return this.attempt(() => this.downloads.start(request));
+  }
+
+  /** Deletes a model; until it expires that can be taken back. */
+  async removeModel(id: string): Promise<void> {
+    await this.attempt(async () => {
+      const removed = await this.models.remove(id);
+      if (this.details.id === id) this.details.close();
+      this.justRemoved = removed;
+    });
+  }
+
+  async restoreModel(removal: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.models.restore(removal);
+      if (this.justRemoved?.id === removal) this.justRemoved = null;
+    });
   }
 
   newChat(): void {
@@ -181,7 +250,7 @@ export class LanternApp {
         void this.models.refresh();
         break;
       case 'download':
-        this.models.progress(event.progress);
+        this.downloads.progress(event.progress);
         break;
       case 'model_changed':
         this.models.state = event.model;

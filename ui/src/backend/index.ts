@@ -9,24 +9,44 @@ import type {
   ApiRequest,
   AppEvent,
   AppStatus,
-  CatalogueEntry,
   ChatEvent,
+  CompareEvent,
+  CompareRequest,
   Conversation,
   ConversationSummary,
   ConversationView,
+  CatalogueEntry,
+  CuratedModel,
+  DiskUse,
   DownloadProgress,
   DownloadRequest,
+  FileCheck,
   IssuedKey,
+  LibraryFolder,
   LibraryModel,
+  ModelDefaults,
+  ModelDetails,
+  ModelNotes,
   ModelState,
+  ModelUpdate,
   NewApiKey,
   NewRemoteServer,
+  ReclaimKind,
   RemoteServer,
+  RemovedModel,
+  Repository,
+  RepositoryFit,
+  SearchPage,
+  SearchQuery,
   SecretsStatus,
   SendMessage,
   Settings,
   SettingsPatch,
+  TemplateDiff,
 } from './types';
+
+/** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
+export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
 export interface Backend {
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
@@ -61,11 +81,53 @@ export interface Backend {
   library(): Promise<LibraryModel[]>;
   catalogue(): Promise<CatalogueEntry[]>;
   importModel(path: string, copy: boolean): Promise<void>;
-  deleteModel(id: string): Promise<void>;
+  /** It can be taken back until it expires. */
+  deleteModel(id: string): Promise<RemovedModel>;
+  removedModels(): Promise<RemovedModel[]>;
+  restoreModel(removal: string): Promise<void>;
+  modelDetails(id: string): Promise<ModelDetails>;
+  /** How its template differs from that of the repository it was made from; asks the Hub. */
+  templateDiff(id: string): Promise<TemplateDiff>;
+  /** Takes a note, the star, or how it is to be used; what is `null` stays. */
+  keepModelNotes(
+    id: string,
+    note: string | null,
+    favourite: boolean | null,
+    defaults: ModelDefaults | null,
+  ): Promise<ModelNotes>;
+  /** Reads all bytes of a model and says whether they are the right ones. */
+  verifyModel(id: string): Promise<FileCheck[]>;
+  /** Asks the Hub for newer revisions of the files that came from there. */
+  modelUpdates(): Promise<ModelUpdate[]>;
+
+  diskUse(): Promise<DiskUse>;
+  /** Deletes everything of these kinds for good; gives the bytes that became free. */
+  reclaim(kinds: ReclaimKind[]): Promise<number>;
+  libraryFolders(): Promise<LibraryFolder[]>;
+  addLibraryFolder(path: string): Promise<void>;
+  removeLibraryFolder(path: string): Promise<void>;
+
+  searchModels(query: SearchQuery): Promise<SearchPage>;
+  /** Recommended models with what they would take of this machine; needs no network. */
+  curatedModels(): Promise<CuratedModel[]>;
+  repository(repo: string): Promise<Repository>;
+  /** Reads the headers of a repository's files from the Hub. */
+  repositoryFit(repo: string): Promise<RepositoryFit>;
+
+  /** In the order in which they are fetched. */
   downloads(): Promise<DownloadProgress[]>;
   /** Starts or resumes. */
   downloadModel(request: DownloadRequest): Promise<void>;
+  pauseDownload(id: string): Promise<void>;
+  resumeDownload(id: string): Promise<void>;
   cancelDownload(id: string): Promise<void>;
+  /** Puts a download at this place of the queue, counted from 0. */
+  moveDownload(id: string, place: number): Promise<void>;
+
+  /** What happens arrives through `onEvent`; the promise only says that the request was taken. */
+  compareModels(request: CompareRequest, onEvent: (event: CompareEvent) => void): Promise<void>;
+  stopComparison(): Promise<void>;
+
   /** Resolves once the model is in memory. */
   loadModel(id: string): Promise<ModelState>;
   unloadModel(): Promise<void>;
@@ -95,6 +157,10 @@ export interface Backend {
   openLink(url: string): Promise<void>;
   /** Asks the user for a model file; `null` when they thought better of it. */
   chooseModelFile(): Promise<string | null>;
+  /** Asks the user for a folder; `null` when they thought better of it. */
+  chooseFolder(): Promise<string | null>;
+  /** Tells of files that are held over the window or dropped on it. */
+  onFileDrop(onDrop: (drop: FileDrop) => void): Promise<void>;
 }
 
 export { tauriBackend } from './tauri';

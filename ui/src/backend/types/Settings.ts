@@ -53,6 +53,10 @@ prefixDiskGb: number,
  */
 unloadAfterMinutes: number | null, 
 /**
+ * Bytes a second that all downloads together may take; `None` takes what there is.
+ */
+downloadBytesPerSecond: number | null, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

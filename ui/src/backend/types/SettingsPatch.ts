@@ -49,6 +49,10 @@ prefixDiskGb?: number,
  */
 unloadAfterMinutes?: number, 
 /**
+ * See [`Settings::download_bytes_per_second`]; 0 clears it.
+ */
+downloadBytesPerSecond?: number, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };
