@@ -211,16 +211,11 @@ const commands: Record<string, (args: Args) => unknown> = {
     model: data.LIBRARY.find(({ id }) => id === args.id) ?? data.DETAILS.model,
   }),
   template_diff: () => data.TEMPLATE_DIFF,
-  keep_model_notes: (args) => ({
-    ...data.DETAILS.notes,
-    ...Object.fromEntries(
-      Object.entries(args).filter(([name, value]) => name !== 'id' && value !== null),
-    ),
-  }),
+  set_model_notes: (args) => args.notes,
   verify_model: () => [
     { path: 'a.gguf', state: 'right', sha256: 'a', expected: 'a', knownFrom: 'hub' },
   ],
-  model_updates: () => [],
+  check_updates: () => [],
   disk_use: () =>
     firstRun
       ? { models: [], owners: [], reclaimable: [], totalBytes: 0, freeBytes: 42e9 }

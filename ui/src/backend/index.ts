@@ -24,7 +24,6 @@ import type {
   IssuedKey,
   LibraryFolder,
   LibraryModel,
-  ModelDefaults,
   ModelDetails,
   ModelNotes,
   ModelState,
@@ -88,21 +87,15 @@ export interface Backend {
   modelDetails(id: string): Promise<ModelDetails>;
   /** How its template differs from that of the repository it was made from; asks the Hub. */
   templateDiff(id: string): Promise<TemplateDiff>;
-  /** Takes a note, the star, or how it is to be used; what is `null` stays. */
-  keepModelNotes(
-    id: string,
-    note: string | null,
-    favourite: boolean | null,
-    defaults: ModelDefaults | null,
-  ): Promise<ModelNotes>;
+  setModelNotes(id: string, notes: ModelNotes): Promise<ModelNotes>;
   /** Reads all bytes of a model and says whether they are the right ones. */
   verifyModel(id: string): Promise<FileCheck[]>;
-  /** Asks the Hub for newer revisions of the files that came from there. */
-  modelUpdates(): Promise<ModelUpdate[]>;
+  /** Asks the Hub for newer revisions of these models, or of all that came from there. */
+  checkUpdates(ids: string[] | null): Promise<ModelUpdate[]>;
 
   diskUse(): Promise<DiskUse>;
-  /** Deletes everything of these kinds for good; gives the bytes that became free. */
-  reclaim(kinds: ReclaimKind[]): Promise<number>;
+  /** Deletes everything of this kind for good; gives the bytes that became free. */
+  reclaim(kind: ReclaimKind): Promise<number>;
   libraryFolders(): Promise<LibraryFolder[]>;
   addLibraryFolder(path: string): Promise<void>;
   removeLibraryFolder(path: string): Promise<void>;
@@ -126,7 +119,7 @@ export interface Backend {
 
   /** What happens arrives through `onEvent`; the promise only says that the request was taken. */
   compareModels(request: CompareRequest, onEvent: (event: CompareEvent) => void): Promise<void>;
-  stopComparison(): Promise<void>;
+  stopComparing(): Promise<void>;
 
   /** Resolves once the model is in memory. */
   loadModel(id: string): Promise<ModelState>;

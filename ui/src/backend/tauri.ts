@@ -50,16 +50,15 @@ export const tauriBackend: Backend = {
   importModel: (path, copy) => call('import_model', { path, copy }),
   deleteModel: (id) => call('delete_model', { id }),
   removedModels: () => call('removed_models'),
-  restoreModel: (removal) => call('restore_model', { removal }),
+  restoreModel: (removal) => call('restore_model', { which: removal }),
   modelDetails: (id) => call('model_details', { id }),
   templateDiff: (id) => call('template_diff', { id }),
-  keepModelNotes: (id, note, favourite, defaults) =>
-    call('keep_model_notes', { id, note, favourite, defaults }),
+  setModelNotes: (id, notes) => call('set_model_notes', { id, notes }),
   verifyModel: (id) => call('verify_model', { id }),
-  modelUpdates: () => call('model_updates'),
+  checkUpdates: (ids) => call('check_updates', { ids }),
 
   diskUse: () => call('disk_use'),
-  reclaim: (kinds) => call('reclaim', { kinds }),
+  reclaim: (kind) => call('reclaim', { kind }),
   libraryFolders: () => call('library_folders'),
   addLibraryFolder: (path) => call('add_library_folder', { path }),
   removeLibraryFolder: (path) => call('remove_library_folder', { path }),
@@ -67,7 +66,7 @@ export const tauriBackend: Backend = {
   searchModels: (query) => call('search_models', { query }),
   curatedModels: () => call('curated_models'),
   repository: (repo) => call('repository', { repo }),
-  repositoryFit: (repo) => call('repository_fit', { repo }),
+  repositoryFit: (repo) => call('repository_fit', { repo, context: null }),
 
   downloads: () => call('downloads'),
   downloadModel: (request) => call('download_model', { request }),
@@ -78,7 +77,7 @@ export const tauriBackend: Backend = {
 
   compareModels: (request, onEvent) =>
     call('compare_models', { request, channel: channel<CompareEvent>(onEvent) }),
-  stopComparison: () => call('stop_comparison'),
+  stopComparing: () => call('stop_comparing'),
 
   loadModel: (id) => call('load_model', { id }),
   unloadModel: () => call('unload_model'),

@@ -86,7 +86,7 @@ export class CompareController {
     this.running = false;
     this.progress = null;
     try {
-      await this.#backend.stopComparison();
+      await this.#backend.stopComparing();
     } catch (cause) {
       this.error = toErrorInfo(cause);
     }

@@ -28,7 +28,9 @@ export class DiskController {
 
   reclaim(kinds: ReclaimKind[]): Promise<void> {
     return this.#attempt(async () => {
-      this.freed = await this.#backend.reclaim(kinds);
+      let freed = 0;
+      for (const kind of kinds) freed += await this.#backend.reclaim(kind);
+      this.freed = freed;
     });
   }
 

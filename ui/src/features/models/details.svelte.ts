@@ -5,6 +5,7 @@ import type {
   FileCheck,
   ModelDefaults,
   ModelDetails,
+  ModelNotes,
   ModelUpdate,
   TemplateDiff,
 } from '../../backend/types';
@@ -30,6 +31,7 @@ export class DetailsController {
   updates = $state.raw<Asked<ModelUpdate[]>>(NOT_ASKED);
   readonly #backend: Backend;
   #turn = 0;
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -65,15 +67,15 @@ export class DetailsController {
   }
 
   setNote(note: string): Promise<boolean> {
-    return this.#keep(note, null, null);
+    return this.#keep({ note });
   }
 
   setFavourite(favourite: boolean): Promise<boolean> {
-    return this.#keep(null, favourite, null);
+    return this.#keep({ favourite });
   }
 
   setDefaults(defaults: ModelDefaults): Promise<boolean> {
-    return this.#keep(null, null, defaults);
+    return this.#keep({ defaults });
   }
 
   verify(): Promise<void> {
@@ -92,27 +94,28 @@ export class DetailsController {
 
   lookForUpdates(): Promise<void> {
     return this.#ask(
-      async (id) => (await this.#backend.modelUpdates()).filter(({ model }) => model === id),
+      (id) => this.#backend.checkUpdates([id]),
       (asked) => (this.updates = asked),
     );
   }
 
-  async #keep(
-    note: string | null,
-    favourite: boolean | null,
-    defaults: ModelDefaults | null,
-  ): Promise<boolean> {
-    const { id, details } = this;
-    if (id === null || details === null) return false;
-    try {
-      const notes = await this.#backend.keepModelNotes(id, note, favourite, defaults);
-      if (this.id === id) this.details = { ...details, notes };
-      this.keepError = null;
-      return true;
-    } catch (cause) {
-      this.keepError = toErrorInfo(cause);
-      return false;
-    }
+  /** One after the other: each is built on what the one before it kept. */
+  #keep(change: Partial<ModelNotes>): Promise<boolean> {
+    const kept = this.#queue.then(async () => {
+      const { id, details } = this;
+      if (id === null || details === null) return false;
+      try {
+        const notes = await this.#backend.setModelNotes(id, { ...details.notes, ...change });
+        if (this.id === id && this.details !== null) this.details = { ...this.details, notes };
+        this.keepError = null;
+        return true;
+      } catch (cause) {
+        this.keepError = toErrorInfo(cause);
+        return false;
+      }
+    });
+    this.#queue = kept;
+    return kept;
   }
 
   async #ask<T>(
