@@ -100,6 +100,50 @@ pub enum HubError {
         /// Found, in hex.
         actual: String,
     },
+    /// All bytes came, and are not the ones that were announced. They were put aside.
+    #[error("{file} has SHA-256 {actual}, but {expected} was expected. The wrong bytes are in {}.", aside.display())]
+    Quarantined {
+        /// File in the repository.
+        file: String,
+        /// Announced, in hex.
+        expected: String,
+        /// Found, in hex.
+        actual: String,
+        /// Where the wrong bytes lie.
+        aside: PathBuf,
+    },
+    /// Somebody deleted or replaced the file that a download was writing.
+    #[error("{} was deleted or replaced while it was being written.", path.display())]
+    PartGone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model's terms must be accepted first.
+    #[error("{what} is only for those who accepted the terms of its authors (HTTP {status}).")]
+    Gated {
+        /// File and repository.
+        what: String,
+        /// HTTP status: 401 without a token, 403 with one that was not admitted.
+        status: u16,
+        /// Where the terms are.
+        page: String,
+    },
+    /// A folder in which nothing may be written.
+    #[error("Could not {action} {}: {source}.", path.display())]
+    NotWritable {
+        /// Verb.
+        action: &'static str,
+        /// File or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: Arc<io::Error>,
+    },
+    /// No download by that id.
+    #[error("There is no download “{id}”.")]
+    NoSuchDownload {
+        /// As asked.
+        id: String,
+    },
     /// More or fewer bytes than announced.
     #[error("{file} has {actual} bytes, but {expected} were announced.")]
     SizeMismatch {
@@ -223,6 +267,11 @@ impl HubError {
             Self::HttpStatus { .. } => "hub_http_status",
             Self::MalformedResponse { .. } => "hub_malformed_response",
             Self::HashMismatch { .. } => "hash_mismatch",
+            Self::Quarantined { .. } => "hash_mismatch",
+            Self::PartGone { .. } => "part_file_gone",
+            Self::Gated { .. } => "hub_gated",
+            Self::NotWritable { .. } => "not_writable",
+            Self::NoSuchDownload { .. } => "no_such_download",
             Self::SizeMismatch { .. } => "size_mismatch",
             Self::DiskFull { .. } => "disk_full",
             Self::Busy { .. } => "download_busy",
@@ -256,6 +305,18 @@ impl HubError {
             Self::HttpStatus { .. } => "Try again later; what has arrived is kept.".into(),
             Self::MalformedResponse { .. } => "Check HF_ENDPOINT and the proxy; a login page may stand in between.".into(),
             Self::HashMismatch { .. } => "The wrong bytes were not kept. Start the download again; if it fails the same way, the file on the server has changed.".into(),
+            Self::Quarantined { .. } => "Start the download again, and delete that file. If it fails the same way, the file on the server has changed, or something on the way changes it.".into(),
+            Self::PartGone { .. } => "Start the download again, and keep other programs from the folder meanwhile.".into(),
+            Self::Gated { status: 401, page, .. } => {
+                format!("Accept the terms at {page}, make a token in the settings of your account, and set HF_TOKEN to it.")
+            }
+            Self::Gated { page, .. } => {
+                format!("Accept the terms at {page} with the account that the token is of, wait until you are admitted, and start again.")
+            }
+            Self::NotWritable { .. } => {
+                "Allow Lantern to write there, or set HF_HOME to a folder where it may.".into()
+            }
+            Self::NoSuchDownload { .. } => "See the list of downloads for those that there are.".into(),
             Self::SizeMismatch { .. } => "Start the download again.".into(),
             Self::DiskFull { needed, .. } => {
                 format!("Free {} or set HF_HOME to a larger disk; what has arrived is kept.", human_bytes(*needed))
@@ -282,6 +343,25 @@ impl HubError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source: Arc::new(source) }
     }
+
+    /// For `map_err` on what changes files: a folder that may not be written is an error of its own.
+    pub(crate) fn write(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| {
+            let forbidden = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+            let source = Arc::new(source);
+            match forbidden.contains(&source.kind()) {
+                true => Self::NotWritable { action, path, source },
+                false => Self::Io { action, path, source },
+            }
+        }
+    }
+}
+
+/// Whether a failure to write means that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Bytes for people, in powers of ten as disks and downloads are sold: `98.4 MB`.

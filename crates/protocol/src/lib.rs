@@ -7,6 +7,7 @@
 
 mod access;
 mod chat;
+mod downloads;
 mod error;
 mod events;
 mod library;
@@ -15,6 +16,7 @@ mod settings;
 
 pub use access::*;
 pub use chat::*;
+pub use downloads::*;
 pub use error::ErrorInfo;
 pub use events::*;
 pub use library::*;
