@@ -7,14 +7,22 @@
 
 mod access;
 mod chat;
+mod details;
+mod disk;
 mod error;
 mod events;
+mod folders;
 mod library;
+mod model_notes;
 mod settings;
 
 pub use access::*;
 pub use chat::*;
+pub use details::*;
+pub use disk::*;
 pub use error::ErrorInfo;
 pub use events::*;
+pub use folders::*;
 pub use library::*;
+pub use model_notes::*;
 pub use settings::*;
