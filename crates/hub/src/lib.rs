@@ -28,7 +28,7 @@ pub use catalogue::{STARTER, StaticEntry, catalogue, find_in_catalogue};
 pub use download::Download;
 pub use error::{HubError, human_bytes};
 pub use hub::{Hub, RemoteFile};
-pub use library::{ImportMode, ModelLibrary, Removed};
+pub use library::{ImportMode, ModelLibrary, file_details};
 pub use names::{Commit, FilePath, RepoId, Revision};
 pub use options::{HubOptions, RetryPolicy, default_cache_dir};
 pub use public::fetch_public;
