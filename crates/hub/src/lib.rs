@@ -21,6 +21,7 @@ mod part;
 mod public;
 mod recommended;
 mod remote;
+mod revisions;
 mod space;
 mod transfer;
 
@@ -33,4 +34,5 @@ pub use names::{Commit, FilePath, RepoId, Revision};
 pub use options::{HubOptions, RetryPolicy, default_cache_dir};
 pub use public::fetch_public;
 pub use recommended::recommended_sampling;
+pub use revisions::Origin;
 pub use space::FreeSpace;

@@ -34,7 +34,7 @@ pub struct ModelDefaults {
     pub system_prompt: Option<String>,
     /// Chat template in place of the file's, in Jinja.
     pub template: Option<String>,
-    /// How keys and values are kept: `f32`, `f16`, `q8`, `q4`.
+    /// How keys and values are kept: `f32`, `f16`, `q8_0`, `q4_0`.
     pub kv_type: Option<String>,
     /// Layers, the last ones, that compute on the GPU.
     pub gpu_layers: Option<u32>,

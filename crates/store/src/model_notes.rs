@@ -1,6 +1,6 @@
 //! Table `model_notes`: what the user keeps about a model's content, wherever it lies and whatever it is called.
 
-use lantern_protocol::{ModelDefaults, ModelNotes};
+use lantern_protocol::ModelNotes;
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{Store, StoreError, now_ms};

@@ -20,8 +20,13 @@ impl App {
         if let Some(remote) = self.remote_named(name).await? {
             return Ok(remote.id);
         }
+        Ok(self.find_listed(name).await?.id)
+    }
+
+    /// The model of the library by this name.
+    pub(crate) async fn find_listed(&self, name: &str) -> Result<LibraryModel, AppError> {
         let name = name.to_owned();
-        self.with_library(move |library| Ok(library.find_listed(&name)?.id)).await
+        self.with_library(move |library| library.find_listed(&name)).await
     }
 
     /// The models Lantern recommends, with the library ids of those that are here.

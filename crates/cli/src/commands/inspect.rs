@@ -333,6 +333,7 @@ fn print(report: &Report) -> Result<(), CliError> {
                 TemplateSource::Replaced(name) => {
                     format!("the file's does not work; Lantern's “{name}” is used")
                 }
+                TemplateSource::Given => "of the model's defaults".to_owned(),
             },
         ));
     }
