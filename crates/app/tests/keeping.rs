@@ -119,7 +119,8 @@ async fn defaults_of_a_model_hold_over_the_settings_and_under_the_conversation()
     let first = app.engine(Some(MODEL)).await.unwrap();
     assert_eq!(first.context_length, 2048);
     // The prompt is the system prompt and nothing else, so its length tells which one it was.
-    let notes = ModelNotes { favourite: true, defaults: defaults("{{ messages[0].content }}"), ..Default::default() };
+    let notes =
+        ModelNotes { favourite: true, defaults: defaults("{{ messages[0].content }}"), ..Default::default() };
     let kept = app.set_model_notes(MODEL, notes.clone()).await.unwrap();
     assert_eq!(app.model_notes(MODEL).await.unwrap(), kept);
     assert_eq!(kept.content_id, app.library().await.unwrap()[0].content_id);
@@ -172,7 +173,8 @@ async fn what_was_deleted_comes_back_whole() {
     let removed = app.delete_model(&copy.id).await.unwrap();
     assert_eq!(removed.bytes, bytes.len() as u64);
     assert_eq!(app.removed_models().await.unwrap(), [removed.clone()]);
-    let kinds = |used: &lantern_protocol::DiskUse| -> Vec<_> { used.reclaimable.iter().map(|r| r.kind).collect() };
+    let kinds =
+        |used: &lantern_protocol::DiskUse| -> Vec<_> { used.reclaimable.iter().map(|r| r.kind).collect() };
     assert_eq!(kinds(&app.disk_use().await.unwrap()), [ReclaimKind::Trash]);
     app.restore_model(Some(removed.id)).await.unwrap();
     assert_eq!(fs::read(&copy.path).unwrap(), bytes);
@@ -219,7 +221,11 @@ async fn a_models_page_tells_all_and_its_template_is_compared_with_the_original(
     fs::rename(cache, home.path().join("cache")).unwrap();
     let body = r#"{"chat_template": "{{ messages[0].content }}\nsecond"}"#;
     let files: &'static [_] = Box::leak(Box::new([
-        ("tokenizer_config.json", "1111111111111111111111111111111111111111", &*Box::leak(body.to_owned().into_boxed_str())),
+        (
+            "tokenizer_config.json",
+            "1111111111111111111111111111111111111111",
+            &*Box::leak(body.to_owned().into_boxed_str()),
+        ),
         ("m.gguf", "2222222222222222222222222222222222222222222222222222222222222222", "newer"),
     ]));
     let app = open_with(home.path(), &hub(files).await).await;

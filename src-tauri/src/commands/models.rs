@@ -1,7 +1,9 @@
 //! Models: what is here, what can be fetched, fetching it, loading it.
 
 use lantern_app::App;
-use lantern_protocol::{CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState, RemovedModel};
+use lantern_protocol::{
+    CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState, RemovedModel,
+};
 use tauri::State;
 
 use super::Reply;

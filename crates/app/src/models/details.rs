@@ -57,11 +57,8 @@ fn read(model: LibraryModel, notes: ModelNotes, options: EngineOptions) -> Model
     let projector = model.projector.as_ref().map(PathBuf::from).or_else(|| projector_beside(&path));
     let can = capabilities(&path).unwrap_or_default();
     let mut keep = |error: EngineError| {
-        let info = ErrorInfo {
-            code: error.code().into(),
-            message: error.to_string(),
-            next_step: error.next_step(),
-        };
+        let info =
+            ErrorInfo { code: error.code().into(), message: error.to_string(), next_step: error.next_step() };
         if !problems.contains(&info) {
             problems.push(info);
         }

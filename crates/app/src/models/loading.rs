@@ -271,7 +271,8 @@ impl App {
         });
         let path = path.await.map_err(AppError::internal)??;
         // What the place says of it comes first: in stores of contents nothing lies beside anything.
-        let projector = key.projector.clone().filter(|file| file.is_file()).or_else(|| projector_beside(&path));
+        let projector =
+            key.projector.clone().filter(|file| file.is_file()).or_else(|| projector_beside(&path));
         let options = EngineOptions { projector, ..options };
         let planned = (path.clone(), options.clone());
         self.make_room(Some(key), move || fits(&planned.0, &planned.1)).await?;

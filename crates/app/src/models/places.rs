@@ -61,7 +61,9 @@ impl App {
             while closing.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
                 let Some(inner) = inner.upgrade() else { return };
                 let (app, begun) = (App(inner), Instant::now());
-                let Ok(signature) = app.with_library(|library| Ok(library.signature())).await else { continue };
+                let Ok(signature) = app.with_library(|library| Ok(library.signature())).await else {
+                    continue;
+                };
                 if last.replace(signature).is_some_and(|last| last != signature) {
                     app.emit(AppEvent::LibraryChanged);
                 }

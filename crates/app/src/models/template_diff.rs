@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn a_template_is_found_in_both_forms_of_a_tokenizers_settings() {
         assert_eq!(of_tokenizer_config(br#"{"chat_template":"a"}"#).as_deref(), Some("a"));
-        let named = br#"{"chat_template":[{"name":"tool_use","template":"t"},{"name":"default","template":"d"}]}"#;
+        let named =
+            br#"{"chat_template":[{"name":"tool_use","template":"t"},{"name":"default","template":"d"}]}"#;
         assert_eq!(of_tokenizer_config(named).as_deref(), Some("d"));
         for other in [&b"{}"[..], b"[]", br#"{"chat_template":5}"#, b"<html>"] {
             assert_eq!(of_tokenizer_config(other), None);

@@ -20,7 +20,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let library = place::library()?;
     if args.path.is_dir() && lantern_app::model_folder(&args.path.to_string_lossy()).is_none() {
         if args.copy {
-            let message = format!("{} is a folder of models, and those are used where they lie.", args.path.display());
+            let message =
+                format!("{} is a folder of models, and those are used where they lie.", args.path.display());
             return Err(CliError::new("not_a_model", message, "Import its files one by one to copy them."));
         }
         let folder = library.add_folder(&args.path)?;

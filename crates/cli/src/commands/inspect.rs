@@ -304,7 +304,10 @@ fn print(report: &Report) -> Result<(), CliError> {
         row("parameters", format!("{} in {} tensors", count(report.parameters), report.tensors)),
         row("active", report.active_parameters.map_or_else(|| "all of them".into(), count)),
         row("licence", or_dash(&report.licence)),
-        row("made from", if report.base_models.is_empty() { "-".into() } else { report.base_models.join(", ") }),
+        row(
+            "made from",
+            if report.base_models.is_empty() { "-".into() } else { report.base_models.join(", ") },
+        ),
         row("quantisation", report.quantisation.clone()),
     ];
     for share in &report.types {

@@ -10,28 +10,33 @@ use crate::error::CliError;
 use crate::{output, place};
 
 #[derive(clap::Args)]
-#[group(id = "what", required = true, multiple = false)]
 pub struct Args {
-    /// The model, or a folder that is to be left alone from now on
-    #[arg(group = "what")]
-    model: Option<String>,
-    /// Take a removal back: of this model, or the latest one
-    #[arg(long, visible_alias = "restore", value_name = "MODEL", num_args = 0..=1, group = "what")]
-    undo: Option<Option<String>>,
-    /// Show what can be taken back
-    #[arg(long, group = "what")]
-    list: bool,
-    /// Delete what was removed for good
-    #[arg(long, group = "what")]
-    empty: bool,
+    #[command(flatten)]
+    what: What,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The model, or a folder that is to be left alone from now on
+    model: Option<String>,
+    /// Take a removal back: of this model, or the latest one
+    #[arg(long, visible_alias = "restore", value_name = "MODEL", num_args = 0..=1)]
+    undo: Option<Option<String>>,
+    /// Show what can be taken back
+    #[arg(long)]
+    list: bool,
+    /// Delete what was removed for good
+    #[arg(long)]
+    empty: bool,
+}
+
 pub fn run(args: Args) -> Result<(), CliError> {
     let library = place::library()?;
-    match (&args.model, &args.undo) {
+    match (&args.what.model, &args.what.undo) {
         (Some(folder), _) if Path::new(folder).is_dir() && library.remove_folder(Path::new(folder))? => {
             output::note(format!("{folder} is left alone from now on; nothing in it was touched"));
             Ok(())
@@ -46,7 +51,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             let said = format!("{} is in the library again", restored.model);
             told(&args, &restored, said)
         }
-        (None, None) if args.list => list(&args, &library.removed()),
+        (None, None) if args.what.list => list(&args, &library.removed()),
         (None, None) => {
             let freed = library.empty_trash(true)?;
             told(&args, &serde_json::json!({ "freedBytes": freed }), format!("{} freed", human_bytes(freed)))

@@ -53,6 +53,7 @@ impl Home {
         }
         command
             .env("LANTERN_HOME", self.data())
+            .env("LANTERN_OTHER_PROGRAMS", "0")
             .env("HF_HOME", self.dir.path().join("hf"))
             .env("HF_ENDPOINT", &self.endpoint)
             .env("RUST_BACKTRACE", "0")

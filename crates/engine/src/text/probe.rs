@@ -28,9 +28,8 @@ pub fn knows_thoughts(template: &str) -> bool {
         let variables = variables.as_object().cloned().unwrap_or_else(Map::new);
         rendered(template, question(), &TemplateOptions { variables, ..TemplateOptions::default() })
     };
-    let differs = |one: Value, other: Value| {
-        with(one).zip(with(other)).is_some_and(|(one, other)| one != other)
-    };
+    let differs =
+        |one: Value, other: Value| with(one).zip(with(other)).is_some_and(|(one, other)| one != other);
     let begins = || with(json!({})).is_some_and(|text| text.trim_end().ends_with("<think>"));
     let shows = || {
         let answer = json!({"role": "assistant", "content": "Hello", "reasoning_content": PROBE});
@@ -61,11 +60,15 @@ mod tests {
     fn what_a_template_does_counts_and_not_what_it_says() {
         let plain = "{# tools and enable_thinking are not for us #}{{ messages[0].content }}";
         assert!(!tells_tools(plain) && !knows_thoughts(plain));
-        assert!(tells_tools("{% for tool in tools %}{{ tool.function.name }}{% endfor %}{{ messages[0].content }}"));
+        assert!(tells_tools(
+            "{% for tool in tools %}{{ tool.function.name }}{% endfor %}{{ messages[0].content }}"
+        ));
         let switch = "{{ messages[0].content }}{% if enable_thinking is defined and not enable_thinking %}/no{% endif %}";
         assert!(knows_thoughts(switch) && !tells_tools(switch));
         assert!(knows_thoughts("{{ messages[0].content }}<think>\n"));
-        assert!(knows_thoughts("{% for m in messages %}{{ m.reasoning_content }}{{ m.content }}{% endfor %}"));
+        assert!(knows_thoughts(
+            "{% for m in messages %}{{ m.reasoning_content }}{{ m.content }}{% endfor %}"
+        ));
         assert!(knows_thoughts("{{ messages[0].content.split('</think>')[-1] }}"));
     }
 }

@@ -175,7 +175,8 @@ fn old_revisions(repo: &Path) -> Vec<PathBuf> {
     refs(&repo.join("refs"), 4, &mut current);
     let mut links: Vec<(bool, PathBuf, PathBuf)> = Vec::new();
     for commit in files_in(&repo.join("snapshots")).filter(|path| path.is_dir()) {
-        let is_current = current.contains(&commit.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let is_current =
+            current.contains(&commit.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let mut files = Vec::new();
         list(&commit, 8, &mut files);
         for file in files {
@@ -187,16 +188,20 @@ fn old_revisions(repo: &Path) -> Vec<PathBuf> {
     let now: HashSet<PathBuf> =
         links.iter().filter(|(is_current, ..)| *is_current).map(|(_, _, file)| real(file)).collect();
     let has_newer = |name: &Path| links.iter().any(|(is_current, other, _)| *is_current && other == name);
-    let old = links.iter().filter(|(is_current, name, file)| {
-        !*is_current && has_newer(name) && !now.contains(&real(file))
-    });
+    let old = links
+        .iter()
+        .filter(|(is_current, name, file)| !*is_current && has_newer(name) && !now.contains(&real(file)));
     let mut files: Vec<PathBuf> = old.map(|(.., file)| file.clone()).collect();
     let kept: HashSet<PathBuf> =
         links.iter().filter(|(.., file)| !files.contains(file)).map(|(.., file)| real(file)).collect();
     let mut contents: Vec<PathBuf> = files.iter().map(|file| real(file)).collect();
     contents.sort();
     contents.dedup();
-    files.extend(contents.into_iter().filter(|file| !kept.contains(file) && file.starts_with(real(repo).join("blobs"))));
+    files.extend(
+        contents
+            .into_iter()
+            .filter(|file| !kept.contains(file) && file.starts_with(real(repo).join("blobs"))),
+    );
     files
 }
 

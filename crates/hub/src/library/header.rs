@@ -13,10 +13,10 @@ use lantern_protocol::{ErrorInfo, RecommendedSampling};
 use serde::{Deserialize, Serialize};
 
 use super::entries::Seen;
+use super::fingerprint;
 use super::index::{self, Line};
 use super::scan::Found;
 use super::shards::{ModelStamp, shard_name};
-use super::fingerprint;
 use crate::{HubError, recommended_sampling};
 
 /// Threads that read headers: enough to keep a disk busy.
@@ -66,7 +66,8 @@ impl Headers {
         let stamps: Vec<ModelStamp> = found.iter().map(|found| ModelStamp::of(&found.path)).collect();
         let unread: Vec<(&Path, ModelStamp)> = {
             let known = self.known();
-            let is_unread = |path: &Path, stamp: &ModelStamp| known.get(path).is_none_or(|(at, _)| at != stamp);
+            let is_unread =
+                |path: &Path, stamp: &ModelStamp| known.get(path).is_none_or(|(at, _)| at != stamp);
             let files = found.iter().map(|found| found.path.as_path()).zip(stamps.iter().copied());
             files.filter(|(path, stamp)| is_unread(path, stamp)).collect()
         };
@@ -85,7 +86,8 @@ impl Headers {
     pub(crate) fn see_one(&self, found: Found) -> Seen {
         self.load();
         let stamp = ModelStamp::of(&found.path);
-        let known = self.known().get(&found.path).filter(|(at, _)| *at == stamp).map(|(_, known)| known.clone());
+        let known =
+            self.known().get(&found.path).filter(|(at, _)| *at == stamp).map(|(_, known)| known.clone());
         let known = known.unwrap_or_else(|| {
             let known = read(&found.path);
             self.known().insert(found.path.clone(), (stamp, known.clone()));
@@ -144,9 +146,9 @@ impl Headers {
 /// Reads a file; one that cannot be read is a model with an error.
 fn read(path: &Path) -> Known {
     let header = match path.is_dir() {
-        true => HfFolder::open(path).map(|folder| (read_folder(&folder), None)).map_err(|error| {
-            HubError::Folder { path: path.to_owned(), source: Arc::new(error) }.info()
-        }),
+        true => HfFolder::open(path)
+            .map(|folder| (read_folder(&folder), None))
+            .map_err(|error| HubError::Folder { path: path.to_owned(), source: Arc::new(error) }.info()),
         false => GgufFile::open(path)
             .map(|file| (read_file(&file), Some(header_length(&file))))
             .map_err(|error| failure(path, error)),
@@ -183,7 +185,9 @@ fn failure(path: &Path, error: GgufError) -> ErrorInfo {
     ErrorInfo {
         code: "web_page_instead_of_model".into(),
         message: format!("{} is a page of the web, not a model.", path.display()),
-        next_step: "Delete it and download the file itself: where it came from wanted a login, or has moved it.".into(),
+        next_step:
+            "Delete it and download the file itself: where it came from wanted a login, or has moved it."
+                .into(),
     }
 }
 

@@ -82,7 +82,8 @@ fn value(text: &str, key: &str) -> Option<String> {
 
 /// The first item of the list behind `key:`.
 fn first_of(text: &str, key: &str) -> Option<String> {
-    let mut lines = text.lines().skip_while(|line| line.strip_prefix(key).is_none_or(|rest| rest.trim() != ":"));
+    let mut lines =
+        text.lines().skip_while(|line| line.strip_prefix(key).is_none_or(|rest| rest.trim() != ":"));
     lines.next()?;
     unquoted(lines.next()?.trim().strip_prefix('-')?)
 }

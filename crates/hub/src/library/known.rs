@@ -30,9 +30,10 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Of whoever runs this program.
+    /// Of whoever runs this program; `None` where `LANTERN_OTHER_PROGRAMS` is 0, which leaves them all alone.
     pub(crate) fn from_env() -> Option<Self> {
-        let dirs = directories::BaseDirs::new()?;
+        let dirs = directories::BaseDirs::new()
+            .filter(|_| env::var("LANTERN_OTHER_PROGRAMS").as_deref() != Ok("0"))?;
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Some(Self {
             home: dirs.home_dir().to_owned(),
@@ -140,9 +141,12 @@ mod tests {
         };
         let json = |key: &str, path: &str| serde_json::json!({ key: at(path) }).to_string();
         // None of the system's own folders of the service may matter to this test.
-        let found = || account.folders().into_iter().filter(|(_, path)| path.starts_with(dir.path())).collect::<Vec<_>>();
+        let found = || {
+            account.folders().into_iter().filter(|(_, path)| path.starts_with(dir.path())).collect::<Vec<_>>()
+        };
         assert_eq!(found(), []);
-        for path in ["home/.lmstudio/models", "big/lm", "data/Jan/data", "big/jan", "local/nomic.ai/GPT4All"] {
+        for path in ["home/.lmstudio/models", "big/lm", "data/Jan/data", "big/jan", "local/nomic.ai/GPT4All"]
+        {
             folder(path);
         }
         for path in ["big/gpt", "big/ollama", "home/.ollama/models"] {
@@ -169,7 +173,8 @@ mod tests {
         fs::create_dir_all(home.join(".lmstudio/models")).unwrap();
         fs::write(home.join(".lmstudio/settings.json"), b"{\"downloadsFolder\": 5").unwrap();
         let [data, local_data, config] = ["a", "b", "c"].map(|name| home.join(name));
-        let account = Account { home: home.clone(), data, local_data, config, ollama_models: None, jan_data: None };
+        let account =
+            Account { home: home.clone(), data, local_data, config, ollama_models: None, jan_data: None };
         assert!(account.folders().contains(&(PlaceOwner::LmStudio, home.join(".lmstudio/models"))));
     }
 }

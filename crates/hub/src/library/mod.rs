@@ -98,9 +98,10 @@ impl ModelLibrary {
         }
         let mut seen = self.headers.see(found);
         seen.retain(|seen| {
-            let is_hidden = record.hidden.iter().any(|hidden| {
-                hidden.path == seen.found.path && hidden.content_id == seen.known.content_id
-            });
+            let is_hidden = record
+                .hidden
+                .iter()
+                .any(|hidden| hidden.path == seen.found.path && hidden.content_id == seen.known.content_id);
             let is_named = matches!(seen.found.owner, PlaceOwner::File | PlaceOwner::Lantern);
             !is_hidden && (is_named || !seen.known.header.is_part)
         });
@@ -114,7 +115,8 @@ impl ModelLibrary {
             all.found.extend(scan::hub_cache(cache, ModelSource::HubCache, PlaceOwner::HubCache));
         }
         if self.models_dir().is_dir() {
-            all.found.extend(scan::folder(&self.models_dir(), ModelSource::Imported, PlaceOwner::Lantern).found);
+            all.found
+                .extend(scan::folder(&self.models_dir(), ModelSource::Imported, PlaceOwner::Lantern).found);
         }
         let in_place = self.record().content().in_place;
         all.found.extend(in_place.into_iter().map(|path| Found::in_place(path, PlaceOwner::File)));

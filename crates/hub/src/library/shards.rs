@@ -58,7 +58,8 @@ impl ModelStamp {
         let there = files.into_iter().filter_map(|file| fs::metadata(file).ok());
         there.fold(Self::default(), |stamp, about| {
             let FileStamp { len, modified, changed, number } = FileStamp::of(&about);
-            let mix = |mark: u64, value: u64| (mark.rotate_left(7) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mix =
+                |mark: u64, value: u64| (mark.rotate_left(7) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             ModelStamp {
                 size: stamp.size.saturating_add(len),
                 there: stamp.there + 1,

@@ -144,7 +144,8 @@ impl ModelLibrary {
         let all = self.all_removals();
         let is_it = |removal: &&Removal| which.is_none_or(|name| removal.id == name || removal.model == name);
         let removal = all.iter().find(is_it);
-        let removal = removal.ok_or_else(|| HubError::NotRemoved { name: which.unwrap_or_default().into() })?;
+        let removal =
+            removal.ok_or_else(|| HubError::NotRemoved { name: which.unwrap_or_default().into() })?;
         for step in removal.moves.iter().rev() {
             move_back(step)?;
         }
@@ -195,7 +196,9 @@ fn same_disk(folder: &Path, file: &Path) -> bool {
     }
     #[cfg(not(unix))]
     {
-        let disk = |path: &Path| path.canonicalize().ok()?.components().next().map(|first| first.as_os_str().to_owned());
+        let disk = |path: &Path| {
+            path.canonicalize().ok()?.components().next().map(|first| first.as_os_str().to_owned())
+        };
         disk(folder) == disk(beside)
     }
 }

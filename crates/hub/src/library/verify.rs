@@ -21,7 +21,11 @@ type Expected = (String, &'static str);
 impl ModelLibrary {
     /// Reads all files of a model at all its places, each once; `told` hears the bytes read of all bytes and says whether to
     /// go on. What nobody knew before is recorded, and held against the file the next time.
-    pub fn verify(&self, id: &str, mut told: impl FnMut(u64, u64) -> bool) -> Result<Vec<FileCheck>, HubError> {
+    pub fn verify(
+        &self,
+        id: &str,
+        mut told: impl FnMut(u64, u64) -> bool,
+    ) -> Result<Vec<FileCheck>, HubError> {
         let model = self.by_id(id)?;
         let files = files(&model);
         let total = files.iter().map(|file| ModelStamp::of_file(file).size).sum();

@@ -1,4 +1,5 @@
 //! Folders laid out as other programs lay them out, with the files they keep beside the models.
+#![allow(dead_code)] // Each test uses some.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,14 +58,17 @@ impl Layouts {
             let hash = sha256(bytes);
             let path = self.file(&format!("ollama/models/blobs/sha256-{hash}"), bytes);
             let media_type = format!("application/vnd.ollama.image.{kind}");
-            let layer =
-                serde_json::json!({"mediaType": media_type, "digest": format!("sha256:{hash}"), "size": bytes.len()});
+            let layer = serde_json::json!({"mediaType": media_type, "digest": format!("sha256:{hash}"), "size": bytes.len()});
             (path, layer)
         };
         let (path, layer) = blob("model", model);
         let mut layers = vec![layer];
         layers.extend(projector.map(|bytes| blob("projector", bytes).1));
-        layers.extend([blob("license", b"MIT").1, blob("template", b"{{ .Prompt }}").1, blob("params", b"{}").1]);
+        layers.extend([
+            blob("license", b"MIT").1,
+            blob("template", b"{{ .Prompt }}").1,
+            blob("params", b"{}").1,
+        ]);
         let manifest = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
