@@ -41,7 +41,8 @@ pub use models::{
 pub struct AppOptions {
     /// The data directory; `None` takes `LANTERN_HOME`, or else the system's place for application data.
     pub home: Option<PathBuf>,
-    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
+    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …) and looks for the folders
+    /// of other programs, too.
     pub hub: Option<HubOptions>,
     /// Keeps packed copies of models even if the settings do not ask for it.
     pub keep_packed: bool,
@@ -90,6 +91,7 @@ impl App {
         let home = home::resolve(options.home)?;
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
+        let with_other_programs = options.hub.is_none();
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
         let loading = models::Loading {
             gpu_layers: options.gpu_layers,
@@ -98,8 +100,15 @@ impl App {
             guess: !options.no_guess,
             draft: options.draft,
         };
-        let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
         let secrets = secrets::Secrets::new(&home, options.secrets_in_file);
+        let models = models::Models::open(
+            &home,
+            hub,
+            loading,
+            options.ledger,
+            options.keep_packed,
+            with_other_programs,
+        )?;
         let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
@@ -117,6 +126,7 @@ impl App {
         }));
         app.watch_memory();
         app.read_hub_token();
+        app.watch_library();
         Ok(app)
     }
 

@@ -7,6 +7,7 @@ use lantern_models::{embedders, registry};
 
 use crate::error::EngineError;
 use crate::projector::projector_beside;
+use crate::text::probe;
 
 /// What a model can do. Tools and thoughts are known by what the chat template speaks of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,17 +34,9 @@ pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
         chat,
         embeddings,
         vision: chat && projector_beside(path).is_some(),
-        tools: chat && speaks_of(template, &["tools", "tool_calls"]),
-        thinking: chat && speaks_of(template, THOUGHTS),
+        tools: chat && probe::tells_tools(template),
+        thinking: chat && probe::knows_thoughts(template),
     })
-}
-
-/// Words of templates that know thoughts.
-const THOUGHTS: &[&str] =
-    &["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"];
-
-fn speaks_of(template: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| template.contains(word))
 }
 
 #[cfg(test)]
@@ -62,11 +55,5 @@ mod tests {
         let embeddings = Capabilities { embeddings: true, ..Capabilities::default() };
         assert_eq!(golden("bert-F32"), embeddings);
         assert_eq!(golden("qwen3_embedding-F32"), embeddings);
-    }
-
-    #[test]
-    fn templates_that_know_thoughts_say_so() {
-        assert!(speaks_of("{% if enable_thinking %}<think>{% endif %}", THOUGHTS));
-        assert!(!speaks_of("{{ messages[0].content }}", THOUGHTS));
     }
 }

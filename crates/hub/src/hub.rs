@@ -81,6 +81,10 @@ impl Hub {
         self.0.http.endpoint_host()
     }
 
+    pub(crate) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
     /// Whether the endpoint answers at all; one try.
     pub async fn ping(&self) -> Result<(), HubError> {
         let http = &self.0.http;

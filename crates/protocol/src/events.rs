@@ -75,6 +75,17 @@ pub enum AppEvent {
     ConversationsChanged,
     /// Models were added or removed.
     LibraryChanged,
+    /// The check of a model's bytes moved on.
+    ModelCheck {
+        /// Library id.
+        model: String,
+        /// Bytes read.
+        #[ts(type = "number")]
+        done_bytes: u64,
+        /// Bytes to read.
+        #[ts(type = "number")]
+        total_bytes: u64,
+    },
     /// A download moved on.
     Download {
         /// Its latest state.

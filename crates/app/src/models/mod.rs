@@ -1,6 +1,8 @@
 //! Models on disk, on their way, and in memory.
 
 mod answering;
+mod details;
+mod disk;
 mod downloads;
 mod embedder;
 mod endpoint;
@@ -8,9 +10,12 @@ mod folders;
 mod hub_token;
 mod library;
 mod loading;
+mod notes;
+mod places;
 mod prefixes;
 mod remotes;
 mod slot;
+mod template_diff;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -72,9 +77,11 @@ impl Models {
         loading: Loading,
         ledger: Ledger,
         always_keep_packed: bool,
+        with_other_programs: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let token = hub_token::Token::new(options.token.clone());
+        let library = if with_other_programs { library.with_other_programs() } else { library };
         let hub = Hub::new(options)?;
         Ok(Self {
             hub,

@@ -55,6 +55,7 @@ impl Home {
             .env("LANTERN_HOME", self.data())
             // Never the keyring of whoever runs the tests.
             .env("LANTERN_SECRETS", "file")
+            .env("LANTERN_OTHER_PROGRAMS", "0")
             .env("HF_HOME", self.dir.path().join("hf"))
             .env("HF_ENDPOINT", &self.endpoint)
             .env("RUST_BACKTRACE", "0")

@@ -8,7 +8,19 @@ import type { Settings } from "./Settings";
 /**
  * Something changed. A slow listener may miss some; each names what to read again, or carries the latest value.
  */
-export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "download", 
+export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "model_check", 
+/**
+ * Library id.
+ */
+model: string, 
+/**
+ * Bytes read.
+ */
+doneBytes: number, 
+/**
+ * Bytes to read.
+ */
+totalBytes: number, } | { "type": "download", 
 /**
  * Its latest state.
  */

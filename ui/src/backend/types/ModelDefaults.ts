@@ -23,7 +23,7 @@ systemPrompt?: string,
  */
 template?: string, 
 /**
- * How keys and values are kept: `f32`, `f16`, `q8`, `q4`.
+ * How keys and values are kept: `f32`, `f16`, `q8_0`, `q4_0`.
  */
 kvType?: string, 
 /**
@@ -37,4 +37,4 @@ cpuExpertLayers?: number,
 /**
  * Bytes of memory for experts on the CPU.
  */
-expertMemory?: number, };
+expertMemory: number, };
