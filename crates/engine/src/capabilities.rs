@@ -25,14 +25,18 @@ pub struct Capabilities {
 
 /// Reads what the model in a file can do.
 pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
-    let file = GgufFile::open(path)?;
-    let embeddings = embedders::is_embedder(&file);
+    capabilities_of(&GgufFile::open(path)?, projector_beside(path).is_some())
+}
+
+/// The same of a file of which only the header need be here; `has_projector` says whether there is a file for pictures.
+pub fn capabilities_of(file: &GgufFile, has_projector: bool) -> Result<Capabilities, EngineError> {
+    let embeddings = embedders::is_embedder(file);
     let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
     let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
     Ok(Capabilities {
         chat,
         embeddings,
-        vision: chat && projector_beside(path).is_some(),
+        vision: chat && has_projector,
         tools: chat && speaks_of(template, &["tools", "tool_calls"]),
         thinking: chat && speaks_of(template, THOUGHTS),
     })

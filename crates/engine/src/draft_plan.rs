@@ -54,6 +54,7 @@ impl DraftPlan {
             kv_type,
             guess: false,
             projector: None,
+            projector_bytes: None,
             // It is there to be fast: all of its experts, or none of it.
             expert_memory: Some(u64::MAX),
             prefix_disk: None,

@@ -19,7 +19,7 @@ use crate::catalogue::{find_in_catalogue, pinned_hash};
 use crate::download::{Download, Outcome, Place, Progress};
 use crate::http::{self, Failure, Http, chain};
 use crate::transfer::Transfer;
-use crate::{Commit, FilePath, HubError, HubOptions, RepoId, Revision};
+use crate::{Commit, FilePath, HubError, HubOptions, RepoId, RetryPolicy, Revision};
 
 /// Downloads that run at the same time; more wait in line.
 const AT_ONCE: usize = 2;
@@ -93,6 +93,15 @@ impl Hub {
     /// Host (and port) of the endpoint, for messages.
     pub fn host(&self) -> String {
         self.0.http.endpoint_host()
+    }
+
+    /// For requests of other kinds.
+    pub(crate) fn http(&self) -> Arc<Http> {
+        self.0.http.clone()
+    }
+
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.0.options.retry
     }
 
     /// Whether the endpoint answers at all; one try.
@@ -400,7 +409,7 @@ fn is_of_folder(path: &str) -> bool {
 }
 
 /// All pieces of the split model that a file belongs to; `None` for a file that is a whole model.
-fn pieces(file: &FilePath) -> Result<Option<Vec<FilePath>>, HubError> {
+pub(crate) fn pieces(file: &FilePath) -> Result<Option<Vec<FilePath>>, HubError> {
     let (folder, name) = match file.as_str().rsplit_once('/') {
         Some((folder, name)) => (format!("{folder}/"), name),
         None => (String::new(), file.as_str()),

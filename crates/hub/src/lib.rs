@@ -21,6 +21,7 @@ mod part;
 mod public;
 mod recommended;
 mod remote;
+pub mod search;
 mod space;
 mod transfer;
 

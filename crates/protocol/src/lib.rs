@@ -7,14 +7,18 @@
 
 mod access;
 mod chat;
+mod compare;
 mod error;
 mod events;
 mod library;
+mod search;
 mod settings;
 
 pub use access::*;
 pub use chat::*;
+pub use compare::*;
 pub use error::ErrorInfo;
 pub use events::*;
 pub use library::*;
+pub use search::*;
 pub use settings::*;
