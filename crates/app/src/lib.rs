@@ -7,6 +7,7 @@
 
 mod access;
 mod chat;
+mod compare;
 mod conversations;
 mod database;
 mod error;
@@ -28,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
+pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{

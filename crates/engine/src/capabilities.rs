@@ -33,13 +33,19 @@ pub fn capabilities_of(file: &GgufFile, has_projector: bool) -> Result<Capabilit
     let embeddings = embedders::is_embedder(file);
     let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
     let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
+    let (tools, thinking) = template_says(template);
     Ok(Capabilities {
         chat,
         embeddings,
         vision: chat && has_projector,
-        tools: chat && speaks_of(template, &["tools", "tool_calls"]),
-        thinking: chat && speaks_of(template, THOUGHTS),
+        tools: chat && tools,
+        thinking: chat && thinking,
     })
+}
+
+/// Whether a chat template knows tools, and thoughts.
+pub fn template_says(template: &str) -> (bool, bool) {
+    (speaks_of(template, &["tools", "tool_calls"]), speaks_of(template, THOUGHTS))
 }
 
 /// Words of templates that know thoughts.

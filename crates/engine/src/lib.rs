@@ -51,7 +51,7 @@ pub mod text;
 mod vision;
 mod worker;
 
-pub use capabilities::{Capabilities, capabilities, capabilities_of};
+pub use capabilities::{Capabilities, capabilities, capabilities_of, template_says};
 pub use device::{DevicePart, DeviceUse};
 pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::{Engine, Growth};

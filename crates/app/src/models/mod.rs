@@ -4,11 +4,13 @@ mod answering;
 mod downloads;
 mod embedder;
 mod endpoint;
+mod fit;
 mod folders;
 mod library;
 mod loading;
 mod prefixes;
 mod remotes;
+mod search;
 mod slot;
 mod watch;
 
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_engine::{Ledger, PackedCopies};
+use lantern_hub::search::Finder;
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -23,6 +26,7 @@ use crate::AppError;
 pub use answering::{Answering, RemoteModel};
 pub use embedder::Texts;
 pub use endpoint::MemoryUse;
+pub use fit::PlannedFile;
 pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use remotes::{Remote, RemoteModels};
 pub use slot::LoadedModel;
@@ -40,6 +44,7 @@ pub(crate) struct Loading {
 /// What the use cases about models share.
 pub(crate) struct Models {
     hub: Hub,
+    finder: Finder,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
@@ -71,8 +76,10 @@ impl Models {
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
         let hub = Hub::new(options)?;
+        let finder = Finder::new(hub.clone(), home.join("headers"), search::read_template);
         Ok(Self {
             hub,
+            finder,
             library: Arc::new(library),
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),

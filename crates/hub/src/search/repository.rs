@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use lantern_protocol::{Gate, Gating, ModelCapability, ModelCard, Repository};
+use lantern_protocol::{Gate, Gating, ModelCapability, ModelCard, Repository, RepositoryFile};
 use reqwest::header::HeaderMap;
 
 use super::answer::Found;
@@ -69,6 +69,11 @@ impl Finder {
             total_bytes,
             card,
         })
+    }
+
+    /// The files of `owner/name` that show pictures to its models.
+    pub async fn projectors(&self, repo: &str) -> Result<Vec<RepositoryFile>, HubError> {
+        Ok(group(&self.listing(&RepoId::parse(repo)?).await?.files).projectors)
     }
 
     async fn info(&self, repo: &RepoId) -> Result<Found, HubError> {
