@@ -33,7 +33,7 @@ pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
-    Answering, LoadedModel, MemoryUse, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
+    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
     file_of_folder, model_folder, packed_copies,
 };
 

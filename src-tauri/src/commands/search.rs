@@ -22,10 +22,10 @@ pub async fn repository(app: State<'_, App>, repo: String) -> Reply<Repository> 
 #[tauri::command]
 pub async fn repository_fit(
     app: State<'_, App>,
-    repository: Repository,
+    repo: String,
     context: Option<u32>,
 ) -> Reply<RepositoryFit> {
-    Ok(app.repository_fit(&repository, context).await?)
+    Ok(app.repository_fit(&repo, context).await?)
 }
 
 #[tauri::command]

@@ -35,8 +35,8 @@ impl App {
     ) -> Result<PlannedFile, AppError> {
         let finder = &self.0.models.finder;
         let header = finder.headers(repo).await?.read(file).await?;
-        let projectors = finder.projectors(repo).await?;
-        let options = self.fit_options(smallest(&projectors), context).await?;
+        let projector = smallest(&finder.files(repo).await?.projectors);
+        let options = self.fit_options(projector, context).await?;
         Ok(PlannedFile { header, options })
     }
 

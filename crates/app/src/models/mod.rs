@@ -1,6 +1,7 @@
 //! Models on disk, on their way, and in memory.
 
 mod answering;
+mod curated;
 mod downloads;
 mod embedder;
 mod endpoint;

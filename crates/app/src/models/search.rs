@@ -29,15 +29,12 @@ impl App {
 
     /// Whether the model files of a repository run here, and which to take. Reads their headers from the Hub, the first of
     /// them whole (some megabytes), and nothing else. `context` is as in [`App::file_fit`].
-    pub async fn repository_fit(
-        &self,
-        repository: &Repository,
-        context: Option<u32>,
-    ) -> Result<RepositoryFit, AppError> {
-        let mut headers = self.0.models.finder.headers(&repository.about.repo).await?;
-        let projector = smallest(&repository.projectors);
+    pub async fn repository_fit(&self, repo: &str, context: Option<u32>) -> Result<RepositoryFit, AppError> {
+        let grouped = self.0.models.finder.files(repo).await?;
+        let mut headers = self.0.models.finder.headers(repo).await?;
+        let projector = smallest(&grouped.projectors);
         let mut files = Vec::new();
-        for file in repository.quants.iter().flat_map(|group| &group.files) {
+        for file in grouped.quants.iter().flat_map(|group| &group.files) {
             let (fit, error) = match headers.read(&file.file).await {
                 Ok(header) => (Some(self.fit_of(header, projector, context).await?), None),
                 Err(error) if concerns_all(&error) => return Err(error.into()),

@@ -8,11 +8,15 @@ use crate::RemoteFile;
 
 /// A repository's GGUF files by what they are.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Grouped {
-    pub(super) quants: Vec<QuantGroup>,
-    pub(super) projectors: Vec<RepositoryFile>,
-    pub(super) drafts: Vec<RepositoryFile>,
-    pub(super) total_bytes: u64,
+pub struct Grouped {
+    /// Model files by quantisation, smallest first.
+    pub quants: Vec<QuantGroup>,
+    /// Files that show pictures to the models.
+    pub projectors: Vec<RepositoryFile>,
+    /// Small models that guess for the others.
+    pub drafts: Vec<RepositoryFile>,
+    /// Bytes of all of them.
+    pub total_bytes: u64,
 }
 
 fn file_name(path: &str) -> &str {

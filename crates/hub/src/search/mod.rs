@@ -28,6 +28,7 @@ use head_cache::HeadCache;
 use query::Wishes;
 use repository::Listings;
 
+pub use files::Grouped;
 pub use heads::Headers;
 pub use quants::{quality_note, quality_rank, quant_of};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use lantern_protocol::{Gate, Gating, ModelCapability, ModelCard, Repository, RepositoryFile};
+use lantern_protocol::{Gate, Gating, ModelCapability, ModelCard, Repository};
 use reqwest::header::HeaderMap;
 
 use super::answer::Found;
@@ -71,9 +71,9 @@ impl Finder {
         })
     }
 
-    /// The files of `owner/name` that show pictures to its models.
-    pub async fn projectors(&self, repo: &str) -> Result<Vec<RepositoryFile>, HubError> {
-        Ok(group(&self.listing(&RepoId::parse(repo)?).await?.files).projectors)
+    /// The files of `owner/name`, put together.
+    pub async fn files(&self, repo: &str) -> Result<Grouped, HubError> {
+        Ok(group(&self.listing(&RepoId::parse(repo)?).await?.files))
     }
 
     async fn info(&self, repo: &RepoId) -> Result<Found, HubError> {

@@ -1,0 +1,1 @@
+//! Finding models on a Hub that is played, and whether they run here.
