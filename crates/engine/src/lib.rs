@@ -53,6 +53,7 @@ mod worker;
 
 pub use capabilities::{Capabilities, capabilities, capabilities_of, template_says};
 pub use device::{DevicePart, DeviceUse};
+pub use draft_plan::check_same_tokens;
 pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::{Engine, Growth};
 pub use error::EngineError;
