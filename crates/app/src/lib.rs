@@ -33,8 +33,8 @@ pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
-    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
-    file_of_folder, model_folder, packed_copies,
+    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
+    converted_folders, file_of_folder, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].
@@ -72,6 +72,7 @@ struct Inner {
     answers: chat::Answers,
     summaries: chat::Summaries,
     access: access::Access,
+    comparing: compare::Comparing,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -105,6 +106,7 @@ impl App {
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
+            comparing: compare::Comparing::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,

@@ -51,7 +51,7 @@ pub(crate) struct Models {
     embedder: embedder::EmbedderSlot,
     loading: Loading,
     /// The books of everything that takes memory.
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     followed: downloads::Followed,
     packed: PackedCopies,
     described: endpoint::Described,

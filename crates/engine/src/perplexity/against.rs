@@ -27,7 +27,7 @@ pub struct ReadOptions<'a> {
     pub time: Duration,
     /// Asked often; `false` ends it with [`EngineError::Cancelled`].
     pub go_on: &'a dyn Fn() -> bool,
-    /// Hears how many windows were read.
+    /// Hears of each window how many were read.
     pub progress: &'a dyn Fn(usize),
 }
 
@@ -39,8 +39,8 @@ pub struct Reading {
     context: usize,
     /// Windows that were read.
     pub windows: usize,
-    /// How long a window took.
-    pub seconds_per_window: f64,
+    /// Whether there were more windows than were read.
+    pub is_part: bool,
     /// exp of the mean of −ln p over the scored tokens.
     pub perplexity: Estimate,
 }
@@ -77,7 +77,7 @@ impl Perplexity {
 
     /// Reads a text and keeps what the model made of it.
     pub fn read_text(&self, tokens: &[u32], options: &ReadOptions) -> Result<Reading, EngineError> {
-        let (begin, mut rows, mut sums) = (Instant::now(), Vec::new(), Sums::default());
+        let (mut rows, mut sums) = (Vec::new(), Sums::default());
         let windows = self.each_window(tokens, options, |logits, next, threads| {
             for row in kept_rows(logits, next, threads) {
                 sums.add_alone(row.surprise());
@@ -88,7 +88,7 @@ impl Perplexity {
             rows,
             context: self.window(tokens),
             windows,
-            seconds_per_window: begin.elapsed().as_secs_f64() / windows as f64,
+            is_part: windows < tokens.len() / self.window(tokens),
             perplexity: sums.perplexity(),
         })
     }
