@@ -7,6 +7,7 @@
 
 mod access;
 mod chat;
+mod compare;
 mod conversations;
 mod database;
 mod error;
@@ -29,11 +30,12 @@ use tokio_util::task::TaskTracker;
 
 pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
+pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
-    Answering, LoadedModel, MemoryUse, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
-    file_of_folder, hub_options, model_folder, packed_copies,
+    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
+    converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].
@@ -75,6 +77,7 @@ struct Inner {
     answers: chat::Answers,
     summaries: chat::Summaries,
     access: access::Access,
+    comparing: compare::Comparing,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -118,6 +121,7 @@ impl App {
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
+            comparing: compare::Comparing::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,

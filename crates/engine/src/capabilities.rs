@@ -26,17 +26,27 @@ pub struct Capabilities {
 
 /// Reads what the model in a file can do.
 pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
-    let file = GgufFile::open(path)?;
-    let embeddings = embedders::is_embedder(&file);
+    capabilities_of(&GgufFile::open(path)?, projector_beside(path).is_some())
+}
+
+/// The same of a file of which only the header need be here; `has_projector` says whether there is a file for pictures.
+pub fn capabilities_of(file: &GgufFile, has_projector: bool) -> Result<Capabilities, EngineError> {
+    let embeddings = embedders::is_embedder(file);
     let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
     let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
+    let (tools, thinking) = template_says(template);
     Ok(Capabilities {
         chat,
         embeddings,
-        vision: chat && projector_beside(path).is_some(),
-        tools: chat && probe::tells_tools(template),
-        thinking: chat && probe::knows_thoughts(template),
+        vision: chat && has_projector,
+        tools: chat && tools,
+        thinking: chat && thinking,
     })
+}
+
+/// Whether a chat template knows tools, and thoughts.
+pub fn template_says(template: &str) -> (bool, bool) {
+    (probe::tells_tools(template), probe::knows_thoughts(template))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::choice::{FOLDER, choose};
 use crate::downloads::Downloads;
 use crate::http::{self, Failure, Http, chain};
 use crate::transfer::Limiter;
-use crate::{FilePath, HubError, HubOptions, RepoId, Revision};
+use crate::{FilePath, HubError, HubOptions, RepoId, RetryPolicy, Revision};
 
 pub(crate) use crate::choice::{has_quant, is_model, split_reference};
 
@@ -81,8 +81,13 @@ impl Hub {
         self.0.http.endpoint_host()
     }
 
-    pub(crate) fn http(&self) -> &Http {
-        &self.0.http
+    /// For requests of other kinds.
+    pub(crate) fn http(&self) -> Arc<Http> {
+        self.0.http.clone()
+    }
+
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.0.options.retry
     }
 
     /// Whether the endpoint answers at all; one try.

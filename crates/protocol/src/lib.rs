@@ -7,6 +7,7 @@
 
 mod access;
 mod chat;
+mod compare;
 mod details;
 mod disk;
 mod downloads;
@@ -16,10 +17,12 @@ mod folders;
 mod library;
 mod model_notes;
 mod remotes;
+mod search;
 mod settings;
 
 pub use access::*;
 pub use chat::*;
+pub use compare::*;
 pub use details::*;
 pub use disk::*;
 pub use downloads::*;
@@ -29,4 +32,5 @@ pub use folders::*;
 pub use library::*;
 pub use model_notes::*;
 pub use remotes::*;
+pub use search::*;
 pub use settings::*;

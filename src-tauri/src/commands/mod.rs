@@ -8,6 +8,7 @@ pub mod events;
 pub mod links;
 pub mod models;
 pub mod remotes;
+pub mod search;
 pub mod settings;
 
 use lantern_protocol::ErrorInfo;
@@ -40,6 +41,13 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         models::load_model,
         models::unload_model,
         models::model_state,
+        search::search_models,
+        search::repository,
+        search::repository_fit,
+        search::file_fit,
+        search::curated_models,
+        search::compare_models,
+        search::stop_comparing,
         settings::get_settings,
         settings::update_settings,
         settings::get_status,

@@ -197,6 +197,15 @@ impl App {
         Ok(leaves)
     }
 
+    /// Takes models out of memory that nobody uses until there is room for something that is no model of the library.
+    pub(crate) async fn make_room_beside(
+        &self,
+        fits: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<(), AppError> {
+        let _turn = self.0.models.slot.turn.lock().await;
+        self.make_room(None, fits).await
+    }
+
     /// Takes models out of memory that nobody uses, until what `plan` plans fits as it is wanted, or there is none left.
     pub(super) async fn make_room(
         &self,

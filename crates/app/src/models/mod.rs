@@ -1,11 +1,13 @@
 //! Models on disk, on their way, and in memory.
 
 mod answering;
+mod curated;
 mod details;
 mod disk;
 mod downloads;
 mod embedder;
 mod endpoint;
+mod fit;
 mod folders;
 mod hub_token;
 mod library;
@@ -14,6 +16,7 @@ mod notes;
 mod places;
 mod prefixes;
 mod remotes;
+mod search;
 mod slot;
 mod template_diff;
 mod watch;
@@ -22,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_engine::{Ledger, PackedCopies};
+use lantern_hub::search::Finder;
 use lantern_hub::{Hub, HubOptions, ModelLibrary};
 
 use crate::AppError;
@@ -29,6 +33,7 @@ use crate::AppError;
 pub use answering::{Answering, RemoteModel};
 pub use embedder::Texts;
 pub use endpoint::MemoryUse;
+pub use fit::PlannedFile;
 pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use hub_token::hub_options;
 pub use remotes::{Remote, RemoteModels};
@@ -49,12 +54,13 @@ pub(crate) struct Models {
     /// Asked for through `App::hub`, which sees to its token.
     hub: Hub,
     token: hub_token::Token,
+    finder: Finder,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
     embedder: embedder::EmbedderSlot,
     loading: Loading,
     /// The books of everything that takes memory.
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     followed: downloads::Followed,
     packed: PackedCopies,
     described: endpoint::Described,
@@ -83,9 +89,11 @@ impl Models {
         let token = hub_token::Token::new(options.token.clone());
         let library = if with_other_programs { library.with_other_programs() } else { library };
         let hub = Hub::new(options)?;
+        let finder = Finder::new(hub.clone(), home.join("headers"), search::read_template);
         Ok(Self {
             hub,
             token,
+            finder,
             library: Arc::new(library),
             slot: slot::Slot::default(),
             embedder: embedder::EmbedderSlot::default(),
