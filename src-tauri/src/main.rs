@@ -65,6 +65,7 @@ fn run() -> tauri::Result<()> {
             let opened = tauri::async_runtime::block_on(async {
                 let app = App::open(AppOptions::default()).await?;
                 let endpoint = Endpoint::supervise(app.clone());
+                app.continue_downloads().await;
                 Ok::<_, lantern_app::AppError>((app, endpoint))
             });
             match opened {

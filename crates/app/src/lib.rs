@@ -128,6 +128,7 @@ impl App {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         }));
+        app.limit_downloads(&app.settings().await?);
         app.watch_memory();
         app.read_hub_token();
         app.watch_library();

@@ -44,6 +44,7 @@ impl App {
         if no_prefixes {
             self.delete_prefixes().await?;
         }
+        self.limit_downloads(&settings);
         self.emit(AppEvent::SettingsChanged { settings: settings.clone() });
         Ok(settings)
     }
@@ -78,6 +79,9 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     }
     if let Some(minutes) = settings.unload_after_minutes {
         within("unloadAfterMinutes", minutes, 1..=525_600)?;
+    }
+    if let Some(rate) = settings.download_bytes_per_second {
+        within("downloadBytesPerSecond", rate, 1024..=u32::MAX)?;
     }
     if let Some(threads) = settings.threads {
         within("threads", threads, 1..=1024)?;

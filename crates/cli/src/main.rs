@@ -8,6 +8,7 @@ mod commands;
 mod constraint;
 mod device_args;
 mod error;
+mod fetching;
 mod interrupt;
 mod jsonl;
 mod output;
@@ -46,7 +47,7 @@ enum Command {
     Run(run::Args),
     /// Let other programs use the models, in OpenAI's protocol
     Serve(serve::Args),
-    /// Fetch a model; goes on where an earlier try stopped
+    /// Fetch models; goes on where an earlier try stopped
     Pull(pull::Args),
     /// Show the models on this computer
     #[command(visible_alias = "ls")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use lantern_app::App;
 use lantern_protocol::{LibraryModel, Settings};
@@ -95,6 +96,19 @@ impl Server {
     /// See [`Visit::use_model`].
     pub(crate) fn use_model(&self, model: &str) -> Result<(), ApiError> {
         self.visit.as_ref().map_or(Ok(()), |visit| visit.use_model(model))
+    }
+
+    /// Refuses everybody but who has the endpoint's own key: what is done concerns the whole computer.
+    pub(crate) fn for_owner(&self) -> Result<(), ApiError> {
+        if self.visit.as_ref().is_none_or(|visit| visit.is_by_owner()) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "owner_only",
+            "A program's key does not allow this.",
+            "Use the endpoint's own key, which Lantern's settings show.",
+        ))
     }
 
     /// See [`Visit::may_use`].

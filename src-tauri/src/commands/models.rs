@@ -39,6 +39,21 @@ pub async fn cancel_download(app: State<'_, App>, id: String) -> Reply<()> {
 }
 
 #[tauri::command]
+pub async fn pause_download(app: State<'_, App>, id: String) -> Reply<()> {
+    Ok(app.pause_download(&id).await?)
+}
+
+#[tauri::command]
+pub async fn resume_download(app: State<'_, App>, id: String) -> Reply<DownloadProgress> {
+    Ok(app.resume_download(&id).await?)
+}
+
+#[tauri::command]
+pub async fn move_download(app: State<'_, App>, id: String, place: usize) -> Reply<()> {
+    Ok(app.move_download(&id, place).await?)
+}
+
+#[tauri::command]
 pub async fn downloads(app: State<'_, App>) -> Reply<Vec<DownloadProgress>> {
     Ok(app.downloads().await?)
 }

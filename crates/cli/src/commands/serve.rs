@@ -45,6 +45,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let port = args.port.unwrap_or(settings.port);
     let handle =
         serve(app.clone(), ServeOptions { port, key: key.clone(), ..ServeOptions::default() }).await?;
+    app.continue_downloads().await;
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
         let loaded = app.engine(Some(model)).await?;

@@ -22,6 +22,12 @@ use crate::{HubError, RetryPolicy};
 /// An idle connection looks this often for something to take over.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// Others that receive bytes prove that the way is good: then one that is silent for so long is given up.
+const SILENCE_ALONE: Duration = Duration::from_secs(5);
+
+/// Bytes after which a connection that breaks needs no wait before the next.
+const WORTH: u64 = 64 << 10;
+
 /// What all connections of a file share.
 pub(super) struct Job {
     pub(super) source: Source,
@@ -89,6 +95,8 @@ impl Job {
                 Ok(()) => {}
                 Err(Trouble::Disk) => return End::DiskFailed,
                 Err(Trouble::NoRanges) => return End::NoRanges,
+                // A connection that brought something and broke is made again at once.
+                Err(Trouble::Network(Failure::Transient { wait: None, .. })) if received >= WORTH => {}
                 Err(Trouble::Network(failure)) => {
                     tracing::debug!(from = before, received, ?failure, "a piece did not come whole");
                     let is_final = matches!(failure, Failure::Fatal(_));
@@ -164,9 +172,10 @@ impl Job {
     ) -> Result<Option<Bytes>, Failure> {
         let before = self.board.received();
         let silence = self.retry.silence;
-        let mut chunk = tokio::time::timeout(silence / 3, body.next()).await;
+        let short = (silence / 3).min(SILENCE_ALONE);
+        let mut chunk = tokio::time::timeout(short, body.next()).await;
         if chunk.is_err() && self.board.received() == before {
-            chunk = tokio::time::timeout(silence - silence / 3, body.next()).await;
+            chunk = tokio::time::timeout(silence - short, body.next()).await;
         }
         match chunk {
             Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
