@@ -56,16 +56,6 @@ pub enum HubError {
         /// HTTP status.
         status: u16,
     },
-    /// A repository whose files are given to those who accepted its terms.
-    #[error("{repo} is gated: the Hub gives its files to those who accepted its terms (HTTP {status}).")]
-    Gated {
-        /// `owner/name`.
-        repo: String,
-        /// Where they are shown.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
     /// No such repository, revision or file.
     #[error("{host} has no {what} (HTTP 404).")]
     NotFound {
@@ -291,7 +281,6 @@ impl HubError {
             Self::BadAddress { .. } => "bad_address",
             Self::Unreachable { .. } => "hub_unreachable",
             Self::Unauthorized { .. } => "hub_unauthorized",
-            Self::Gated { .. } => "hub_gated",
             Self::NotFound { .. } => "hub_not_found",
             Self::RateLimited { .. } => "hub_rate_limited",
             Self::HttpStatus { .. } => "hub_http_status",
@@ -330,9 +319,6 @@ impl HubError {
             }
             Self::Unauthorized { .. } => {
                 "Check the repository's name. If it is private or gated, accept its terms on the Hub and set HF_TOKEN.".into()
-            }
-            Self::Gated { url, .. } => {
-                format!("Sign in at {url}, accept the terms there, and give Lantern a token of that account (HF_TOKEN).")
             }
             Self::NotFound { .. } => "Check the names of the repository, the file and the revision.".into(),
             Self::RateLimited { seconds, .. } => {

@@ -62,7 +62,7 @@ impl Hub {
         let meta = self.http().metadata(&repo, &Revision::default(), &file).await.map_err(error_of)?;
         let is_same = match &origin.content {
             Some(content) => content == meta.blob.as_str(),
-            None => meta.size.is_none_or(|size| size == origin.size),
+            None => meta.size == origin.size,
         };
         Ok((!is_same).then(|| ModelUpdate {
             model: model.id.clone(),
@@ -70,7 +70,7 @@ impl Hub {
             file: origin.file,
             here: origin.commit,
             there: meta.commit.as_str().to_owned(),
-            size_bytes: meta.size,
+            size_bytes: Some(meta.size),
         }))
     }
 

@@ -5,6 +5,7 @@ pub mod access;
 pub mod chat;
 pub mod conversations;
 pub mod events;
+pub mod library;
 pub mod links;
 pub mod models;
 pub mod remotes;
@@ -63,6 +64,18 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         remotes::remove_remote_server,
         remotes::secrets_status,
         remotes::set_hub_token,
+        library::removed_models,
+        library::restore_model,
+        library::model_details,
+        library::template_diff,
+        library::set_model_notes,
+        library::verify_model,
+        library::check_updates,
+        library::disk_use,
+        library::reclaim,
+        library::library_folders,
+        library::add_library_folder,
+        library::remove_library_folder,
         links::open_link,
         events::subscribe,
     ]

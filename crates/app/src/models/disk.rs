@@ -94,7 +94,7 @@ impl App {
         models.retain(|model| ids.as_ref().is_none_or(|ids| ids.contains(&model.id)));
         let (mut updates, mut answered, mut failure) = (Vec::new(), false, None);
         for model in models {
-            match self.0.models.hub.update_of(&model).await {
+            match self.hub().await.update_of(&model).await {
                 Ok(update) => {
                     answered = true;
                     updates.extend(update);

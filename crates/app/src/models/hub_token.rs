@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use lantern_hub::search::Finder;
 use lantern_hub::{Hub, HubOptions};
 use lantern_protocol::{HubTokenSource, SecretsStatus};
 use sha2::{Digest, Sha256};
@@ -61,6 +62,12 @@ impl App {
         });
         read.await;
         &models.hub
+    }
+
+    /// The same for searches.
+    pub(crate) async fn finder(&self) -> &Finder {
+        self.hub().await;
+        &self.0.models.finder
     }
 
     /// Reads the token in the background, so that the first request to the Hub finds it.

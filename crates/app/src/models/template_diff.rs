@@ -32,7 +32,7 @@ impl App {
     /// `chat_template.jinja`, or what `tokenizer_config.json` has; `None` if a repository has neither.
     async fn original_template(&self, repo: &str) -> Result<Option<(String, String)>, AppError> {
         for file in ["chat_template.jinja", "tokenizer_config.json"] {
-            let bytes = match self.0.models.hub.small_file(repo, file, MAX_FILE).await {
+            let bytes = match self.hub().await.small_file(repo, file, MAX_FILE).await {
                 Ok(bytes) => bytes,
                 Err(HubError::NotFound { .. }) => continue,
                 Err(error) => return Err(error.into()),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use lantern_hub::{Hub, HubOptions, human_bytes};
+use lantern_hub::{Hub, human_bytes};
 use lantern_protocol::{LibraryFolder, LibraryModel, ModelUpdate, PlaceOwner};
 
 use crate::error::CliError;
@@ -122,7 +122,7 @@ fn folders(args: &Args, folders: &[LibraryFolder]) -> Result<(), CliError> {
 }
 
 async fn updates(args: &Args, models: &[LibraryModel]) -> Result<(), CliError> {
-    let hub = Hub::new(HubOptions::from_env())?;
+    let hub = Hub::new(place::hub_options().await?)?;
     let mut updates: Vec<ModelUpdate> = Vec::new();
     for model in models {
         match hub.update_of(model).await {

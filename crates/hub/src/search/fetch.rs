@@ -130,7 +130,7 @@ impl Fetcher {
     pub(super) fn gated(&self, error: HubError, repo: &RepoId) -> HubError {
         match error {
             HubError::Unauthorized { status, .. } => {
-                HubError::Gated { repo: repo.as_str().into(), url: self.page_url(repo), status }
+                HubError::Gated { what: repo.as_str().into(), page: self.page_url(repo), status }
             }
             other => other,
         }

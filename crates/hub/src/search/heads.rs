@@ -15,7 +15,7 @@ use super::fetch::read;
 use super::head_cache::{Base, Key};
 use super::repository::Listing;
 use crate::http::{Failure, malformed};
-use crate::hub::pieces;
+use crate::choice::pieces;
 use crate::remote::header;
 use crate::{FilePath, HubError, RemoteFile, RepoId};
 

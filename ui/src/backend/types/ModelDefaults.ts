@@ -37,4 +37,4 @@ cpuExpertLayers?: number,
 /**
  * Bytes of memory for experts on the CPU.
  */
-expertMemory: number, };
+expertMemory?: number, };
