@@ -60,6 +60,8 @@ pub struct Settings {
     pub prefix_disk_gb: u32,
     /// Minutes after which a model that nobody uses leaves the memory; `None` keeps it until its room is needed.
     pub unload_after_minutes: Option<u32>,
+    /// Asks the Hub once a day whether models have a newer revision, and tells it.
+    pub check_model_updates: bool,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -84,6 +86,7 @@ impl Default for Settings {
             keep_packed: false,
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
             unload_after_minutes: None,
+            check_model_updates: false,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -190,6 +193,8 @@ pub struct SettingsPatch {
     pub prefix_disk_gb: Option<u32>,
     /// See [`Settings::unload_after_minutes`]; 0 clears it.
     pub unload_after_minutes: Option<u32>,
+    /// See [`Settings::check_model_updates`].
+    pub check_model_updates: Option<bool>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -226,6 +231,9 @@ impl Settings {
         }
         if let Some(minutes) = patch.unload_after_minutes {
             self.unload_after_minutes = Some(minutes).filter(|&n| n > 0);
+        }
+        if let Some(check) = patch.check_model_updates {
+            self.check_model_updates = check;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

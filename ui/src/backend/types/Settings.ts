@@ -53,6 +53,10 @@ prefixDiskGb: number,
  */
 unloadAfterMinutes: number | null, 
 /**
+ * Asks the Hub once a day whether models have a newer revision, and tells it.
+ */
+checkModelUpdates: boolean, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

@@ -49,6 +49,10 @@ prefixDiskGb?: number,
  */
 unloadAfterMinutes?: number, 
 /**
+ * See [`Settings::check_model_updates`].
+ */
+checkModelUpdates?: boolean, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };
