@@ -112,7 +112,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Rm(args) => rm::run(args),
         Command::Show(args) => on_runtime(show::run(args)),
         Command::Du(args) => on_runtime(du::run(args)),
-        Command::Verify(args) => verify::run(args),
+        Command::Verify(args) => on_runtime(verify::run(args)),
         Command::Remote(args) => on_runtime(remote::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),

@@ -1,6 +1,6 @@
 //! What a repository has now: whether a file was changed since it was fetched, and its small files.
 
-use lantern_protocol::{LibraryModel, ModelPlace, ModelUpdate, PlaceOwner};
+use lantern_protocol::{CheckState, FileCheck, LibraryModel, ModelPlace, ModelUpdate, PlaceOwner};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
@@ -72,6 +72,27 @@ impl Hub {
             there: meta.commit.as_str().to_owned(),
             size_bytes: Some(meta.size),
         }))
+    }
+
+    /// Asks the Hub about files of which nobody here knew what they should be: where its hash is the one that was found, they
+    /// are right. Where it is another, nothing is said, for they may be of an earlier revision.
+    pub async fn confirm(&self, model: &LibraryModel, checks: &mut [FileCheck]) -> Result<(), HubError> {
+        for check in checks.iter_mut().filter(|check| check.state == CheckState::Recorded) {
+            let place = model.places.iter().find(|place| place.path == check.path);
+            let Some((place, file)) = place.and_then(|place| Some((place, file_in_repo(place)?))) else {
+                continue;
+            };
+            let Some(repo) = &place.repo else { continue };
+            let (repo, file) = (RepoId::parse(repo)?, FilePath::parse(&file)?);
+            let revision = place.commit.as_deref().map(Revision::parse).transpose()?.unwrap_or_default();
+            let meta = self.http().metadata(&repo, &revision, &file).await.map_err(error_of)?;
+            if meta.blob.sha256().is_some() && meta.blob.sha256() == check.sha256 {
+                check.state = CheckState::Right;
+                check.expected = check.sha256.clone();
+                check.known_from = Some("hub".into());
+            }
+        }
+        Ok(())
     }
 
     /// A file of up to `most` bytes, as the repository's main branch has it.

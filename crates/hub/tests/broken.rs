@@ -187,6 +187,46 @@ fn a_removal_that_was_cut_short_is_taken_back_whole() {
     assert!(!Path::new(to).exists() && library.removed().is_empty());
 }
 
+/// Where the data folder is on another disk, if this machine has two.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_on_another_disk_is_removed_and_restored_without_being_copied() {
+    use std::os::unix::fs::MetadataExt;
+    let layouts = Layouts::new();
+    let link = layouts.hub_cache("o/r", 'a', "m.gguf", &gguf(8));
+    let inode = fs::metadata(&link).unwrap().ino();
+    let memory = tempfile::tempdir_in("/dev/shm");
+    let home = memory.as_ref().map_or_else(|_| layouts.at("home"), |dir| dir.path().join("home"));
+    fs::create_dir_all(&home).unwrap();
+    let library = ModelLibrary::new(home, vec![layouts.at("cache")]);
+    library.remove("m").unwrap();
+    assert!(library.list().is_empty() && !link.exists());
+    library.restore(None).unwrap();
+    assert_eq!(fs::metadata(&link).unwrap().ino(), inode, "the same file");
+    assert_eq!(codes(&library.list()), [("m", "")]);
+    library.remove("m").unwrap();
+    assert_eq!(library.empty_trash(true).unwrap(), gguf(8).len() as u64);
+    let left = layouts.state("cache").into_iter().map(|(path, ..)| path);
+    assert_eq!(left.collect::<Vec<_>>(), [layouts.at("cache/models--o--r/refs/main")]);
+}
+
+#[test]
+fn the_trash_keeps_what_is_young() {
+    let layouts = Layouts::new();
+    layouts.file("home/models/m.gguf", &gguf(8));
+    layouts.file("home/models/n.gguf", &gguf(9));
+    let library = layouts.library();
+    let old = library.remove("m").unwrap();
+    library.remove("n").unwrap();
+    let note = layouts.at(&format!("home/trash/{}.json", old.id));
+    let text = fs::read_to_string(&note).unwrap();
+    let long_ago = old.removed_at - 15 * 24 * 60 * 60 * 1000;
+    fs::write(&note, text.replace(&old.removed_at.to_string(), &long_ago.to_string())).unwrap();
+    assert_eq!(library.empty_trash(false).unwrap(), gguf(8).len() as u64);
+    let left: Vec<String> = library.removed().into_iter().map(|removed| removed.model).collect();
+    assert_eq!(left, ["n"]);
+}
+
 #[test]
 fn two_lanterns_remove_and_restore_at_once_and_nothing_is_lost() {
     let layouts = Layouts::new();

@@ -113,6 +113,23 @@ fn what_goes_with_a_model_is_joined_and_not_listed() {
 }
 
 #[test]
+fn a_projector_goes_with_the_last_model_that_needs_it() {
+    let layouts = Layouts::new();
+    layouts.hub_cache("o/r", 'a', "m-Q4_0.gguf", &gguf(8));
+    layouts.hub_cache("o/r", 'a', "m-Q8_0.gguf", &gguf(9));
+    let projector = layouts.hub_cache("o/r", 'a', "mmproj-f16.gguf", &of_kind("clip", Some("mmproj"), 3));
+    let size = fs::metadata(&projector).unwrap().len();
+    let library = layouts.library();
+    assert_eq!(library.disk_use().total_bytes, (gguf(8).len() + gguf(9).len()) as u64 + size);
+    library.remove("m-Q4_0").unwrap();
+    assert!(projector.exists());
+    let removed = library.remove("m-Q8_0").unwrap();
+    assert!(!projector.is_symlink() && removed.bytes == gguf(9).len() as u64 + size);
+    library.restore(None).unwrap();
+    assert!(projector.exists());
+}
+
+#[test]
 fn a_hash_decides_what_samples_cannot() {
     let layouts = Layouts::new();
     // Between two samples of these two megabytes.

@@ -33,7 +33,8 @@ impl App {
         let path = model.path.clone();
         let read = tokio::task::spawn_blocking(move || capabilities(Path::new(&path)));
         // A folder that was not converted yet says nothing; nor does a file that has gone.
-        let can = read.await.map_err(AppError::internal)?.unwrap_or_default();
+        let mut can = read.await.map_err(AppError::internal)?.unwrap_or_default();
+        can.vision |= can.chat && model.projector.is_some();
         lock(&self.0.models.described.0).insert(key, can);
         Ok(can)
     }

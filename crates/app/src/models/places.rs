@@ -17,6 +17,9 @@ const SHARE: u32 = 50;
 /// Between two looks for what has been in the trash for long enough.
 const TRASH_PAUSE: Duration = Duration::from_secs(60 * 60);
 
+/// Between two questions whether models have newer revisions.
+const UPDATES_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl App {
     /// Every folder in which models are looked for, and those of other programs that are left alone.
     pub async fn library_folders(&self) -> Result<Vec<LibraryFolder>, AppError> {
@@ -52,12 +55,13 @@ impl App {
         Ok(restored)
     }
 
-    /// Tells when models come, go or change without Lantern's doing, and empties the trash of what is old, until the
-    /// application closes or nobody has it any more.
+    /// Tells when models come, go or change without Lantern's doing, empties the trash of what is old, and asks for newer
+    /// revisions where the settings want that, until the application closes or nobody has it any more.
     pub(crate) fn watch_library(&self) {
         let (inner, closing) = (Arc::downgrade(&self.0), self.0.closing.clone());
         let watch = async move {
-            let (mut last, mut pause, mut trash_seen) = (None, PAUSE, None::<Instant>);
+            let (mut last, mut pause) = (None, PAUSE);
+            let (mut trash, mut updates) = (Rarely::every(TRASH_PAUSE), Rarely::every(UPDATES_PAUSE));
             while closing.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
                 let Some(inner) = inner.upgrade() else { return };
                 let (app, begun) = (App(inner), Instant::now());
@@ -68,14 +72,47 @@ impl App {
                     app.emit(AppEvent::LibraryChanged);
                 }
                 pause = PAUSE.max(begun.elapsed() * SHARE);
-                if trash_seen.is_none_or(|seen| seen.elapsed() > TRASH_PAUSE) {
-                    trash_seen = Some(Instant::now());
-                    if let Err(error) = app.with_library(|library| library.empty_trash(false)).await {
-                        tracing::warn!("old models stay in the trash: {error}");
-                    }
+                if trash.is_due()
+                    && let Err(error) = app.with_library(|library| library.empty_trash(false)).await
+                {
+                    tracing::warn!("old models stay in the trash: {error}");
+                }
+                let wanted = app.settings().await.is_ok_and(|settings| settings.check_model_updates);
+                if wanted && updates.is_due() {
+                    closing.run_until_cancelled(app.tell_updates()).await;
                 }
             }
         };
         self.0.tasks.spawn_on(watch, &self.0.runtime);
+    }
+
+    /// That nobody can be asked is nothing to tell: nobody asked for it now.
+    async fn tell_updates(&self) {
+        match self.check_updates(None).await {
+            Ok(updates) if !updates.is_empty() => self.emit(AppEvent::ModelUpdates { updates }),
+            Ok(_) => {}
+            Err(error) => tracing::info!("whether models have newer revisions is not known: {error}"),
+        }
+    }
+}
+
+/// Something done now and then.
+struct Rarely {
+    pause: Duration,
+    last: Option<Instant>,
+}
+
+impl Rarely {
+    fn every(pause: Duration) -> Self {
+        Self { pause, last: None }
+    }
+
+    /// Whether it is time; then it counts as done.
+    fn is_due(&mut self) -> bool {
+        let due = self.last.is_none_or(|last| last.elapsed() >= self.pause);
+        if due {
+            self.last = Some(Instant::now());
+        }
+        due
     }
 }

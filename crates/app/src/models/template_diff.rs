@@ -17,10 +17,17 @@ impl App {
         let (ours, mut repos) = self.template_of(id).await?;
         // A model of its own authors' repository may be compared with that.
         repos.extend(self.find_model(id).await?.repo);
+        let mut failure = None;
         for repo in repos {
-            if let Some((file, theirs)) = self.original_template(&repo).await? {
-                return Ok(compare(repo, file, &theirs, &ours));
+            match self.original_template(&repo).await {
+                Ok(Some((file, theirs))) => return Ok(compare(repo, file, &theirs, &ours)),
+                Ok(None) => {}
+                // A gated original is no reason not to compare with what was made from it.
+                Err(error) => drop(failure.get_or_insert(error)),
             }
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
         Err(AppError::new(
             "no_original_template",

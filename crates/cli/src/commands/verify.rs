@@ -1,8 +1,8 @@
 //! `lantern verify`: whether models' bytes are the right ones. Ends with 1 when some are not.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lantern_hub::ModelLibrary;
-use lantern_protocol::{CheckState, FileCheck};
+use lantern_hub::{Hub, HubOptions, ModelLibrary};
+use lantern_protocol::{CheckState, FileCheck, LibraryModel};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -16,6 +16,9 @@ pub struct Args {
     /// All models
     #[arg(long, conflicts_with = "models")]
     all: bool,
+    /// Ask the Hub what files should be that nobody here knows yet
+    #[arg(long)]
+    hub: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -27,13 +30,21 @@ struct Checked {
     files: Vec<FileCheck>,
 }
 
-pub fn run(args: Args) -> Result<(), CliError> {
+pub async fn run(args: Args) -> Result<(), CliError> {
     let library = place::library()?;
     let names = match args.all {
         true => library.list().into_iter().map(|model| model.id).collect(),
         false => args.models.clone(),
     };
-    let checked = names.iter().map(|name| check(&library, name)).collect::<Result<Vec<_>, _>>()?;
+    let mut checked = Vec::new();
+    for name in &names {
+        let model = library.find(name)?;
+        let mut files = check(&library, &model)?;
+        if args.hub {
+            Hub::new(HubOptions::from_env())?.confirm(&model, &mut files).await?;
+        }
+        checked.push(Checked { model: model.id, files });
+    }
     if args.json {
         output::json(&checked)?;
     } else {
@@ -57,8 +68,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     }
 }
 
-fn check(library: &ModelLibrary, name: &str) -> Result<Checked, CliError> {
-    let model = library.find(name)?;
+fn check(library: &ModelLibrary, model: &LibraryModel) -> Result<Vec<FileCheck>, CliError> {
     let style = ProgressStyle::with_template("{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
     let bar = ProgressBar::new(0).with_prefix(model.id.clone());
     let bar = style.map(|style| bar.clone().with_style(style)).unwrap_or(bar);
@@ -68,7 +78,7 @@ fn check(library: &ModelLibrary, name: &str) -> Result<Checked, CliError> {
         true
     });
     bar.finish_and_clear();
-    Ok(Checked { model: model.id, files: files? })
+    Ok(files?)
 }
 
 fn state(file: &FileCheck) -> String {

@@ -11,7 +11,7 @@ use lantern_protocol::{
 
 use super::ModelLibrary;
 use super::entries::identity;
-use super::shards::files_of;
+use super::shards::{files_of, projectors_beside};
 use crate::{FreeSpace, HubError, RepoId};
 
 /// A download that nobody went on with for so long is abandoned.
@@ -111,7 +111,10 @@ fn model_use(
     };
     used.owners.dedup();
     for place in &model.places {
-        let files = files_of(Path::new(&place.path));
+        let mut files = files_of(Path::new(&place.path));
+        if matches!(place.owner, PlaceOwner::HubCache | PlaceOwner::LmStudio | PlaceOwner::Jan) {
+            files.extend(projectors_beside(Path::new(&place.path)));
+        }
         let new = files.into_iter().filter(|file| counted.insert(identity(file)));
         let bytes: u64 = new.filter_map(|file| fs::metadata(file).ok()).map(|about| about.len()).sum();
         if used.bytes > 0 {

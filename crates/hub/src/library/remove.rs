@@ -8,9 +8,10 @@ use lantern_protocol::{LibraryModel, ModelPlace, ModelSource, PlaceOwner, Remove
 
 use super::ModelLibrary;
 use super::record::Hidden;
-use super::shards::files_of;
+use super::shards::{files_of, projectors_beside};
 use super::trash::{Move, Removal};
 use crate::HubError;
+use crate::hub::is_model;
 
 impl ModelLibrary {
     /// Removes the model with this id from all its places; [`Self::restore`] takes it back.
@@ -50,6 +51,9 @@ impl ModelLibrary {
                 for file in files_of(&path).iter().filter(|file| file.exists()) {
                     self.take_cached(removal, file)?;
                 }
+                if !serves_another(&path, removal) {
+                    projectors_beside(&path).iter().try_for_each(|file| self.take_cached(removal, file))?;
+                }
             }
         }
         Ok(())
@@ -87,6 +91,14 @@ impl ModelLibrary {
         }
         Ok(())
     }
+}
+
+/// Whether another model than those that go lies in the same folder, and may need the projector there.
+fn serves_another(path: &Path, removal: &Removal) -> bool {
+    let beside = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let stays = |file: &PathBuf| !removal.moves.iter().any(|step| step.from == *file);
+    let is_model = |file: &PathBuf| is_model(&file.to_string_lossy());
+    beside.map(|entry| entry.path()).any(|file| is_model(&file) && stays(&file))
 }
 
 fn links_to(folder: &Path, blob: &Path, depth: usize, links: &mut Vec<PathBuf>) {

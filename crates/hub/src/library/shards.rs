@@ -21,6 +21,19 @@ pub(crate) fn files_of(path: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// The projectors that lie beside a model, in layouts that keep each repository in a folder of its own.
+pub(crate) fn projectors_beside(path: &Path) -> Vec<PathBuf> {
+    let folder = path.parent().filter(|_| path.is_file());
+    let entries = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let is_projector = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        name.starts_with("mmproj") && name.ends_with(".gguf") && file.is_file()
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_projector).collect();
+    files.sort();
+    files
+}
+
 /// Whether a file is one of those that a model's folder is made of.
 fn is_of_folder(file: &Path) -> bool {
     file.is_file()

@@ -14,8 +14,8 @@ use super::Finder;
 use super::fetch::read;
 use super::head_cache::{Base, Key};
 use super::repository::Listing;
-use crate::http::{Failure, malformed};
 use crate::choice::pieces;
+use crate::http::{Failure, malformed};
 use crate::remote::header;
 use crate::{FilePath, HubError, RemoteFile, RepoId};
 
