@@ -239,6 +239,7 @@ impl Settings {
         }
         if let Some(rate) = patch.download_bytes_per_second {
             self.download_bytes_per_second = Some(rate).filter(|&n| n > 0);
+        }
         if let Some(check) = patch.check_model_updates {
             self.check_model_updates = check;
         }

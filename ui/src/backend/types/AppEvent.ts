@@ -3,12 +3,17 @@ import type { DownloadProgress } from "./DownloadProgress";
 import type { EndpointStatus } from "./EndpointStatus";
 import type { ErrorInfo } from "./ErrorInfo";
 import type { ModelState } from "./ModelState";
+import type { ModelUpdate } from "./ModelUpdate";
 import type { Settings } from "./Settings";
 
 /**
  * Something changed. A slow listener may miss some; each names what to read again, or carries the latest value.
  */
-export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "model_check", 
+export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "model_updates", 
+/**
+ * One for each model.
+ */
+updates: Array<ModelUpdate>, } | { "type": "model_check", 
 /**
  * Library id.
  */

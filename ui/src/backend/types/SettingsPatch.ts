@@ -52,6 +52,7 @@ unloadAfterMinutes?: number,
  * See [`Settings::download_bytes_per_second`]; 0 clears it.
  */
 downloadBytesPerSecond?: number, 
+/**
  * See [`Settings::check_model_updates`].
  */
 checkModelUpdates?: boolean, 
