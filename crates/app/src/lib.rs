@@ -7,11 +7,13 @@
 
 mod access;
 mod chat;
+mod compare;
 mod conversations;
 mod database;
 mod error;
 mod home;
 mod models;
+mod secrets;
 mod settings;
 mod status;
 
@@ -28,11 +30,12 @@ use tokio_util::task::TaskTracker;
 
 pub use access::{Caller, Refusal};
 pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
+pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
-    Answering, LoadedModel, MemoryUse, Remote, RemoteModel, RemoteModels, Texts, converted_folders,
-    file_of_folder, model_folder, packed_copies,
+    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
+    converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].
@@ -40,7 +43,8 @@ pub use models::{
 pub struct AppOptions {
     /// The data directory; `None` takes `LANTERN_HOME`, or else the system's place for application data.
     pub home: Option<PathBuf>,
-    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
+    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …) and looks for the folders
+    /// of other programs, too.
     pub hub: Option<HubOptions>,
     /// Keeps packed copies of models even if the settings do not ask for it.
     pub keep_packed: bool,
@@ -54,6 +58,8 @@ pub struct AppOptions {
     pub expert_memory: Option<u64>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// Keeps keys in a file even where there is a keyring; `LANTERN_SECRETS=file` does the same.
+    pub secrets_in_file: bool,
     /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
     pub draft: Option<PathBuf>,
 }
@@ -67,9 +73,11 @@ struct Inner {
     runtime: Handle,
     db: database::Database,
     models: models::Models,
+    secrets: secrets::Secrets,
     answers: chat::Answers,
     summaries: chat::Summaries,
     access: access::Access,
+    comparing: compare::Comparing,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -86,6 +94,7 @@ impl App {
         let home = home::resolve(options.home)?;
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
+        let with_other_programs = options.hub.is_none();
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
         let loading = models::Loading {
             gpu_layers: options.gpu_layers,
@@ -94,15 +103,25 @@ impl App {
             guess: !options.no_guess,
             draft: options.draft,
         };
-        let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
+        let secrets = secrets::Secrets::new(&home, options.secrets_in_file);
+        let models = models::Models::open(
+            &home,
+            hub,
+            loading,
+            options.ledger,
+            options.keep_packed,
+            with_other_programs,
+        )?;
         let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
             models,
+            secrets,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
+            comparing: compare::Comparing::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,
@@ -111,6 +130,8 @@ impl App {
         }));
         app.limit_downloads(&app.settings().await?);
         app.watch_memory();
+        app.read_hub_token();
+        app.watch_library();
         Ok(app)
     }
 

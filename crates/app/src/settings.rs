@@ -89,7 +89,7 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     Ok(settings)
 }
 
-fn check_sampling(sampling: &SamplingSettings) -> Result<(), AppError> {
+pub(crate) fn check_sampling(sampling: &SamplingSettings) -> Result<(), AppError> {
     within("temperature", sampling.temperature, 0.0..=2.0)?;
     within("topP", sampling.top_p, f32::MIN_POSITIVE..=1.0)?;
     within("minP", sampling.min_p, 0.0..=1.0)?;

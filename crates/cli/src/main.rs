@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, doctor, embed, import, inspect, list, logits, perplexity, plan, pull, quantize,
-    remote, rm, run, serve, template, tokenize,
+    bench, catalogue, chat, doctor, du, embed, import, inspect, list, logits, perplexity, plan, pull,
+    quantize, remote, rm, run, serve, show, template, tokenize, verify,
 };
 use error::CliError;
 
@@ -54,10 +54,16 @@ enum Command {
     List(list::Args),
     /// Show the models Lantern recommends
     Catalogue(catalogue::Args),
-    /// Add a GGUF file that is already on this computer
+    /// Add a GGUF file, or a folder of them, that is already on this computer
     Import(import::Args),
-    /// Remove a model
+    /// Show a model's page: what it is and can do, where it lies, what it needs
+    Show(show::Args),
+    /// Remove a model, or take a removal back
     Rm(rm::Args),
+    /// Show what models take of the disk, and free what nobody needs
+    Du(du::Args),
+    /// Check that models' bytes are the right ones
+    Verify(verify::Args),
     /// Use models of other servers, such as vLLM
     Remote(remote::Args),
     /// Show what is in a model file, and what it needs
@@ -100,10 +106,13 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Pull(args) => on_runtime(pull::run(args)),
-        Command::List(args) => list::run(args),
+        Command::List(args) => on_runtime(list::run(args)),
         Command::Catalogue(args) => catalogue::run(args),
         Command::Import(args) => import::run(args),
         Command::Rm(args) => rm::run(args),
+        Command::Show(args) => on_runtime(show::run(args)),
+        Command::Du(args) => on_runtime(du::run(args)),
+        Command::Verify(args) => on_runtime(verify::run(args)),
         Command::Remote(args) => on_runtime(remote::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),

@@ -7,6 +7,7 @@ use lantern_models::{embedders, registry};
 
 use crate::error::EngineError;
 use crate::projector::projector_beside;
+use crate::text::probe;
 
 /// What a model can do. Tools and thoughts are known by what the chat template speaks of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,25 +26,27 @@ pub struct Capabilities {
 
 /// Reads what the model in a file can do.
 pub fn capabilities(path: &Path) -> Result<Capabilities, EngineError> {
-    let file = GgufFile::open(path)?;
-    let embeddings = embedders::is_embedder(&file);
+    capabilities_of(&GgufFile::open(path)?, projector_beside(path).is_some())
+}
+
+/// The same of a file of which only the header need be here; `has_projector` says whether there is a file for pictures.
+pub fn capabilities_of(file: &GgufFile, has_projector: bool) -> Result<Capabilities, EngineError> {
+    let embeddings = embedders::is_embedder(file);
     let chat = !embeddings && registry::architectures().contains(&file.architecture()?);
     let template = file.metadata().opt_str("tokenizer.chat_template").ok().flatten().unwrap_or("");
+    let (tools, thinking) = template_says(template);
     Ok(Capabilities {
         chat,
         embeddings,
-        vision: chat && projector_beside(path).is_some(),
-        tools: chat && speaks_of(template, &["tools", "tool_calls"]),
-        thinking: chat && speaks_of(template, THOUGHTS),
+        vision: chat && has_projector,
+        tools: chat && tools,
+        thinking: chat && thinking,
     })
 }
 
-/// Words of templates that know thoughts.
-const THOUGHTS: &[&str] =
-    &["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"];
-
-fn speaks_of(template: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| template.contains(word))
+/// Whether a chat template knows tools, and thoughts.
+pub fn template_says(template: &str) -> (bool, bool) {
+    (probe::tells_tools(template), probe::knows_thoughts(template))
 }
 
 #[cfg(test)]
@@ -62,11 +65,5 @@ mod tests {
         let embeddings = Capabilities { embeddings: true, ..Capabilities::default() };
         assert_eq!(golden("bert-F32"), embeddings);
         assert_eq!(golden("qwen3_embedding-F32"), embeddings);
-    }
-
-    #[test]
-    fn templates_that_know_thoughts_say_so() {
-        assert!(speaks_of("{% if enable_thinking %}<think>{% endif %}", THOUGHTS));
-        assert!(!speaks_of("{{ messages[0].content }}", THOUGHTS));
     }
 }

@@ -54,6 +54,7 @@ impl DraftPlan {
             kv_type,
             guess: false,
             projector: None,
+            projector_bytes: None,
             // It is there to be fast: all of its experts, or none of it.
             expert_memory: Some(u64::MAX),
             prefix_disk: None,
@@ -93,10 +94,20 @@ impl DraftPlan {
     }
 }
 
+/// Whether what one model makes of a text can be held against what the other makes of it.
+pub fn check_same_tokens(a: &Path, b: &Path) -> Result<(), EngineError> {
+    same_vocabulary(&GgufFile::open(a)?, &GgufFile::open(b)?).map_err(EngineError::DifferentTokens)
+}
+
 /// Whether both files have the same tokens under the same numbers.
 fn check_vocabulary(main: &GgufFile, draft: &GgufFile, path: &Path) -> Result<(), EngineError> {
-    let refuse =
-        |reason: String| Err(EngineError::DraftVocabulary { draft: path.display().to_string(), reason });
+    let refuse = |reason| EngineError::DraftVocabulary { draft: path.display().to_string(), reason };
+    same_vocabulary(main, draft).map_err(refuse)
+}
+
+/// Whether two files have the same tokens under the same numbers, but for padding at the end; in words why not.
+fn same_vocabulary(main: &GgufFile, draft: &GgufFile) -> Result<(), String> {
+    let refuse = |reason: String| Err(reason);
     let [kinds, tokens] = ["tokenizer.ggml.model", "tokenizer.ggml.tokens"];
     let kind = |file: &GgufFile| file.metadata().opt_str(kinds).ok().flatten().unwrap_or_default().to_owned();
     if kind(main) != kind(draft) {

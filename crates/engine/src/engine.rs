@@ -93,12 +93,16 @@ impl Engine {
 
     /// What [`Self::load`] would take, or why it would refuse, from the file's header alone.
     pub fn plan(path: &Path, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
+        Self::plan_file(&GgufFile::open(path)?, options)
+    }
+
+    /// The same for a file of which only the header need be here.
+    pub fn plan_file(file: &GgufFile, options: &EngineOptions) -> Result<MemoryPlan, EngineError> {
         options.validate()?;
-        let file = GgufFile::open(path)?;
-        let (config, found) = (registry::config(&file)?, device::find(options));
-        let draft = DraftPlan::read(&file, &config, options)?;
+        let (config, found) = (registry::config(file)?, device::find(options));
+        let draft = DraftPlan::read(file, &config, options)?;
         let beside = DraftPlan::beside(draft.as_ref(), options);
-        let plan = device::plan(&file, &config, &beside, found.as_ref().map_err(String::clone))?.0;
+        let plan = device::plan(file, &config, &beside, found.as_ref().map_err(String::clone))?.0;
         Ok(MemoryPlan { draft_bytes: draft.as_ref().map_or(0, DraftPlan::bytes), ..plan })
     }
 
@@ -394,7 +398,7 @@ impl Parts {
         }
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { mut model, copy }, tokenizer, template } =
-            loading::load(&file, split.clone(), copies)?;
+            loading::load(&file, split.clone(), copies, options.chat_template.as_deref())?;
         let draft = match draft {
             Some(draft) => draft.load(&mut *model, &split)?,
             None => None,

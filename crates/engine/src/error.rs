@@ -105,6 +105,12 @@ pub enum EngineError {
         /// Tokens the context holds.
         context: usize,
     },
+    /// Two models whose tokens are different cannot be compared token by token.
+    #[error("the two models have different tokens: {0}")]
+    DifferentTokens(String),
+    /// Ended by whoever asked for it.
+    #[error("it was stopped")]
+    Cancelled,
     /// A text without a whole window.
     #[error("the text has {tokens} tokens, but a window has {context}")]
     TextTooShort {
@@ -195,6 +201,8 @@ impl EngineError {
             Self::DeviceTooSmall { .. } => "device_too_small",
             Self::DraftVocabulary { .. } => "draft_vocabulary",
             Self::ContextOverflow { .. } => "context_overflow",
+            Self::DifferentTokens(_) => "different_tokens",
+            Self::Cancelled => "cancelled",
             Self::TextTooShort { .. } => "text_too_short",
             Self::TextTooLong { .. } => "text_too_long",
             Self::EmptyText { .. } => "empty_text",
@@ -241,6 +249,8 @@ impl EngineError {
                 "Shorten the conversation by at least {} tokens, start a new one, or allow it a longer context.",
                 prompt + 1 - context
             ),
+            Self::DifferentTokens(_) => "Choose two files of the same model.".into(),
+            Self::Cancelled => "Start it again if it was not meant to be stopped.".into(),
             Self::TextTooShort { tokens, .. } => {
                 format!("Give a longer text, or ask for windows of at most {tokens} tokens.")
             }

@@ -51,8 +51,9 @@ pub mod text;
 mod vision;
 mod worker;
 
-pub use capabilities::{Capabilities, capabilities};
+pub use capabilities::{Capabilities, capabilities, capabilities_of, template_says};
 pub use device::{DevicePart, DeviceUse};
+pub use draft_plan::check_same_tokens;
 pub use embedding::{EmbeddingModel, Embeddings};
 pub use engine::{Engine, Growth};
 pub use error::EngineError;

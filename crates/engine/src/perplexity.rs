@@ -6,6 +6,8 @@
 //! Several kinds of cache read each window side by side, and the later ones are compared with the first, token by token.
 //! Runs the model alone, like [`crate::bench`]; knows no text, only tokens.
 
+mod against;
+mod kept;
 mod score;
 
 use std::path::Path;
@@ -18,10 +20,12 @@ use crate::block_manager::BlockTable;
 use crate::device::{self, Placed};
 use crate::error::EngineError;
 use crate::kv_demand::lone_blocks;
+use crate::ledger::{Charge, Ledger};
 use crate::memory::BLOCK_SIZE;
 use crate::options::EngineOptions;
 use crate::runner::{LogitRows, Piece, fill_batch, forward, lone_tables};
 use crate::text::Tokenizer;
+pub use against::{Against, Held, ReadOptions, Reading};
 use score::{Sums, score_rows};
 
 /// Rows that are read at once where no logits are wanted.
@@ -40,11 +44,19 @@ pub struct PerplexityOptions {
     pub threads: usize,
     /// How keys and values are kept; the first is what the others are compared with.
     pub kv_types: Vec<KvType>,
+    /// The books in which what it takes is charged.
+    pub ledger: Ledger,
 }
 
 impl Default for PerplexityOptions {
     fn default() -> Self {
-        Self { context: 512, windows: None, threads: 0, kv_types: vec![KvType::default()] }
+        Self {
+            context: 512,
+            windows: None,
+            threads: 0,
+            kv_types: vec![KvType::default()],
+            ledger: Ledger::default(),
+        }
     }
 }
 
@@ -100,6 +112,7 @@ pub struct Perplexity {
     split: Split,
     options: PerplexityOptions,
     threads: usize,
+    _charge: Charge,
 }
 
 impl Perplexity {
@@ -115,17 +128,23 @@ impl Perplexity {
             max_sequences: SCORED_ROWS * options.kv_types.len().div_ceil(2),
             // Only kernels know every kind of cache.
             gpu_layers: Some(0),
+            ledger: options.ledger.clone(),
             ..EngineOptions::default()
         };
         check_options(&options, config.context_length)?;
         engine.validate()?;
-        let Placed { split, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
+        let (split, charge) = options.ledger.charge(|| {
+            let placed = device::place(&file, &config, &engine, device::find(&engine))?;
+            let Placed { plan, split, .. } = placed;
+            Ok::<_, EngineError>((split, plan.total_bytes()))
+        })?;
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(&file)?,
             model: registry::load_with(&file, split.clone())?,
             split,
             threads: engine.resolved_threads(),
             options,
+            _charge: charge,
         })
     }
 

@@ -189,7 +189,8 @@ fn used_experts(file: &GgufFile, experts: u64) -> u64 {
 fn vision_bytes(options: &EngineOptions) -> u64 {
     const WORK: u64 = 256 << 20;
     let file = options.projector.as_ref().and_then(|path| std::fs::metadata(path).ok());
-    file.map_or(0, |file| file.len() + WORK)
+    let bytes = file.map(|file| file.len()).or(options.projector_bytes);
+    bytes.map_or(0, |bytes| bytes.saturating_add(WORK))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::file::Header;
-use crate::{FileMap, GgufError, Metadata};
+use crate::{FileMap, FileStamp, GgufError, Metadata};
 
 /// Most files a model is split over: what five digits can say.
 const MAX_SHARDS: u64 = 99_999;
@@ -58,9 +58,34 @@ impl ShardName {
 /// One file of a model.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    pub(crate) map: FileMap,
+    pub(crate) content: Content,
     /// Where the data section starts, from the start of the file.
     pub(crate) data_start: usize,
+}
+
+/// What there is of a file.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All of it.
+    Map(FileMap),
+    /// Its header, and how long it is.
+    Absent { len: u64 },
+}
+
+impl Content {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Content::Map(map) => map.len() as u64,
+            Content::Absent { len } => *len,
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> FileStamp {
+        match self {
+            Content::Map(map) => map.stamp(),
+            Content::Absent { len } => FileStamp { len: *len, modified: 0, changed: 0, number: 0 },
+        }
+    }
 }
 
 /// All files of the model that `path` belongs to, in order, with the path of the first; `header` is what `path` holds.
@@ -97,8 +122,29 @@ pub(crate) fn open_all(
         all.push((map, header));
     }
     let first = path.with_file_name(name.sibling(1));
-    check_tensors(&first, &all)?;
+    check_tensors(&first, all.iter().map(|(_, header)| header))?;
     Ok((first, all))
+}
+
+/// The headers of a whole model, or of each piece of a split one in order.
+pub(crate) fn check_heads<'h>(
+    path: &Path,
+    headers: impl Iterator<Item = &'h Header> + Clone,
+) -> Result<(), GgufError> {
+    let there = headers.clone().count() as u64;
+    let first = headers.clone().next();
+    let announced = first.map_or(Ok(1), |first| split_count(&first.metadata))?;
+    if announced != there {
+        let reason = format!("it is one of {announced} pieces, and the headers of {there} are here");
+        return Err(GgufError::BadShard { path: path.to_owned(), reason });
+    }
+    if there == 1 {
+        return Ok(());
+    }
+    for (header, number) in headers.clone().zip(1..) {
+        check(path, number, there, header, first.filter(|_| number > 1))?;
+    }
+    check_tensors(path, headers)
 }
 
 fn open_one(path: &Path, number: u64, count: u64) -> Result<(FileMap, Header), GgufError> {
@@ -140,9 +186,10 @@ fn check(
 }
 
 /// Every tensor is in one piece, and there are as many as announced.
-fn check_tensors(first: &Path, all: &[(FileMap, Header)]) -> Result<(), GgufError> {
-    let there: usize = all.iter().map(|(_, header)| header.tensors.len()).sum();
-    let announced = all[0].1.metadata.opt_u64("split.tensors.count")?;
+fn check_tensors<'h>(first: &Path, all: impl Iterator<Item = &'h Header> + Clone) -> Result<(), GgufError> {
+    let there: usize = all.clone().map(|header| header.tensors.len()).sum();
+    let mut all = all;
+    let announced = all.next().map_or(Ok(None), |header| header.metadata.opt_u64("split.tensors.count"))?;
     match announced.filter(|&announced| announced != there as u64) {
         Some(announced) => Err(GgufError::BadShard {
             path: first.to_owned(),

@@ -81,6 +81,11 @@ impl<W: Write> GgufStream<W> {
         Ok(self.out)
     }
 
+    /// What was written so far, without its end: a header alone, behind which others put bytes of their own or none.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Fills up to where the next tensor begins; behind the last one nothing follows.
     fn pad(&mut self) -> io::Result<()> {
         let end = self.position.next_multiple_of(ALIGNMENT as u64);

@@ -5,6 +5,7 @@ use std::path::Path;
 use lantern_protocol::{CatalogueEntry, DownloadRequest, LibraryModel};
 
 use crate::HubError;
+use crate::facts::ModelFacts;
 use crate::library::{Match, best_match};
 
 /// A recommendation, as it stands in the program.
@@ -24,6 +25,8 @@ pub struct StaticEntry {
     pub sha256: &'static str,
     /// SPDX name of the licence, or the licence's own name.
     pub licence: &'static str,
+    /// What is known of the model without its file.
+    pub facts: ModelFacts,
 }
 
 impl StaticEntry {
@@ -74,6 +77,22 @@ pub const STARTER: StaticEntry = StaticEntry {
     size_bytes: 98_362_432,
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     licence: "Apache-2.0",
+    facts: ModelFacts {
+        architecture: "llama",
+        layers: 30,
+        width: 576,
+        heads: 9,
+        kv_heads: 3,
+        head_dim: 64,
+        inner: 1536,
+        vocabulary: 49_152,
+        merges: 48_900,
+        context: 8192,
+        window: None,
+        token_bytes: 6,
+        tools: false,
+        thinking: false,
+    },
 };
 
 static CATALOGUE: [StaticEntry; 6] = [
@@ -86,6 +105,22 @@ static CATALOGUE: [StaticEntry; 6] = [
         size_bytes: 491_400_032,
         sha256: "74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db",
         licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "qwen2",
+            layers: 24,
+            width: 896,
+            heads: 14,
+            kv_heads: 2,
+            head_dim: 64,
+            inner: 4864,
+            vocabulary: 151_936,
+            merges: 151_387,
+            context: 32_768,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: false,
+        },
     },
     StaticEntry {
         name: "Gemma 3 1B",
@@ -95,6 +130,22 @@ static CATALOGUE: [StaticEntry; 6] = [
         size_bytes: 806_058_240,
         sha256: "8ccc5cd1f1b3602548715ae25a66ed73fd5dc68a210412eea643eb20eb75a135",
         licence: "Gemma Terms of Use",
+        facts: ModelFacts {
+            architecture: "gemma3",
+            layers: 26,
+            width: 1152,
+            heads: 4,
+            kv_heads: 1,
+            head_dim: 256,
+            inner: 6912,
+            vocabulary: 262_144,
+            merges: 0,
+            context: 32_768,
+            window: Some(512),
+            token_bytes: 7,
+            tools: false,
+            thinking: false,
+        },
     },
     StaticEntry {
         name: "Qwen2.5 1.5B Instruct",
@@ -104,6 +155,22 @@ static CATALOGUE: [StaticEntry; 6] = [
         size_bytes: 1_117_320_736,
         sha256: "6a1a2eb6d15622bf3c96857206351ba97e1af16c30d7a74ee38970e434e9407e",
         licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "qwen2",
+            layers: 28,
+            width: 1536,
+            heads: 12,
+            kv_heads: 2,
+            head_dim: 128,
+            inner: 8960,
+            vocabulary: 151_936,
+            merges: 151_387,
+            context: 32_768,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: false,
+        },
     },
     StaticEntry {
         name: "Llama 3.2 3B Instruct",
@@ -113,6 +180,22 @@ static CATALOGUE: [StaticEntry; 6] = [
         size_bytes: 2_019_377_696,
         sha256: "6c1a2b41161032677be168d354123594c0e6e67d2b9227c84f296ad037c728ff",
         licence: "Llama 3.2 Community License",
+        facts: ModelFacts {
+            architecture: "llama",
+            layers: 28,
+            width: 3072,
+            heads: 24,
+            kv_heads: 8,
+            head_dim: 128,
+            inner: 8192,
+            vocabulary: 128_256,
+            merges: 280_147,
+            context: 131_072,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: false,
+        },
     },
     StaticEntry {
         name: "Qwen3 4B Instruct",
@@ -122,6 +205,22 @@ static CATALOGUE: [StaticEntry; 6] = [
         size_bytes: 2_497_281_120,
         sha256: "3605803b982cb64aead44f6c1b2ae36e3acdb41d8e46c8a94c6533bc4c67e597",
         licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "qwen3",
+            layers: 36,
+            width: 2560,
+            heads: 32,
+            kv_heads: 8,
+            head_dim: 128,
+            inner: 9728,
+            vocabulary: 151_936,
+            merges: 151_387,
+            context: 262_144,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: false,
+        },
     },
 ];
 
@@ -186,8 +285,11 @@ mod tests {
     fn a_file_is_known_by_size_and_name_wherever_it_lies() {
         let model = |path: &str, size_bytes: u64| LibraryModel {
             id: String::new(),
+            content_id: String::new(),
             path: path.into(),
             source: lantern_protocol::ModelSource::InPlace,
+            places: Vec::new(),
+            projector: None,
             repo: None,
             size_bytes,
             architecture: None,

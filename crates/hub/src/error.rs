@@ -236,6 +236,18 @@ pub enum HubError {
         /// What the system says.
         source: Arc<io::Error>,
     },
+    /// Another Lantern changes the library, and takes its time.
+    #[error("Another Lantern is changing the library now.")]
+    LibraryBusy,
+    /// Nothing by that name can be restored.
+    #[error("{}", not_removed(name))]
+    NotRemoved {
+        /// A removal's id or a model's, empty for the latest.
+        name: String,
+    },
+    /// The user stopped a check.
+    #[error("The check was stopped.")]
+    CheckStopped,
     /// A task of ours died; a bug.
     #[error("An internal task failed: {0}.")]
     Internal(String),
@@ -246,6 +258,13 @@ fn of_file(path: &Path, error: &GgufError) -> String {
     match error {
         GgufError::Io { .. } => error.to_string(),
         _ => format!("{}: {error}", path.display()),
+    }
+}
+
+fn not_removed(name: &str) -> String {
+    match name {
+        "" => "Nothing was removed that could be restored.".to_owned(),
+        name => format!("“{name}” is not in the trash."),
     }
 }
 
@@ -282,6 +301,9 @@ impl HubError {
             Self::Gguf { source, .. } => source.code(),
             Self::Folder { source, .. } => source.code(),
             Self::Io { .. } => "io_error",
+            Self::LibraryBusy => "library_busy",
+            Self::NotRemoved { .. } => "not_removed",
+            Self::CheckStopped => "check_stopped",
             Self::Internal(_) => "internal",
         }
     }
@@ -329,6 +351,9 @@ impl HubError {
             Self::Gguf { source, .. } => source.next_step(),
             Self::Folder { source, .. } => source.next_step(),
             Self::Io { .. } => "Check that the folder exists, is writable and has room.".into(),
+            Self::LibraryBusy => "Try again in a moment.".into(),
+            Self::NotRemoved { .. } => "See `lantern rm --list` for what can be restored.".into(),
+            Self::CheckStopped => "Start it again; it begins anew.".into(),
             Self::Internal(_) => "Start the operation again, and report this.".into(),
         }
     }

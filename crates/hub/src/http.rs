@@ -4,6 +4,7 @@
 //! endpoint's own scheme, host and port, over https (or plain http on this machine), and to nothing it redirects to.
 
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
@@ -35,7 +36,7 @@ pub(crate) struct Http {
     /// For file contents: HTTP/1.1, where each request that runs has a connection of its own.
     content: Client,
     endpoint: Url,
-    token: Option<HeaderValue>,
+    token: RwLock<Option<HeaderValue>>,
     silence: Duration,
 }
 
@@ -48,15 +49,13 @@ impl Http {
         }
         let client = client(&options.retry, redirect::Policy::none()).map_err(|error| bad(chain(&error)))?;
         let content = content_client(&options.retry).map_err(|error| bad(chain(&error)))?;
-        let token = options
-            .token
-            .as_deref()
-            .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok())
-            .map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
+        let token = RwLock::new(bearer(options.token.as_deref()));
         Ok(Self { client, content, endpoint, token, silence: options.retry.silence })
+    }
+
+    /// Requests from now on bring this token.
+    pub(crate) fn set_token(&self, token: Option<&str>) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = bearer(token);
     }
 
     pub(crate) fn endpoint_host(&self) -> String {
@@ -151,11 +150,12 @@ impl Http {
         format!("{}/{}", self.endpoint.as_str().trim_end_matches('/'), repo.join("/"))
     }
 
-    fn token_for(&self, url: &Url) -> Option<&HeaderValue> {
+    fn token_for(&self, url: &Url) -> Option<HeaderValue> {
         let own = url.scheme() == self.endpoint.scheme()
             && url.host_str() == self.endpoint.host_str()
             && url.port_or_known_default() == self.endpoint.port_or_known_default();
-        self.token.as_ref().filter(|_| own && is_private(url))
+        let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
+        token.clone().filter(|_| own && is_private(url))
     }
 
     /// Turns a status that is not a success into the failure it means.
@@ -198,6 +198,13 @@ fn content_client(retry: &RetryPolicy) -> Result<Client, reqwest::Error> {
         .connect_timeout(retry.silence.min(Duration::from_secs(20)))
         .http1_only()
         .build()
+}
+
+/// The token as a header whose value no log shows; what cannot be a header is none.
+fn bearer(token: Option<&str>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token?)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// A client with Lantern's time limits; proxies come from the environment.

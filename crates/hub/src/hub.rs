@@ -1,7 +1,7 @@
 //! The Hub: what a repository holds, and which of its files a name means. Fetching them is `downloads`.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use hf_hub::repository::RepoTreeEntry;
@@ -16,7 +16,7 @@ use crate::choice::{FOLDER, choose};
 use crate::downloads::Downloads;
 use crate::http::{self, Failure, Http, chain};
 use crate::transfer::Limiter;
-use crate::{FilePath, HubError, HubOptions, RepoId, Revision};
+use crate::{FilePath, HubError, HubOptions, RepoId, RetryPolicy, Revision};
 
 pub(crate) use crate::choice::{has_quant, is_model, split_reference};
 
@@ -41,7 +41,7 @@ pub struct Hub(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) options: HubOptions,
     pub(crate) http: Arc<Http>,
-    api: HFClient,
+    api: RwLock<HFClient>,
     pub(crate) cache: Cache,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) downloads: Downloads,
@@ -51,21 +51,7 @@ impl Hub {
     /// Connects to nothing yet.
     pub fn new(options: HubOptions) -> Result<Self, HubError> {
         let http = Http::new(&options)?;
-        // A value that cannot be a header keeps hf-hub from taking a token out of the environment by itself.
-        let token =
-            options.token.clone().filter(|_| http.endpoint_is_private()).unwrap_or_else(|| "\n".into());
-        let bad = |why: String| HubError::BadEndpoint { endpoint: options.endpoint.clone(), why };
-        let client =
-            http::client(&options.retry, redirect::Policy::limited(5)).map_err(|error| bad(chain(&error)))?;
-        let api = HFClient::builder()
-            .endpoint(&options.endpoint)
-            .token(token)
-            .client(client)
-            .cache_dir(&options.cache_dir)
-            .retry_max_attempts(api_tries(&options) as usize - 1)
-            .retry_base_delay(options.retry.first_wait / 2)
-            .build()
-            .map_err(|error| bad(error.to_string()))?;
+        let api = RwLock::new(api(&options, &http, options.token.as_deref())?);
         let cache = Cache::new(options.cache_dir.clone());
         Ok(Self(Arc::new(Inner {
             http: Arc::new(http),
@@ -77,6 +63,14 @@ impl Hub {
         })))
     }
 
+    /// Requests from now on bring this token, or none; what is on its way goes on with the earlier one.
+    pub fn set_token(&self, token: Option<&str>) -> Result<(), HubError> {
+        let api = api(&self.0.options, &self.0.http, token)?;
+        *self.0.api.write().unwrap_or_else(PoisonError::into_inner) = api;
+        self.0.http.set_token(token);
+        Ok(())
+    }
+
     /// Where finished files go.
     pub fn cache_dir(&self) -> &Path {
         &self.0.options.cache_dir
@@ -85,6 +79,15 @@ impl Hub {
     /// Host (and port) of the endpoint, for messages.
     pub fn host(&self) -> String {
         self.0.http.endpoint_host()
+    }
+
+    /// For requests of other kinds.
+    pub(crate) fn http(&self) -> Arc<Http> {
+        self.0.http.clone()
+    }
+
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.0.options.retry
     }
 
     /// Whether the endpoint answers at all; one try.
@@ -100,7 +103,8 @@ impl Hub {
     pub async fn files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<RemoteFile>, HubError> {
         let repo = RepoId::parse(repo)?;
         let revision = revision.map(Revision::parse).transpose()?.unwrap_or_default();
-        let model = self.0.api.model(repo.owner(), repo.name());
+        let api = self.0.api.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let model = api.model(repo.owner(), repo.name());
         let tree = model.list_tree().revision(revision.as_str()).recursive(true).limit(MAX_FILES).send();
         let mut entries = std::pin::pin!(tree.map_err(|error| self.api_error(error, &repo))?);
         let mut files = Vec::new();
@@ -171,6 +175,24 @@ impl Hub {
             }),
         }
     }
+}
+
+/// The client of the Hub's own protocol. It gets the token only where the endpoint may have it.
+fn api(options: &HubOptions, http: &Http, token: Option<&str>) -> Result<HFClient, HubError> {
+    // A value that cannot be a header keeps hf-hub from taking a token out of the environment by itself.
+    let token = token.filter(|_| http.endpoint_is_private()).unwrap_or("\n");
+    let bad = |why: String| HubError::BadEndpoint { endpoint: options.endpoint.clone(), why };
+    let client =
+        http::client(&options.retry, redirect::Policy::limited(5)).map_err(|error| bad(chain(&error)))?;
+    HFClient::builder()
+        .endpoint(&options.endpoint)
+        .token(token)
+        .client(client)
+        .cache_dir(&options.cache_dir)
+        .retry_max_attempts(api_tries(options) as usize - 1)
+        .retry_base_delay(options.retry.first_wait / 2)
+        .build()
+        .map_err(|error| bad(error.to_string()))
 }
 
 /// Tries for a list of files: somebody waits for it, so fewer than for a download.

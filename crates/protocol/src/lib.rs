@@ -7,16 +7,30 @@
 
 mod access;
 mod chat;
+mod compare;
+mod details;
+mod disk;
 mod downloads;
 mod error;
 mod events;
+mod folders;
 mod library;
+mod model_notes;
+mod remotes;
+mod search;
 mod settings;
 
 pub use access::*;
 pub use chat::*;
+pub use compare::*;
+pub use details::*;
+pub use disk::*;
 pub use downloads::*;
 pub use error::ErrorInfo;
 pub use events::*;
+pub use folders::*;
 pub use library::*;
+pub use model_notes::*;
+pub use remotes::*;
+pub use search::*;
 pub use settings::*;

@@ -62,6 +62,8 @@ pub struct Settings {
     pub unload_after_minutes: Option<u32>,
     /// Bytes a second that all downloads together may take; `None` takes what there is.
     pub download_bytes_per_second: Option<u32>,
+    /// Asks the Hub once a day whether models have a newer revision, and tells it.
+    pub check_model_updates: bool,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -87,6 +89,7 @@ impl Default for Settings {
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
             unload_after_minutes: None,
             download_bytes_per_second: None,
+            check_model_updates: false,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -195,6 +198,8 @@ pub struct SettingsPatch {
     pub unload_after_minutes: Option<u32>,
     /// See [`Settings::download_bytes_per_second`]; 0 clears it.
     pub download_bytes_per_second: Option<u32>,
+    /// See [`Settings::check_model_updates`].
+    pub check_model_updates: Option<bool>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -234,6 +239,9 @@ impl Settings {
         }
         if let Some(rate) = patch.download_bytes_per_second {
             self.download_bytes_per_second = Some(rate).filter(|&n| n > 0);
+        }
+        if let Some(check) = patch.check_model_updates {
+            self.check_model_updates = check;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

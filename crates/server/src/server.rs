@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use lantern_app::App;
-use lantern_protocol::LibraryModel;
+use lantern_protocol::{LibraryModel, Settings};
 use tokio::sync::Semaphore;
 
 use crate::ApiError;
@@ -78,6 +78,12 @@ impl Server {
         let id = self.app.listed_model(name).await?;
         self.use_model(&id)?;
         Ok(id)
+    }
+
+    /// The settings as they hold for the model that a request names; empty and `default` are the default model.
+    pub(crate) async fn settings_for(&self, model: &str) -> Result<Settings, ApiError> {
+        let named = Some(model).filter(|name| !name.is_empty() && *name != "default");
+        Ok(self.app.settings_for(named).await?)
     }
 
     /// The models of the library that can be used, and that the request's sender may use.

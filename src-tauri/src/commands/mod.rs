@@ -5,8 +5,11 @@ pub mod access;
 pub mod chat;
 pub mod conversations;
 pub mod events;
+pub mod library;
 pub mod links;
 pub mod models;
+pub mod remotes;
+pub mod search;
 pub mod settings;
 
 use lantern_protocol::ErrorInfo;
@@ -42,6 +45,13 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         models::load_model,
         models::unload_model,
         models::model_state,
+        search::search_models,
+        search::repository,
+        search::repository_fit,
+        search::file_fit,
+        search::curated_models,
+        search::compare_models,
+        search::stop_comparing,
         settings::get_settings,
         settings::update_settings,
         settings::get_status,
@@ -49,6 +59,23 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         access::make_api_key,
         access::revoke_api_key,
         access::api_requests,
+        remotes::remote_servers,
+        remotes::add_remote_server,
+        remotes::remove_remote_server,
+        remotes::secrets_status,
+        remotes::set_hub_token,
+        library::removed_models,
+        library::restore_model,
+        library::model_details,
+        library::template_diff,
+        library::set_model_notes,
+        library::verify_model,
+        library::check_updates,
+        library::disk_use,
+        library::reclaim,
+        library::library_folders,
+        library::add_library_folder,
+        library::remove_library_folder,
         links::open_link,
         events::subscribe,
     ]

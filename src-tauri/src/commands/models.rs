@@ -1,7 +1,9 @@
 //! Models: what is here, what can be fetched, fetching it, loading it.
 
 use lantern_app::App;
-use lantern_protocol::{CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState};
+use lantern_protocol::{
+    CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState, RemovedModel,
+};
 use tauri::State;
 
 use super::Reply;
@@ -22,7 +24,7 @@ pub async fn import_model(app: State<'_, App>, path: String, copy: bool) -> Repl
 }
 
 #[tauri::command]
-pub async fn delete_model(app: State<'_, App>, id: String) -> Reply<()> {
+pub async fn delete_model(app: State<'_, App>, id: String) -> Reply<RemovedModel> {
     Ok(app.delete_model(&id).await?)
 }
 

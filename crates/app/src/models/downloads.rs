@@ -36,9 +36,10 @@ impl Followed {
 impl App {
     /// Starts fetching a file, resumes it, or joins the download that runs. Gives its first state; events follow.
     pub async fn download_model(&self, request: DownloadRequest) -> Result<DownloadProgress, AppError> {
+        let hub = self.hub().await;
         // The hub spawns on the runtime around it; the caller's may be a short-lived one.
         let _runtime = self.0.runtime.enter();
-        Ok(self.told(self.0.models.hub.download(request)?))
+        Ok(self.told(hub.download(request)?))
     }
 
     /// Stops a download; what has arrived is kept. One that has ended already stays as it is.
@@ -53,8 +54,9 @@ impl App {
 
     /// Takes up a download that is held, failed or was stopped.
     pub async fn resume_download(&self, id: &str) -> Result<DownloadProgress, AppError> {
+        let hub = self.hub().await;
         let _runtime = self.0.runtime.enter();
-        Ok(self.told(self.0.models.hub.resume(id)?))
+        Ok(self.told(hub.resume(id)?))
     }
 
     /// Puts a download at this place, from 0, among those that are not over.
@@ -68,10 +70,11 @@ impl App {
     }
 
     /// Takes up the downloads that were not over when Lantern ended, and keeps the queue on the disk from now on: for
-    /// programs that stay. While another one does, its queue is its own.
+    /// programs that stay. While another one does, its queue is its own. Waits for the keyring that has the Hub's token.
     pub async fn continue_downloads(&self) {
+        let hub = self.hub().await;
         let _runtime = self.0.runtime.enter();
-        for download in self.0.models.hub.continue_queue(&self.0.home.join("downloads.json")) {
+        for download in hub.continue_queue(&self.0.home.join("downloads.json")) {
             self.told(download);
         }
     }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod catalogue;
 pub mod chat;
 pub mod doctor;
+pub mod du;
 pub mod embed;
 pub mod import;
 pub mod inspect;
@@ -17,8 +18,10 @@ pub mod remote;
 pub mod rm;
 pub mod run;
 pub mod serve;
+pub mod show;
 pub mod template;
 pub mod tokenize;
+pub mod verify;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lantern_engine::KvType;

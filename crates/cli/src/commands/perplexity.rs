@@ -49,6 +49,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         windows: args.chunks,
         threads: args.threads,
         kv_types: args.kv_type,
+        ..PerplexityOptions::default()
     };
     let model = Perplexity::load(&path, options)?;
     // Like llama-perplexity, which leaves out a file's last line break and takes control tokens for text.

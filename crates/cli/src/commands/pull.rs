@@ -37,8 +37,11 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let options =
-        HubOptions { connections: args.connections, bytes_per_second: args.limit, ..HubOptions::from_env() };
+    let options = HubOptions {
+        connections: args.connections,
+        bytes_per_second: args.limit,
+        ..place::hub_options().await?
+    };
     let hub = Hub::new(options)?;
     let mut downloads = Vec::new();
     for model in &args.models {

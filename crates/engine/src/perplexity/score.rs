@@ -6,26 +6,37 @@ use super::{Change, Estimate};
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RowScore {
     /// −ln of its probability.
-    surprise: f64,
+    pub(super) surprise: f64,
     /// The same from the reference.
-    reference: f64,
+    pub(super) reference: f64,
     /// KL divergence of the distribution from the reference.
-    divergence: f64,
+    pub(super) divergence: f64,
     /// Whether the likeliest token is the reference's.
-    same_top: bool,
+    pub(super) same_top: bool,
 }
 
 /// Scores rows of logits, `[next.len(), vocab]`, against those of a reference, which may be the same ones.
 pub(super) fn score_rows(reference: &[f32], logits: &[f32], next: &[u32], threads: usize) -> Vec<RowScore> {
     let vocab = logits.len() / next.len().max(1);
-    let mut rows = vec![RowScore::default(); next.len()];
-    let each = next.len().div_ceil(threads.max(1)).max(1);
+    in_threads(next.len(), threads, |at| {
+        let place = at * vocab..(at + 1) * vocab;
+        RowScore::new(&reference[place.clone()], &logits[place], next[at] as usize)
+    })
+}
+
+/// `of(0)` to `of(count − 1)`, computed by several threads.
+pub(super) fn in_threads<T: Default + Clone + Send>(
+    count: usize,
+    threads: usize,
+    of: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
+    let (mut rows, of) = (vec![T::default(); count], &of);
+    let each = count.div_ceil(threads.max(1)).max(1);
     std::thread::scope(|scope| {
         for (part, rows) in rows.chunks_mut(each).enumerate() {
             scope.spawn(move || {
                 for (row, at) in rows.iter_mut().zip(part * each..) {
-                    let place = at * vocab..(at + 1) * vocab;
-                    *row = RowScore::new(&reference[place.clone()], &logits[place], next[at] as usize);
+                    *row = of(at);
                 }
             });
         }
@@ -50,14 +61,14 @@ impl RowScore {
 }
 
 /// What turns logits into logarithms of probabilities.
-struct LogSoftmax {
+pub(super) struct LogSoftmax {
     top: f32,
-    top_at: usize,
+    pub(super) top_at: usize,
     log_total: f64,
 }
 
 impl LogSoftmax {
-    fn of(logits: &[f32]) -> Self {
+    pub(super) fn of(logits: &[f32]) -> Self {
         let mut top_at = 0;
         for (at, logit) in logits.iter().enumerate() {
             if *logit > logits[top_at] {
@@ -69,7 +80,7 @@ impl LogSoftmax {
         LogSoftmax { top, top_at, log_total: total.ln() }
     }
 
-    fn of_logit(&self, logit: f32) -> f64 {
+    pub(super) fn of_logit(&self, logit: f32) -> f64 {
         f64::from(logit) - f64::from(self.top) - self.log_total
     }
 }
@@ -98,6 +109,11 @@ impl Sums {
         self.difference.add(row.surprise - row.reference);
         self.divergence.add(row.divergence);
         self.same_top.add(f64::from(u8::from(row.same_top)));
+    }
+
+    /// A row that is compared with nothing.
+    pub(super) fn add_alone(&mut self, surprise: f64) {
+        self.surprise.add(surprise);
     }
 
     pub(super) fn count(&self) -> usize {

@@ -57,6 +57,10 @@ unloadAfterMinutes: number | null,
  */
 downloadBytesPerSecond: number | null, 
 /**
+ * Asks the Hub once a day whether models have a newer revision, and tells it.
+ */
+checkModelUpdates: boolean, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

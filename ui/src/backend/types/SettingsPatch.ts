@@ -53,6 +53,10 @@ unloadAfterMinutes?: number,
  */
 downloadBytesPerSecond?: number, 
 /**
+ * See [`Settings::check_model_updates`].
+ */
+checkModelUpdates?: boolean, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };
