@@ -181,10 +181,10 @@ fn what_nobody_needs_is_found_and_given_back() {
     layouts.hub_cache("o/r", 'b', "m.gguf", &gguf(9));
     let orphan = layouts.file(&format!("cache/models--o--r/blobs/{}", sha256(b"x")), b"x");
     let young = layouts.file("cache/models--o--r/blobs/young.incomplete", b"part");
-    let part = layouts.file("cache/models--o--r/blobs/old.incomplete", b"part");
-    let journal = layouts.file("cache/models--o--r/blobs/old.incomplete.json", b"{}");
-    let held = layouts.file("cache/models--o--r/blobs/held.incomplete", b"part");
-    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 60 * 60);
+    let part = layouts.file("cache/models--o--r/blobs/old.lantern.incomplete", b"part");
+    let journal = layouts.file("cache/models--o--r/blobs/old.lantern.incomplete.json", b"{}");
+    let held = layouts.file("cache/models--o--r/blobs/held.lantern.incomplete", b"part");
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 60 * 60);
     for file in [&orphan, &part, &journal, &held] {
         fs::File::options().write(true).open(file).unwrap().set_modified(past).unwrap();
     }
