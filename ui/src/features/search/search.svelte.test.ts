@@ -128,7 +128,11 @@ describe('a card', () => {
   it('is read without its HTML, and below the window’s own headings', () => {
     const card =
       '# Title\n<!-- hidden -->\n<p align="center"><img src="x.png"> <b>Words</b></p>\n## Part\n1 < 2 > 0';
-    expect(readableCard(card)).toBe('#### Title\n\n Words\n\n##### Part\n1 < 2 > 0');
+    expect(readableCard(card)).toBe('### Title\n\n Words\n\n#### Part\n1 < 2 > 0');
+  });
+
+  it('leaves no level of headings out', () => {
+    expect(readableCard('### A\n###### B\n# C')).toBe('### A\n#### B\n### C');
   });
 
   it('keeps code as it is', () => {
