@@ -372,7 +372,7 @@ pub(crate) fn is_model(path: &str) -> bool {
 }
 
 /// The projector in a model's folder of its repository: that in 16 bits, if there are several.
-fn projector_of<'f>(model: &str, files: &'f [RemoteFile]) -> Option<&'f RemoteFile> {
+pub(crate) fn projector_of<'f>(model: &str, files: &'f [RemoteFile]) -> Option<&'f RemoteFile> {
     let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
     let name = |file: &RemoteFile| file.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let mut found: Vec<_> = files
