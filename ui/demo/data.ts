@@ -429,6 +429,7 @@ export const SETTINGS: Settings = {
   prefixDiskGb: 8,
   unloadAfterMinutes: null,
   downloadBytesPerSecond: null,
+  checkModelUpdates: false,
   endpoint: {
     enabled: true,
     port: 11_535,

@@ -249,6 +249,9 @@ export class LanternApp {
       case 'library_changed':
         void this.models.refresh();
         break;
+      case 'model_check':
+        this.details.moved(event.model, event.doneBytes, event.totalBytes);
+        break;
       case 'download':
         this.downloads.progress(event.progress);
         break;

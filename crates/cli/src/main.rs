@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, doctor, du, embed, import, inspect, list, logits, perplexity, plan, pull,
-    quantize, remote, rm, run, serve, show, template, tokenize, verify,
+    bench, catalogue, chat, compare, doctor, du, embed, import, inspect, list, logits, perplexity, plan,
+    pull, quantize, remote, rm, run, search, serve, show, template, tokenize, verify,
 };
 use error::CliError;
 
@@ -48,6 +48,8 @@ enum Command {
     Run(run::Args),
     /// Let other programs use the models, in OpenAI's protocol
     Serve(serve::Args),
+    /// Find models on the Hugging Face Hub, and which of their files run here
+    Search(search::Args),
     /// Fetch models; goes on where an earlier try stopped
     Pull(pull::Args),
     /// Show the models on this computer
@@ -71,6 +73,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Show what a model would take of memory, part by part, without loading it
     Plan(plan::Args),
+    /// Hold two files of a model against each other: speed, memory, how well they predict
+    Compare(compare::Args),
     /// Measure a model's speed
     Bench(bench::Args),
     /// Write a model's raw next-token logits into a safetensors file
@@ -106,6 +110,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Chat(args) => on_runtime(chat::run(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Serve(args) => on_runtime(serve::run(args)),
+        Command::Search(args) => on_runtime(search::run(args)),
         Command::Pull(args) => on_runtime(pull::run(args)),
         Command::List(args) => on_runtime(list::run(args)),
         Command::Catalogue(args) => catalogue::run(args),
@@ -117,6 +122,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Remote(args) => on_runtime(remote::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),
+        Command::Compare(args) => on_runtime(compare::run(args)),
         Command::Bench(args) => bench::run(args),
         Command::Logits(args) => logits::run(args),
         Command::Embed(args) => embed::run(args),

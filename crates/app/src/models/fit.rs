@@ -7,7 +7,6 @@ use lantern_gguf::GgufFile;
 use lantern_hub::human_bytes;
 use lantern_protocol::{ErrorInfo, Fit, FitVerdict, ModelCapability};
 
-use super::search::smallest;
 use crate::{App, AppError};
 
 /// The header of a file on the Hub, and what it is planned with.
@@ -35,7 +34,7 @@ impl App {
     ) -> Result<PlannedFile, AppError> {
         let finder = self.finder().await;
         let header = finder.headers(repo).await?.read(file).await?;
-        let projector = smallest(&finder.files(repo).await?.projectors);
+        let projector = finder.projector_bytes(repo, file).await?;
         let options = self.fit_options(projector, context).await?;
         Ok(PlannedFile { header, options })
     }

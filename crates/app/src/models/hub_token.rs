@@ -7,7 +7,7 @@ use lantern_hub::search::Finder;
 use lantern_hub::{Hub, HubOptions};
 use lantern_protocol::{HubTokenSource, SecretsStatus};
 use sha2::{Digest, Sha256};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::secrets::Secrets;
 use crate::{App, AppError};
@@ -19,13 +19,13 @@ const MOST_TOKEN: usize = 1024;
 pub(crate) struct Token {
     /// The one of the environment or of the Hub's own tools.
     given: Option<String>,
-    /// Done once Lantern's own was read.
-    read: OnceCell<()>,
+    /// Whether Lantern's own was read.
+    is_read: Mutex<bool>,
 }
 
 impl Token {
     pub(crate) fn new(given: Option<String>) -> Self {
-        Self { given, read: OnceCell::new() }
+        Self { given, is_read: Mutex::new(false) }
     }
 }
 
@@ -47,21 +47,26 @@ impl App {
     /// The Hub, with the token that goes for it.
     pub(crate) async fn hub(&self) -> &Hub {
         let models = &self.0.models;
-        let read = models.token.read.get_or_init(|| async {
-            if is_in_environment() {
-                return;
-            }
-            let token = self.0.secrets.get(&name(&self.0.home)).await;
-            let set = token.and_then(|token| match token {
-                Some(token) => Ok(models.hub.set_token(Some(&token))?),
-                None => Ok(()),
-            });
-            if let Err(error) = set {
-                tracing::warn!("the Hub is asked without Lantern's token: {error}");
-            }
-        });
-        read.await;
+        let mut is_read = models.token.is_read.lock().await;
+        if !*is_read {
+            self.use_own_token().await;
+            *is_read = true;
+        }
         &models.hub
+    }
+
+    async fn use_own_token(&self) {
+        if is_in_environment() {
+            return;
+        }
+        let token = self.0.secrets.get(&name(&self.0.home)).await;
+        let set = token.and_then(|token| match token {
+            Some(token) => Ok(self.0.models.hub.set_token(Some(&token))?),
+            None => Ok(()),
+        });
+        if let Err(error) = set {
+            tracing::warn!("the Hub is asked without Lantern's token: {error}");
+        }
     }
 
     /// The same for searches.

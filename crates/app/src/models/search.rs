@@ -4,8 +4,7 @@ use lantern_engine::template_says;
 use lantern_hub::search::{TemplateSays, quality_rank};
 use lantern_hub::{HubError, human_bytes};
 use lantern_protocol::{
-    FileFit, Fit, FitVerdict, RecommendedFile, Repository, RepositoryFile, RepositoryFit, SearchPage,
-    SearchQuery,
+    FileFit, Fit, FitVerdict, RecommendedFile, Repository, RepositoryFit, SearchPage, SearchQuery,
 };
 
 use crate::{App, AppError};
@@ -32,11 +31,15 @@ impl App {
     pub async fn repository_fit(&self, repo: &str, context: Option<u32>) -> Result<RepositoryFit, AppError> {
         let grouped = self.finder().await.files(repo).await?;
         let mut headers = self.finder().await.headers(repo).await?;
-        let projector = smallest(&grouped.projectors);
         let mut files = Vec::new();
-        for file in grouped.quants.iter().flat_map(|group| &group.files) {
+        // Collected: an iterator that borrows may not be held while something is waited for.
+        let wanted: Vec<_> = grouped.quants.into_iter().flat_map(|group| group.files).collect();
+        for file in wanted {
             let (fit, error) = match headers.read(&file.file).await {
-                Ok(header) => (Some(self.fit_of(header, projector, context).await?), None),
+                Ok(header) => {
+                    let projector = self.finder().await.projector_bytes(repo, &file.file).await?;
+                    (Some(self.fit_of(header, projector, context).await?), None)
+                }
                 Err(error) if concerns_all(&error) => return Err(error.into()),
                 Err(error) => (None, Some(error.info())),
             };
@@ -45,11 +48,6 @@ impl App {
         let recommended = recommend(&files);
         Ok(RepositoryFit { files, recommended })
     }
-}
-
-/// Bytes of the projector that comes with a model.
-pub(super) fn smallest(projectors: &[RepositoryFile]) -> Option<u64> {
-    projectors.iter().map(|file| file.size_bytes).min()
 }
 
 /// Whether there is no use in trying the next file.

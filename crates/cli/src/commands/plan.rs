@@ -2,37 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
-use lantern_app::AppOptions;
+use lantern_app::{App, AppOptions};
 use lantern_engine::{
     DiskCacheOptions, Engine, EngineError, EngineOptions, GenerateRequest, GenerationEvent, MemoryPlan,
     Prompt, SamplingParams, Scratch, available_bytes, peak_rss_bytes, projector_beside,
 };
+use lantern_gguf::GgufFile;
 use lantern_hub::human_bytes;
 use lantern_protocol::{ErrorInfo, Settings};
 use serde::Serialize;
 
+use super::plan_list;
 use crate::device_args::DeviceArgs;
 use crate::error::CliError;
 use crate::{output, place};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The model
-    model: String,
+    /// The model; of one on the Hub only the header is read. Several are planned one after the other, each in a process of
+    /// its own
+    #[arg(required = true)]
+    pub(super) models: Vec<String>,
     /// Tokens a conversation shall hold [default: that of the settings, or the model's own, at most 8192]
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(2..))]
-    context: Option<u32>,
+    pub(super) context: Option<u32>,
     /// The model that is in memory when this one is asked for
     #[arg(long, value_name = "OTHER")]
-    loaded: Option<String>,
+    pub(super) loaded: Option<String>,
     /// Also load the model, fill one conversation, and tell what that took
     #[arg(long)]
-    measure: bool,
+    pub(super) measure: bool,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    device: DeviceArgs,
+    pub(super) device: DeviceArgs,
 }
 
 /// All sizes in bytes.
@@ -101,13 +105,17 @@ struct Measured {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let path = place::model_path(&args.model)?;
+    let [model] = &args.models[..] else { return plan_list::run(&args) };
     let app = place::app_on(args.device, AppOptions::default()).await?;
-    let options = options(&path, &args, &app.settings().await?)?;
+    let Source { path, header, options } = source(&app, model, &args).await?;
     app.shutdown().await;
     let dropped = args.loaded.as_deref().map(|other| dropped(other, &options)).transpose()?;
     let (mut plan, mut refused) = (None, None);
-    match Engine::plan(&path, &options) {
+    let planned = match &header {
+        Some(header) => Engine::plan_file(header, &options),
+        None => Engine::plan(&path, &options),
+    };
+    match planned {
         Ok(found) => plan = Some(found),
         Err(error @ (EngineError::ModelTooLarge { .. } | EngineError::DeviceTooSmall { .. })) => {
             refused = Some(info(&error));
@@ -115,12 +123,42 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         Err(error) => return Err(error.into()),
     }
     let measured = match &plan {
+        Some(_) if args.measure && header.is_some() => {
+            let message = format!("{} is not here, so it cannot be measured.", path.display());
+            return Err(CliError::new("not_here", message, format!("Fetch it first: lantern pull {model}")));
+        }
         Some(plan) if args.measure => Some(measure(&path, &options, plan).await?),
         _ => None,
     };
     let plan = plan.map(Parts::of);
     let report = Report { path, available_bytes: available_bytes(), dropped, plan, refused, measured };
     if args.json { output::json(&report) } else { print(&report) }
+}
+
+/// What is planned.
+struct Source {
+    path: PathBuf,
+    /// Of a model on the Hub.
+    header: Option<GgufFile>,
+    /// Those with which it would be loaded.
+    options: EngineOptions,
+}
+
+/// The model here by this name, or the one on the Hub.
+async fn source(app: &App, model: &str, args: &Args) -> Result<Source, CliError> {
+    match place::model_path(model) {
+        Ok(path) => {
+            let options = options(&path, args, &app.settings().await?)?;
+            Ok(Source { path, header: None, options })
+        }
+        Err(CliError::Failed(error)) if error.code == "model_not_found" && model.contains('/') => {
+            let request = app.resolve_download(model).await?;
+            let planned = app.planned_file(&request.repo, &request.file, args.context).await?;
+            let path = Path::new(&request.repo).join(&request.file);
+            Ok(Source { path, header: Some(planned.header), options: planned.options })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Those with which the model would be loaded.

@@ -12,6 +12,7 @@ use super::card::{MAX_CARD, card};
 use super::files::{Grouped, group};
 use super::query::PROPERTIES;
 use super::{FRESH, Finder};
+use crate::choice::projector_of;
 use crate::{FilePath, HubError, RemoteFile, RepoId, Revision};
 
 /// The files of a repository at one commit, or on its main branch.
@@ -74,6 +75,12 @@ impl Finder {
     /// The files of `owner/name`, put together.
     pub async fn files(&self, repo: &str) -> Result<Grouped, HubError> {
         Ok(group(&self.listing(&RepoId::parse(repo)?).await?.files))
+    }
+
+    /// Bytes of the projector that is fetched with a model file of `owner/name`.
+    pub async fn projector_bytes(&self, repo: &str, file: &str) -> Result<Option<u64>, HubError> {
+        let listing = self.listing(&RepoId::parse(repo)?).await?;
+        Ok(projector_of(file, &listing.files).map(|projector| projector.size))
     }
 
     async fn info(&self, repo: &RepoId) -> Result<Found, HubError> {

@@ -26,6 +26,8 @@ export class DetailsController {
   /** Why what the user keeps could not be kept. */
   keepError = $state.raw<ErrorInfo | null>(null);
   checks = $state.raw<Asked<FileCheck[]>>(NOT_ASKED);
+  /** From 0 to 1, while all bytes are read. */
+  checked = $state<number | null>(null);
   diff = $state.raw<Asked<TemplateDiff>>(NOT_ASKED);
   /** `value` is an empty list when the newest is here. */
   updates = $state.raw<Asked<ModelUpdate[]>>(NOT_ASKED);
@@ -78,7 +80,13 @@ export class DetailsController {
     return this.#keep({ defaults });
   }
 
+  /** The check of a model moved on. */
+  moved(model: string, done: number, total: number): void {
+    if (model === this.id && this.checks.busy) this.checked = total > 0 ? done / total : null;
+  }
+
   verify(): Promise<void> {
+    this.checked = null;
     return this.#ask(
       (id) => this.#backend.verifyModel(id),
       (asked) => (this.checks = asked),

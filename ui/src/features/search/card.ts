@@ -12,21 +12,31 @@ const HEADING = /^(#{1,6})(?=\s)/gm;
 const FENCE = /(^(?:```|~~~)[\s\S]*?^(?:```|~~~)[^\n]*$)/m;
 
 /** Headings begin at this level: those above are the window's own. */
-const FIRST_LEVEL = 4;
+const FIRST_LEVEL = 3;
 
 export function readableCard(markdown: string): string {
+  const level = levels();
   return markdown
     .split(FENCE)
-    .map((part, index) => (index % 2 === 1 ? part : withoutHtml(part)))
+    .map((part, index) => (index % 2 === 1 ? part : withoutHtml(part, level)))
     .join('')
     .replace(/\n{3,}/g, '\n\n')
     .trim();
 }
 
-function withoutHtml(text: string): string {
+/** Gives each heading a level that leaves none out, for those who go from heading to heading. */
+function levels(): (wanted: number) => number {
+  let before = FIRST_LEVEL - 1;
+  return (wanted) => {
+    const shifted = Math.min(6, wanted + FIRST_LEVEL - 1);
+    return (before = Math.min(shifted, before + 1));
+  };
+}
+
+function withoutHtml(text: string, level: (wanted: number) => number): string {
   return text
     .replace(COMMENT, '')
     .replace(BREAK, '\n')
     .replace(TAG, '')
-    .replace(HEADING, (hashes) => '#'.repeat(Math.min(6, hashes.length + FIRST_LEVEL - 1)));
+    .replace(HEADING, (hashes) => '#'.repeat(level(hashes.length)));
 }

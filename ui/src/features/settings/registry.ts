@@ -295,6 +295,16 @@ export const SETTINGS: SettingEntry[] = [
   },
   DOWNLOAD_LIMIT,
   {
+    id: 'checkModelUpdates',
+    section: 'Downloads',
+    label: 'Look for newer models',
+    help: 'Asks the Hub once a day whether models have a newer revision, and tells you. Off, nothing is asked.',
+    control: { kind: 'switch' },
+    initial: false,
+    read: (settings) => settings.checkModelUpdates,
+    patch: (_settings, value) => ({ checkModelUpdates: value === true }),
+  },
+  {
     id: 'endpoint.enabled',
     section: 'Local endpoint',
     label: 'Listen for other programs',

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use lantern_protocol::{AppEvent, ErrorInfo, RemoteHealth, RemoteModelInfo, RemoteServer};
 use lantern_remote::{RemoteEngine, RemoteError};
 use serde::Serialize;
-use tokio::sync::OnceCell;
 
 use self::stored::{FILE, Stored};
 use super::answering::RemoteModel;
@@ -53,8 +52,8 @@ pub(crate) struct Remotes {
     known: Mutex<HashMap<String, Known>>,
     /// Held while the file is changed.
     turn: tokio::sync::Mutex<()>,
-    /// Done once keys of an earlier version were moved.
-    moved: OnceCell<()>,
+    /// Whether keys of an earlier version were moved.
+    are_moved: tokio::sync::Mutex<bool>,
     /// Keys that were read, by the names of their secrets: a keyring may ask the user each time.
     keys: Mutex<HashMap<String, String>>,
 }
@@ -235,11 +234,13 @@ impl App {
     /// The list, without keys that an earlier version kept there.
     async fn stored_remotes(&self) -> Result<Vec<Stored>, AppError> {
         let remotes = &self.0.models.remotes;
-        let moved = remotes.moved.get_or_try_init(|| async {
+        let mut are_moved = remotes.are_moved.lock().await;
+        if !*are_moved {
             let _turn = remotes.turn.lock().await;
-            stored::move_keys(&self.0.home.join(FILE), &self.0.secrets).await
-        });
-        moved.await?;
+            stored::move_keys(&self.0.home.join(FILE), &self.0.secrets).await?;
+            *are_moved = true;
+        }
+        drop(are_moved);
         self.read_remotes().await
     }
 
