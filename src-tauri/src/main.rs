@@ -65,6 +65,9 @@ fn run() -> tauri::Result<()> {
             let opened = tauri::async_runtime::block_on(async {
                 let app = App::open(AppOptions::default()).await?;
                 let endpoint = Endpoint::supervise(app.clone());
+                // It may wait for the keyring to be unlocked, and the window does not.
+                let queue = app.clone();
+                tauri::async_runtime::spawn(async move { queue.continue_downloads().await });
                 Ok::<_, lantern_app::AppError>((app, endpoint))
             });
             match opened {

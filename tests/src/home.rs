@@ -59,6 +59,7 @@ impl Home {
         let at = |name: &str| self.folder.path().join(name);
         command
             .env("LANTERN_HOME", self.data())
+            .env("LANTERN_SECRETS", "file")
             .env("HOME", self.folder.path())
             .env("XDG_CONFIG_HOME", at("config"))
             .env("XDG_DATA_HOME", at("data"))

@@ -24,9 +24,13 @@ pub fn starter_model() -> PathBuf {
     present(variable("LANTERN_STARTER_MODEL"), "LANTERN_STARTER_MODEL", "the starter model's file")
 }
 
-/// A Python that has the `openai` package.
+/// A Python that has the `openai` and `huggingface_hub` packages.
 pub fn python() -> PathBuf {
-    present(variable("LANTERN_PYTHON"), "LANTERN_PYTHON", "a Python with the `openai` package")
+    present(
+        variable("LANTERN_PYTHON"),
+        "LANTERN_PYTHON",
+        "a Python with the `openai` and `huggingface_hub` packages",
+    )
 }
 
 fn variable(name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::routing::{get, post};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::{Home, free_port};
 use lantern_tests::page::{Page, id};
@@ -11,6 +12,10 @@ use serde_json::{Value, json};
 
 /// Its answer is long enough to be seen growing.
 const QUESTION: &str = "Write a long story about the sea.";
+
+/// What a server elsewhere answers.
+const WORDS: &str = r#"{"choices":[{"delta":{"content":"From afar."}}]}"#;
+const LAST: &str = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
 
 #[tokio::test]
 async fn an_answer_arrives_token_by_token() {
@@ -261,6 +266,51 @@ async fn a_model_is_imported_loaded_and_removed() {
     page.click(&id("confirm-accept", "")).await;
     page.wait_gone(&card).await;
     assert!(file.exists(), "a file that is used where it lies was deleted");
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_is_added_asked_by_name_and_removed() {
+    let server = axum::Router::new()
+        .route(
+            "/v1/models",
+            get(async || axum::Json(json!({"data": [{"id": "org/big", "max_model_len": 4096}]}))),
+        )
+        .route(
+            "/v1/chat/completions",
+            post(async || format!("data: {WORDS}\n\ndata: {LAST}\n\ndata: [DONE]\n\n")),
+        );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, server).await });
+
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.click(&id("nav-settings", "")).await;
+    page.fill(&id("remote-name", ""), "box").await;
+    page.fill(&id("remote-url", ""), "http://example.org/v1").await;
+    page.fill(&id("remote-key", ""), "sk-secret").await;
+    page.click(&id("remote-add", "")).await;
+    page.wait(&id("remote-url", "[aria-invalid=\"true\"]")).await;
+    page.fill(&id("remote-url", ""), &url).await;
+    page.click(&id("remote-add", "")).await;
+    page.wait(&id("remote-server", "[data-server=\"box\"][data-state=\"reachable\"]")).await;
+    page.pictures("remotes").await;
+
+    page.click(&id("new-chat", "")).await;
+    assert_eq!(page.attribute(&id("model-picker", ""), "data-model").await.as_deref(), Some(STARTER));
+    page.click(&id("model-picker", "")).await;
+    page.click(&id("model-option", "[data-model=\"box/org/big\"]")).await;
+    page.send("Who are you?").await;
+    assert_eq!(page.wait_for_end().await, "complete");
+    assert_eq!(page.answer().await, "From afar.");
+    assert_eq!(page.text(&id("message-origin", "")).await.trim(), "org/big on box");
+
+    page.click(&id("nav-settings", "")).await;
+    page.click(&id("remote-remove", "")).await;
+    page.click(&id("confirm-accept", "")).await;
+    page.wait_gone(&id("remote-server", "")).await;
     window.close().await;
 }
 

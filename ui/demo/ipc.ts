@@ -1,11 +1,20 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `empty`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { mockIPC } from '@tauri-apps/api/mocks';
-import type { AppEvent, ChatEvent, Message, Settings, SettingsPatch } from '../src/backend/types';
+import type {
+  AppEvent,
+  ChatEvent,
+  CompareEvent,
+  Message,
+  NewRemoteServer,
+  SearchQuery,
+  Settings,
+  SettingsPatch,
+} from '../src/backend/types';
 import * as data from './data';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -14,6 +23,12 @@ const refusal = {
   code: 'model_too_large',
   message: 'The model needs 5.1 GB of memory, but 3.2 GB are free.',
   nextStep: 'Close other programs, choose a smaller model, or lower the context length.',
+};
+
+const offline = {
+  code: 'hub_unreachable',
+  message: 'huggingface.co could not be reached in 3 tries: the name could not be resolved.',
+  nextStep: 'Check the connection. Models that are here go on working.',
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
@@ -136,6 +151,27 @@ const commands: Record<string, (args: Args) => unknown> = {
     secret: 'sk-lantern-5f0c9e1bd4a74b0f9a6d2c3e9f3c',
   }),
   revoke_api_key: () => undefined,
+  remote_servers: (args) =>
+    firstRun
+      ? []
+      : scene === 'failing' && !args.ask
+        ? data.REMOTES.map((server) => ({ ...server, health: { state: 'unknown' } }))
+        : data.REMOTES,
+  add_remote_server: (args) => {
+    const { url } = args.server as NewRemoteServer;
+    if (url.startsWith('http://192') || url.startsWith('https://')) return;
+    throw {
+      code: 'remote_address',
+      message: `${url} is no address of a server: it must begin with https://, or with http:// on this computer and the local network.`,
+      nextStep: 'Write it up to /v1, as the server’s documentation gives it.',
+    };
+  },
+  remove_remote_server: () => undefined,
+  secrets_status: () => (firstRun ? { secretStorage: 'file', hubToken: 'none' } : data.SECRETS),
+  set_hub_token: (args) => ({
+    ...data.SECRETS,
+    hubToken: args.token === '' ? 'none' : 'lantern',
+  }),
   get_settings: () => settings,
   update_settings: (args) => patched(args.patch as SettingsPatch),
   library: () => (firstRun ? [] : data.LIBRARY),
@@ -145,7 +181,60 @@ const commands: Record<string, (args: Args) => unknown> = {
       installed: !firstRun && index === 0 ? data.MODEL : null,
     })),
   downloads: () =>
-    scene === 'downloading' ? [data.STARTER_DOWNLOAD] : firstRun ? [] : data.DOWNLOADS,
+    scene === 'downloading'
+      ? [data.STARTER_DOWNLOAD]
+      : firstRun
+        ? []
+        : scene === 'queue'
+          ? data.QUEUE
+          : data.DOWNLOADS,
+  search_models: async (args) => {
+    await sleep(50);
+    if (scene === 'failing') throw offline;
+    const { next, text } = args.query as SearchQuery;
+    if (text === 'nothing') return { repositories: [], next: null, lookedAt: 60, chosenHere: [] };
+    return {
+      repositories: next === null ? data.FOUND : [],
+      next: next === null ? 'page-2' : null,
+      lookedAt: 30,
+      chosenHere: ['size'],
+    };
+  },
+  curated_models: () => data.CURATED,
+  repository: () => {
+    if (scene === 'failing') throw offline;
+    return data.REPOSITORY;
+  },
+  repository_fit: () => data.REPOSITORY_FIT,
+  model_details: (args) => ({
+    ...data.DETAILS,
+    model: data.LIBRARY.find(({ id }) => id === args.id) ?? data.DETAILS.model,
+  }),
+  template_diff: () => data.TEMPLATE_DIFF,
+  set_model_notes: (args) => args.notes,
+  verify_model: () => [
+    { path: 'a.gguf', state: 'right', sha256: 'a', expected: 'a', knownFrom: 'hub' },
+  ],
+  check_updates: () => [],
+  disk_use: () =>
+    firstRun
+      ? { models: [], owners: [], reclaimable: [], totalBytes: 0, freeBytes: 42e9 }
+      : data.DISK,
+  removed_models: () => (firstRun ? [] : data.REMOVED),
+  library_folders: () => (firstRun ? [] : data.FOLDERS),
+  reclaim: () => 980_000_000,
+  delete_model: (args) => ({ ...data.REMOVED[0]!, id: 'r2', model: String(args.id) }),
+  compare_models: (args) => {
+    const channel = args.channel as Channel<CompareEvent>;
+    channel.onmessage({
+      type: 'progress',
+      progress: { model: data.COMPARISON.a.model, stage: 'reading', done: 0.36 },
+    });
+    if (scene === 'failing') channel.onmessage({ type: 'failed', error: refusal });
+    else if (scene !== 'streaming') {
+      channel.onmessage({ type: 'done', comparison: data.COMPARISON });
+    }
+  },
   list_conversations: (args) =>
     firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
       ? []

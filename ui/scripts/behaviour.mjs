@@ -139,6 +139,57 @@ const checks = {
     assert.match(await page.innerText(byId('message-user')), /^Explain a lighthouse\./);
   },
 
+  'a model is found and fetched by keyboard alone': async (open) => {
+    const page = await open({});
+    await page.focus(byId('nav-models'));
+    await page.keyboard.press('Enter');
+    await page.focus('[data-tab="find"]');
+    await page.keyboard.press('Enter');
+    await page.focus(byId('search-text'));
+    await page.keyboard.type('gemma');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(byId('search-result'));
+    await page.focus(`${byId('search-open')} >> nth=1`);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(byId('recommended'));
+    await page.focus(`${byId('recommended')} button`);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() =>
+      globalThis.demoCalls.some(
+        ({ command, args }) =>
+          command === 'download_model' && args.request.file === 'gemma-3-12b-it-Q4_K_M.gguf',
+      ),
+    );
+    await page.focus(byId('page-back'));
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(byId('search-result'));
+  },
+
+  'downloads are ordered and held by keyboard': async (open) => {
+    const page = await open({ demo: 'queue' });
+    await STATES.downloads.act(page);
+    await page.focus(`${byId('download-down')} >> nth=0`);
+    await page.keyboard.press('Enter');
+    await page.focus(`${byId('download-pause')} >> nth=0`);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => {
+      const calls = globalThis.demoCalls.map(({ command }) => command);
+      return calls.includes('move_download') && calls.includes('pause_download');
+    });
+  },
+
+  'what was deleted is taken back': async (open) => {
+    const page = await open({});
+    await STATES.undo.act(page);
+    await page.click(byId('undo-restore'));
+    await page.waitForFunction(() =>
+      globalThis.demoCalls.some(
+        ({ command, args }) => command === 'restore_model' && args.which === 'r2',
+      ),
+    );
+    await page.waitForSelector(byId('undo'), { state: 'detached' });
+  },
+
   'a setting that is refused says why, under its field': async (open) => {
     const page = await open({});
     await page.click(byId('nav-settings'));

@@ -88,6 +88,17 @@ async function openModels(page) {
   await page.click(byId('nav-models'));
 }
 
+async function openTab(page, tab) {
+  await openModels(page);
+  await page.click(`[data-tab="${tab}"]`);
+}
+
+async function openResults(page) {
+  await openTab(page, 'find');
+  await page.fill(byId('search-text'), 'qwen');
+  await page.press(byId('search-text'), 'Enter');
+}
+
 /** Every state worth looking at: a scene and the steps that lead to the state. */
 export const STATES = {
   'first-run': { demo: 'first-run' },
@@ -153,6 +164,112 @@ export const STATES = {
       await page.waitForSelector(byId('confirm-dialog'));
     },
   },
+  find: { act: (page) => openTab(page, 'find') },
+  results: {
+    act: async (page) => {
+      await openResults(page);
+      await page.waitForSelector(byId('search-result'));
+    },
+  },
+  'no-results': {
+    act: async (page) => {
+      await openTab(page, 'find');
+      await page.fill(byId('search-text'), 'nothing');
+      await page.click(byId('search-submit'));
+      await page.waitForSelector(`${byId('search-status')}:has-text("0 repositories")`);
+    },
+  },
+  'search-failed': {
+    demo: 'failing',
+    act: async (page) => {
+      await openResults(page);
+      await page.waitForSelector(byId('error-card'));
+    },
+  },
+  repository: {
+    act: async (page) => {
+      await STATES.results.act(page);
+      await page.click(`${byId('search-open')} >> nth=1`);
+      await page.waitForSelector(byId('fit'));
+    },
+  },
+  'repository-card': {
+    act: async (page) => {
+      await STATES.repository.act(page);
+      await page.locator(byId('model-text')).scrollIntoViewIfNeeded();
+    },
+  },
+  'model-page': {
+    act: async (page) => {
+      await openModels(page);
+      await page.click(`${byId('model-show')} >> nth=0`);
+      await page.waitForSelector(byId('model-verify'));
+    },
+  },
+  'model-page-end': {
+    act: async (page) => {
+      await STATES['model-page'].act(page);
+      await page.click(byId('model-verify'));
+      await page.click(byId('model-updates'));
+      await page.click(byId('template-compare'));
+      await page.waitForSelector('[aria-label="Differences of the templates"]');
+      await page.locator('[aria-label="Differences of the templates"]').scrollIntoViewIfNeeded();
+    },
+  },
+  downloads: { demo: 'queue', act: (page) => openTab(page, 'downloads') },
+  'downloads-empty': { demo: 'first-run', act: (page) => openTab(page, 'downloads') },
+  disk: {
+    act: async (page) => {
+      await openTab(page, 'disk');
+      await page.waitForSelector(byId('disk-model'));
+    },
+  },
+  'disk-end': {
+    act: async (page) => {
+      await STATES.disk.act(page);
+      await page.locator(`${byId('folder')} >> nth=2`).scrollIntoViewIfNeeded();
+    },
+  },
+  'disk-empty': {
+    demo: 'first-run',
+    act: async (page) => {
+      await openTab(page, 'disk');
+      await page.waitForSelector('#folders-title');
+    },
+  },
+  reclaim: {
+    act: async (page) => {
+      await STATES.disk.act(page);
+      await page.click(byId('reclaim-all'));
+      await page.waitForSelector(byId('confirm-dialog'));
+    },
+  },
+  undo: {
+    act: async (page) => {
+      await STATES.delete.act(page);
+      await page.click(byId('confirm-accept'));
+      await page.waitForSelector(byId('undo'));
+    },
+  },
+  compare: {
+    act: async (page) => {
+      await openTab(page, 'compare');
+      await page.selectOption(byId('compare-a'), { index: 1 });
+      await page.selectOption(byId('compare-b'), { index: 2 });
+      await page.click(byId('compare-start'));
+      await page.waitForSelector(byId('compare-result'));
+    },
+  },
+  comparing: {
+    demo: 'streaming',
+    act: async (page) => {
+      await openTab(page, 'compare');
+      await page.selectOption(byId('compare-a'), { index: 1 });
+      await page.selectOption(byId('compare-b'), { index: 2 });
+      await page.click(byId('compare-start'));
+      await page.waitForSelector(byId('compare-stop'));
+    },
+  },
   settings: { act: (page) => page.keyboard.press('Control+,') },
   'settings-end': {
     demo: 'failing',
@@ -175,6 +292,17 @@ export const STATES = {
       await page.fill(byId('program-name'), 'Editor');
       await page.click(byId('program-make'));
       await page.waitForSelector(byId('secret-dialog'));
+    },
+  },
+  remotes: {
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.waitForSelector(byId('remote-server'));
+      await page.locator(byId('hub-token')).scrollIntoViewIfNeeded();
+      await page.fill(byId('remote-name'), 'cloud');
+      await page.fill(byId('remote-url'), 'ftp://example.org');
+      await page.click(byId('remote-add'));
+      await page.waitForSelector('[aria-invalid="true"]');
     },
   },
   'start-failed': { demo: 'start-failed' },

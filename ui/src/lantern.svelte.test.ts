@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { DOWNLOADS, LIBRARY, MODEL, SETTINGS, STATUS } from '../demo/data';
+import { DOWNLOADS, LIBRARY, MODEL, REMOTES, SETTINGS, STATUS } from '../demo/data';
 import type { Backend } from './backend';
 import { fakeBackend, fakeConversation } from './backend/fake';
 import type { AppEvent, ErrorInfo } from './backend/types';
@@ -49,6 +49,33 @@ describe('the start', () => {
   });
 });
 
+describe('models of other servers', () => {
+  const remote = 'gpu-box/openai/gpt-oss-120b';
+
+  it('answer only where the user chose them', async () => {
+    const { app } = await started({
+      library: () => Promise.resolve([]),
+      remoteServers: () => Promise.resolve(REMOTES),
+    });
+    await vi.waitFor(() => expect(app.remotes.modelIds).toContain(remote));
+    expect(app.answeringModel, 'a server was taken because nothing is here').toBeNull();
+    app.pickModel(remote);
+    expect(app.answeringModel).toBe(remote);
+  });
+
+  it('are not loaded here, and stay chosen while their server is away', async () => {
+    const loadModel = vi.fn();
+    const { app } = await started({ remoteServers: () => Promise.resolve(REMOTES), loadModel });
+    await vi.waitFor(() => expect(app.remotes.servers).toHaveLength(2));
+    app.pickModel('office/some/model');
+    expect(app.answeringModel).toBe('office/some/model');
+    app.chat.session.pickedModel = null;
+    app.chat.session.conversation = fakeConversation({ model: 'removed/model' });
+    expect(app.answeringModel, 'its server was removed').toBe(MODEL);
+    expect(loadModel).not.toHaveBeenCalled();
+  });
+});
+
 describe('events', () => {
   it('carry the latest value to where it is shown', async () => {
     const { app, emit } = await started();
@@ -62,7 +89,7 @@ describe('events', () => {
     const [download] = DOWNLOADS;
     emit({ type: 'download', progress: download! });
     emit({ type: 'download', progress: { ...download!, receivedBytes: 5 } });
-    expect(app.models.downloads.map(({ receivedBytes }) => receivedBytes)).toEqual([5]);
+    expect(app.downloads.list.map(({ receivedBytes }) => receivedBytes)).toEqual([5]);
   });
 
   it('that name what changed make it be read again', async () => {

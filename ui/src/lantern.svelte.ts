@@ -1,14 +1,31 @@
 /** The whole window: its controllers, what is on show, and the events that concern more than one of them. */
 import { toErrorInfo, type Backend } from './backend';
-import type { AppEvent, AppStatus, ErrorInfo } from './backend/types';
+import type {
+  AppEvent,
+  AppStatus,
+  DownloadRequest,
+  ErrorInfo,
+  FoundRepository,
+  RemovedModel,
+} from './backend/types';
 import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
+import { CompareController } from './features/compare/compare.svelte';
 import { ConversationsController } from './features/conversations/conversations.svelte';
+import { DiskController } from './features/disk/disk.svelte';
+import { DownloadsController } from './features/downloads/downloads.svelte';
+import { DetailsController } from './features/models/details.svelte';
 import { ModelsController } from './features/models/models.svelte';
+import { RemotesController } from './features/remotes/remotes.svelte';
+import { RepositoryController } from './features/search/repository.svelte';
+import { SearchController } from './features/search/search.svelte';
 import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
 
 export type View = 'chat' | 'models' | 'settings';
+
+/** The pages about models. */
+export type ModelsTab = 'library' | 'find' | 'downloads' | 'disk' | 'compare';
 
 export interface Notice {
   id: number;
@@ -17,6 +34,9 @@ export interface Notice {
 
 export class LanternApp {
   view = $state<View>('chat');
+  modelsTab = $state<ModelsTab>('library');
+  /** A model that was just deleted, as long as that is offered to be taken back. */
+  justRemoved = $state.raw<RemovedModel | null>(null);
   status = $state.raw<AppStatus | null>(null);
   notices = $state.raw<Notice[]>([]);
   ready = $state(false);
@@ -27,16 +47,30 @@ export class LanternApp {
   readonly conversations: ConversationsController;
   readonly chat: ChatController;
   readonly models: ModelsController;
+  readonly details: DetailsController;
+  readonly search: SearchController;
+  readonly repository: RepositoryController;
+  readonly downloads: DownloadsController;
+  readonly disk: DiskController;
+  readonly compare: CompareController;
   readonly settings: SettingsController;
   readonly access: AccessController;
+  readonly remotes: RemotesController;
   #nextNotice = 0;
 
   constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
     this.backend = backend;
     this.conversations = new ConversationsController(backend);
     this.models = new ModelsController(backend);
+    this.details = new DetailsController(backend);
+    this.search = new SearchController(backend);
+    this.repository = new RepositoryController(backend);
+    this.downloads = new DownloadsController(backend);
+    this.disk = new DiskController(backend);
+    this.compare = new CompareController(backend);
     this.settings = new SettingsController(backend);
     this.access = new AccessController(backend);
+    this.remotes = new RemotesController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -45,23 +79,28 @@ export class LanternApp {
 
   readonly endpoint = $derived(this.status?.endpoint ?? { running: false, url: null, error: null });
 
-  /** Library id of the model that answers next in the open conversation. */
+  /** Id of the model that answers next in the open conversation: one of a server only where the user chose it. */
   readonly answeringModel = $derived.by((): string | null => {
     const { session } = this.chat;
-    const usable = this.models.usable;
+    const { usable } = this.models;
     const wanted = [
       session.pickedModel,
       session.conversation?.model,
       this.settings.current?.defaultModel,
-    ].find((id) => typeof id === 'string' && usable.some((model) => model.id === id));
+    ].find((id) => typeof id === 'string' && this.#answers(id));
     return wanted ?? usable[0]?.id ?? null;
   });
+
+  /** Whether a model of this name can be asked. A server that is away is told by the answer's failure. */
+  #answers(id: string): boolean {
+    return this.models.usable.some((model) => model.id === id) || this.remotes.owns(id);
+  }
 
   /** Sends a message. A conversation whose model is no longer here goes on with the one that the picker shows. */
   send(content: string): void {
     const { session } = this.chat;
     const kept = session.conversation?.model ?? null;
-    const gone = kept !== null && !this.models.usable.some((model) => model.id === kept);
+    const gone = kept !== null && !this.#answers(kept);
     if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
     this.chat.send(content);
   }
@@ -78,8 +117,11 @@ export class LanternApp {
       await Promise.all([
         this.settings.refresh(),
         this.models.refresh(),
+        this.downloads.refresh(),
         this.conversations.refresh(),
       ]);
+      // Servers may take their time; nobody waits for them.
+      void this.remotes.refresh();
       this.startError = this.settings.error;
     } catch (cause) {
       this.startError = toErrorInfo(cause);
@@ -105,6 +147,43 @@ export class LanternApp {
     } catch (cause) {
       this.notify(toErrorInfo(cause));
     }
+  }
+
+  showModels(tab: ModelsTab): void {
+    this.view = 'models';
+    this.modelsTab = tab;
+  }
+
+  /** The page of a repository on the Hub. */
+  showRepository(repo: string, about: FoundRepository | null = null): void {
+    this.showModels('find');
+    void this.repository.open(repo, about);
+  }
+
+  /** The page of a model that is here. */
+  showModel(id: string): void {
+    this.showModels('library');
+    void this.details.open(id);
+  }
+
+  download(request: DownloadRequest): Promise<void> {
+    return this.attempt(() => this.downloads.start(request));
+  }
+
+  /** Deletes a model; until it expires that can be taken back. */
+  async removeModel(id: string): Promise<void> {
+    await this.attempt(async () => {
+      const removed = await this.models.remove(id);
+      if (this.details.id === id) this.details.close();
+      this.justRemoved = removed;
+    });
+  }
+
+  async restoreModel(removal: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.models.restore(removal);
+      if (this.justRemoved?.id === removal) this.justRemoved = null;
+    });
   }
 
   newChat(): void {
@@ -145,7 +224,8 @@ export class LanternApp {
   pickModel(id: string): void {
     this.chat.session.pickedModel = id;
     const inMemory = this.models.stateOf(id);
-    if (!this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
+    const here = !this.remotes.owns(id);
+    if (here && !this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
       void this.#load(id);
     }
   }
@@ -169,8 +249,11 @@ export class LanternApp {
       case 'library_changed':
         void this.models.refresh();
         break;
+      case 'model_check':
+        this.details.moved(event.model, event.doneBytes, event.totalBytes);
+        break;
       case 'download':
-        this.models.progress(event.progress);
+        this.downloads.progress(event.progress);
         break;
       case 'model_changed':
         this.models.state = event.model;
@@ -180,6 +263,9 @@ export class LanternApp {
         break;
       case 'settings_changed':
         this.settings.replaced(event.settings);
+        break;
+      case 'remotes_changed':
+        void this.remotes.refresh();
         break;
       case 'api_keys_changed':
       case 'api_requests_changed':

@@ -118,7 +118,7 @@ impl Endpoint {
         fs::create_dir_all(&home)?;
         let own = |arguments: &[&OsStr]| {
             let mut command = command(lantern);
-            command.env("LANTERN_HOME", &home).args(arguments);
+            command.env("LANTERN_HOME", &home).env("LANTERN_SECRETS", "file").args(arguments);
             command
         };
         run(&mut own(&["import".as_ref(), model.as_os_str()]))?;

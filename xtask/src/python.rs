@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use crate::shell::{cache, command, note, run, step, works};
 
-/// What the endpoint's test needs: the official client.
-const CLIENT: &str = "openai==3.54.0";
+/// What tests need: the official clients of the endpoint's protocol and of the Hub's.
+const CLIENTS: [&str; 2] = ["openai==3.54.0", "huggingface_hub==2.4.0"];
 
 /// A Python environment with nothing but pip in it.
 pub fn environment() -> Result<PathBuf> {
@@ -27,16 +27,18 @@ pub fn environment_at(folder: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The environment with the client that the endpoint's test uses.
+/// The environment with the clients that tests use.
 pub fn with_client() -> Result<PathBuf> {
-    step("The Python client for the endpoint's test");
+    step("The Python clients for the tests");
     let python = environment()?;
     let stamp = cache()?.join("python/.lantern-client");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == CLIENT) {
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == CLIENTS.join(" ")) {
         note("unchanged");
         return Ok(python);
     }
-    run(command(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENT]))?;
-    fs::write(stamp, CLIENT).context("cannot note which client is installed")?;
+    run(command(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(CLIENTS))?;
+    fs::write(stamp, CLIENTS.join(" ")).context("cannot note which client is installed")?;
     Ok(python)
 }

@@ -13,6 +13,7 @@ mod database;
 mod error;
 mod home;
 mod models;
+mod secrets;
 mod settings;
 mod status;
 
@@ -34,7 +35,7 @@ pub use error::AppError;
 pub use home::data_dir;
 pub use models::{
     Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
-    converted_folders, file_of_folder, model_folder, packed_copies,
+    converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
 
 /// How to open an [`App`].
@@ -42,7 +43,8 @@ pub use models::{
 pub struct AppOptions {
     /// The data directory; `None` takes `LANTERN_HOME`, or else the system's place for application data.
     pub home: Option<PathBuf>,
-    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …).
+    /// Where models come from and lie; `None` follows the environment (`HF_ENDPOINT`, `HF_HOME`, …) and looks for the folders
+    /// of other programs, too.
     pub hub: Option<HubOptions>,
     /// Keeps packed copies of models even if the settings do not ask for it.
     pub keep_packed: bool,
@@ -56,6 +58,8 @@ pub struct AppOptions {
     pub expert_memory: Option<u64>,
     /// Writes token by token, see [`lantern_engine::EngineOptions::guess`].
     pub no_guess: bool,
+    /// Keeps keys in a file even where there is a keyring; `LANTERN_SECRETS=file` does the same.
+    pub secrets_in_file: bool,
     /// A file with a smaller model that guesses for all others, see [`lantern_engine::EngineOptions::draft`].
     pub draft: Option<PathBuf>,
 }
@@ -69,6 +73,7 @@ struct Inner {
     runtime: Handle,
     db: database::Database,
     models: models::Models,
+    secrets: secrets::Secrets,
     answers: chat::Answers,
     summaries: chat::Summaries,
     access: access::Access,
@@ -89,6 +94,7 @@ impl App {
         let home = home::resolve(options.home)?;
         let (db, notice) = database::Database::open(home.clone()).await?;
         db.run(settings::make_key).await?;
+        let with_other_programs = options.hub.is_none();
         let hub = options.hub.unwrap_or_else(HubOptions::from_env);
         let loading = models::Loading {
             gpu_layers: options.gpu_layers,
@@ -97,12 +103,21 @@ impl App {
             guess: !options.no_guess,
             draft: options.draft,
         };
-        let models = models::Models::open(&home, hub, loading, options.ledger, options.keep_packed)?;
+        let secrets = secrets::Secrets::new(&home, options.secrets_in_file);
+        let models = models::Models::open(
+            &home,
+            hub,
+            loading,
+            options.ledger,
+            options.keep_packed,
+            with_other_programs,
+        )?;
         let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
             models,
+            secrets,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
@@ -113,7 +128,10 @@ impl App {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         }));
+        app.limit_downloads(&app.settings().await?);
         app.watch_memory();
+        app.read_hub_token();
+        app.watch_library();
         Ok(app)
     }
 

@@ -44,6 +44,7 @@ impl App {
         if no_prefixes {
             self.delete_prefixes().await?;
         }
+        self.limit_downloads(&settings);
         self.emit(AppEvent::SettingsChanged { settings: settings.clone() });
         Ok(settings)
     }
@@ -79,13 +80,16 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     if let Some(minutes) = settings.unload_after_minutes {
         within("unloadAfterMinutes", minutes, 1..=525_600)?;
     }
+    if let Some(rate) = settings.download_bytes_per_second {
+        within("downloadBytesPerSecond", rate, 1024..=u32::MAX)?;
+    }
     if let Some(threads) = settings.threads {
         within("threads", threads, 1..=1024)?;
     }
     Ok(settings)
 }
 
-fn check_sampling(sampling: &SamplingSettings) -> Result<(), AppError> {
+pub(crate) fn check_sampling(sampling: &SamplingSettings) -> Result<(), AppError> {
     within("temperature", sampling.temperature, 0.0..=2.0)?;
     within("topP", sampling.top_p, f32::MIN_POSITIVE..=1.0)?;
     within("minP", sampling.min_p, 0.0..=1.0)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lantern_app::{Answering, App};
-use lantern_protocol::{ChatEvent, MessageStatus, SendMessage};
+use lantern_protocol::{ChatEvent, HubTokenSource, MessageStatus, RemoteHealth, SecretStorage, SendMessage};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -41,6 +41,33 @@ async fn play() -> (String, Arc<AtomicUsize>) {
         }
     });
     (url, asked)
+}
+
+/// A server that lists its models to whoever brings this key; counts those.
+async fn play_locked(key: &'static str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, let_in) =
+        (format!("http://{}/v1", listener.local_addr().unwrap()), Arc::new(AtomicUsize::new(0)));
+    let counted = let_in.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"\r\n\r\n") {
+                if socket.read_buf(&mut bytes).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            let answer = match String::from_utf8_lossy(&bytes).contains(&format!("Bearer {key}\r\n")) {
+                true => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{LIST}")
+                }
+                false => "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n{}".to_owned(),
+            };
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, let_in)
 }
 
 fn to(model: &str) -> SendMessage {
@@ -109,10 +136,66 @@ async fn names_addresses_and_health_are_told() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_its_owner_can_read_the_file_of_keys() {
+async fn only_its_owner_can_read_the_files_and_the_list_has_no_keys() {
     use std::os::unix::fs::PermissionsExt;
     let (home, app) = with_model().await;
     app.add_remote("box", "http://127.0.0.1:9/v1", Some("sk-secret")).await.unwrap();
-    let file = std::fs::metadata(home.path().join("remotes.json")).unwrap();
-    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    for name in ["remotes.json", "secrets.json"] {
+        let file = std::fs::metadata(home.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    assert!(!std::fs::read_to_string(home.path().join("remotes.json")).unwrap().contains("sk-secret"));
+    app.remove_remote("box").await.unwrap();
+    assert!(!home.path().join("secrets.json").exists(), "the key of a server that is gone is kept");
+}
+
+#[tokio::test]
+async fn keys_that_an_earlier_version_kept_in_the_list_move_out_and_are_sent() {
+    let home = tempfile::tempdir().unwrap();
+    let (url, asked) = play_locked("sk-old").await;
+    let old = format!(r#"[{{"name": "box", "url": "{url}", "key": "sk-old"}}]"#);
+    std::fs::write(home.path().join("remotes.json"), old).unwrap();
+    let app = open(home.path()).await;
+    assert!(app.remotes().await.unwrap()[0].has_key);
+    assert!(!std::fs::read_to_string(home.path().join("remotes.json")).unwrap().contains("sk-old"));
+    for _ in 0..2 {
+        let servers = open(home.path()).await.remote_servers(true).await.unwrap();
+        assert!(matches!(servers[0].health, RemoteHealth::Reachable { .. }), "{servers:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn health_is_told_from_memory_and_asked_for_anew() {
+    let (_home, app) = with_model().await;
+    let (url, _) = play().await;
+    app.add_remote("box", &url, None).await.unwrap();
+    app.add_remote("away", "http://127.0.0.1:9/v1", None).await.unwrap();
+    let servers = app.remote_servers(false).await.unwrap();
+    assert!(servers.iter().all(|server| server.health == RemoteHealth::Unknown), "{servers:?}");
+    app.remote_servers(true).await.unwrap();
+    let servers = app.remote_servers(false).await.unwrap();
+    let RemoteHealth::Failing { error } = &servers[0].health else { panic!("{servers:?}") };
+    assert_eq!(error.code, "remote_unreachable");
+    let RemoteHealth::Reachable { models, .. } = &servers[1].health else { panic!("{servers:?}") };
+    assert_eq!((models[0].id.as_str(), models[0].context_length), ("box/org/big", Some(4096)));
+    // A server of the same name is another one.
+    app.remove_remote("box").await.unwrap();
+    app.add_remote("box", "http://127.0.0.1:9/v1", None).await.unwrap();
+    assert_eq!(app.remote_servers(false).await.unwrap()[1].health, RemoteHealth::Unknown);
+}
+
+#[tokio::test]
+async fn the_token_of_the_hub_is_kept_and_only_its_being_there_is_told() {
+    let (home, app) = with_model().await;
+    let none = app.secrets_status().await.unwrap();
+    assert_eq!((none.secret_storage, none.hub_token), (SecretStorage::File, HubTokenSource::None));
+    for bad in ["hf two", "hf\nnext", &"x".repeat(2000)] {
+        assert_eq!(app.set_hub_token(bad).await.unwrap_err().code, "hub_token");
+    }
+    assert_eq!(app.set_hub_token(" hf_abc ").await.unwrap().hub_token, HubTokenSource::Lantern);
+    let again = open(home.path()).await;
+    assert_eq!(again.secrets_status().await.unwrap().hub_token, HubTokenSource::Lantern);
+    assert_eq!(again.set_hub_token("").await.unwrap(), none);
+    assert!(!home.path().join("secrets.json").exists());
 }

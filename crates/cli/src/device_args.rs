@@ -20,7 +20,7 @@ pub struct DeviceArgs {
 }
 
 /// A number of bytes, which may have a unit: of thousands (6GB) or of 1024 (6GiB, 6G).
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text} is no size, such as 6GiB or 500MB");
     let letters = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(letters);

@@ -8,6 +8,7 @@ mod commands;
 mod constraint;
 mod device_args;
 mod error;
+mod fetching;
 mod interrupt;
 mod jsonl;
 mod output;
@@ -18,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, compare, doctor, embed, import, inspect, list, logits, perplexity, plan, pull,
-    quantize, remote, rm, run, search, serve, template, tokenize,
+    bench, catalogue, chat, compare, doctor, du, embed, import, inspect, list, logits, perplexity, plan,
+    pull, quantize, remote, rm, run, search, serve, show, template, tokenize, verify,
 };
 use error::CliError;
 
@@ -48,17 +49,23 @@ enum Command {
     Serve(serve::Args),
     /// Find models on the Hugging Face Hub, and which of their files run here
     Search(search::Args),
-    /// Fetch a model; goes on where an earlier try stopped
+    /// Fetch models; goes on where an earlier try stopped
     Pull(pull::Args),
     /// Show the models on this computer
     #[command(visible_alias = "ls")]
     List(list::Args),
     /// Show the models Lantern recommends
     Catalogue(catalogue::Args),
-    /// Add a GGUF file that is already on this computer
+    /// Add a GGUF file, or a folder of them, that is already on this computer
     Import(import::Args),
-    /// Remove a model
+    /// Show a model's page: what it is and can do, where it lies, what it needs
+    Show(show::Args),
+    /// Remove a model, or take a removal back
     Rm(rm::Args),
+    /// Show what models take of the disk, and free what nobody needs
+    Du(du::Args),
+    /// Check that models' bytes are the right ones
+    Verify(verify::Args),
     /// Use models of other servers, such as vLLM
     Remote(remote::Args),
     /// Show what is in a model file, and what it needs
@@ -104,10 +111,13 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Search(args) => on_runtime(search::run(args)),
         Command::Pull(args) => on_runtime(pull::run(args)),
-        Command::List(args) => list::run(args),
+        Command::List(args) => on_runtime(list::run(args)),
         Command::Catalogue(args) => catalogue::run(args),
         Command::Import(args) => import::run(args),
         Command::Rm(args) => rm::run(args),
+        Command::Show(args) => on_runtime(show::run(args)),
+        Command::Du(args) => on_runtime(du::run(args)),
+        Command::Verify(args) => on_runtime(verify::run(args)),
         Command::Remote(args) => on_runtime(remote::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lantern_app::{App, AppOptions};
 use lantern_engine::{EngineInfo, TemplateSource};
-use lantern_hub::{HubError, ModelLibrary};
+use lantern_hub::{HubError, HubOptions, ModelLibrary};
 use lantern_protocol::{ErrorInfo, LibraryModel};
 
 use crate::device_args::DeviceArgs;
@@ -18,6 +18,11 @@ pub fn library() -> Result<ModelLibrary, CliError> {
         output::note(format!("note: {} {}", notice.message, notice.next_step));
     }
     Ok(library)
+}
+
+/// How the Hub is reached: as the environment says, with the token that the user gave Lantern.
+pub async fn hub_options() -> Result<HubOptions, CliError> {
+    Ok(lantern_app::hub_options(&lantern_app::data_dir()?).await)
 }
 
 /// The model a name means, which must be readable. A folder of Hugging Face's files is converted first.

@@ -232,7 +232,7 @@ impl Bench {
         }
         let Placed { split, device, .. } = device::place(&file, &config, &engine, device::find(&engine))?;
         // Tokenizer and template are not needed here, but part of what a load takes.
-        let loaded = loading::load(&file, split.clone(), options.packed_copies.as_ref())?.model;
+        let loaded = loading::load(&file, split.clone(), options.packed_copies.as_ref(), None)?.model;
         // Every measurement begins at the same depth again, so what it computes must leave the window before it alone.
         let rows = options.prompt.max(options.generate).max(engine.step_tokens);
         let n_blocks = lone_blocks(&config.kv_layout, tokens, rows);

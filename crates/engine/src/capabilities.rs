@@ -7,6 +7,7 @@ use lantern_models::{embedders, registry};
 
 use crate::error::EngineError;
 use crate::projector::projector_beside;
+use crate::text::probe;
 
 /// What a model can do. Tools and thoughts are known by what the chat template speaks of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,15 +46,7 @@ pub fn capabilities_of(file: &GgufFile, has_projector: bool) -> Result<Capabilit
 
 /// Whether a chat template knows tools, and thoughts.
 pub fn template_says(template: &str) -> (bool, bool) {
-    (speaks_of(template, &["tools", "tool_calls"]), speaks_of(template, THOUGHTS))
-}
-
-/// Words of templates that know thoughts.
-const THOUGHTS: &[&str] =
-    &["enable_thinking", "reasoning_content", "reasoning_effort", "<think>", "thinking"];
-
-fn speaks_of(template: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| template.contains(word))
+    (probe::tells_tools(template), probe::knows_thoughts(template))
 }
 
 #[cfg(test)]
@@ -72,11 +65,5 @@ mod tests {
         let embeddings = Capabilities { embeddings: true, ..Capabilities::default() };
         assert_eq!(golden("bert-F32"), embeddings);
         assert_eq!(golden("qwen3_embedding-F32"), embeddings);
-    }
-
-    #[test]
-    fn templates_that_know_thoughts_say_so() {
-        assert!(speaks_of("{% if enable_thinking %}<think>{% endif %}", THOUGHTS));
-        assert!(!speaks_of("{{ messages[0].content }}", THOUGHTS));
     }
 }

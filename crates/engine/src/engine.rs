@@ -398,7 +398,7 @@ impl Parts {
         }
         let copies = options.packed_copies.as_ref();
         let Loaded { model: LoadedModel { mut model, copy }, tokenizer, template } =
-            loading::load(&file, split.clone(), copies)?;
+            loading::load(&file, split.clone(), copies, options.chat_template.as_deref())?;
         let draft = match draft {
             Some(draft) => draft.load(&mut *model, &split)?,
             None => None,

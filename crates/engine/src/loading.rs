@@ -19,15 +19,20 @@ pub(crate) struct Loaded {
     pub(crate) template: Result<ChatTemplate, TemplateError>,
 }
 
-/// Loads a file's model, and its tokenizer and template meanwhile on a thread of their own.
+/// Loads a file's model, and its tokenizer and template meanwhile on a thread of their own; `chat_template` takes the place
+/// of the file's.
 pub(crate) fn load(
     file: &GgufFile,
     split: Split,
     copies: Option<&PackedCopies>,
+    chat_template: Option<&str>,
 ) -> Result<Loaded, EngineError> {
     let text = || -> Result<_, EngineError> {
         let tokenizer = Tokenizer::from_gguf(file)?;
-        let template = ChatTemplate::from_gguf(file, &tokenizer);
+        let template = match chat_template {
+            Some(text) => ChatTemplate::given(text, &tokenizer),
+            None => ChatTemplate::from_gguf(file, &tokenizer),
+        };
         Ok((tokenizer, template))
     };
     let (text, loaded) = thread::scope(|scope| {

@@ -43,6 +43,8 @@ pub struct EngineOptions {
     pub packed_copies: Option<PackedCopies>,
     /// The file that turns pictures into vectors for the model (`mmproj`); it is read when the first picture comes.
     pub projector: Option<PathBuf>,
+    /// Chat template in place of the file's, in Jinja. One that does not work makes a model that cannot chat.
+    pub chat_template: Option<String>,
     /// Bytes of a projector that is not here yet, for plans of models that are not here either.
     pub projector_bytes: Option<u64>,
     /// Where the prefix cache goes on when memory forgets; `None` keeps prefixes in memory alone.
@@ -73,6 +75,7 @@ impl Default for EngineOptions {
             ledger: Ledger::default(),
             packed_copies: None,
             projector: None,
+            chat_template: None,
             projector_bytes: None,
             prefix_disk: None,
             gpu_layers: None,

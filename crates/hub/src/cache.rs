@@ -10,7 +10,6 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::names::BlobName;
 use crate::remote::RemoteMeta;
@@ -41,19 +40,16 @@ impl Cache {
         path
     }
 
-    /// Waits a moment for another holder, then reports it.
-    pub(crate) fn lock(&self, repo: &RepoId, blob: &BlobName, file: &FilePath) -> Result<File, HubError> {
+    /// The right to write a blob, or nothing while another program has it. Python's tools take the same lock.
+    pub(crate) fn try_lock(&self, repo: &RepoId, blob: &BlobName) -> Result<Option<File>, HubError> {
         let path = self.root.join(".locks").join(repo.folder()).join(format!("{}.lock", blob.as_str()));
         make_parent(&path)?;
-        let lock = File::create(&path).map_err(HubError::io("create", &path))?;
-        for _ in 0..40 {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
-                Err(TryLockError::Error(error)) => return Err(HubError::io("lock", &path)(error)),
-            }
+        let lock = File::create(&path).map_err(HubError::write("create", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(HubError::io("lock", &path)(error)),
         }
-        Err(HubError::Busy { file: file.as_str().into() })
     }
 
     /// Makes a finished blob visible under its file name, and remembers what the revision stood for.
@@ -68,7 +64,7 @@ impl Cache {
         make_parent(&link)?;
         let blob = self.blob(repo, &meta.blob);
         if !same_file(&link, &blob) {
-            place(&blob, &relative(&meta.blob, file), &link).map_err(HubError::io("link", &link))?;
+            place(&blob, &relative(&meta.blob, file), &link).map_err(HubError::write("link", &link))?;
         }
         if revision.as_str() != meta.commit.as_str() {
             let mut path = self.repo(repo).join("refs");
@@ -122,7 +118,7 @@ fn draft_of(path: &Path) -> PathBuf {
 /// Creates the folder that a file goes into.
 pub(crate) fn make_parent(path: &Path) -> Result<(), HubError> {
     let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(HubError::io("create", parent))
+    fs::create_dir_all(parent).map_err(HubError::write("create", parent))
 }
 
 /// Draft, fsync, rename: the file is old or new, never half.
@@ -135,5 +131,5 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HubError
         file.sync_all()?;
         fs::rename(&draft, path)
     };
-    write().map_err(HubError::io("write", path))
+    write().map_err(HubError::write("write", path))
 }

@@ -285,8 +285,11 @@ mod tests {
     fn a_file_is_known_by_size_and_name_wherever_it_lies() {
         let model = |path: &str, size_bytes: u64| LibraryModel {
             id: String::new(),
+            content_id: String::new(),
             path: path.into(),
             source: lantern_protocol::ModelSource::InPlace,
+            places: Vec::new(),
+            projector: None,
             repo: None,
             size_bytes,
             architecture: None,

@@ -56,16 +56,6 @@ pub enum HubError {
         /// HTTP status.
         status: u16,
     },
-    /// A repository whose files are given to those who accepted its terms.
-    #[error("{repo} is gated: the Hub gives its files to those who accepted its terms (HTTP {status}).")]
-    Gated {
-        /// `owner/name`.
-        repo: String,
-        /// Where they are shown.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
     /// No such repository, revision or file.
     #[error("{host} has no {what} (HTTP 404).")]
     NotFound {
@@ -109,6 +99,50 @@ pub enum HubError {
         expected: String,
         /// Found, in hex.
         actual: String,
+    },
+    /// All bytes came, and are not the ones that were announced. They were put aside.
+    #[error("{file} has SHA-256 {actual}, but {expected} was expected. The wrong bytes are in {}.", aside.display())]
+    Quarantined {
+        /// File in the repository.
+        file: String,
+        /// Announced, in hex.
+        expected: String,
+        /// Found, in hex.
+        actual: String,
+        /// Where the wrong bytes lie.
+        aside: PathBuf,
+    },
+    /// Somebody deleted or replaced the file that a download was writing.
+    #[error("{} was deleted or replaced while it was being written.", path.display())]
+    PartGone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model's terms must be accepted first.
+    #[error("{what} is only for those who accepted the terms of its authors (HTTP {status}).")]
+    Gated {
+        /// File and repository.
+        what: String,
+        /// HTTP status: 401 without a token, 403 with one that was not admitted.
+        status: u16,
+        /// Where the terms are.
+        page: String,
+    },
+    /// A folder in which nothing may be written.
+    #[error("Could not {action} {}: {source}.", path.display())]
+    NotWritable {
+        /// Verb.
+        action: &'static str,
+        /// File or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: Arc<io::Error>,
+    },
+    /// No download by that id.
+    #[error("There is no download “{id}”.")]
+    NoSuchDownload {
+        /// As asked.
+        id: String,
     },
     /// More or fewer bytes than announced.
     #[error("{file} has {actual} bytes, but {expected} were announced.")]
@@ -202,6 +236,18 @@ pub enum HubError {
         /// What the system says.
         source: Arc<io::Error>,
     },
+    /// Another Lantern changes the library, and takes its time.
+    #[error("Another Lantern is changing the library now.")]
+    LibraryBusy,
+    /// Nothing by that name can be restored.
+    #[error("{}", not_removed(name))]
+    NotRemoved {
+        /// A removal's id or a model's, empty for the latest.
+        name: String,
+    },
+    /// The user stopped a check.
+    #[error("The check was stopped.")]
+    CheckStopped,
     /// A task of ours died; a bug.
     #[error("An internal task failed: {0}.")]
     Internal(String),
@@ -212,6 +258,13 @@ fn of_file(path: &Path, error: &GgufError) -> String {
     match error {
         GgufError::Io { .. } => error.to_string(),
         _ => format!("{}: {error}", path.display()),
+    }
+}
+
+fn not_removed(name: &str) -> String {
+    match name {
+        "" => "Nothing was removed that could be restored.".to_owned(),
+        name => format!("“{name}” is not in the trash."),
     }
 }
 
@@ -228,12 +281,16 @@ impl HubError {
             Self::BadAddress { .. } => "bad_address",
             Self::Unreachable { .. } => "hub_unreachable",
             Self::Unauthorized { .. } => "hub_unauthorized",
-            Self::Gated { .. } => "hub_gated",
             Self::NotFound { .. } => "hub_not_found",
             Self::RateLimited { .. } => "hub_rate_limited",
             Self::HttpStatus { .. } => "hub_http_status",
             Self::MalformedResponse { .. } => "hub_malformed_response",
             Self::HashMismatch { .. } => "hash_mismatch",
+            Self::Quarantined { .. } => "hash_mismatch",
+            Self::PartGone { .. } => "part_file_gone",
+            Self::Gated { .. } => "hub_gated",
+            Self::NotWritable { .. } => "not_writable",
+            Self::NoSuchDownload { .. } => "no_such_download",
             Self::SizeMismatch { .. } => "size_mismatch",
             Self::DiskFull { .. } => "disk_full",
             Self::Busy { .. } => "download_busy",
@@ -244,6 +301,9 @@ impl HubError {
             Self::Gguf { source, .. } => source.code(),
             Self::Folder { source, .. } => source.code(),
             Self::Io { .. } => "io_error",
+            Self::LibraryBusy => "library_busy",
+            Self::NotRemoved { .. } => "not_removed",
+            Self::CheckStopped => "check_stopped",
             Self::Internal(_) => "internal",
         }
     }
@@ -260,9 +320,6 @@ impl HubError {
             Self::Unauthorized { .. } => {
                 "Check the repository's name. If it is private or gated, accept its terms on the Hub and set HF_TOKEN.".into()
             }
-            Self::Gated { url, .. } => {
-                format!("Sign in at {url}, accept the terms there, and give Lantern a token of that account (HF_TOKEN).")
-            }
             Self::NotFound { .. } => "Check the names of the repository, the file and the revision.".into(),
             Self::RateLimited { seconds, .. } => {
                 format!("Wait {seconds} s and start again, or set HF_TOKEN for a higher limit.")
@@ -270,6 +327,18 @@ impl HubError {
             Self::HttpStatus { .. } => "Try again later; what has arrived is kept.".into(),
             Self::MalformedResponse { .. } => "Check HF_ENDPOINT and the proxy; a login page may stand in between.".into(),
             Self::HashMismatch { .. } => "The wrong bytes were not kept. Start the download again; if it fails the same way, the file on the server has changed.".into(),
+            Self::Quarantined { .. } => "Start the download again, and delete that file. If it fails the same way, the file on the server has changed, or something on the way changes it.".into(),
+            Self::PartGone { .. } => "Start the download again, and keep other programs from the folder meanwhile.".into(),
+            Self::Gated { status: 401, page, .. } => {
+                format!("Accept the terms at {page}, make a token in the settings of your account, and set HF_TOKEN to it.")
+            }
+            Self::Gated { page, .. } => {
+                format!("Accept the terms at {page} with the account that the token is of, wait until you are admitted, and start again.")
+            }
+            Self::NotWritable { .. } => {
+                "Allow Lantern to write there, or set HF_HOME to a folder where it may.".into()
+            }
+            Self::NoSuchDownload { .. } => "See the list of downloads for those that there are.".into(),
             Self::SizeMismatch { .. } => "Start the download again.".into(),
             Self::DiskFull { needed, .. } => {
                 format!("Free {} or set HF_HOME to a larger disk; what has arrived is kept.", human_bytes(*needed))
@@ -282,6 +351,9 @@ impl HubError {
             Self::Gguf { source, .. } => source.next_step(),
             Self::Folder { source, .. } => source.next_step(),
             Self::Io { .. } => "Check that the folder exists, is writable and has room.".into(),
+            Self::LibraryBusy => "Try again in a moment.".into(),
+            Self::NotRemoved { .. } => "See `lantern rm --list` for what can be restored.".into(),
+            Self::CheckStopped => "Start it again; it begins anew.".into(),
             Self::Internal(_) => "Start the operation again, and report this.".into(),
         }
     }
@@ -296,6 +368,25 @@ impl HubError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source: Arc::new(source) }
     }
+
+    /// For `map_err` on what changes files: a folder that may not be written is an error of its own.
+    pub(crate) fn write(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| {
+            let forbidden = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+            let source = Arc::new(source);
+            match forbidden.contains(&source.kind()) {
+                true => Self::NotWritable { action, path, source },
+                false => Self::Io { action, path, source },
+            }
+        }
+    }
+}
+
+/// Whether a failure to write means that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Bytes for people, in powers of ten as disks and downloads are sold: `98.4 MB`.

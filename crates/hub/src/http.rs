@@ -4,6 +4,7 @@
 //! endpoint's own scheme, host and port, over https (or plain http on this machine), and to nothing it redirects to.
 
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
@@ -32,8 +33,10 @@ impl From<HubError> for Failure {
 /// The client and what it needs to know about the endpoint.
 pub(crate) struct Http {
     client: Client,
+    /// For file contents: HTTP/1.1, where each request that runs has a connection of its own.
+    content: Client,
     endpoint: Url,
-    token: Option<HeaderValue>,
+    token: RwLock<Option<HeaderValue>>,
     silence: Duration,
 }
 
@@ -45,15 +48,14 @@ impl Http {
             return Err(bad("it must begin with https:// and name a host".into()));
         }
         let client = client(&options.retry, redirect::Policy::none()).map_err(|error| bad(chain(&error)))?;
-        let token = options
-            .token
-            .as_deref()
-            .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok())
-            .map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
-        Ok(Self { client, endpoint, token, silence: options.retry.silence })
+        let content = content_client(&options.retry).map_err(|error| bad(chain(&error)))?;
+        let token = RwLock::new(bearer(options.token.as_deref()));
+        Ok(Self { client, content, endpoint, token, silence: options.retry.silence })
+    }
+
+    /// Requests from now on bring this token.
+    pub(crate) fn set_token(&self, token: Option<&str>) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = bearer(token);
     }
 
     pub(crate) fn endpoint_host(&self) -> String {
@@ -86,13 +88,40 @@ impl Http {
     pub(crate) async fn send(
         &self,
         method: Method,
+        url: Url,
+        headers: HeaderMap,
+        stop: impl Fn(&Response) -> bool,
+    ) -> Result<Response, Failure> {
+        self.send_on(&self.client, method, url, headers, stop).await
+    }
+
+    /// Asks for bytes of a file; the answer may have any status.
+    pub(crate) async fn get_content(&self, url: Url, headers: HeaderMap) -> Result<Response, Failure> {
+        self.send_on(&self.content, Method::GET, url, headers, |_| false).await
+    }
+
+    /// The address to which the Hub sends everybody who wants a file's bytes: its own, or that of another host.
+    pub(crate) async fn locate(&self, url: Url, what: &str) -> Result<Url, Failure> {
+        let leaves = |response: &Response| {
+            redirect_target(response).is_ok_and(|target| host_of(&target) != host_of(response.url()))
+        };
+        let response = self.send(Method::HEAD, url, HeaderMap::new(), leaves).await?;
+        if response.status().is_redirection() {
+            return redirect_target(&response);
+        }
+        Ok(self.check(response, what)?.url().clone())
+    }
+
+    async fn send_on(
+        &self,
+        client: &Client,
+        method: Method,
         mut url: Url,
         headers: HeaderMap,
         stop: impl Fn(&Response) -> bool,
     ) -> Result<Response, Failure> {
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self
-                .client
+            let mut request = client
                 .request(method.clone(), url.clone())
                 .header(ACCEPT_ENCODING, "identity")
                 .headers(headers.clone());
@@ -115,11 +144,18 @@ impl Http {
         Err(malformed(&url, "it redirects in a circle").into())
     }
 
-    fn token_for(&self, url: &Url) -> Option<&HeaderValue> {
+    /// Where people read about the repository that `owner/name/…` is of.
+    fn page_of(&self, what: &str) -> String {
+        let repo: Vec<&str> = what.splitn(3, '/').take(2).collect();
+        format!("{}/{}", self.endpoint.as_str().trim_end_matches('/'), repo.join("/"))
+    }
+
+    fn token_for(&self, url: &Url) -> Option<HeaderValue> {
         let own = url.scheme() == self.endpoint.scheme()
             && url.host_str() == self.endpoint.host_str()
             && url.port_or_known_default() == self.endpoint.port_or_known_default();
-        self.token.as_ref().filter(|_| own && is_private(url))
+        let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
+        token.clone().filter(|_| own && is_private(url))
     }
 
     /// Turns a status that is not a success into the failure it means.
@@ -131,7 +167,11 @@ impl Http {
         }
         // A signed address of a content network expires; asking the Hub again brings a new one.
         let foreign = host != self.endpoint_host();
+        let gated = response.headers().get("x-error-code").is_some_and(|code| code == "GatedRepo");
         let error = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if gated && !foreign => {
+                HubError::Gated { page: self.page_of(&what), what, status: status.as_u16() }
+            }
             StatusCode::NOT_FOUND | StatusCode::GONE => HubError::NotFound { host, what },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 HubError::Unauthorized { host, what, status: status.as_u16() }
@@ -148,6 +188,23 @@ impl Http {
             Err(Failure::Fatal(error))
         }
     }
+}
+
+/// As [`client`], with a connection for each request; how long a body may be silent is watched by whoever reads it.
+fn content_client(retry: &RetryPolicy) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        .connect_timeout(retry.silence.min(Duration::from_secs(20)))
+        .http1_only()
+        .build()
+}
+
+/// The token as a header whose value no log shows; what cannot be a header is none.
+fn bearer(token: Option<&str>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token?)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// A client with Lantern's time limits; proxies come from the environment.
@@ -170,7 +227,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn redirect_target(response: &Response) -> Result<Url, Failure> {
+pub(crate) fn redirect_target(response: &Response) -> Result<Url, Failure> {
     let from = response.url();
     let target = response
         .headers()
@@ -287,8 +344,7 @@ mod tests {
             endpoint: endpoint.into(),
             token: Some("hf_secret".into()),
             cache_dir: "/nowhere".into(),
-            retry: RetryPolicy::default(),
-            free_space: Default::default(),
+            ..HubOptions::from_env()
         };
         Http::new(&options).unwrap()
     }

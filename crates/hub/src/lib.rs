@@ -10,7 +10,8 @@
 
 mod cache;
 mod catalogue;
-mod download;
+mod choice;
+mod downloads;
 mod error;
 mod facts;
 mod http;
@@ -22,18 +23,20 @@ mod part;
 mod public;
 mod recommended;
 mod remote;
+mod revisions;
 pub mod search;
 mod space;
 mod transfer;
 
 pub use catalogue::{STARTER, StaticEntry, catalogue, find_in_catalogue};
-pub use download::Download;
+pub use downloads::Download;
 pub use error::{HubError, human_bytes};
 pub use facts::ModelFacts;
 pub use hub::{Hub, RemoteFile};
-pub use library::{ImportMode, ModelLibrary, Removed};
+pub use library::{ImportMode, ModelLibrary, file_details};
 pub use names::{Commit, FilePath, RepoId, Revision};
-pub use options::{HubOptions, RetryPolicy, default_cache_dir};
+pub use options::{DEFAULT_CONNECTIONS, HubOptions, RetryPolicy, default_cache_dir};
 pub use public::fetch_public;
 pub use recommended::recommended_sampling;
+pub use revisions::Origin;
 pub use space::FreeSpace;

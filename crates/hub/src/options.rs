@@ -20,7 +20,14 @@ pub struct HubOptions {
     pub retry: RetryPolicy,
     /// How much room a folder's disk has.
     pub free_space: FreeSpace,
+    /// Most connections for one file, at least 1.
+    pub connections: usize,
+    /// Bytes a second that all downloads together may take; `None` takes what there is.
+    pub bytes_per_second: Option<u64>,
 }
+
+/// Most connections for one file, unless somebody says otherwise.
+pub const DEFAULT_CONNECTIONS: usize = 8;
 
 impl HubOptions {
     /// Honours `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `HF_HUB_CACHE` and the token file in `HF_HOME`.
@@ -31,6 +38,8 @@ impl HubOptions {
             cache_dir: default_cache_dir(),
             retry: RetryPolicy::default(),
             free_space: FreeSpace::default(),
+            connections: DEFAULT_CONNECTIONS,
+            bytes_per_second: None,
         }
     }
 }

@@ -1,175 +1,178 @@
-//! The part file of a download: bytes that have arrived, their running hash, and a small journal beside them.
+//! The part file of a download: bytes that have arrived, in any order, and the journal that says which.
 //!
-//! `blobs/<tag>.incomplete` holds the bytes, `blobs/<tag>.incomplete.json` says what they belong to. The lock is held as
-//! long as the part is open, so two programs never write into one file. After a crash the hash is taken anew from the
-//! bytes on disk: what is verified at the end is what lies there.
+//! `blobs/<tag>.lantern.incomplete` holds the bytes, `….json` beside it is the [`Journal`]. The name is not the one that
+//! Python's tools use for theirs: they take the length of a part for what has arrived, which is wrong where ranges are
+//! written in any order. Their parts, which grow from the beginning, are taken over. The lock is held as long as the part
+//! is open, so two programs never write into one file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 use crate::HubError;
-use crate::cache::write_atomically;
+use crate::transfer::Journal;
 
-/// What the bytes of a part belong to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Journal {
-    pub(crate) repo: String,
-    pub(crate) file: String,
-    pub(crate) commit: String,
-    pub(crate) etag: String,
-    pub(crate) total: Option<u64>,
-    pub(crate) sha256: Option<String>,
-    /// Strong entity tag of the server that sent the bytes, for `If-Range`.
-    pub(crate) validator: Option<String>,
-}
-
-impl Journal {
-    /// Whether the bytes of `self` may be continued as `wanted`. A hash makes the commit irrelevant.
-    fn continues(&self, wanted: &Self) -> bool {
-        self.etag == wanted.etag && self.total == wanted.total && self.sha256 == wanted.sha256
-    }
-}
+const SUFFIX: &str = ".lantern.incomplete";
+/// How others call a part, and Lantern did once.
+const OTHERS: &str = ".incomplete";
 
 /// An open part file.
 pub(crate) struct Part {
-    file: File,
+    pub(crate) file: Arc<File>,
+    pub(crate) journal: Journal,
     path: PathBuf,
-    journal: Journal,
-    len: u64,
-    hash: Sha256,
+    blob: PathBuf,
     _lock: File,
 }
 
 impl Part {
-    /// Opens or creates the part of `blob`, and hashes what is there. `tick` is told how far the hashing is and may
-    /// stop it by returning false.
-    pub(crate) fn open(
-        blob: &Path,
-        wanted: Journal,
-        lock: File,
-        mut tick: impl FnMut(u64) -> bool,
-    ) -> Result<Self, HubError> {
-        let path = with_suffix(blob, ".incomplete");
-        let found = read_journal(&path);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(HubError::io("open", &path))?;
-        let len = file.metadata().map_err(HubError::io("read", &path))?.len();
-        let usable = match &found {
-            Some(found) => found.continues(&wanted),
-            // Other tools keep no journal, but name the part after the hash, which will be verified.
-            None => wanted.sha256.is_some(),
-        } && wanted.total.is_none_or(|total| len <= total);
-        let validator = found.filter(|_| usable).and_then(|found| found.validator);
-        let mut part = Self {
-            file,
-            path,
-            journal: Journal { validator, ..wanted },
-            len: 0,
-            hash: Sha256::new(),
-            _lock: lock,
-        };
-        if usable {
-            part.rehash(&mut tick)?;
-        } else {
-            part.restart()?;
+    /// Opens the part of `blob`, takes over another program's, or creates one. What is known to be on the disk is in its
+    /// journal.
+    pub(crate) fn open(blob: &Path, wanted: Journal, lock: File) -> Result<Self, HubError> {
+        let path = with_suffix(blob, SUFFIX);
+        let found = Journal::read(&journal_path(&path)).filter(|found| found.continues(&wanted));
+        let known = path.exists();
+        let mut journal = Journal { have: Default::default(), ..wanted };
+        match found {
+            Some(found) if known => journal.have = found.have,
+            _ if !known => take_over(blob, &path, &mut journal)?,
+            _ => {}
         }
-        part.write_journal()?;
-        Ok(part)
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(HubError::write("open", &path))?;
+        // Somebody may have shortened the file, or put another in its place.
+        let length = file.metadata().map_err(HubError::io("read", &path))?.len();
+        journal.have = journal.have.below(length);
+        if journal.have.total() == 0 || length > journal.total {
+            file.set_len(journal.have.total().min(journal.total))
+                .map_err(HubError::write("shorten", &path))?;
+            journal.have = journal.have.below(journal.total);
+        }
+        journal.write(&journal_path(&path))?;
+        Ok(Self { file: Arc::new(file), journal, path, blob: blob.to_owned(), _lock: lock })
     }
 
-    fn rehash(&mut self, tick: &mut impl FnMut(u64) -> bool) -> Result<(), HubError> {
-        let mut buffer = vec![0; 1 << 20];
-        let fail = HubError::io("read", &self.path);
-        let mut step = || -> io::Result<()> {
-            self.file.seek(SeekFrom::Start(0))?;
-            loop {
-                let n = self.file.read(&mut buffer)?;
-                self.hash.update(&buffer[..n]);
-                self.len += n as u64;
-                if n == 0 || !tick(self.len) {
-                    return Ok(());
-                }
+    /// Makes all bytes of `have` durable, then says so in the journal.
+    pub(crate) fn keep(&mut self, have: crate::transfer::Ranges) -> Result<(), HubError> {
+        self.file.sync_data().map_err(HubError::write("write", &self.path))?;
+        self.check_place()?;
+        self.journal.have = have;
+        self.journal.write(&journal_path(&self.path))
+    }
+
+    /// Whether the file is still under its name: bytes written into a deleted file are lost.
+    fn check_place(&self) -> Result<(), HubError> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let own = self.file.metadata().map_err(HubError::io("read", &self.path))?;
+            let there = fs::metadata(&self.path).ok();
+            if there.is_none_or(|there| (there.dev(), there.ino()) != (own.dev(), own.ino())) {
+                return Err(HubError::PartGone { path: self.path.clone() });
             }
-        };
-        step().map_err(fail)
-    }
-
-    /// Bytes on disk, all of them hashed.
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
-    pub(crate) fn validator(&self) -> Option<&str> {
-        self.journal.validator.as_deref()
-    }
-
-    /// Remembers which server's bytes these are.
-    pub(crate) fn set_validator(&mut self, validator: Option<String>) -> Result<(), HubError> {
-        if self.journal.validator == validator {
-            return Ok(());
         }
-        self.journal.validator = validator;
-        self.write_journal()
-    }
-
-    /// Throws the bytes away and begins at zero.
-    pub(crate) fn restart(&mut self) -> Result<(), HubError> {
-        self.len = 0;
-        self.hash = Sha256::new();
-        let cut = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        cut.map(|_| ()).map_err(HubError::io("shorten", &self.path))
-    }
-
-    /// Adds bytes. After an error the file ends where it ended before.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(bytes) {
-            self.file.set_len(self.len)?;
-            self.file.seek(SeekFrom::Start(self.len))?;
-            return Err(error);
-        }
-        self.hash.update(bytes);
-        self.len += bytes.len() as u64;
         Ok(())
     }
 
-    /// SHA-256 of everything so far, in hex.
-    pub(crate) fn sha256(&self) -> String {
-        format!("{:x}", self.hash.clone().finalize())
+    /// Throws the bytes away and begins anew.
+    pub(crate) fn restart(&mut self) -> Result<(), HubError> {
+        self.keep(Default::default())?;
+        self.file.set_len(0).map_err(HubError::write("shorten", &self.path))
     }
 
     /// Turns the part into the blob.
-    pub(crate) fn finish(self, blob: &Path) -> Result<(), HubError> {
-        self.file.sync_all().map_err(HubError::io("write", &self.path))?;
-        fs::rename(&self.path, blob).map_err(HubError::io("rename", &self.path))?;
+    pub(crate) fn finish(self) -> Result<(), HubError> {
+        self.file.sync_all().map_err(HubError::write("write", &self.path))?;
+        self.check_place()?;
+        fs::rename(&self.path, &self.blob).map_err(HubError::write("rename", &self.path))?;
         let _ = fs::remove_file(journal_path(&self.path));
+        sync_folder(&self.blob);
         Ok(())
     }
 
-    /// Deletes bytes that turned out to be wrong.
-    pub(crate) fn discard(self) {
-        let _ = fs::remove_file(&self.path);
+    /// Puts bytes that turned out to be wrong aside, where nothing takes them for a model, and says where.
+    pub(crate) fn quarantine(self) -> Result<PathBuf, HubError> {
+        let aside = with_suffix(&self.blob, ".quarantine");
         let _ = fs::remove_file(journal_path(&self.path));
+        fs::rename(&self.path, &aside).map_err(HubError::write("rename", &self.path))?;
+        Ok(aside)
     }
 
-    fn write_journal(&self) -> Result<(), HubError> {
-        let json = serde_json::to_vec_pretty(&self.journal)
-            .map_err(|error| HubError::Internal(error.to_string()))?;
-        write_atomically(&journal_path(&self.path), &json)
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
-/// A journal that is missing or cut short counts as none.
-fn read_journal(part: &Path) -> Option<Journal> {
-    serde_json::from_slice(&fs::read(journal_path(part)).ok()?).ok()
+/// Makes the part of another program, or of an older Lantern, our own. Its bytes go from the beginning to its end; that
+/// they are the right ones is known only from the hash.
+fn take_over(blob: &Path, path: &Path, journal: &mut Journal) -> Result<(), HubError> {
+    let theirs = with_suffix(blob, OTHERS);
+    let note = with_suffix(&theirs, ".json");
+    let length = fs::metadata(&theirs).ok().filter(|meta| meta.is_file()).map_or(0, |meta| meta.len());
+    // An older Lantern wrote down what the bytes are of.
+    let of_another = fs::read(&note).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let fits = of_another.is_none_or(|note| {
+        note["etag"] == journal.etag.as_str() && note["sha256"].as_str() == journal.sha256.as_deref()
+    });
+    if length == 0 || length > journal.total || journal.sha256.is_none() || !fits {
+        return Ok(());
+    }
+    // Before the file has its new name: a journal of a file that is not there says nothing.
+    journal.have.insert(0..length);
+    journal.write(&journal_path(path))?;
+    fs::rename(&theirs, path).map_err(HubError::write("rename", &theirs))?;
+    let _ = fs::remove_file(note);
+    Ok(())
+}
+
+/// Makes a rename last. Where folders cannot be synced the system does it in its own time.
+fn sync_folder(path: &Path) {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent().and_then(|parent| File::open(parent).ok()) {
+        let _ = folder.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 fn journal_path(part: &Path) -> PathBuf {
     with_suffix(part, ".json")
+}
+
+/// Writes at a place without moving anybody's.
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::FileExt;
+        let mut done = 0;
+        while done < bytes.len() {
+            match file.seek_write(&bytes[done..], at + done as u64)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => done += n,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads what is at a place, at most as much as `buffer` takes.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_at(file, buffer, at)
+    }
+    #[cfg(windows)]
+    {
+        std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+    }
 }
 
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -181,53 +184,55 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::Ranges;
 
-    fn journal(etag: &str) -> Journal {
-        Journal {
-            repo: "o/n".into(),
-            file: "f.gguf".into(),
-            commit: "c".into(),
-            etag: etag.into(),
-            total: Some(10),
-            sha256: None,
-            validator: None,
-        }
+    fn journal(etag: &str, sha256: Option<&str>) -> Journal {
+        Journal { sha256: sha256.map(str::to_owned), ..Journal::new("o/n", "f.gguf", "c", etag, 10) }
     }
 
     fn open(dir: &Path, wanted: Journal) -> Part {
-        let lock = File::create(dir.join("lock")).unwrap();
-        Part::open(&dir.join("blob"), wanted, lock, |_| true).unwrap()
+        Part::open(&dir.join("blob"), wanted, File::create(dir.join("lock")).unwrap()).unwrap()
     }
 
     #[test]
-    fn a_part_is_continued_with_the_same_hash_as_if_it_had_never_stopped() {
+    fn only_what_the_journal_says_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let mut part = open(dir.path(), journal("a"));
-        part.append(b"01234").unwrap();
-        part.set_validator(Some("\"v\"".into())).unwrap();
+        let mut part = open(dir.path(), journal("a", None));
+        write_all_at(&part.file, b"89", 8).unwrap();
+        part.keep(Ranges::from(vec![(8, 10)])).unwrap();
+        write_all_at(&part.file, b"01", 0).unwrap();
         drop(part);
-        let mut part = open(dir.path(), journal("a"));
-        assert_eq!((part.len(), part.validator()), (5, Some("\"v\"")));
-        part.append(b"56789").unwrap();
-        assert_eq!(part.sha256(), format!("{:x}", Sha256::digest(b"0123456789")));
-        part.finish(&dir.path().join("blob")).unwrap();
-        assert_eq!(fs::read(dir.path().join("blob")).unwrap(), b"0123456789");
+        let part = open(dir.path(), journal("a", None));
+        assert_eq!(part.journal.have, Ranges::from(vec![(8, 10)]), "the file is as long as the whole");
+        drop(part);
+        fs::write(dir.path().join("blob.lantern.incomplete"), b"012345678").unwrap();
+        assert_eq!(open(dir.path(), journal("a", None)).journal.have, Ranges::from(vec![(8, 9)]));
+        assert_eq!(open(dir.path(), journal("b", None)).journal.have, Ranges::default());
+        assert_eq!(fs::metadata(dir.path().join("blob.lantern.incomplete")).unwrap().len(), 0);
     }
 
     #[test]
-    fn a_part_of_other_content_is_not_continued() {
+    fn parts_that_grew_from_the_beginning_are_taken_over_if_a_hash_will_check_them() {
         let dir = tempfile::tempdir().unwrap();
-        open(dir.path(), journal("a")).append(b"01234").unwrap();
-        assert_eq!(open(dir.path(), journal("b")).len(), 0);
+        let theirs = dir.path().join("blob.incomplete");
+        fs::write(&theirs, b"01234").unwrap();
+        assert_eq!(open(dir.path(), journal("a", None)).journal.have.total(), 0);
+        fs::remove_file(dir.path().join("blob.lantern.incomplete")).unwrap();
+        fs::write(dir.path().join("blob.incomplete.json"), br#"{"etag":"other","sha256":"h"}"#).unwrap();
+        assert_eq!(open(dir.path(), journal("a", Some("h"))).journal.have.total(), 0);
+        fs::remove_file(dir.path().join("blob.lantern.incomplete")).unwrap();
+        fs::write(dir.path().join("blob.incomplete.json"), br#"{"etag":"a","sha256":"h"}"#).unwrap();
+        assert_eq!(open(dir.path(), journal("a", Some("h"))).journal.have, Ranges::from(vec![(0, 5)]));
+        assert!(!theirs.exists());
     }
 
     #[test]
-    fn a_damaged_journal_costs_the_part_only_when_nothing_else_identifies_it() {
+    #[cfg(unix)]
+    fn a_part_that_was_deleted_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        for (sha256, kept) in [(None, 0), (Some("0".repeat(64)), 5)] {
-            open(dir.path(), journal("a")).append(b"01234").unwrap();
-            fs::write(dir.path().join("blob.incomplete.json"), b"{\"repo\":").unwrap();
-            assert_eq!(open(dir.path(), Journal { sha256, ..journal("a") }).len(), kept);
-        }
+        let mut part = open(dir.path(), journal("a", None));
+        fs::remove_file(part.path()).unwrap();
+        let error = part.keep(Ranges::from(vec![(0, 5)])).unwrap_err();
+        assert_eq!(error.code(), "part_file_gone");
     }
 }

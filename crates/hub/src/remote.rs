@@ -4,9 +4,9 @@
 //! answer, so the HEAD is made here: the Hub puts commit, size and hash on the redirect itself.
 
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, Url};
 
-use crate::http::{Failure, Http, malformed};
+use crate::http::{Failure, Http, malformed, redirect_target};
 use crate::names::BlobName;
 use crate::{Commit, FilePath, RepoId, Revision};
 
@@ -15,7 +15,9 @@ use crate::{Commit, FilePath, RepoId, Revision};
 pub(crate) struct RemoteMeta {
     pub(crate) commit: Commit,
     pub(crate) blob: BlobName,
-    pub(crate) size: Option<u64>,
+    pub(crate) size: u64,
+    /// Where its bytes are, if the Hub said so at once.
+    pub(crate) location: Option<Url>,
 }
 
 const COMMIT: &str = "x-repo-commit";
@@ -55,7 +57,9 @@ fn parse(response: &Response, revision: &Revision) -> Result<RemoteMeta, Failure
     let plain_size =
         if response.status().is_success() { header(headers, CONTENT_LENGTH.as_str()) } else { None };
     let size = header(headers, LINKED_SIZE).or(plain_size).and_then(|size| size.parse().ok());
-    Ok(RemoteMeta { commit, blob, size })
+    let size = size.ok_or_else(|| malformed(url, "the answer does not say how large the file is"))?;
+    let location = if response.status().is_redirection() { Some(redirect_target(response)?) } else { None };
+    Ok(RemoteMeta { commit, blob, size, location })
 }
 
 fn tag(headers: &HeaderMap) -> Option<&str> {

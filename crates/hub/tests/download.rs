@@ -1,355 +1,203 @@
-//! Downloads over real sockets into real folders, with everything that goes wrong on the way.
+//! Downloads over real sockets into real folders: where files land, what is fetched with what, and nothing twice.
 
-mod fake_hub;
+mod place;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fake_hub::{Act, COMMIT, FILE, FakeHub, REPO, content, shard};
-use lantern_hub::{Download, FreeSpace, Hub, HubError, HubOptions, RetryPolicy};
+use lantern_hub::{Hub, HubOptions};
 use lantern_protocol::{DownloadRequest, DownloadState};
+use lantern_test_hub::{COMMIT, Fault, Gate, Repo, TestFile, TestHub, random_bytes};
+use place::{FILE, MB, Place, REPO, SIZE, content, hub_with, request, until};
 
-const SIZE: usize = 600_000;
-
-struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn options(&self, server: &FakeHub) -> HubOptions {
-        HubOptions {
-            endpoint: server.endpoint(),
-            token: Some("hf_secret".into()),
-            cache_dir: self.dir.path().join("cache"),
-            retry: RetryPolicy {
-                tries: 4,
-                first_wait: Duration::from_millis(10),
-                longest_wait: Duration::from_secs(3),
-                silence: Duration::from_secs(5),
-            },
-            free_space: FreeSpace::default(),
-        }
-    }
-
-    fn hub(&self, server: &FakeHub) -> Hub {
-        Hub::new(self.options(server)).unwrap()
-    }
-
-    fn repo(&self) -> PathBuf {
-        self.dir.path().join("cache/models--owner--model-GGUF")
-    }
-
-    fn blob(&self, server: &FakeHub) -> PathBuf {
-        self.repo().join("blobs").join(server.sha256())
-    }
-
-    fn part(&self, server: &FakeHub) -> PathBuf {
-        self.repo().join("blobs").join(format!("{}.incomplete", server.sha256()))
-    }
-
-    /// Every file below the cache, relative.
-    fn files(&self) -> Vec<String> {
-        fn walk(folder: &Path, root: &Path, out: &mut Vec<String>) {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.file_type().unwrap().is_dir() {
-                    walk(&entry.path(), root, out);
-                } else {
-                    out.push(entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned());
-                }
-            }
-        }
-        let mut out = Vec::new();
-        walk(self.dir.path(), self.dir.path(), &mut out);
-        out
-    }
-}
-
-fn request() -> DownloadRequest {
-    DownloadRequest { repo: REPO.into(), file: FILE.into(), revision: None }
-}
-
-async fn until(download: &Download, what: impl Fn(&lantern_protocol::DownloadProgress) -> bool) {
-    let mut progress = download.progress();
-    tokio::time::timeout(Duration::from_secs(20), progress.wait_for(|p| what(p)))
-        .await
-        .expect("it never came so far")
-        .unwrap();
+fn shard(i: usize, count: usize) -> String {
+    format!("split/big-Q6_K-{:05}-of-{count:05}.gguf", i + 1)
 }
 
 #[tokio::test]
 async fn a_file_lands_in_the_shared_layout_and_is_not_fetched_twice() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let hub = place.hub(&server);
-    let download = hub.download(request()).unwrap();
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    let download = place.hub(&server).download(request()).unwrap();
     let path = download.wait().await.unwrap();
     assert_eq!(path, place.repo().join("snapshots").join(COMMIT).join(FILE));
     assert_eq!(fs::read(&path).unwrap(), content(SIZE));
     #[cfg(unix)]
-    assert_eq!(fs::read_link(&path).unwrap(), Path::new("../../blobs").join(server.sha256()));
+    assert_eq!(fs::read_link(&path).unwrap(), Path::new("../../blobs").join(&place.name));
     assert_eq!(fs::read_to_string(place.repo().join("refs/main")).unwrap(), COMMIT);
     let last = download.latest();
-    assert_eq!(
-        (last.state, last.received_bytes, last.total_bytes),
-        (DownloadState::Done, SIZE as u64, Some(SIZE as u64))
-    );
+    assert_eq!((last.state, last.received_bytes), (DownloadState::Done, SIZE as u64));
+    assert_eq!((last.total_bytes, last.files.len()), (Some(SIZE as u64), 1));
+    let rest = ["incomplete", "draft", "quarantine"];
     assert!(
-        !place.files().iter().any(|file| file.contains("incomplete") || file.contains("draft")),
+        !place.files().iter().any(|file| rest.iter().any(|end| file.contains(end))),
         "{:?}",
         place.files()
     );
 
     assert_eq!(place.hub(&server).download(request()).unwrap().wait().await.unwrap(), path);
-    assert_eq!(server.sent(), SIZE, "the second download fetched bytes again");
+    assert_eq!(server.sent(), SIZE as u64, "the second download fetched bytes again");
 }
 
 #[tokio::test]
 async fn the_token_goes_to_the_hub_and_not_where_it_redirects() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
     let hub = place.hub(&server);
     hub.files(REPO, None).await.unwrap();
     hub.download(request()).unwrap().wait().await.unwrap();
-    let (hub_saw, cdn_saw) = (server.seen("hub"), server.seen("cdn"));
-    assert!(
-        hub_saw.len() >= 3
-            && hub_saw.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer hf_secret")),
-        "{hub_saw:?}"
-    );
-    assert!(
-        !cdn_saw.is_empty() && cdn_saw.iter().all(|seen| seen.authorization.is_none()),
-        "the token leaked: {cdn_saw:?}"
-    );
+    let (hub_saw, content_saw) = (server.seen_by_hub(), server.seen_by_content());
+    let has_it = |seen: &lantern_test_hub::Seen| seen.authorization.as_deref() == Some("Bearer hf_secret");
+    assert!(hub_saw.len() >= 3 && hub_saw.iter().all(has_it), "{hub_saw:?}");
+    let clean = content_saw.iter().all(|seen| seen.authorization.is_none());
+    assert!(!content_saw.is_empty() && clean, "the token leaked: {content_saw:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_comes_over_several_connections_and_a_small_one_over_one() {
+    let size = 40 * MB;
+    let (server, place) = (hub_with(size).await, Place::new(size));
+    server.change(|state| state.link.bytes_per_second = Some(8 << 20));
+    let options = HubOptions { connections: 6, ..place.options(&server) };
+    let download = Hub::new(options).unwrap().download(request()).unwrap();
+    let path = download.wait().await.unwrap();
+    assert!(fs::read(path).unwrap() == content(size), "other bytes");
+    let most = server.change(|state| state.most_open);
+    assert!((4..=6).contains(&most), "{most} connections at once");
+    let repeated = server.sent() - size as u64;
+    assert!(repeated <= 2 * MB as u64, "{repeated} bytes were fetched twice");
+
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    place.hub(&server).download(request()).unwrap().wait().await.unwrap();
+    assert_eq!(server.seen_by_content().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_connection_holds_up_nothing() {
+    let size = 24 * MB;
+    let (server, place) = (hub_with(size).await, Place::new(size));
+    // One connection gets a few bytes and nothing more; its silence alone would last for five seconds.
+    server.next([Fault::StallAfter(100_000)]);
+    server.change(|state| state.link.bytes_per_second = Some(16 << 20));
+    let download = place.hub(&server).download(request()).unwrap();
+    let path = download.wait().await.unwrap();
+    assert!(fs::read(path).unwrap() == content(size), "other bytes");
+    let repeated = server.sent() - size as u64;
+    assert!(repeated <= 4 * MB as u64, "{repeated} bytes were fetched twice");
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_again_and_again_is_taken_up_where_it_broke() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    // More breaks than tries are allowed: each brings new bytes, so none counts against the limit.
-    server.next([1, 100_000, 50_000, 4096, 77_777, 100_001].map(Act::CutAfter));
-    let path = place.hub(&server).download(request()).unwrap().wait().await.unwrap();
-    assert_eq!(fs::read(path).unwrap(), content(SIZE));
-    let gets = server.seen("cdn");
-    assert_eq!(gets.len(), 7);
-    assert!(
-        gets[1..].iter().all(|get| get.range.is_some() && get.if_range.as_deref() == Some("\"cdn-1\"")),
-        "{gets:?}"
-    );
-    assert!(server.sent() <= SIZE + 7 * 4096, "{} bytes were sent for a file of {SIZE}", server.sent());
-}
-
-/// The runtime is torn down in the middle, as when the process dies: no destructor of the download gets to tidy up.
-#[test]
-fn a_killed_download_is_finished_by_the_next_process() {
-    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let server = servers.block_on(FakeHub::start(content(SIZE)));
-    let place = Place::new();
-    server.next([Act::StallAfter(400_000)]);
-
-    let first = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    first.block_on(async {
-        let download = place.hub(&server).download(request()).unwrap();
-        until(&download, |progress| progress.received_bytes >= 400_000).await;
-    });
-    first.shutdown_background();
-    let kept = fs::metadata(place.part(&server)).unwrap().len();
-    assert_eq!(kept, 400_000);
-
-    let second = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let path =
-        second.block_on(async { place.hub(&server).download(request()).unwrap().wait().await }).unwrap();
-    assert_eq!(fs::read(path).unwrap(), content(SIZE));
-    assert_eq!(server.seen("cdn").last().unwrap().range.as_deref(), Some("bytes=400000-"));
-    assert_eq!(server.sent(), SIZE, "bytes were fetched twice");
-}
-
-#[tokio::test]
-async fn a_server_that_ignores_ranges_is_read_from_the_beginning() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::CutAfter(200_000), Act::IgnoreRange, Act::IgnoreRange]);
-    let path = place.hub(&server).download(request()).unwrap().wait().await.unwrap();
-    assert_eq!(fs::read(path).unwrap(), content(SIZE));
-}
-
-#[tokio::test]
-async fn another_content_network_does_not_cost_the_bytes_that_are_there() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::CutAfter(400_000)]);
+async fn an_address_that_expired_is_asked_for_anew() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.next([Fault::StallAfter(200_000)]);
     let hub = place.hub(&server);
     let download = hub.download(request()).unwrap();
-    until(&download, |progress| progress.received_bytes >= 300_000).await;
-    server.change(|state| state.cdn_etag = "\"cdn-2\"".into());
+    until(&download, |progress| progress.received_bytes >= 200_000 - 20_000).await;
+    hub.pause(download.id()).unwrap();
+    until(&download, |progress| progress.state == DownloadState::Paused).await;
+    server.expire_links();
+    hub.resume(download.id()).unwrap();
     let path = download.wait().await.unwrap();
     assert_eq!(fs::read(path).unwrap(), content(SIZE));
-    let last = server.seen("cdn").last().unwrap().clone();
-    assert!(last.range.is_some() && last.if_range.is_none(), "{last:?}");
+    assert!(server.sent() <= SIZE as u64 + 20_000, "{} bytes sent", server.sent());
+
+    // In the middle of a session, while every answer is cut.
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.change(|state| state.link_life = Some(Duration::from_millis(150)));
+    server.next([1, 2, 3, 4, 5].map(|n| Fault::CutAfter(n * 50_000)));
+    place.hub(&server).download(request()).unwrap().wait().await.unwrap();
+    assert_eq!(fs::read(place.blob()).unwrap(), content(SIZE));
 }
 
 #[tokio::test]
-async fn wrong_bytes_are_deleted_and_named() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::WrongBytes]);
-    let download = place.hub(&server).download(request()).unwrap();
-    let error = download.wait().await.unwrap_err();
-    assert_eq!(error.code(), "hash_mismatch");
-    let HubError::HashMismatch { expected, actual, .. } = error else { unreachable!() };
-    assert_eq!(expected, server.sha256());
-    assert_ne!(actual, expected);
-    assert!(!place.part(&server).exists() && !place.blob(&server).exists());
-    let last = download.latest();
-    assert_eq!(last.state, DownloadState::Failed);
-    assert_eq!(last.error.unwrap().code, "hash_mismatch");
-}
-
-#[tokio::test]
-async fn damage_in_the_bytes_of_an_earlier_session_costs_one_clean_start() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::StallAfter(300_000)]);
-    let download = place.hub(&server).download(request()).unwrap();
-    until(&download, |progress| progress.received_bytes >= 300_000).await;
-    download.cancel();
-    download.wait().await.unwrap_err();
-    let mut bytes = fs::read(place.part(&server)).unwrap();
-    bytes[1234] ^= 1;
-    fs::write(place.part(&server), bytes).unwrap();
+async fn parts_of_python_s_tools_are_continued() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    let theirs = place.blob().with_extension("incomplete");
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    fs::write(&theirs, &content(SIZE)[..400_000]).unwrap();
     let path = place.hub(&server).download(request()).unwrap().wait().await.unwrap();
     assert_eq!(fs::read(path).unwrap(), content(SIZE));
+    assert!(!theirs.exists());
+    assert_eq!(server.sent(), (SIZE - 400_000) as u64);
 }
 
 #[tokio::test]
-async fn stopping_keeps_what_has_arrived() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let hub = place.hub(&server);
-    server.next([Act::StallAfter(250_000)]);
-    let download = hub.download(request()).unwrap();
-    until(&download, |progress| progress.received_bytes >= 250_000).await;
-    let same = hub.download(request()).unwrap();
-    assert_eq!(server.seen("cdn").len(), 1, "a second request for the same file should join the first");
-    assert!(hub.cancel(download.id()));
-    assert_eq!(same.wait().await.unwrap_err().code(), "download_cancelled");
-    assert_eq!(download.latest().state, DownloadState::Cancelled);
-    assert_eq!(download.latest().received_bytes, 250_000);
-    hub.download(request()).unwrap().wait().await.unwrap();
-    assert_eq!(server.sent(), SIZE);
-}
-
-#[tokio::test]
-async fn the_wait_a_server_asks_for_is_kept() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.change(|state| state.hub_acts.push_back((429, Some("1"))));
-    server.next([Act::Status(503, None), Act::Status(403, None)]);
-    let start = Instant::now();
+async fn other_content_under_the_same_name_is_not_mixed_with_what_is_there() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.next([Fault::StallAfter(300_000)]);
     let download = place.hub(&server).download(request()).unwrap();
-    until(&download, |progress| progress.state == DownloadState::Retrying).await;
-    download.wait().await.unwrap();
-    assert!(start.elapsed() >= Duration::from_secs(1), "Retry-After: 1 was not honoured");
+    until(&download, |progress| progress.received_bytes >= 250_000).await;
+    download.cancel();
+    download.wait().await.unwrap_err();
+    let other = random_bytes(SIZE, 9);
+    server.edit(REPO, |repo| drop(repo.files.insert(FILE.into(), TestFile::new(FILE, other.clone()))));
+    let path = place.hub(&server).download(request()).unwrap().wait().await.unwrap();
+    assert_eq!(fs::read(path).unwrap(), other);
 }
 
 #[tokio::test]
-async fn tries_are_limited_and_some_failures_are_final() {
-    let cases: [(u16, Option<&'static str>, &str, usize); 5] = [
-        (500, None, "hub_http_status", 4),
-        (404, None, "hub_not_found", 1),
-        (401, None, "hub_unauthorized", 1),
-        (403, None, "hub_unauthorized", 1),
-        (429, Some("999"), "hub_rate_limited", 1),
-    ];
-    for (status, wait, code, requests) in cases {
-        let (server, place) = (FakeHub::start(content(100)).await, Place::new());
-        server.change(|state| state.hub_acts.extend([(status, wait); 10]));
-        let error = place.hub(&server).download(request()).unwrap().wait().await.unwrap_err();
-        assert_eq!((error.code(), server.seen("hub").len()), (code, requests), "for HTTP {status}");
-        assert!(!error.next_step().is_empty());
+async fn a_limit_of_the_bandwidth_is_kept_by_all_downloads_together() {
+    let server = TestHub::start().await.unwrap();
+    let file = |i: u64| random_bytes(300_000, i);
+    server.add(Repo::new(REPO).with("a.gguf", file(1)).with("b.gguf", file(2)));
+    let place = Place::new(SIZE);
+    let hub = Hub::new(HubOptions { bytes_per_second: Some(400_000), ..place.options(&server) }).unwrap();
+    let start = Instant::now();
+    let both = ["a.gguf", "b.gguf"]
+        .map(|name| hub.download(DownloadRequest { file: name.into(), ..request() }).unwrap());
+    for download in both {
+        download.wait().await.unwrap();
+    }
+    // 600 kB at 400 kB/s, of which a quarter of a second's may pass at once, and the last piece on credit.
+    assert!(start.elapsed() >= Duration::from_millis(900), "took {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn gated_and_private_repositories_say_what_to_do() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.edit(REPO, |repo| repo.gate = Gate::Terms);
+    let page = format!("{}/{REPO}", server.endpoint());
+    for (token, status) in [(None, "401"), (Some("hf_secret"), "403")] {
+        let options = HubOptions { token: token.map(str::to_owned), ..place.options(&server) };
+        let error = Hub::new(options).unwrap().download(request()).unwrap().wait().await.unwrap_err();
+        assert_eq!(error.code(), "hub_gated");
+        assert!(error.to_string().contains(status) && error.next_step().contains(&page), "{error}");
+    }
+    server.edit(REPO, |repo| repo.admitted.extend(["hf_secret".to_owned()]));
+    place.hub(&server).download(request()).unwrap().wait().await.unwrap();
+    server.edit(REPO, |repo| (repo.gate, repo.admitted) = (Gate::Private, Default::default()));
+    for (token, code) in [(None, "hub_unauthorized"), (Some("hf_secret"), "hub_not_found")] {
+        let options = HubOptions { token: token.map(str::to_owned), ..place.options(&server) };
+        let error = Hub::new(options).unwrap().download(request()).unwrap().wait().await.unwrap_err();
+        assert_eq!(error.code(), code);
     }
 }
 
 #[tokio::test]
-async fn a_hub_that_is_not_there_is_reported_with_its_host() {
-    let (server, place) = (FakeHub::start(content(100)).await, Place::new());
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let hub =
-        Hub::new(HubOptions { endpoint: format!("http://{closed}"), ..place.options(&server) }).unwrap();
-    let error = hub.download(request()).unwrap().wait().await.unwrap_err();
-    assert_eq!(error.code(), "hub_unreachable");
-    assert!(error.to_string().contains(&closed.to_string()), "{error}");
-    assert_eq!(hub.files(REPO, None).await.unwrap_err().code(), "hub_unreachable");
-}
-
-#[tokio::test]
-async fn a_full_disk_is_noticed_before_the_first_byte() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let options = HubOptions { free_space: FreeSpace::from_fn(|_| Some(100_000)), ..place.options(&server) };
-    let error = Hub::new(options).unwrap().download(request()).unwrap().wait().await.unwrap_err();
-    assert_eq!(error.code(), "disk_full");
-    assert!(
-        matches!(error, HubError::DiskFull { available: 100_000, needed, .. } if needed >= SIZE as u64 - 100_000),
-        "{error}"
-    );
-    assert_eq!(server.seen("cdn").len(), 0);
-}
-
-#[tokio::test]
-async fn names_that_would_leave_the_cache_are_refused() {
-    let (server, place) = (FakeHub::start(content(100)).await, Place::new());
-    let hub = place.hub(&server);
-    for (repo, file, revision) in [
-        ("../evil", FILE, None),
-        ("owner/..", FILE, None),
-        (REPO, "../../../evil.gguf", None),
-        (REPO, "/etc/evil.gguf", None),
-        (REPO, "a\\..\\evil.gguf", None),
-        (REPO, FILE, Some("../../../evil")),
-    ] {
-        let request =
-            DownloadRequest { repo: repo.into(), file: file.into(), revision: revision.map(str::to_owned) };
-        assert_eq!(hub.download(request).unwrap_err().code(), "unsafe_name", "{repo} {file} {revision:?}");
-    }
-    for edit in [
-        |state: &mut fake_hub::Behaviour| state.commit = "../../../../evil".into(),
-        |state: &mut fake_hub::Behaviour| {
-            (state.commit, state.etag) = (COMMIT.into(), "../../../evil".into())
-        },
-    ] {
-        server.change(edit);
-        assert_eq!(hub.download(request()).unwrap().wait().await.unwrap_err().code(), "unsafe_name");
-    }
-    assert!(place.files().is_empty(), "{:?}", place.files());
-    assert_eq!(server.seen("cdn").len(), 0);
-}
-
-#[tokio::test]
-async fn a_server_that_sends_too_much_cannot_fill_the_disk() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::TooMany]);
-    let error = place.hub(&server).download(request()).unwrap().wait().await.unwrap_err();
-    assert_eq!(error.code(), "size_mismatch");
-    assert!(!place.part(&server).exists() && !place.blob(&server).exists());
-}
-
-#[tokio::test]
-async fn two_programs_do_not_write_into_one_file() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    server.next([Act::StallAfter(100_000)]);
-    let first = place.hub(&server).download(request()).unwrap();
-    until(&first, |progress| progress.received_bytes >= 100_000).await;
-    let error = place.hub(&server).download(request()).unwrap().wait().await.unwrap_err();
-    assert_eq!(error.code(), "download_busy");
-    first.cancel();
+async fn files_that_xet_keeps_come_over_the_ordinary_address() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.edit(REPO, |repo| {
+        let file = repo.files.get_mut(FILE).unwrap();
+        file.xet = Some("6aec24a72ab4ef9d4d1d2c7ddf8f5d4e4fd1e01d2ac9b4ee2cc4b3c1cf6fd3c5".into());
+    });
+    let path = place.hub(&server).download(request()).unwrap().wait().await.unwrap();
+    assert_eq!(fs::read(path).unwrap(), content(SIZE));
+    assert!(server.seen_by_hub().iter().all(|seen| !seen.path.contains("xet")));
 }
 
 #[tokio::test]
 async fn a_repository_lists_its_files_and_one_is_chosen() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.edit(REPO, |repo| {
+        let other = "model-Q8_0.gguf";
+        repo.files.insert(other.into(), TestFile::new(other, content(10)));
+    });
+    // As the Hub does it with long lists.
+    server.change(|state| state.page = 2);
     let hub = place.hub(&server);
     let files = hub.files(REPO, None).await.unwrap();
-    assert_eq!(
-        files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
-        ["README.md", FILE, "model-Q8_0.gguf"]
-    );
-    assert_eq!((files[1].size, files[1].sha256.clone()), (SIZE as u64, Some(server.sha256())));
+    let names: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(names, ["README.md", FILE, "model-Q8_0.gguf"]);
+    assert_eq!((files[1].size, files[1].sha256.clone()), (SIZE as u64, Some(place.name.clone())));
     assert_eq!(hub.resolve(REPO).await.unwrap().file, FILE);
     assert_eq!(hub.resolve(&format!("{REPO}:q8_0")).await.unwrap().file, "model-Q8_0.gguf");
     assert_eq!(hub.resolve(&format!("{REPO}/{FILE}")).await.unwrap(), request());
@@ -362,13 +210,16 @@ async fn a_repository_lists_its_files_and_one_is_chosen() {
 
 #[tokio::test]
 async fn all_pieces_of_a_split_model_are_one_download() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let shards = [content(900), content(SIZE), content(70_000)];
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    let shards = [random_bytes(900, 1), random_bytes(SIZE, 2), random_bytes(70_000, 3)];
     let whole: u64 = shards.iter().map(|shard| shard.len() as u64).sum();
-    let files = shards.iter().enumerate().map(|(i, bytes)| (shard(i, 3), bytes.clone())).collect();
-    server.change(|state| state.files = files);
+    server.edit(REPO, |repo| {
+        for (i, bytes) in shards.iter().enumerate() {
+            repo.files.insert(shard(i, 3), TestFile::new(&shard(i, 3), bytes.clone()));
+        }
+    });
     // In the second piece the connection breaks.
-    server.next([Act::CutAfter(usize::MAX), Act::CutAfter(200_000)]);
+    server.next([Fault::None, Fault::CutAfter(200_000)]);
     let hub = place.hub(&server);
     assert_eq!(hub.resolve(&format!("{REPO}:q6_k")).await.unwrap().file, shard(0, 3));
     let request = DownloadRequest { file: shard(1, 3), ..request() };
@@ -381,11 +232,13 @@ async fn all_pieces_of_a_split_model_are_one_download() {
     }
     let last = download.latest();
     assert_eq!((last.received_bytes, last.total_bytes), (whole, Some(whole)), "progress is of the whole");
+    let sizes: Vec<_> = last.files.iter().map(|file| file.received_bytes as usize).collect();
+    assert_eq!(sizes, shards.each_ref().map(Vec::len), "and of each");
     let sent = server.sent();
     hub.download(request).unwrap().wait().await.unwrap();
     assert_eq!(server.sent(), sent, "pieces that are there were fetched again");
 
-    server.change(|state| drop(state.files.pop()));
+    server.edit(REPO, |repo| drop(repo.files.remove(&shard(2, 3))));
     let missing = DownloadRequest { file: shard(0, 3), ..self::request() };
     let error = place.hub(&server).download(missing).unwrap().wait().await.unwrap_err();
     assert_eq!(error.code(), "no_such_file");
@@ -393,29 +246,28 @@ async fn all_pieces_of_a_split_model_are_one_download() {
 
 #[tokio::test]
 async fn a_model_that_sees_comes_with_its_projector() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
-    let projector = content(70_000);
-    server.change(|state| state.files = vec![("mmproj-F16.gguf".into(), projector.clone())]);
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    let (projector, name) = (random_bytes(70_000, 1), "mmproj-F16.gguf");
+    server.edit(REPO, |repo| drop(repo.files.insert(name.into(), TestFile::new(name, projector.clone()))));
     let download = place.hub(&server).download(request()).unwrap();
+    let whole = (SIZE + projector.len()) as u64;
+    until(&download, |progress| progress.total_bytes == Some(whole) && progress.received_bytes < whole).await;
     let model = download.wait().await.unwrap();
     assert_eq!(model.file_name().unwrap(), FILE);
-    assert_eq!(fs::read(model.with_file_name("mmproj-F16.gguf")).unwrap(), projector);
-    let whole = (SIZE + projector.len()) as u64;
-    let last = download.latest();
-    assert_eq!((last.received_bytes, last.total_bytes), (whole, Some(whole)), "progress is of both");
+    assert_eq!(fs::read(model.with_file_name(name)).unwrap(), projector);
+    assert_eq!(download.latest().received_bytes, whole, "progress is of both");
 }
 
 #[tokio::test]
 async fn a_repository_of_safetensors_is_fetched_as_a_folder() {
-    let (server, place) = (FakeHub::start(content(SIZE)).await, Place::new());
+    let (server, place) = (TestHub::start().await.unwrap(), Place::new(SIZE));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/llama");
-    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(golden)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
-        .collect();
-    files.push(("onnx/model.safetensors".into(), content(10)));
-    server.change(|state| (state.files, state.has_gguf) = (files, false));
+    let mut repo = Repo::new(REPO).with("onnx/model.safetensors", content(10));
+    for path in fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        repo.files.insert(name.clone(), TestFile::new(&name, fs::read(&path).unwrap()));
+    }
+    server.add(repo);
     let hub = place.hub(&server);
     let request = hub.resolve(REPO).await.unwrap();
     let folder = hub.download(request).unwrap().wait().await.unwrap();
@@ -434,17 +286,20 @@ async fn a_repository_of_safetensors_is_fetched_as_a_folder() {
 
 #[tokio::test]
 async fn a_recommended_file_must_have_the_hash_that_is_written_down() {
-    let (server, place) = (FakeHub::start(content(100)).await, Place::new());
+    let (server, place) = (TestHub::start().await.unwrap(), Place::new(100));
     let starter = lantern_hub::STARTER;
-    let hub = place.hub(&server);
     // Other bytes under the recommended name, consistent in themselves.
+    server.add(Repo::new(starter.repo).with(starter.file, content(100)));
+    let hub = place.hub(&server);
     let error = hub.download(starter.request()).unwrap().wait().await.unwrap_err();
     assert_eq!(error.code(), "hash_mismatch");
-    assert!(
-        error.to_string().contains(starter.sha256) && error.to_string().contains(&server.sha256()),
-        "{error}"
+    let text = error.to_string();
+    assert!(text.contains(starter.sha256) && text.contains(&place.name), "{text}");
+    assert_eq!(
+        server.seen_by_content().len(),
+        0,
+        "bytes were fetched although the hash was known to be wrong"
     );
-    assert_eq!(server.seen("cdn").len(), 0, "bytes were fetched although the hash was known to be wrong");
     // Whoever names a commit has chosen it.
     let chosen = DownloadRequest { revision: Some(COMMIT.into()), ..starter.request() };
     hub.download(chosen).unwrap().wait().await.unwrap();

@@ -151,7 +151,7 @@ async fn terms_that_were_not_accepted_are_told_with_their_place() {
     for token in [None, Some("hf_other")] {
         let finder = finder_with(&hub.endpoint(), home.path(), token);
         let error = finder.headers(REPO).await.unwrap().read("m-F16.gguf").await.unwrap_err();
-        let HubError::Gated { url, .. } = &error else { panic!("{error:?}") };
+        let HubError::Gated { page: url, .. } = &error else { panic!("{error:?}") };
         assert!(url.ends_with(REPO) && error.next_step().contains(url), "{error}");
     }
     let finder = finder_with(&hub.endpoint(), home.path(), Some("hf_good"));

@@ -221,8 +221,11 @@ fn a_split_model_is_one_model() {
     let [model] = library.list().try_into().expect("one model");
     assert_eq!((model.error, model.size_bytes, model.parameters), (None, all, Some(12)));
     let removed = library.remove("big").unwrap();
-    assert_eq!((removed.freed_bytes, removed.kept), (all, false));
+    assert_eq!((removed.bytes, removed.kept), (all, vec![]));
     assert_eq!(place.blobs("o/r"), 0);
+    library.restore(None).unwrap();
+    let [model] = library.list().try_into().expect("one model");
+    assert_eq!((model.error, model.size_bytes), (None, all));
 }
 
 #[test]
@@ -259,9 +262,11 @@ fn a_folder_of_safetensors_is_a_model() {
         (&*place.home().join("models/qwen2"), ModelSource::Imported)
     );
     assert_eq!(library.import(&golden, ImportMode::Copy).unwrap().path, copied.path, "copied once");
-    assert_eq!(library.list().len(), 2);
-    library.remove(&copied.id).unwrap();
-    library.remove("qwen2").unwrap();
+    let [model] = library.list().try_into().expect("one content");
+    assert_eq!(model.places.len(), 2);
+    let removed = library.remove("qwen2").unwrap();
+    assert_eq!(removed.kept, [golden.to_str().unwrap()]);
+    assert!(library.list().is_empty());
     assert!(golden.join("config.json").exists() && !place.home().join("models/qwen2").exists());
     fs::write(place.file("bad/config.json", b"{}").with_file_name("model.safetensors"), b"").unwrap();
     let error = library.import(&place.dir.path().join("bad"), ImportMode::InPlace).unwrap_err();
@@ -293,30 +298,33 @@ fn removing_never_deletes_what_others_own() {
     library.import(&theirs, ImportMode::InPlace).unwrap();
     library.import(&source, ImportMode::Copy).unwrap();
     let removed = library.remove("t").unwrap();
-    assert!(removed.kept && theirs.exists());
+    assert_eq!((removed.bytes, removed.kept), (0, vec![theirs.to_str().unwrap().to_owned()]));
+    assert!(theirs.exists());
     let removed = library.remove("c").unwrap();
-    assert_eq!((removed.freed_bytes, removed.kept), (gguf(9).len() as u64, false));
+    assert_eq!((removed.bytes, removed.kept), (gguf(9).len() as u64, vec![]));
     assert!(source.exists());
     assert!(library.list().is_empty());
     assert_eq!(library.remove("t").unwrap_err().code(), "model_not_found");
 }
 
 #[test]
-fn a_cached_blob_goes_with_its_last_link() {
+fn a_cached_content_goes_with_all_its_names() {
     let place = Place::new();
     place.cached("o/r", 'a', "m.gguf", &gguf(8));
     place.cached("o/r", 'b', "m.gguf", &gguf(8)); // The same content under a later commit.
-    place.cached("o/r", 'b', "same-bytes-other-name.gguf", &gguf(8));
+    let other = place.cached("o/r", 'b', "same-bytes-other-name.gguf", &gguf(8));
     place.cached("o/r", 'b', "n.gguf", &gguf(9));
     let library = place.library();
     assert_eq!(library.list().len(), 2);
     let removed = library.remove("m").unwrap();
-    assert!(removed.kept, "another name still uses the blob");
-    assert_eq!(place.blobs("o/r"), 2);
-    assert!(!library.remove("same-bytes-other-name").unwrap().kept);
+    assert_eq!(removed.bytes, gguf(8).len() as u64);
     assert_eq!(place.blobs("o/r"), 1);
-    assert!(!library.remove("n").unwrap().kept);
+    assert!(!other.is_symlink());
+    library.remove("n").unwrap();
     assert_eq!(place.blobs("o/r"), 0);
+    library.restore(Some("m")).unwrap();
+    assert_eq!(fs::read(&other).unwrap(), gguf(8));
+    assert_eq!(library.list()[0].id, "m");
 }
 
 #[test]

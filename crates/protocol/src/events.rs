@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{DownloadProgress, ErrorInfo, Settings};
+use crate::{DownloadProgress, ErrorInfo, ModelUpdate, Settings};
 
 /// Which model is in memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -75,6 +75,22 @@ pub enum AppEvent {
     ConversationsChanged,
     /// Models were added or removed.
     LibraryChanged,
+    /// Models have newer revisions, as the daily question at the Hub found.
+    ModelUpdates {
+        /// One for each model.
+        updates: Vec<ModelUpdate>,
+    },
+    /// The check of a model's bytes moved on.
+    ModelCheck {
+        /// Library id.
+        model: String,
+        /// Bytes read.
+        #[ts(type = "number")]
+        done_bytes: u64,
+        /// Bytes to read.
+        #[ts(type = "number")]
+        total_bytes: u64,
+    },
     /// A download moved on.
     Download {
         /// Its latest state.
@@ -95,6 +111,8 @@ pub enum AppEvent {
         /// All of them.
         settings: Settings,
     },
+    /// Servers were added or removed.
+    RemotesChanged,
     /// Keys of programs were made or revoked.
     ApiKeysChanged,
     /// The endpoint answered requests.

@@ -18,6 +18,52 @@ pub enum ModelSource {
     InPlace,
 }
 
+/// Who keeps a model's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum PlaceOwner {
+    /// The shared Hugging Face cache.
+    HubCache,
+    /// Lantern's own folder of copies.
+    Lantern,
+    /// A single file that was taken in where it lies.
+    File,
+    /// A folder that the user chose.
+    Folder,
+    /// LM Studio.
+    LmStudio,
+    /// Ollama.
+    Ollama,
+    /// Jan.
+    Jan,
+    /// GPT4All.
+    Gpt4all,
+}
+
+/// One of the places where a model's bytes lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ModelPlace {
+    /// The file; of a split model the first one.
+    pub path: String,
+    /// What deleting means here.
+    pub source: ModelSource,
+    /// Who keeps it.
+    pub owner: PlaceOwner,
+    /// What its owner calls it: a file's name, or `qwen3:8b`.
+    pub name: String,
+    /// `owner/name` on the Hub, as far as the place tells.
+    pub repo: Option<String>,
+    /// Commit of that repository, in hex.
+    pub commit: Option<String>,
+    /// SHA-256 in hex that the file's name or an earlier check tells.
+    pub sha256: Option<String>,
+    /// Whether these are the bytes of a place before this one (a link to them), so that they take no room of their own.
+    pub is_link: bool,
+}
+
 /// A model file that can be loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -25,10 +71,17 @@ pub enum ModelSource {
 pub struct LibraryModel {
     /// Stable name for people and programs, from the file's name: `SmolLM2-135M-Instruct-Q4_1`.
     pub id: String,
-    /// The file.
+    /// Names the content, wherever it lies and whatever it is called; empty when the file cannot be read. Notes and defaults
+    /// belong to it.
+    pub content_id: String,
+    /// The file that is loaded: that of the first place.
     pub path: String,
-    /// Where it came from.
+    /// Where that came from.
     pub source: ModelSource,
+    /// Everywhere these bytes lie; at least one place.
+    pub places: Vec<ModelPlace>,
+    /// The file that shows pictures to the model, where a place names one that does not lie beside the model.
+    pub projector: Option<String>,
     /// `owner/name` on the Hub, when it came from there.
     pub repo: Option<String>,
     /// Bytes on disk.
@@ -107,61 +160,4 @@ pub struct CatalogueEntry {
     pub licence: String,
     /// Library id, when it is already here.
     pub installed: Option<String>,
-}
-
-/// A file to fetch from the Hub.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct DownloadRequest {
-    /// `owner/name` on the Hub.
-    pub repo: String,
-    /// Path of the file in the repository.
-    pub file: String,
-    /// Branch, tag or commit; `None` is `main`.
-    pub revision: Option<String>,
-}
-
-/// How far a download has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum DownloadState {
-    /// Waiting for its turn.
-    Queued,
-    /// Bytes are arriving.
-    Running,
-    /// A connection failed; the next try follows by itself.
-    Retrying,
-    /// The hash is being checked.
-    Verifying,
-    /// In the library.
-    Done,
-    /// Stopped by the user; what has arrived is kept for resuming.
-    Cancelled,
-    /// Given up; `error` says why. What has arrived is kept for resuming.
-    Failed,
-}
-
-/// A snapshot of one download; a later one replaces it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct DownloadProgress {
-    /// `repo/file@revision`.
-    pub id: String,
-    /// What is being fetched.
-    pub request: DownloadRequest,
-    /// How far it has come.
-    pub state: DownloadState,
-    /// Bytes on disk, those of earlier sessions included.
-    #[ts(type = "number")]
-    pub received_bytes: u64,
-    /// Bytes of the whole file; `None` until the server has said.
-    #[ts(type = "number | null")]
-    pub total_bytes: Option<u64>,
-    /// Over the last few seconds.
-    pub bytes_per_second: f64,
-    /// Why it failed, or what the next try waits for.
-    pub error: Option<ErrorInfo>,
 }

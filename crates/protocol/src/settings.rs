@@ -60,6 +60,10 @@ pub struct Settings {
     pub prefix_disk_gb: u32,
     /// Minutes after which a model that nobody uses leaves the memory; `None` keeps it until its room is needed.
     pub unload_after_minutes: Option<u32>,
+    /// Bytes a second that all downloads together may take; `None` takes what there is.
+    pub download_bytes_per_second: Option<u32>,
+    /// Asks the Hub once a day whether models have a newer revision, and tells it.
+    pub check_model_updates: bool,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -84,6 +88,8 @@ impl Default for Settings {
             keep_packed: false,
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
             unload_after_minutes: None,
+            download_bytes_per_second: None,
+            check_model_updates: false,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -190,6 +196,10 @@ pub struct SettingsPatch {
     pub prefix_disk_gb: Option<u32>,
     /// See [`Settings::unload_after_minutes`]; 0 clears it.
     pub unload_after_minutes: Option<u32>,
+    /// See [`Settings::download_bytes_per_second`]; 0 clears it.
+    pub download_bytes_per_second: Option<u32>,
+    /// See [`Settings::check_model_updates`].
+    pub check_model_updates: Option<bool>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -226,6 +236,12 @@ impl Settings {
         }
         if let Some(minutes) = patch.unload_after_minutes {
             self.unload_after_minutes = Some(minutes).filter(|&n| n > 0);
+        }
+        if let Some(rate) = patch.download_bytes_per_second {
+            self.download_bytes_per_second = Some(rate).filter(|&n| n > 0);
+        }
+        if let Some(check) = patch.check_model_updates {
+            self.check_model_updates = check;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

@@ -151,11 +151,11 @@ impl ApiError {
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let (status, param) = match error.code.as_str() {
-            "model_not_found" | "model_ambiguous" | "no_model" | "hub_not_found" => {
+            "model_not_found" | "model_ambiguous" | "no_model" | "hub_not_found" | "no_such_file" => {
                 (StatusCode::NOT_FOUND, Some("model"))
             }
             // The Hub's name, or what lies under it.
-            "unsafe_name" | "hub_unauthorized" => (StatusCode::BAD_REQUEST, Some("model")),
+            "unsafe_name" | "hub_unauthorized" | "hub_gated" => (StatusCode::BAD_REQUEST, Some("model")),
             "download_busy" => (StatusCode::CONFLICT, Some("model")),
             "hub_unreachable" | "hub_http_status" | "hub_malformed_response" | "hub_rate_limited" => {
                 (StatusCode::BAD_GATEWAY, None)
@@ -190,6 +190,7 @@ impl From<AppError> for ApiError {
             "remote_unsupported" => (StatusCode::BAD_REQUEST, None),
             "remote_busy" => (StatusCode::TOO_MANY_REQUESTS, None),
             "remote_timeout" => (StatusCode::GATEWAY_TIMEOUT, None),
+            "no_such_download" => (StatusCode::NOT_FOUND, Some("id")),
             code if code.starts_with("remote_") => (StatusCode::BAD_GATEWAY, None),
             "engine_stopped" => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),

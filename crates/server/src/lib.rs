@@ -11,6 +11,7 @@
 mod anthropic;
 mod body;
 mod dialect;
+mod downloads;
 mod endpoint;
 mod error;
 mod generate;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ErrorBody;
 use crate::openai::{chat, completions, embeddings, models, responses};
-use crate::{anthropic, manage, ollama, rerank};
+use crate::{anthropic, downloads, manage, ollama, rerank};
 
 /// What may be done at a path.
 struct Operation {
@@ -157,9 +157,21 @@ fn other_operations(t: &mut SchemaGenerator) -> Vec<Operation> {
             of::<manage::UnloadRequest>(t),
             some::<manage::Unloaded>(t),
         ),
+        Operation::get("/v1/downloads", "What is being fetched.", some::<downloads::DownloadList>(t)),
+        Operation::post("/v1/downloads", "Fetches a model.", of::<downloads::DownloadModel>(t), None),
+        Operation::get("/v1/downloads/events", "How far downloads have come, as events.", None),
+        download("/v1/downloads/pause", "Holds a download.", of::<downloads::DownloadId>(t), t),
+        download("/v1/downloads/resume", "Takes a download up.", of::<downloads::DownloadId>(t), t),
+        download("/v1/downloads/cancel", "Stops a download.", of::<downloads::DownloadId>(t), t),
+        download("/v1/downloads/move", "Gives it another turn.", of::<downloads::MoveDownload>(t), t),
         Operation::get("/health", "Whether it is there; needs no key.", None),
         Operation::get("/metrics", "Figures for Prometheus, as text.", None),
     ]
+}
+
+/// What is done to a download answers with the list.
+fn download(path: &'static str, summary: &'static str, request: Value, t: &mut SchemaGenerator) -> Operation {
+    Operation::post(path, summary, request, some::<downloads::DownloadList>(t))
 }
 
 fn written() -> Value {

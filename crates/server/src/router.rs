@@ -11,7 +11,9 @@ use axum::{Json, Router};
 
 use crate::guard::{self, Guard};
 use crate::server::Server;
-use crate::{ApiError, anthropic, dialect, limit, manage, metrics, ollama, openai, openapi, rerank, visit};
+use crate::{
+    ApiError, anthropic, dialect, downloads, limit, manage, metrics, ollama, openai, openapi, rerank, visit,
+};
 
 pub(crate) fn router(server: Server, guard: Guard) -> Router {
     let (state, app) = (server.clone(), server.app.clone());
@@ -39,6 +41,12 @@ fn openai_routes() -> Router<Server> {
         .route("/v1/responses/{id}/input_items", get(openai::responses::input_items))
         .route("/v1/embeddings", post(openai::embeddings::create))
         .route("/v1/rerank", post(rerank::rerank))
+        .route("/v1/downloads", get(downloads::list).post(downloads::start))
+        .route("/v1/downloads/events", get(downloads::events))
+        .route("/v1/downloads/pause", post(downloads::pause))
+        .route("/v1/downloads/resume", post(downloads::resume))
+        .route("/v1/downloads/cancel", post(downloads::cancel))
+        .route("/v1/downloads/move", post(downloads::reorder))
         .route("/v1/{area}", any(openai::unsupported))
         .route("/v1/{area}/{*rest}", any(openai::unsupported))
 }

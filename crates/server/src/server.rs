@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use lantern_app::App;
-use lantern_protocol::LibraryModel;
+use lantern_protocol::{LibraryModel, Settings};
 use tokio::sync::Semaphore;
 
 use crate::ApiError;
@@ -79,6 +80,12 @@ impl Server {
         Ok(id)
     }
 
+    /// The settings as they hold for the model that a request names; empty and `default` are the default model.
+    pub(crate) async fn settings_for(&self, model: &str) -> Result<Settings, ApiError> {
+        let named = Some(model).filter(|name| !name.is_empty() && *name != "default");
+        Ok(self.app.settings_for(named).await?)
+    }
+
     /// The models of the library that can be used, and that the request's sender may use.
     pub(crate) async fn library(&self) -> Result<Vec<LibraryModel>, ApiError> {
         let mut models = self.app.library().await?;
@@ -89,6 +96,19 @@ impl Server {
     /// See [`Visit::use_model`].
     pub(crate) fn use_model(&self, model: &str) -> Result<(), ApiError> {
         self.visit.as_ref().map_or(Ok(()), |visit| visit.use_model(model))
+    }
+
+    /// Refuses everybody but who has the endpoint's own key: what is done concerns the whole computer.
+    pub(crate) fn for_owner(&self) -> Result<(), ApiError> {
+        if self.visit.as_ref().is_none_or(|visit| visit.is_by_owner()) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "owner_only",
+            "A program's key does not allow this.",
+            "Use the endpoint's own key, which Lantern's settings show.",
+        ))
     }
 
     /// See [`Visit::may_use`].

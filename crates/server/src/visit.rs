@@ -49,6 +49,11 @@ impl Visit {
         self.caller.get().is_some_and(|caller| caller.may_use(model))
     }
 
+    /// Whether it came with the endpoint's own key.
+    pub(crate) fn is_by_owner(&self) -> bool {
+        self.caller.get().is_some_and(|caller| *caller == Caller::OWNER)
+    }
+
     /// Refuses a model that its sender may not use; else it is the one that answers.
     pub(crate) fn use_model(&self, model: &str) -> Result<(), ApiError> {
         if !self.may_use(model) {

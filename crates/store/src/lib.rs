@@ -17,6 +17,7 @@ mod exchange;
 mod journal;
 mod messages;
 mod migrations;
+mod model_notes;
 mod open;
 mod presence;
 mod search;

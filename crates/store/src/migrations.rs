@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    StoreError, api_keys, api_requests, conversations, journal, messages, search, settings, summaries,
+    StoreError, api_keys, api_requests, conversations, journal, messages, model_notes, search, settings,
+    summaries,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -17,6 +18,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[conversations::V1, messages::V1, journal::V1, settings::V1, search::V1],
     &[conversations::V2, summaries::V2],
     &[api_keys::V3, api_requests::V3],
+    &[model_notes::V4],
 ];
 
 /// The latest format.
@@ -141,6 +143,24 @@ mod tests {
             Ok((row.get::<_, Option<u32>>(0)?, row.get::<_, bool>(1)?))
         });
         assert_eq!(new.unwrap(), (None, false));
+    }
+
+    #[test]
+    fn a_database_of_the_third_format_comes_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lantern.db");
+        let mut conn = crate::open::connect(&path).unwrap();
+        migrate(&mut conn, &path, &MIGRATIONS[..3]).unwrap();
+        conn.execute(
+            "INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Kept', 1, 1)",
+            [],
+        )
+        .unwrap();
+        let backup = migrate(&mut conn, &path, MIGRATIONS).unwrap().expect("it is copied first");
+        assert!(backup.to_string_lossy().contains("backup-v3-"));
+        assert_eq!((version(&conn).unwrap(), title(&conn)), (LATEST, "Kept".into()));
+        let notes: u32 = conn.query_row("SELECT count(*) FROM model_notes", [], |row| row.get(0)).unwrap();
+        assert_eq!(notes, 0);
     }
 
     #[test]

@@ -5,8 +5,10 @@ pub mod access;
 pub mod chat;
 pub mod conversations;
 pub mod events;
+pub mod library;
 pub mod links;
 pub mod models;
+pub mod remotes;
 pub mod search;
 pub mod settings;
 
@@ -36,6 +38,9 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         models::delete_model,
         models::download_model,
         models::cancel_download,
+        models::pause_download,
+        models::resume_download,
+        models::move_download,
         models::downloads,
         models::load_model,
         models::unload_model,
@@ -54,6 +59,23 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         access::make_api_key,
         access::revoke_api_key,
         access::api_requests,
+        remotes::remote_servers,
+        remotes::add_remote_server,
+        remotes::remove_remote_server,
+        remotes::secrets_status,
+        remotes::set_hub_token,
+        library::removed_models,
+        library::restore_model,
+        library::model_details,
+        library::template_diff,
+        library::set_model_notes,
+        library::verify_model,
+        library::check_updates,
+        library::disk_use,
+        library::reclaim,
+        library::library_folders,
+        library::add_library_folder,
+        library::remove_library_folder,
         links::open_link,
         events::subscribe,
     ]

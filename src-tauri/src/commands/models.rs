@@ -1,7 +1,9 @@
 //! Models: what is here, what can be fetched, fetching it, loading it.
 
 use lantern_app::App;
-use lantern_protocol::{CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState};
+use lantern_protocol::{
+    CatalogueEntry, DownloadProgress, DownloadRequest, LibraryModel, ModelState, RemovedModel,
+};
 use tauri::State;
 
 use super::Reply;
@@ -22,7 +24,7 @@ pub async fn import_model(app: State<'_, App>, path: String, copy: bool) -> Repl
 }
 
 #[tauri::command]
-pub async fn delete_model(app: State<'_, App>, id: String) -> Reply<()> {
+pub async fn delete_model(app: State<'_, App>, id: String) -> Reply<RemovedModel> {
     Ok(app.delete_model(&id).await?)
 }
 
@@ -34,6 +36,21 @@ pub async fn download_model(app: State<'_, App>, request: DownloadRequest) -> Re
 #[tauri::command]
 pub async fn cancel_download(app: State<'_, App>, id: String) -> Reply<()> {
     Ok(app.cancel_download(&id).await?)
+}
+
+#[tauri::command]
+pub async fn pause_download(app: State<'_, App>, id: String) -> Reply<()> {
+    Ok(app.pause_download(&id).await?)
+}
+
+#[tauri::command]
+pub async fn resume_download(app: State<'_, App>, id: String) -> Reply<DownloadProgress> {
+    Ok(app.resume_download(&id).await?)
+}
+
+#[tauri::command]
+pub async fn move_download(app: State<'_, App>, id: String, place: usize) -> Reply<()> {
+    Ok(app.move_download(&id, place).await?)
 }
 
 #[tauri::command]

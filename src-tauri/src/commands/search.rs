@@ -20,21 +20,12 @@ pub async fn repository(app: State<'_, App>, repo: String) -> Reply<Repository> 
 }
 
 #[tauri::command]
-pub async fn repository_fit(
-    app: State<'_, App>,
-    repo: String,
-    context: Option<u32>,
-) -> Reply<RepositoryFit> {
+pub async fn repository_fit(app: State<'_, App>, repo: String, context: Option<u32>) -> Reply<RepositoryFit> {
     Ok(app.repository_fit(&repo, context).await?)
 }
 
 #[tauri::command]
-pub async fn file_fit(
-    app: State<'_, App>,
-    repo: String,
-    file: String,
-    context: Option<u32>,
-) -> Reply<Fit> {
+pub async fn file_fit(app: State<'_, App>, repo: String, file: String, context: Option<u32>) -> Reply<Fit> {
     Ok(app.file_fit(&repo, &file, context).await?)
 }
 

@@ -206,7 +206,21 @@ async fn next_piece(mut sending: Sending) -> Option<(std::io::Result<Bytes>, Sen
             tokio::time::sleep(early).await;
         }
     }
-    lock(&sending.shared).sent += size;
+    let (breaks, stalls) = {
+        let mut state = lock(&sending.shared);
+        let breaks = state.break_now > 0;
+        let stalls = !breaks && state.stall_now > 0;
+        state.break_now -= usize::from(breaks);
+        state.stall_now -= usize::from(stalls);
+        state.sent += if breaks || stalls { 0 } else { size };
+        (breaks, stalls)
+    };
+    if stalls {
+        std::future::pending::<()>().await;
+    }
+    if breaks {
+        return Some((Err(std::io::Error::other("broken")), sending));
+    }
     let piece = sending.left.split_to(size as usize);
     Some((Ok(piece), sending))
 }

@@ -72,6 +72,10 @@ pub struct State {
     pub content_faults: VecDeque<Fault>,
     /// Taken one by one by requests to the Hub.
     pub hub_faults: VecDeque<Fault>,
+    /// So many of the answers with content that are under way are broken now, those that send next.
+    pub break_now: usize,
+    /// So many send nothing more from now on.
+    pub stall_now: usize,
     /// Tokens that the Hub does not know.
     pub bad_tokens: HashSet<String>,
     /// Most entries in one page of a list; 0 is no limit.

@@ -9,21 +9,43 @@ import type {
   ApiRequest,
   AppEvent,
   AppStatus,
-  CatalogueEntry,
   ChatEvent,
+  CompareEvent,
+  CompareRequest,
   Conversation,
   ConversationSummary,
   ConversationView,
+  CatalogueEntry,
+  CuratedModel,
+  DiskUse,
   DownloadProgress,
   DownloadRequest,
+  FileCheck,
   IssuedKey,
+  LibraryFolder,
   LibraryModel,
+  ModelDetails,
+  ModelNotes,
   ModelState,
+  ModelUpdate,
   NewApiKey,
+  NewRemoteServer,
+  ReclaimKind,
+  RemoteServer,
+  RemovedModel,
+  Repository,
+  RepositoryFit,
+  SearchPage,
+  SearchQuery,
+  SecretsStatus,
   SendMessage,
   Settings,
   SettingsPatch,
+  TemplateDiff,
 } from './types';
+
+/** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
+export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
 export interface Backend {
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
@@ -58,11 +80,47 @@ export interface Backend {
   library(): Promise<LibraryModel[]>;
   catalogue(): Promise<CatalogueEntry[]>;
   importModel(path: string, copy: boolean): Promise<void>;
-  deleteModel(id: string): Promise<void>;
+  /** It can be taken back until it expires. */
+  deleteModel(id: string): Promise<RemovedModel>;
+  removedModels(): Promise<RemovedModel[]>;
+  restoreModel(removal: string): Promise<void>;
+  modelDetails(id: string): Promise<ModelDetails>;
+  /** How its template differs from that of the repository it was made from; asks the Hub. */
+  templateDiff(id: string): Promise<TemplateDiff>;
+  setModelNotes(id: string, notes: ModelNotes): Promise<ModelNotes>;
+  /** Reads all bytes of a model and says whether they are the right ones. */
+  verifyModel(id: string): Promise<FileCheck[]>;
+  /** Asks the Hub for newer revisions of these models, or of all that came from there. */
+  checkUpdates(ids: string[] | null): Promise<ModelUpdate[]>;
+
+  diskUse(): Promise<DiskUse>;
+  /** Deletes everything of this kind for good; gives the bytes that became free. */
+  reclaim(kind: ReclaimKind): Promise<number>;
+  libraryFolders(): Promise<LibraryFolder[]>;
+  addLibraryFolder(path: string): Promise<void>;
+  removeLibraryFolder(path: string): Promise<void>;
+
+  searchModels(query: SearchQuery): Promise<SearchPage>;
+  /** Recommended models with what they would take of this machine; needs no network. */
+  curatedModels(): Promise<CuratedModel[]>;
+  repository(repo: string): Promise<Repository>;
+  /** Reads the headers of a repository's files from the Hub. */
+  repositoryFit(repo: string): Promise<RepositoryFit>;
+
+  /** In the order in which they are fetched. */
   downloads(): Promise<DownloadProgress[]>;
   /** Starts or resumes. */
   downloadModel(request: DownloadRequest): Promise<void>;
+  pauseDownload(id: string): Promise<void>;
+  resumeDownload(id: string): Promise<void>;
   cancelDownload(id: string): Promise<void>;
+  /** Puts a download at this place of the queue, counted from 0. */
+  moveDownload(id: string, place: number): Promise<void>;
+
+  /** What happens arrives through `onEvent`; the promise only says that the request was taken. */
+  compareModels(request: CompareRequest, onEvent: (event: CompareEvent) => void): Promise<void>;
+  stopComparing(): Promise<void>;
+
   /** Resolves once the model is in memory. */
   loadModel(id: string): Promise<ModelState>;
   unloadModel(): Promise<void>;
@@ -74,6 +132,14 @@ export interface Backend {
   /** The last requests to the endpoint, the latest first. */
   apiRequests(): Promise<ApiRequest[]>;
 
+  /** Servers the user added; with `ask`, each is asked first how it does. */
+  remoteServers(ask: boolean): Promise<RemoteServer[]>;
+  addRemoteServer(server: NewRemoteServer): Promise<void>;
+  removeRemoteServer(name: string): Promise<void>;
+  secretsStatus(): Promise<SecretsStatus>;
+  /** An empty token forgets the one that is kept. */
+  setHubToken(token: string): Promise<SecretsStatus>;
+
   getSettings(): Promise<Settings>;
   /** All settings after the change. */
   updateSettings(patch: SettingsPatch): Promise<Settings>;
@@ -84,6 +150,10 @@ export interface Backend {
   openLink(url: string): Promise<void>;
   /** Asks the user for a model file; `null` when they thought better of it. */
   chooseModelFile(): Promise<string | null>;
+  /** Asks the user for a folder; `null` when they thought better of it. */
+  chooseFolder(): Promise<string | null>;
+  /** Tells of files that are held over the window or dropped on it. */
+  onFileDrop(onDrop: (drop: FileDrop) => void): Promise<void>;
 }
 
 export { tauriBackend } from './tauri';

@@ -1,9 +1,10 @@
 /** The backend as the desktop shell offers it: one command per method, one channel per stream. */
 import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
-import { open } from '@tauri-apps/plugin-dialog';
+import { listen } from '@tauri-apps/api/event';
+import { open, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
-import type { AppEvent, ChatEvent } from './types';
+import type { AppEvent, ChatEvent, CompareEvent } from './types';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
   try {
@@ -17,6 +18,14 @@ function channel<T>(onEvent: (event: T) => void): Channel<T> {
   const made = new Channel<T>();
   made.onmessage = onEvent;
   return made;
+}
+
+async function choose(options: OpenDialogOptions): Promise<string | null> {
+  try {
+    return await open({ ...options, multiple: false });
+  } catch (cause) {
+    throw toErrorInfo(cause);
+  }
 }
 
 export const tauriBackend: Backend = {
@@ -40,9 +49,36 @@ export const tauriBackend: Backend = {
   catalogue: () => call('catalogue'),
   importModel: (path, copy) => call('import_model', { path, copy }),
   deleteModel: (id) => call('delete_model', { id }),
+  removedModels: () => call('removed_models'),
+  restoreModel: (removal) => call('restore_model', { which: removal }),
+  modelDetails: (id) => call('model_details', { id }),
+  templateDiff: (id) => call('template_diff', { id }),
+  setModelNotes: (id, notes) => call('set_model_notes', { id, notes }),
+  verifyModel: (id) => call('verify_model', { id }),
+  checkUpdates: (ids) => call('check_updates', { ids }),
+
+  diskUse: () => call('disk_use'),
+  reclaim: (kind) => call('reclaim', { kind }),
+  libraryFolders: () => call('library_folders'),
+  addLibraryFolder: (path) => call('add_library_folder', { path }),
+  removeLibraryFolder: (path) => call('remove_library_folder', { path }),
+
+  searchModels: (query) => call('search_models', { query }),
+  curatedModels: () => call('curated_models'),
+  repository: (repo) => call('repository', { repo }),
+  repositoryFit: (repo) => call('repository_fit', { repo, context: null }),
+
   downloads: () => call('downloads'),
   downloadModel: (request) => call('download_model', { request }),
+  pauseDownload: (id) => call('pause_download', { id }),
+  resumeDownload: (id) => call('resume_download', { id }),
   cancelDownload: (id) => call('cancel_download', { id }),
+  moveDownload: (id, place) => call('move_download', { id, place }),
+
+  compareModels: (request, onEvent) =>
+    call('compare_models', { request, channel: channel<CompareEvent>(onEvent) }),
+  stopComparing: () => call('stop_comparing'),
+
   loadModel: (id) => call('load_model', { id }),
   unloadModel: () => call('unload_model'),
 
@@ -51,22 +87,30 @@ export const tauriBackend: Backend = {
   revokeApiKey: (id) => call('revoke_api_key', { id }),
   apiRequests: () => call('api_requests'),
 
+  remoteServers: (ask) => call('remote_servers', { ask }),
+  addRemoteServer: (server) => call('add_remote_server', { server }),
+  removeRemoteServer: (name) => call('remove_remote_server', { name }),
+  secretsStatus: () => call('secrets_status'),
+  setHubToken: (token) => call('set_hub_token', { token }),
+
   getSettings: () => call('get_settings'),
   updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),
   subscribe: (onEvent) => call('subscribe', { channel: channel<AppEvent>(onEvent) }),
 
   openLink: (url) => call('open_link', { url }),
-  chooseModelFile: async () => {
-    try {
-      return await open({
-        title: 'Choose a model file',
-        multiple: false,
-        directory: false,
-        filters: [{ name: 'GGUF models', extensions: ['gguf'] }],
-      });
-    } catch (cause) {
-      throw toErrorInfo(cause);
-    }
+  chooseModelFile: () =>
+    choose({
+      title: 'Choose a model file',
+      directory: false,
+      filters: [{ name: 'GGUF models', extensions: ['gguf'] }],
+    }),
+  chooseFolder: () => choose({ title: 'Choose a folder with models', directory: true }),
+  onFileDrop: async (onDrop) => {
+    await listen<{ paths: string[] }>('tauri://drag-enter', () => onDrop({ kind: 'over' }));
+    await listen('tauri://drag-leave', () => onDrop({ kind: 'leave' }));
+    await listen<{ paths: string[] }>('tauri://drag-drop', ({ payload }) =>
+      onDrop({ kind: 'drop', paths: payload.paths }),
+    );
   },
 };

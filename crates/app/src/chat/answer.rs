@@ -110,7 +110,7 @@ impl Answer {
         };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let answering = answering?;
-        let settings = self.app.settings().await?;
+        let settings = self.app.settings_of(&self.model).await?;
         let (request, sources) = self.request(&settings, answering.context_length()).await?;
         let Some(shortened) =
             stop.run_until_cancelled(self.shorten(&answering, &settings, request, &sources)).await
@@ -134,7 +134,7 @@ impl Answer {
         let seen = self.app.loads_so_far();
         let model = self.app.find_model(&self.model).await?;
         let settings = self.app.settings().await?;
-        if !self.app.is_ready(&model, &settings) {
+        if !self.app.is_ready(&model, &settings).await? {
             let _ = self.events.send(ChatEvent::Loading { model: model.id.clone() });
         }
         let context = self.conversation.context_length;

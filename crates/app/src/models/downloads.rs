@@ -1,10 +1,11 @@
-//! Downloads: started and cancelled here, carried out by the hub, told to every subscriber at a pace that a window can take.
+//! Downloads: started, held, ordered and stopped here, carried out by the hub, told to every subscriber at a pace that a window
+//! can take.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use lantern_hub::Download;
-use lantern_protocol::{AppEvent, DownloadProgress, DownloadRequest, DownloadState};
+use lantern_protocol::{AppEvent, DownloadProgress, DownloadRequest, DownloadState, Settings};
 use tokio::sync::watch;
 
 use crate::{App, AppError, lock};
@@ -35,27 +36,60 @@ impl Followed {
 impl App {
     /// Starts fetching a file, resumes it, or joins the download that runs. Gives its first state; events follow.
     pub async fn download_model(&self, request: DownloadRequest) -> Result<DownloadProgress, AppError> {
+        let hub = self.hub().await;
         // The hub spawns on the runtime around it; the caller's may be a short-lived one.
-        let download = {
-            let _runtime = self.0.runtime.enter();
-            self.0.models.hub.download(request)?
-        };
-        let latest = download.latest();
-        if self.0.models.followed.begin(&download.progress()) {
-            self.0.tasks.spawn_on(self.clone().follow(download), &self.0.runtime);
-        }
-        Ok(latest)
+        let _runtime = self.0.runtime.enter();
+        Ok(self.told(hub.download(request)?))
     }
 
     /// Stops a download; what has arrived is kept. One that has ended already stays as it is.
     pub async fn cancel_download(&self, id: &str) -> Result<(), AppError> {
-        self.0.models.hub.cancel(id);
-        Ok(())
+        Ok(self.0.models.hub.cancel(id)?)
     }
 
-    /// The latest state of every download since the start.
+    /// Holds a download until it is resumed. One that has ended already stays as it is.
+    pub async fn pause_download(&self, id: &str) -> Result<(), AppError> {
+        Ok(self.0.models.hub.pause(id)?)
+    }
+
+    /// Takes up a download that is held, failed or was stopped.
+    pub async fn resume_download(&self, id: &str) -> Result<DownloadProgress, AppError> {
+        let hub = self.hub().await;
+        let _runtime = self.0.runtime.enter();
+        Ok(self.told(hub.resume(id)?))
+    }
+
+    /// Puts a download at this place, from 0, among those that are not over.
+    pub async fn move_download(&self, id: &str, place: usize) -> Result<(), AppError> {
+        Ok(self.0.models.hub.move_to(id, place)?)
+    }
+
+    /// The latest state of every download since the start, in the order in which they get their turn.
     pub async fn downloads(&self) -> Result<Vec<DownloadProgress>, AppError> {
         Ok(self.0.models.hub.downloads())
+    }
+
+    /// Takes up the downloads that were not over when Lantern ended, and keeps the queue on the disk from now on: for
+    /// programs that stay. While another one does, its queue is its own. Waits for the keyring that has the Hub's token.
+    pub async fn continue_downloads(&self) {
+        let hub = self.hub().await;
+        let _runtime = self.0.runtime.enter();
+        for download in hub.continue_queue(&self.0.home.join("downloads.json")) {
+            self.told(download);
+        }
+    }
+
+    /// Sets how fast all downloads together may be.
+    pub(crate) fn limit_downloads(&self, settings: &Settings) {
+        self.0.models.hub.limit(settings.download_bytes_per_second.map(u64::from));
+    }
+
+    fn told(&self, download: Download) -> DownloadProgress {
+        let latest = download.latest();
+        if self.0.models.followed.begin(&download.progress()) {
+            self.0.tasks.spawn_on(self.clone().follow(download), &self.0.runtime);
+        }
+        latest
     }
 
     /// Tells the latest state at most ten times a second, and the last state always.
@@ -67,22 +101,20 @@ impl App {
             let latest = progress.borrow_and_update().clone();
             let state = latest.state;
             self.emit(AppEvent::Download { progress: latest });
-            match state {
-                DownloadState::Done => self.emit(AppEvent::LibraryChanged),
-                DownloadState::Cancelled | DownloadState::Failed => {}
-                _ => {
-                    tokio::time::sleep(PACE).await;
-                    tokio::select! {
-                        changed = progress.changed() => if changed.is_ok() { continue },
-                        () = closing.cancelled(), if !closed => {
-                            closed = true;
-                            download.cancel();
-                            continue;
-                        }
-                    }
+            if state == DownloadState::Done {
+                self.emit(AppEvent::LibraryChanged);
+            }
+            if state.is_over() {
+                break;
+            }
+            tokio::time::sleep(PACE).await;
+            tokio::select! {
+                changed = progress.changed() => if changed.is_err() { break },
+                () = closing.cancelled(), if !closed => {
+                    closed = true;
+                    download.suspend();
                 }
             }
-            break;
         }
         self.0.models.followed.end(&progress);
     }

@@ -33,7 +33,8 @@ impl App {
         let path = model.path.clone();
         let read = tokio::task::spawn_blocking(move || capabilities(Path::new(&path)));
         // A folder that was not converted yet says nothing; nor does a file that has gone.
-        let can = read.await.map_err(AppError::internal)?.unwrap_or_default();
+        let mut can = read.await.map_err(AppError::internal)?.unwrap_or_default();
+        can.vision |= can.chat && model.projector.is_some();
         lock(&self.0.models.described.0).insert(key, can);
         Ok(can)
     }
@@ -63,7 +64,7 @@ impl App {
     /// The file that a name means on the Hub: `owner/name`, `owner/name:Q4_K_M`, `owner/name/file.gguf`, or one of the
     /// catalogue.
     pub async fn resolve_download(&self, name: &str) -> Result<DownloadRequest, AppError> {
-        Ok(self.0.models.hub.resolve(name).await?)
+        Ok(self.hub().await.resolve(name).await?)
     }
 
     /// The books of memory.

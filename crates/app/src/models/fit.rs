@@ -32,7 +32,7 @@ impl App {
         file: &str,
         context: Option<u32>,
     ) -> Result<PlannedFile, AppError> {
-        let finder = &self.0.models.finder;
+        let finder = self.finder().await;
         let header = finder.headers(repo).await?.read(file).await?;
         let projector = finder.projector_bytes(repo, file).await?;
         let options = self.fit_options(projector, context).await?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_hub::{HubError, ImportMode, ModelLibrary, StaticEntry};
-use lantern_protocol::{AppEvent, CatalogueEntry, LibraryModel, SettingsPatch};
+use lantern_protocol::{AppEvent, CatalogueEntry, LibraryModel, RemovedModel, SettingsPatch};
 
 use crate::{App, AppError};
 
@@ -20,8 +20,13 @@ impl App {
         if let Some(remote) = self.remote_named(name).await? {
             return Ok(remote.id);
         }
+        Ok(self.find_listed(name).await?.id)
+    }
+
+    /// The model of the library by this name.
+    pub(crate) async fn find_listed(&self, name: &str) -> Result<LibraryModel, AppError> {
         let name = name.to_owned();
-        self.with_library(move |library| Ok(library.find_listed(&name)?.id)).await
+        self.with_library(move |library| library.find_listed(&name)).await
     }
 
     /// The models Lantern recommends, with the library ids of those that are here.
@@ -45,9 +50,9 @@ impl App {
         Ok(model)
     }
 
-    /// Removes a model: from the disk if Lantern or the Hub's cache keeps it, only from the list if it lies elsewhere. Its
-    /// packed copy goes in any case.
-    pub async fn delete_model(&self, id: &str) -> Result<(), AppError> {
+    /// Removes a model: into the trash if Lantern or the Hub's cache keeps it, only from the list if it lies elsewhere.
+    /// [`Self::restore_model`] takes it back. Its packed copy is deleted in any case.
+    pub async fn delete_model(&self, id: &str) -> Result<RemovedModel, AppError> {
         let model = self.find_model(id).await?;
         if self.engines_in_memory().iter().any(|(id, _)| *id == model.id) {
             return Err(AppError::new(
@@ -57,21 +62,21 @@ impl App {
             ));
         }
         let (removed, packed) = (model.clone(), self.0.models.packed.clone());
-        self.with_library(move |library| {
+        let removed = self.with_library(move |library| {
             // First, while it can still be said whose it is. Without it the model is merely loaded more slowly.
             if let Err(error) = packed.remove(Path::new(&removed.path)) {
                 tracing::warn!(model = removed.id, "its packed copy could not be deleted: {error}");
             }
             library.remove(&removed.id)
-        })
-        .await?;
+        });
+        let removed = removed.await?;
         self.emit(AppEvent::LibraryChanged);
         // A default that is gone would fail every new conversation.
         if self.settings().await?.default_model.as_deref() == Some(&model.id) {
             let patch = SettingsPatch { default_model: Some(String::new()), ..SettingsPatch::default() };
             self.update_settings(patch).await?;
         }
-        Ok(())
+        Ok(removed)
     }
 
     /// Deletes all packed copies: nobody wants them any more. One in use goes when its model is unloaded.
@@ -114,7 +119,7 @@ impl App {
     }
 
     /// Reads folders and file headers, so never on a runtime thread.
-    async fn with_library<T: Send + 'static>(
+    pub(super) async fn with_library<T: Send + 'static>(
         &self,
         f: impl FnOnce(&ModelLibrary) -> Result<T, HubError> + Send + 'static,
     ) -> Result<T, AppError> {

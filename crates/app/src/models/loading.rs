@@ -76,8 +76,9 @@ impl App {
     }
 
     /// Whether a model could answer without being loaded first.
-    pub(crate) fn is_ready(&self, model: &LibraryModel, settings: &Settings) -> bool {
-        self.0.models.slot.has(&Key::new(model, settings))
+    pub(crate) async fn is_ready(&self, model: &LibraryModel, settings: &Settings) -> Result<bool, AppError> {
+        let defaults = self.notes_of(model).await?.defaults;
+        Ok(self.0.models.slot.has(&Key::new(model, settings, &defaults)?))
     }
 
     /// How many loads have ended; taken by a caller when it begins, so that it shares the failure of a load that ends
@@ -86,8 +87,8 @@ impl App {
         self.0.models.slot.loads()
     }
 
-    /// The model in memory, after loading it if need be, with room for a conversation of `context` tokens, or of what the
-    /// settings say. A caller that stops waiting does not cut a load short.
+    /// The model in memory, after loading it if need be, with room for a conversation of `context` tokens, or of what its
+    /// defaults or the settings say. A caller that stops waiting does not cut a load short.
     pub(crate) async fn load_found(
         &self,
         model: LibraryModel,
@@ -97,10 +98,13 @@ impl App {
     ) -> Result<LoadedModel, AppError> {
         let (app, settings) = (self.clone(), settings.clone());
         let load = self.0.runtime.spawn(async move {
+            let defaults = app.notes_of(&model).await?.defaults;
+            let key = Key::new(&model, &settings, &defaults)?;
+            let settings = defaults.over(settings);
             let context = context.or(settings.context_length);
-            let loaded = app.loaded_or_load(&model, &settings, context, seen).await?;
+            let loaded = app.loaded_or_load(&model, &key, &settings, context, seen).await?;
             let wanted = context.map_or(DEFAULT_CONTEXT, |tokens| tokens as usize);
-            let loaded = app.with_room(model, &settings, loaded, wanted).await?;
+            let loaded = app.with_room(model, key, &settings, loaded, wanted).await?;
             if let Some(state) = app.0.models.slot.note_use(&loaded) {
                 app.emit(AppEvent::ModelChanged { model: state });
             }
@@ -112,21 +116,22 @@ impl App {
     async fn loaded_or_load(
         &self,
         model: &LibraryModel,
+        key: &Key,
         settings: &Settings,
         context: Option<u32>,
         seen: u64,
     ) -> Result<LoadedModel, AppError> {
-        let (slot, key) = (&self.0.models.slot, Key::new(model, settings));
-        if let Some(loaded) = slot.ready(&key) {
+        let slot = &self.0.models.slot;
+        if let Some(loaded) = slot.ready(key) {
             return Ok(loaded);
         }
         let _turn = slot.turn.lock().await;
-        if let Some(loaded) = slot.ready(&key) {
+        if let Some(loaded) = slot.ready(key) {
             return Ok(loaded);
         }
-        match slot.failed_since(&key, seen) {
+        match slot.failed_since(key, seen) {
             Some(error) => Err(error),
-            None => self.load(model, key, settings, context).await,
+            None => self.load(model, key.clone(), settings, context).await,
         }
     }
 
@@ -135,6 +140,7 @@ impl App {
     async fn with_room(
         &self,
         model: LibraryModel,
+        key: Key,
         settings: &Settings,
         loaded: LoadedModel,
         wanted: usize,
@@ -148,7 +154,6 @@ impl App {
             return Ok(limited(loaded));
         }
         let _turn = self.0.models.slot.turn.lock().await;
-        let key = Key::new(&model, settings);
         loop {
             let engine = loaded.engine.clone();
             let grown = tokio::task::spawn_blocking(move || engine.grow_context(wanted)).await;
@@ -274,7 +279,10 @@ impl App {
             }
         });
         let path = path.await.map_err(AppError::internal)??;
-        let options = EngineOptions { projector: projector_beside(&path), ..options };
+        // What the place says of it comes first: in stores of contents nothing lies beside anything.
+        let projector =
+            key.projector.clone().filter(|file| file.is_file()).or_else(|| projector_beside(&path));
+        let options = EngineOptions { projector, ..options };
         let planned = (path.clone(), options.clone());
         self.make_room(Some(key), move || fits(&planned.0, &planned.1)).await?;
         let load = tokio::task::spawn_blocking(move || Engine::load(&path, options));

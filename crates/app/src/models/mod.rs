@@ -2,17 +2,23 @@
 
 mod answering;
 mod curated;
+mod details;
+mod disk;
 mod downloads;
 mod embedder;
 mod endpoint;
 mod fit;
 mod folders;
+mod hub_token;
 mod library;
 mod loading;
+mod notes;
+mod places;
 mod prefixes;
 mod remotes;
 mod search;
 mod slot;
+mod template_diff;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +35,7 @@ pub use embedder::Texts;
 pub use endpoint::MemoryUse;
 pub use fit::PlannedFile;
 pub use folders::{converted_folders, file_of_folder, model_folder};
+pub use hub_token::hub_options;
 pub use remotes::{Remote, RemoteModels};
 pub use slot::LoadedModel;
 
@@ -44,7 +51,9 @@ pub(crate) struct Loading {
 
 /// What the use cases about models share.
 pub(crate) struct Models {
+    /// Asked for through `App::hub`, which sees to its token.
     hub: Hub,
+    token: hub_token::Token,
     finder: Finder,
     library: Arc<ModelLibrary>,
     slot: slot::Slot,
@@ -74,12 +83,16 @@ impl Models {
         loading: Loading,
         ledger: Ledger,
         always_keep_packed: bool,
+        with_other_programs: bool,
     ) -> Result<Self, AppError> {
         let library = ModelLibrary::new(home, vec![options.cache_dir.clone()]);
+        let token = hub_token::Token::new(options.token.clone());
+        let library = if with_other_programs { library.with_other_programs() } else { library };
         let hub = Hub::new(options)?;
         let finder = Finder::new(hub.clone(), home.join("headers"), search::read_template);
         Ok(Self {
             hub,
+            token,
             finder,
             library: Arc::new(library),
             slot: slot::Slot::default(),

@@ -18,24 +18,26 @@ pub(crate) fn read_template(template: &str) -> TemplateSays {
 impl App {
     /// Repositories with GGUF files. Dropping the future ends the search.
     pub async fn search_models(&self, query: SearchQuery) -> Result<SearchPage, AppError> {
-        Ok(self.0.models.finder.search(&query).await?)
+        Ok(self.finder().await.search(&query).await?)
     }
 
     /// What `owner/name` holds: files by quantisation, licence, terms, card.
     pub async fn repository(&self, repo: &str) -> Result<Repository, AppError> {
-        Ok(self.0.models.finder.repository(repo).await?)
+        Ok(self.finder().await.repository(repo).await?)
     }
 
     /// Whether the model files of a repository run here, and which to take. Reads their headers from the Hub, the first of
     /// them whole (some megabytes), and nothing else. `context` is as in [`App::file_fit`].
     pub async fn repository_fit(&self, repo: &str, context: Option<u32>) -> Result<RepositoryFit, AppError> {
-        let grouped = self.0.models.finder.files(repo).await?;
-        let mut headers = self.0.models.finder.headers(repo).await?;
+        let grouped = self.finder().await.files(repo).await?;
+        let mut headers = self.finder().await.headers(repo).await?;
         let mut files = Vec::new();
-        for file in grouped.quants.iter().flat_map(|group| &group.files) {
+        // Collected: an iterator that borrows may not be held while something is waited for.
+        let wanted: Vec<_> = grouped.quants.into_iter().flat_map(|group| group.files).collect();
+        for file in wanted {
             let (fit, error) = match headers.read(&file.file).await {
                 Ok(header) => {
-                    let projector = self.0.models.finder.projector_bytes(repo, &file.file).await?;
+                    let projector = self.finder().await.projector_bytes(repo, &file.file).await?;
                     (Some(self.fit_of(header, projector, context).await?), None)
                 }
                 Err(error) if concerns_all(&error) => return Err(error.into()),

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lantern_engine::{DiskCacheOptions, Engine, EngineOptions, Ledger, PackedCopies};
-use lantern_protocol::{LibraryModel, ModelState, Settings};
+use lantern_engine::{DiskCacheOptions, Engine, EngineOptions, KvType, Ledger, PackedCopies};
+use lantern_protocol::{LibraryModel, ModelDefaults, ModelState, Settings};
 
-use super::Loading;
+use super::{Loading, notes};
 use crate::{AppError, lock};
 
 /// A model in memory. It stays there at least as long as this handle, so hold it while a stream of it is read.
@@ -29,7 +29,14 @@ pub struct LoadedModel {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {
     pub(super) path: PathBuf,
+    /// The file that shows it pictures, where its place in the library names one.
+    pub(super) projector: Option<PathBuf>,
     threads: Option<u32>,
+    kv_type: Option<KvType>,
+    gpu_layers: Option<u32>,
+    cpu_expert_layers: Option<u32>,
+    expert_memory: Option<u64>,
+    template: Option<String>,
 }
 
 /// What engines keep on disk. Asking for it, or for less, is no reason to load again what is loaded.
@@ -39,8 +46,21 @@ pub(super) struct OnDisk {
 }
 
 impl Key {
-    pub(super) fn new(model: &LibraryModel, settings: &Settings) -> Self {
-        Self { path: PathBuf::from(&model.path), threads: settings.threads }
+    pub(super) fn new(
+        model: &LibraryModel,
+        settings: &Settings,
+        defaults: &ModelDefaults,
+    ) -> Result<Self, AppError> {
+        Ok(Self {
+            path: PathBuf::from(&model.path),
+            projector: model.projector.as_ref().map(PathBuf::from),
+            threads: settings.threads,
+            kv_type: notes::kv_type(defaults)?,
+            gpu_layers: defaults.gpu_layers,
+            cpu_expert_layers: defaults.cpu_expert_layers,
+            expert_memory: defaults.expert_memory,
+            template: defaults.template.clone(),
+        })
     }
 
     pub(super) fn options(
@@ -51,9 +71,12 @@ impl Key {
         ledger: Ledger,
     ) -> EngineOptions {
         EngineOptions {
-            gpu_layers: loading.gpu_layers,
-            cpu_expert_layers: loading.cpu_expert_layers,
-            expert_memory: loading.expert_memory,
+            // What was said as the application was started goes before what holds for the model.
+            gpu_layers: loading.gpu_layers.or(self.gpu_layers),
+            cpu_expert_layers: loading.cpu_expert_layers.or(self.cpu_expert_layers),
+            expert_memory: loading.expert_memory.or(self.expert_memory),
+            kv_type: self.kv_type.unwrap_or_default(),
+            chat_template: self.template.clone(),
             guess: loading.guess,
             // A model does not guess for itself.
             draft: loading.draft.clone().filter(|draft| *draft != self.path),

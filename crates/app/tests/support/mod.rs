@@ -36,9 +36,15 @@ pub async fn open_on(home: &Path, endpoint: &str, ledger: Ledger) -> App {
         retry,
         ..HubOptions::from_env()
     };
-    App::open(AppOptions { home: Some(home.into()), hub: Some(hub), ledger, ..AppOptions::default() })
-        .await
-        .unwrap()
+    // Never the keyring of whoever runs the tests.
+    let options = AppOptions {
+        home: Some(home.into()),
+        hub: Some(hub),
+        ledger,
+        secrets_in_file: true,
+        ..AppOptions::default()
+    };
+    App::open(options).await.unwrap()
 }
 
 /// An application in `home` whose Hub cannot be reached.

@@ -1,4 +1,4 @@
-//! `lantern import`: a file that is already on this computer.
+//! `lantern import`: a file, or a folder of files, that is already on this computer.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,27 @@ use crate::{output, place};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A GGUF file
-    file: PathBuf,
-    /// Keep a copy in Lantern's data folder (without it the file is used where it lies)
+    /// A GGUF file, a model's folder, or a folder whose models are used now and later
+    path: PathBuf,
+    /// Keep a copy in Lantern's data folder (without it files are used where they lie)
     #[arg(long)]
     copy: bool,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
+    let library = place::library()?;
+    if args.path.is_dir() && lantern_app::model_folder(&args.path.to_string_lossy()).is_none() {
+        if args.copy {
+            let message =
+                format!("{} is a folder of models, and those are used where they lie.", args.path.display());
+            return Err(CliError::new("not_a_model", message, "Import its files one by one to copy them."));
+        }
+        let folder = library.add_folder(&args.path)?;
+        output::note(format!("{} models of {} are in the library", folder.models, folder.path));
+        return Ok(());
+    }
     let mode = if args.copy { ImportMode::Copy } else { ImportMode::InPlace };
-    let model = place::library()?.import(&args.file, mode)?;
+    let model = library.import(&args.path, mode)?;
     output::note(format!("{} is in the library: {}", model.id, model.path));
     output::line(model.id)
 }

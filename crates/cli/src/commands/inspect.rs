@@ -7,13 +7,14 @@ use lantern_engine::{
     ChatTemplate, Engine, EngineError, EngineOptions, TemplateSource, Tokenizer, available_bytes,
 };
 use lantern_gguf::{GgufFile, Value};
-use lantern_hub::{human_bytes, recommended_sampling};
+use lantern_hub::{file_details, human_bytes, recommended_sampling};
 use lantern_models::{
     Compute, Device, Embedder, KvType, LoadOptions, ModelConfig, Pooling, embedders, ignored_keys, registry,
 };
-use lantern_protocol::{ErrorInfo, RecommendationSource, RecommendedSampling};
+use lantern_protocol::{ErrorInfo, LibraryModel, ModelPlace, RecommendationSource, RecommendedSampling};
 use serde::Serialize;
 
+use super::show::count;
 use crate::error::CliError;
 use crate::{output, place};
 
@@ -43,6 +44,15 @@ struct Report {
     name: Option<String>,
     quantisation: String,
     parameters: u64,
+    /// Weights that take part in one token, of models with experts.
+    active_parameters: Option<u64>,
+    licence: Option<String>,
+    /// Repositories that it was made from, as its metadata says.
+    base_models: Vec<String>,
+    /// Names the content wherever it lies.
+    content_id: String,
+    /// Everywhere it lies.
+    places: Vec<ModelPlace>,
     tensors: usize,
     types: Vec<TypeShare>,
     shape: Option<Shape>,
@@ -121,16 +131,24 @@ struct Memory {
 
 pub fn run(args: Args) -> Result<(), CliError> {
     // A model that cannot be used is worth looking into as well, so its error is no reason to stop here.
-    let path = match lantern_app::model_folder(&args.model) {
-        Some(_) => place::model_path(&args.model)?,
-        None => place::file_of(&place::library()?.find(&args.model)?)?,
+    let library = place::library()?;
+    let (path, model) = match lantern_app::model_folder(&args.model) {
+        Some(_) => {
+            let path = place::model_path(&args.model)?;
+            (path.clone(), library.describe_path(&path))
+        }
+        None => {
+            let model = library.find(&args.model)?;
+            (place::file_of(&model)?, model)
+        }
     };
-    let report = inspect(&path, &args)?;
+    let report = inspect(&path, model, &args)?;
     if args.json { output::json(&report) } else { print(&report) }
 }
 
-fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
+fn inspect(path: &Path, model: LibraryModel, args: &Args) -> Result<Report, CliError> {
     let file = GgufFile::open(path)?;
+    let details = file_details(path)?;
     let mut problems = Vec::new();
     let mut keep = |error: EngineError| {
         let info = info(&error);
@@ -169,7 +187,12 @@ fn inspect(path: &Path, args: &Args) -> Result<Report, CliError> {
         architecture: file.architecture().ok().map(str::to_owned),
         name: text("general.name"),
         quantisation: lantern_engine::quantisation(&file),
-        parameters: file.tensors().values().map(lantern_gguf::TensorInfo::elements).sum(),
+        parameters: details.parameters,
+        active_parameters: details.active_parameters,
+        licence: details.licence,
+        base_models: details.base_models,
+        content_id: model.content_id,
+        places: model.places,
         tensors: file.tensors().len(),
         types: types(&file),
         shape,
@@ -279,6 +302,12 @@ fn print(report: &Report) -> Result<(), CliError> {
         row("name", or_dash(&report.name)),
         row("architecture", or_dash(&report.architecture)),
         row("parameters", format!("{} in {} tensors", count(report.parameters), report.tensors)),
+        row("active", report.active_parameters.map_or_else(|| "all of them".into(), count)),
+        row("licence", or_dash(&report.licence)),
+        row(
+            "made from",
+            if report.base_models.is_empty() { "-".into() } else { report.base_models.join(", ") },
+        ),
         row("quantisation", report.quantisation.clone()),
     ];
     for share in &report.types {
@@ -333,6 +362,7 @@ fn print(report: &Report) -> Result<(), CliError> {
                 TemplateSource::Replaced(name) => {
                     format!("the file's does not work; Lantern's “{name}” is used")
                 }
+                TemplateSource::Given => "of the model's defaults".to_owned(),
             },
         ));
     }
@@ -389,13 +419,4 @@ fn told(recommended: &RecommendedSampling) -> String {
         RecommendationSource::Family => "say its authors",
     };
     format!("{}, {by}", values.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-/// 134515008 → `134.5 million`.
-fn count(n: u64) -> String {
-    match n {
-        0..1_000_000 => n.to_string(),
-        1_000_000..1_000_000_000 => format!("{:.1} million", n as f64 / 1e6),
-        _ => format!("{:.2} billion", n as f64 / 1e9),
-    }
 }

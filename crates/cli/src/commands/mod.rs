@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod chat;
 pub mod compare;
 pub mod doctor;
+pub mod du;
 pub mod embed;
 pub mod import;
 pub mod inspect;
@@ -20,8 +21,10 @@ pub mod rm;
 pub mod run;
 pub mod search;
 pub mod serve;
+pub mod show;
 pub mod template;
 pub mod tokenize;
+pub mod verify;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lantern_engine::KvType;

@@ -1,39 +1,113 @@
-//! `lantern pull`: fetches a model from the Hub.
+//! `lantern pull`: fetches models from the Hub.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use lantern_hub::{Download, Hub, HubError, HubOptions, human_bytes};
-use lantern_protocol::{DownloadProgress, DownloadState};
+use lantern_hub::{DEFAULT_CONNECTIONS, Download, Hub, HubError, HubOptions, human_bytes};
+use lantern_protocol::LibraryModel;
+use serde_json::json;
 
-use crate::error::CliError;
+use crate::device_args::bytes;
+use crate::error::{CliError, print_error};
+use crate::fetching::Display;
 use crate::interrupt::Interrupts;
 use crate::{output, place};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// owner/name, owner/name:Q4_K_M, owner/name/file.gguf, or a name from `lantern catalogue`
-    model: String,
+    /// owner/name, owner/name:Q4_K_M, owner/name/file.gguf, or a name from `lantern catalogue`; may be several
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
     /// Branch, tag or commit
     #[arg(long)]
     revision: Option<String>,
+    /// Most connections for one file
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = connections)]
+    connections: usize,
+    /// Most bytes a second for everything together, such as 5M
+    #[arg(long, value_name = "RATE", value_parser = bytes)]
+    limit: Option<u64>,
+    /// Print how far it has come, and the models at the end, as lines of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "it must be a number".to_owned())?;
+    if (1..=32).contains(&number) { Ok(number) } else { Err("it must be from 1 to 32".into()) }
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let hub = Hub::new(HubOptions::from_env())?;
-    let mut request = hub.resolve(&args.model).await?;
-    request.revision = args.revision;
-    output::note(format!("{}/{} from {}", request.repo, request.file, hub.host()));
-    let download = hub.download(request)?;
-    let path = follow(&download).await?;
+    let options = HubOptions {
+        connections: args.connections,
+        bytes_per_second: args.limit,
+        ..place::hub_options().await?
+    };
+    let hub = Hub::new(options)?;
+    let mut downloads = Vec::new();
+    for model in &args.models {
+        let mut request = hub.resolve(model).await?;
+        request.revision = args.revision.clone();
+        output::note(format!("{}/{} from {}", request.repo, request.file, hub.host()));
+        downloads.push(hub.download(request)?);
+    }
+    let ends = follow(&downloads, args.json).await?;
+    let mut failed = None;
+    for end in ends {
+        match end {
+            Ok(path) => tell(&path, args.json)?,
+            Err(error) if matches!(error, HubError::Cancelled { .. }) => {
+                output::note(format!("{error} {}", error.next_step()));
+                failed = Some(CliError::Interrupted);
+            }
+            Err(error) => {
+                // All are told, and the last one is the command's.
+                if let Some(CliError::Failed(earlier)) = failed.replace(error.into()) {
+                    print_error(&earlier);
+                }
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Shows the progress until all have ended. Ctrl-C stops them and keeps what has arrived.
+async fn follow(downloads: &[Download], json: bool) -> Result<Vec<Result<PathBuf, HubError>>, CliError> {
+    let mut display = Display::new(json);
+    let mut interrupts = Interrupts::listen()?;
+    let ends = async {
+        let mut ends = Vec::new();
+        for download in downloads {
+            ends.push(download.wait().await);
+        }
+        ends
+    };
+    let mut ends = std::pin::pin!(ends);
+    loop {
+        tokio::select! {
+            ends = &mut ends => {
+                display.show(downloads)?;
+                display.close();
+                return Ok(ends);
+            }
+            () = tokio::time::sleep(Display::PACE) => display.show(downloads)?,
+            () = interrupts.next() => downloads.iter().for_each(Download::cancel),
+        }
+    }
+}
+
+/// Says what the file is called from now on.
+fn tell(path: &std::path::Path, json: bool) -> Result<(), CliError> {
     let library = place::library()?;
     let model = path.to_str().and_then(|path| library.find(path).ok());
-    let model = model.unwrap_or_else(|| library.describe_path(&path));
+    let model: LibraryModel = model.unwrap_or_else(|| library.describe_path(path));
     if let Some(error) = &model.error {
         output::note(format!(
             "note: it was fetched whole, but cannot be used: {} {}",
             error.message, error.next_step
         ));
+    }
+    if json {
+        return output::line(json!({ "model": model }).to_string());
     }
     output::note(format!(
         "{} ({}) is ready: lantern chat {}",
@@ -42,53 +116,4 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         model.id
     ));
     output::line(model.id)
-}
-
-/// Shows the progress until the end. Ctrl-C stops it and keeps what has arrived.
-async fn follow(download: &Download) -> Result<std::path::PathBuf, CliError> {
-    let bar = ProgressBar::no_length();
-    bar.set_style(style());
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let mut interrupts = Interrupts::listen()?;
-    let mut progress = download.progress();
-    let end = download.wait();
-    let mut end = std::pin::pin!(end);
-    let result = loop {
-        tokio::select! {
-            result = &mut end => break result,
-            changed = progress.changed() => match changed {
-                Ok(()) => show(&bar, &progress.borrow_and_update()),
-                Err(_) => break (&mut end).await,
-            },
-            () = interrupts.next() => download.cancel(),
-        }
-        // A bar needs no more, and a busy loop would cost the transfer.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    bar.finish_and_clear();
-    match result {
-        Err(error @ HubError::Cancelled { .. }) => {
-            output::note(format!("{error} {}", error.next_step()));
-            Err(CliError::Interrupted)
-        }
-        result => Ok(result?),
-    }
-}
-
-fn show(bar: &ProgressBar, progress: &DownloadProgress) {
-    if let Some(total) = progress.total_bytes {
-        bar.set_length(total);
-    }
-    bar.set_position(progress.received_bytes);
-    bar.set_message(match (progress.state, &progress.error) {
-        (DownloadState::Retrying, Some(error)) => format!("trying again: {}", error.message),
-        (DownloadState::Verifying, _) => "checking".into(),
-        (DownloadState::Running, _) => format!("{}/s", human_bytes(progress.bytes_per_second as u64)),
-        _ => String::new(),
-    });
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:32} {decimal_bytes} of {decimal_total_bytes}  {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

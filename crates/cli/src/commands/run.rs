@@ -9,6 +9,8 @@ use lantern_engine::{
     Priority, Prompt, SamplingParams, Timings, Usage,
 };
 
+use lantern_protocol::SamplingSettings;
+
 use crate::constraint::ConstraintArgs;
 use crate::device_args::DeviceArgs;
 use crate::error::CliError;
@@ -61,24 +63,41 @@ pub struct Args {
 
 #[derive(clap::Args)]
 struct Sampling {
-    /// 0 always takes the likeliest token
-    #[arg(long, default_value_t = 0.7, allow_negative_numbers = true)]
-    temp: f32,
+    /// 0 always takes the likeliest token [default: the model's or the settings']
+    #[arg(long, allow_negative_numbers = true)]
+    temp: Option<f32>,
     /// Keeps the k likeliest tokens; 0 keeps all
-    #[arg(long, default_value_t = 40)]
-    top_k: u32,
+    #[arg(long)]
+    top_k: Option<u32>,
     /// Keeps the likeliest tokens up to this probability in sum
-    #[arg(long, default_value_t = 0.95, allow_negative_numbers = true)]
-    top_p: f32,
+    #[arg(long, allow_negative_numbers = true)]
+    top_p: Option<f32>,
     /// Drops tokens less likely than this share of the likeliest
-    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
-    min_p: f32,
+    #[arg(long, allow_negative_numbers = true)]
+    min_p: Option<f32>,
     /// Divides the logits of recent tokens; 1 is off
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
-    repeat_penalty: f32,
+    #[arg(long, allow_negative_numbers = true)]
+    repeat_penalty: Option<f32>,
     /// The same seed gives the same answer
     #[arg(long)]
     seed: Option<u64>,
+}
+
+impl Sampling {
+    /// What was asked for, and for the rest what holds for the model.
+    fn over(&self, settings: &SamplingSettings) -> SamplingParams {
+        SamplingParams {
+            temperature: self.temp.unwrap_or(settings.temperature),
+            top_k: self.top_k.unwrap_or(settings.top_k),
+            top_p: self.top_p.unwrap_or(settings.top_p),
+            min_p: self.min_p.unwrap_or(settings.min_p),
+            repeat_penalty: self.repeat_penalty.unwrap_or(settings.repeat_penalty),
+            presence_penalty: settings.presence_penalty,
+            frequency_penalty: settings.frequency_penalty,
+            seed: self.seed.or(settings.seed.map(u64::from)),
+            ..SamplingParams::default()
+        }
+    }
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
@@ -96,22 +115,12 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
     place::note_slow_types(loaded.engine.info());
     place::note_template(loaded.engine.info());
-    let system = match args.system {
-        Some(system) => system,
-        None => app.settings().await?.system_prompt,
-    };
+    let settings = app.settings_for(Some(&loaded.id)).await?;
+    let system = args.system.unwrap_or(settings.system_prompt);
     let prompt = if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) };
     let request = GenerateRequest {
         constraint,
-        sampling: SamplingParams {
-            temperature: args.sampling.temp,
-            top_k: args.sampling.top_k,
-            top_p: args.sampling.top_p,
-            min_p: args.sampling.min_p,
-            repeat_penalty: args.sampling.repeat_penalty,
-            seed: args.sampling.seed,
-            ..SamplingParams::default()
-        },
+        sampling: args.sampling.over(&settings.sampling),
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,

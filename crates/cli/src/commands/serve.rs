@@ -45,6 +45,9 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let port = args.port.unwrap_or(settings.port);
     let handle =
         serve(app.clone(), ServeOptions { port, key: key.clone(), ..ServeOptions::default() }).await?;
+    // It may wait for the keyring to be unlocked, and the endpoint does not.
+    let queue = app.clone();
+    tokio::spawn(async move { queue.continue_downloads().await });
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
         let loaded = app.engine(Some(model)).await?;

@@ -53,6 +53,9 @@ impl Home {
         }
         command
             .env("LANTERN_HOME", self.data())
+            // Never the keyring of whoever runs the tests.
+            .env("LANTERN_SECRETS", "file")
+            .env("LANTERN_OTHER_PROGRAMS", "0")
             .env("HF_HOME", self.dir.path().join("hf"))
             .env("HF_ENDPOINT", &self.endpoint)
             .env("RUST_BACKTRACE", "0")

@@ -7,6 +7,7 @@ pub mod chat_template;
 pub mod grammar;
 pub mod output;
 pub mod picture_words;
+pub mod probe;
 pub mod prompt_text;
 pub mod sampler;
 pub mod stop_matcher;

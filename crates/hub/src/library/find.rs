@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lantern_gguf::GgufError;
-use lantern_protocol::LibraryModel;
+use lantern_protocol::{LibraryModel, ModelPlace};
 
 use super::ModelLibrary;
 use crate::HubError;
@@ -65,13 +65,18 @@ impl ModelLibrary {
     }
 
     fn find_among(models: Vec<LibraryModel>, query: &str) -> Result<LibraryModel, HubError> {
-        if let Some(model) = models.iter().find(|model| model.id == query || model.path == query) {
+        let is_exact = |model: &&LibraryModel| {
+            model.id == query || model.places.iter().any(|place| place.path == query || place.name == query)
+        };
+        // A name that two have at different places is nobody's.
+        let by_id = models.iter().find(|model| model.id == query);
+        if let Some(model) = by_id.or_else(|| one(models.iter().filter(is_exact))) {
             return Ok(model.clone());
         }
-        let ids: Vec<[&str; 1]> = models.iter().map(|model| [model.id.as_str()]).collect();
+        let ids: Vec<Vec<&str>> = models.iter().map(names).collect();
         let hits = match find_reference(&models, query) {
             hits if !hits.is_empty() => hits,
-            _ => match best_match(query, ids.iter().map(|keys| keys.as_slice())) {
+            _ => match best_match(query, ids.iter().map(Vec::as_slice)) {
                 Match::One(at) => vec![at],
                 Match::Many(all) => all,
                 Match::None => Vec::new(),
@@ -92,7 +97,9 @@ impl ModelLibrary {
         let path = Path::new(query);
         if path.is_file() || lantern_convert::is_model_folder(path) {
             let real = path.canonicalize().ok();
-            let same = |model: &&LibraryModel| Path::new(&model.path).canonicalize().ok() == real;
+            let same = |model: &&LibraryModel| {
+                model.places.iter().any(|place| Path::new(&place.path).canonicalize().ok() == real)
+            };
             return Some(Ok(models.iter().find(same).cloned().unwrap_or_else(|| self.describe_path(path))));
         }
         let explicit =
@@ -111,13 +118,25 @@ fn find_reference(models: &[LibraryModel], query: &str) -> Vec<usize> {
         return Vec::new();
     }
     let (repo, rest) = split_reference(query);
-    let fits = |model: &LibraryModel| {
-        let name = Path::new(&model.path).file_name().unwrap_or_default().to_string_lossy();
+    let fits = |place: &ModelPlace| {
+        let name = Path::new(&place.path).file_name().unwrap_or_default().to_string_lossy();
         let wanted = rest.rsplit('/').next().unwrap_or(rest);
-        model.repo.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(repo))
+        place.repo.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(repo))
             && (rest.is_empty() || name.eq_ignore_ascii_case(wanted) || has_quant(&name, rest))
     };
-    (0..models.len()).filter(|&at| fits(&models[at])).collect()
+    (0..models.len()).filter(|&at| models[at].places.iter().any(fits)).collect()
+}
+
+/// The id, and what its owners call it elsewhere.
+fn names(model: &LibraryModel) -> Vec<&str> {
+    let others = model.places.iter().map(|place| place.name.as_str());
+    std::iter::once(model.id.as_str()).chain(others).collect()
+}
+
+/// The only one, if there is only one.
+fn one<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
 }
 
 /// Up to five ids, those that share most of their beginning with the query first.

@@ -1,15 +1,17 @@
 //! Bringing a file that is already on this machine into the library.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use lantern_convert::{HfFolder, is_model_folder};
 use lantern_gguf::GgufFile;
 use lantern_protocol::LibraryModel;
+use sha2::{Digest, Sha256};
 
-use super::shards::{files_of, shard_name};
+use super::record::{self, Change, Content, Taken};
+use super::shards::{ModelStamp, files_of, shard_name};
 use super::{ModelLibrary, header};
 use crate::cache::make_parent;
 use crate::part::with_suffix;
@@ -40,23 +42,30 @@ impl ModelLibrary {
                 file.path().to_owned()
             }
         };
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_here, held) = self.begin_change()?;
+        // What was no longer to be listed is wanted again.
+        let is_hidden = |content: &Content| content.hidden.iter().any(|hidden| hidden.path == path);
+        if is_hidden(&self.record().content()) {
+            self.record().change(&held, |content| content.hidden.retain(|hidden| hidden.path != path))?;
+        }
+        let is_at = |model: &LibraryModel, path: &Path| {
+            model.places.iter().any(|place| same(Path::new(&place.path), path))
+        };
         let kept = match mode {
             ImportMode::InPlace => {
-                if !self.list().iter().any(|model| same(Path::new(&model.path), &path)) {
-                    self.index().add(&path)?;
+                if !self.list().iter().any(|model| is_at(model, &path)) {
+                    self.record().change(&held, |content| record::add(&mut content.in_place, &path))?;
                 }
                 path
             }
-            ImportMode::Copy => self.copy_in(&path)?,
+            ImportMode::Copy => self.copy_in(&held, &path)?,
         };
-        let models = self.list();
-        let known = models.into_iter().find(|model| same(Path::new(&model.path), &kept));
+        let known = self.list().into_iter().find(|model| is_at(model, &kept));
         Ok(known.unwrap_or_else(|| self.describe_path(&kept)))
     }
 
     /// A second import of the same content gives the first copy. Gives the first file's path.
-    fn copy_in(&self, path: &Path) -> Result<PathBuf, HubError> {
+    fn copy_in(&self, held: &Change, path: &Path) -> Result<PathBuf, HubError> {
         let stem = header::stem(path);
         for number in 1.. {
             let stem = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
@@ -74,7 +83,14 @@ impl ModelLibrary {
             if !pairs.iter().any(|(_, target)| target.exists()) {
                 pairs.iter().try_for_each(|(_, target)| make_parent(target))?;
                 // The first piece comes last, because by it the model is listed.
-                pairs.iter().rev().try_for_each(|(file, target)| copy_or_link(file, target))?;
+                for (file, target) in pairs.iter().rev() {
+                    if let Some(sha256) = copy_or_link(file, target)? {
+                        let taken = Taken { sha256, stamp: ModelStamp::of_file(target) };
+                        self.record().change(held, |content| {
+                            content.hashes.insert(target.clone(), taken);
+                        })?;
+                    }
+                }
                 return Ok(target);
             }
             if all_same(&pairs)? {
@@ -127,20 +143,37 @@ fn same_content(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// A hard link to the real file where the system allows one, else a copy; visible under its name only when whole.
-fn copy_or_link(from: &Path, to: &Path) -> Result<(), HubError> {
+/// A hard link to the real file where the system allows one, else a copy; visible under its name only when whole. Gives the
+/// SHA-256 of what was copied.
+fn copy_or_link(from: &Path, to: &Path) -> Result<Option<String>, HubError> {
     let real = from.canonicalize().map_err(HubError::io("find", from))?;
     let draft = with_suffix(to, ".part");
     let _ = fs::remove_file(&draft);
+    let mut sha256 = None;
     if fs::hard_link(&real, &draft).is_err() {
         check_room(&real, to)?;
-        let copy = fs::copy(&real, &draft).and_then(|_| File::options().write(true).open(&draft)?.sync_all());
-        if let Err(error) = copy {
-            let _ = fs::remove_file(&draft);
-            return Err(HubError::io("copy", from)(error));
+        let copied = copy(&real, &draft).inspect_err(|_| drop(fs::remove_file(&draft)));
+        sha256 = Some(copied.map_err(HubError::io("copy", from))?);
+    }
+    fs::rename(&draft, to).map_err(HubError::io("rename", &draft))?;
+    Ok(sha256)
+}
+
+/// Gives the SHA-256, which costs little while the bytes pass anyway.
+fn copy(from: &Path, to: &Path) -> io::Result<String> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => break,
+            n => {
+                hash.update(&buffer[..n]);
+                to.write_all(&buffer[..n])?;
+            }
         }
     }
-    fs::rename(&draft, to).map_err(HubError::io("rename", &draft))
+    to.sync_all()?;
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 fn check_room(from: &Path, to: &Path) -> Result<(), HubError> {

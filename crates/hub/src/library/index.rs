@@ -1,96 +1,67 @@
-//! The list of files that are used where they lie: a small JSON file, old or new, never half.
+//! What the files' headers said, kept between runs: a cache, which is made anew when it is missing, damaged or old.
+//!
+//! One file of JSON behind its own SHA-256. It is not in SQLite, because it belongs to the library, which knows none, and
+//! because nothing in it is worth more than reading the headers again. Two programs may write it: each writes all it knows
+//! of the files that are there, and the later one stays.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use lantern_protocol::ErrorInfo;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::HubError;
+use super::header::Known;
+use super::shards::ModelStamp;
 use crate::cache::write_atomically;
-use crate::part::with_suffix;
 
-/// The list on disk.
-pub(crate) struct Index {
-    path: PathBuf,
+/// Raised when headers are read otherwise, or fingerprints taken otherwise.
+const VERSION: u32 = 1;
+
+/// One model's line.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) path: PathBuf,
+    pub(crate) stamp: ModelStamp,
+    pub(crate) known: Known,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Content {
     version: u32,
-    in_place: Vec<PathBuf>,
+    lines: Vec<Line>,
 }
 
-enum State {
-    Missing,
-    Good(Content),
-    Damaged(String),
+/// All lines; none of a file that cannot be used.
+pub(crate) fn load(path: &Path) -> Vec<Line> {
+    let Ok(bytes) = fs::read(path) else { return Vec::new() };
+    let content = parse(&bytes);
+    if content.is_none() {
+        tracing::info!(path = %path.display(), "the index of headers cannot be used and is made anew");
+    }
+    content.filter(|content| content.version == VERSION).map_or_else(Vec::new, |content| content.lines)
 }
 
-impl Index {
-    pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path }
-    }
+fn parse(bytes: &[u8]) -> Option<Content> {
+    let end = bytes.iter().position(|&byte| byte == b'\n')?;
+    let (sum, json) = (&bytes[..end], &bytes[end + 1..]);
+    (sum == sum_of(json).as_bytes()).then(|| serde_json::from_slice(json).ok())?
+}
 
-    fn read(&self) -> State {
-        match fs::read(&self.path) {
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(content) => State::Good(content),
-                Err(error) => State::Damaged(error.to_string()),
-            },
-            Err(error) if error.kind() == ErrorKind::NotFound => State::Missing,
-            Err(error) => State::Damaged(error.to_string()),
-        }
+/// Writes the lines. That it cannot be written makes the next start slower and nothing worse.
+pub(crate) fn save(path: &Path, lines: Vec<Line>) {
+    // JSON has no other paths.
+    let lines = lines.into_iter().filter(|line| line.path.to_str().is_some()).collect();
+    let written = serde_json::to_vec(&Content { version: VERSION, lines })
+        .map_err(|error| error.to_string())
+        .and_then(|json| {
+            let bytes = [sum_of(&json).as_bytes(), b"\n", &json].concat();
+            write_atomically(path, &bytes).map_err(|error| error.to_string())
+        });
+    if let Err(error) = written {
+        tracing::warn!("the index of headers was not written: {error}");
     }
+}
 
-    /// Files in the list; a damaged list counts as empty until it is repaired.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        match self.read() {
-            State::Good(content) => content.in_place,
-            State::Missing | State::Damaged(_) => Vec::new(),
-        }
-    }
-
-    /// Puts a damaged list aside and says so.
-    pub(crate) fn repair(&self) -> Option<ErrorInfo> {
-        let State::Damaged(why) = self.read() else { return None };
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let aside = with_suffix(&self.path, &format!(".damaged-{seconds}"));
-        let kept = fs::rename(&self.path, &aside).is_ok();
-        Some(ErrorInfo {
-            code: "library_damaged".into(),
-            message: format!("The list of model files used in place could not be read ({why})."),
-            next_step: if kept {
-                format!("It is kept as {}; add those files again with Import.", aside.display())
-            } else {
-                format!("Check the permissions of {}.", self.path.display())
-            },
-        })
-    }
-
-    pub(crate) fn add(&self, path: &Path) -> Result<(), HubError> {
-        self.change(|paths| {
-            if !paths.iter().any(|known| known == path) {
-                paths.push(path.to_owned());
-            }
-        })
-    }
-
-    pub(crate) fn forget(&self, path: &Path) -> Result<(), HubError> {
-        self.change(|paths| paths.retain(|known| known != path))
-    }
-
-    fn change(&self, edit: impl FnOnce(&mut Vec<PathBuf>)) -> Result<(), HubError> {
-        if let Some(notice) = self.repair() {
-            tracing::warn!("{notice}");
-        }
-        let mut paths = self.paths();
-        edit(&mut paths);
-        let content = Content { version: 1, in_place: paths };
-        let json =
-            serde_json::to_vec_pretty(&content).map_err(|error| HubError::Internal(error.to_string()))?;
-        write_atomically(&self.path, &json)
-    }
+fn sum_of(json: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(json))
 }

@@ -1,50 +1,76 @@
 //! The model files on this machine, wherever they lie.
 //!
-//! Three sources: the shared Hugging Face cache, copies in Lantern's own `models` folder, and files of other programs
-//! that are used in place. Only headers are read, and each header once: an unchanged file is answered from memory.
+//! They lie in the shared Hugging Face cache, in Lantern's own `models` folder, in folders of other programs, in folders
+//! and files that the user named. Only headers are read, and each once: an unchanged file is answered from memory, or from
+//! the index that is kept on disk. The same content at several places is one model.
+//!
+//! What others own is never altered: it is listed or not, and that is all.
 
+mod details;
+mod disk;
+mod entries;
 mod find;
+mod fingerprint;
+mod folders;
 mod header;
 mod import;
 mod index;
+mod jan;
+mod known;
+mod ollama;
+mod record;
 mod remove;
 mod scan;
 mod shards;
+mod sources;
+mod trash;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lantern_protocol::{ErrorInfo, LibraryModel, ModelSource};
+use lantern_protocol::{ErrorInfo, LibraryModel, ModelSource, PlaceOwner};
 
+pub use details::file_details;
 pub(crate) use find::{Match, best_match};
 pub use import::ImportMode;
-pub use remove::Removed;
 
 use crate::cache::Cache;
 use crate::{FilePath, HubError, RepoId, default_cache_dir};
 use header::Headers;
-use index::Index;
-use scan::Found;
+use known::Account;
+use record::{Change, Record};
+use scan::{Found, Scan};
 
 /// The library. Its methods read the disk and block for moments; it may be shared between threads.
 pub struct ModelLibrary {
     home: PathBuf,
     caches: Vec<PathBuf>,
+    /// Whose programs' folders are looked for; nobody's in a library of its own.
+    account: Option<Account>,
     headers: Headers,
     /// Serialises changes; a listing needs no lock.
     change: Mutex<()>,
 }
 
 impl ModelLibrary {
-    /// `home` is Lantern's data folder; `caches` are folders in the Hugging Face cache layout.
+    /// `home` is Lantern's data folder; `caches` are folders in the Hugging Face cache layout. Folders of other programs are
+    /// not looked for.
     pub fn new(home: impl Into<PathBuf>, caches: Vec<PathBuf>) -> Self {
-        Self { home: home.into(), caches, headers: Headers::default(), change: Mutex::default() }
+        let home = home.into();
+        let headers = Headers::at(home.join("library-index.json"));
+        Self { home, caches, account: None, headers, change: Mutex::default() }
     }
 
-    /// With the cache folder that the environment names.
+    /// With the cache folder that the environment names, and the folders of other programs.
     pub fn from_env(home: impl Into<PathBuf>) -> Self {
-        Self::new(home, vec![default_cache_dir()])
+        Self::new(home, vec![default_cache_dir()]).with_other_programs()
+    }
+
+    /// Looks for the folders of other programs, too.
+    pub fn with_other_programs(self) -> Self {
+        Self { account: Account::from_env(), ..self }
     }
 
     /// Lantern's own folder of model copies.
@@ -52,48 +78,77 @@ impl ModelLibrary {
         self.home.join("models")
     }
 
-    fn index(&self) -> Index {
-        Index::at(self.home.join("library.json"))
+    fn record(&self) -> Record {
+        Record::at(self.home.join("library.json"))
     }
 
-    /// Every model, sorted by name. Files that cannot be read are listed with their error.
+    /// Held while something is changed; other processes wait.
+    fn begin_change(&self) -> Result<(MutexGuard<'_, ()>, Change), HubError> {
+        let here = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((here, self.record().lock()?))
+    }
+
+    /// Every model, sorted by name: one for each content. Files that cannot be read are listed with their error.
     pub fn list(&self) -> Vec<LibraryModel> {
-        let mut found = Vec::new();
-        for cache in &self.caches {
-            found.extend(scan::hub_cache(cache));
+        let record = self.record().content();
+        let mut found = self.scan().found;
+        for found in found.iter_mut().filter(|found| found.sha256.is_none()) {
+            let taken = record.hashes.get(&found.path);
+            found.sha256 = taken.filter(|taken| taken.is_of(&found.path)).map(|taken| taken.sha256.clone());
         }
-        found.extend(scan::folder(&self.models_dir()));
-        found.extend(self.index().paths().into_iter().map(|path| Found {
-            path,
-            source: ModelSource::InPlace,
-            repo: None,
-        }));
-        self.describe(found)
+        let mut seen = self.headers.see(found);
+        seen.retain(|seen| {
+            let is_hidden = record
+                .hidden
+                .iter()
+                .any(|hidden| hidden.path == seen.found.path && hidden.content_id == seen.known.content_id);
+            let is_named = matches!(seen.found.owner, PlaceOwner::File | PlaceOwner::Lantern);
+            !is_hidden && (is_named || !seen.known.header.is_part)
+        });
+        entries::entries(seen)
+    }
+
+    /// Every model file, each path once, and what could not be looked at.
+    fn scan(&self) -> Scan {
+        let mut all = Scan::default();
+        for cache in &self.caches {
+            all.found.extend(scan::hub_cache(cache, ModelSource::HubCache, PlaceOwner::HubCache));
+        }
+        if self.models_dir().is_dir() {
+            all.found
+                .extend(scan::folder(&self.models_dir(), ModelSource::Imported, PlaceOwner::Lantern).found);
+        }
+        let in_place = self.record().content().in_place;
+        all.found.extend(in_place.into_iter().map(|path| Found::in_place(path, PlaceOwner::File)));
+        for source in self.used_sources() {
+            let scan = source.scan();
+            all.found.extend(scan.found);
+            all.problems.extend(scan.problems);
+        }
+        let mut paths = std::collections::HashSet::new();
+        all.found.retain(|found| paths.insert(found.path.clone()));
+        all
+    }
+
+    /// Changes when a model file comes, goes or changes; for looking whether there is news.
+    pub fn signature(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hash = DefaultHasher::new();
+        for found in self.scan().found {
+            (&found.path, shards::ModelStamp::of(&found.path)).hash(&mut hash);
+        }
+        hash.finish()
     }
 
     /// What went wrong with the library's own file since it was last asked, to be shown once.
     pub fn take_notices(&self) -> Vec<ErrorInfo> {
-        self.index().repair().into_iter().collect()
-    }
-
-    /// Turns paths into models: one entry per file on disk, ids that are unique and stay the same while files stay.
-    fn describe(&self, mut found: Vec<Found>) -> Vec<LibraryModel> {
-        let mut seen = Vec::new();
-        found.retain(|file| {
-            let real = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
-            let new = !seen.contains(&real);
-            seen.push(real);
-            new
-        });
-        let mut models: Vec<LibraryModel> = found.iter().map(|file| self.headers.model(file)).collect();
-        models.sort_by(|a, b| (a.id.to_lowercase(), &a.path).cmp(&(b.id.to_lowercase(), &b.path)));
-        make_unique(&mut models);
-        models
+        self.record().repair().into_iter().collect()
     }
 
     /// The model of a file that need not be in the library.
     pub fn describe_path(&self, path: &Path) -> LibraryModel {
-        self.headers.model(&Found { path: path.to_owned(), source: ModelSource::InPlace, repo: None })
+        let found = Found::in_place(path.to_owned(), PlaceOwner::File);
+        entries::alone(self.headers.see_one(found))
     }
 
     /// The file of a repository in one of the caches, whatever its revision, without asking the network.
@@ -119,34 +174,4 @@ impl ModelLibrary {
             }),
         }
     }
-}
-
-/// Files of the same name in different places: the later ones carry their owner, or a number.
-fn make_unique(models: &mut [LibraryModel]) {
-    for at in 1..models.len() {
-        let taken =
-            |id: &str, before: &[LibraryModel]| before.iter().any(|model| model.id.eq_ignore_ascii_case(id));
-        let (before, rest) = models.split_at_mut(at);
-        let model = &mut rest[0];
-        if !taken(&model.id, before) {
-            continue;
-        }
-        let base = match model.repo.as_deref().and_then(|repo| repo.split('/').next()) {
-            Some(owner) => format!("{}@{owner}", model.id),
-            None => format!("{}@{}", model.id, short_hash(&model.path)),
-        };
-        let mut id = base.clone();
-        for number in 2.. {
-            if !taken(&id, before) {
-                break;
-            }
-            id = format!("{base}-{number}");
-        }
-        model.id = id;
-    }
-}
-
-fn short_hash(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    format!("{:x}", Sha256::digest(text.as_bytes()))[..6].to_owned()
 }

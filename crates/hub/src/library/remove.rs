@@ -1,119 +1,124 @@
-//! Taking a model out of the library. What others own is never deleted.
+//! Taking a model out of the library. What is Lantern's or the shared cache's goes to the trash; what others own is only no
+//! longer listed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
-use lantern_protocol::ModelSource;
+use lantern_protocol::{LibraryModel, ModelPlace, ModelSource, PlaceOwner, RemovedModel};
 
 use super::ModelLibrary;
-use super::shards::files_of;
+use super::record::Hidden;
+use super::shards::{files_of, projectors_beside};
+use super::trash::{Move, Removal};
 use crate::HubError;
-
-/// What a removal did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// Bytes the disk got back; 0 when the file stays because somebody else owns or uses it.
-    pub freed_bytes: u64,
-    /// Whether the file itself is still there.
-    pub kept: bool,
-}
+use crate::hub::is_model;
 
 impl ModelLibrary {
-    /// Removes the model with this id: a cached file and its links, a copy of ours, or only the note of a file in place.
-    pub fn remove(&self, id: &str) -> Result<Removed, HubError> {
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Removes the model with this id from all its places; [`Self::restore`] takes it back.
+    pub fn remove(&self, id: &str) -> Result<RemovedModel, HubError> {
+        let (_here, held) = self.begin_change()?;
         let model = self.by_id(id)?;
-        let path = PathBuf::from(&model.path);
-        match model.source {
-            ModelSource::InPlace => {
-                self.index().forget(&path)?;
-                Ok(Removed { freed_bytes: 0, kept: path.exists() })
+        let mut removal = self.new_removal(&model.id);
+        for place in &model.places {
+            self.plan(&mut removal, &model, place)?;
+        }
+        self.carry_out(&removal)?;
+        for step in &removal.moves {
+            remove_empty_folders(&step.from);
+        }
+        self.record().change(&held, |content| {
+            content.in_place.retain(|path| !removal.in_place.contains(path));
+            content.hidden.extend(removal.hidden.iter().cloned());
+        })?;
+        Ok(removal.told())
+    }
+
+    /// Adds what removing one place means.
+    fn plan(&self, removal: &mut Removal, model: &LibraryModel, place: &ModelPlace) -> Result<(), HubError> {
+        let path = PathBuf::from(&place.path);
+        match (place.source, place.owner) {
+            (ModelSource::InPlace, PlaceOwner::File) => removal.in_place.push(path),
+            (ModelSource::InPlace, _) => {
+                removal.hidden.push(Hidden { path, content_id: model.content_id.clone() });
             }
-            ModelSource::Imported => {
+            (ModelSource::Imported, _) => {
+                let aside = self.models_dir().join(".trash");
                 for file in files_of(&path).iter().filter(|file| file.exists()) {
-                    fs::remove_file(file).map_err(HubError::io("delete", file))?;
+                    self.take(removal, file, &aside)?;
                 }
-                if path.is_dir() {
-                    // A folder that has something else in it stays.
-                    let _ = fs::remove_dir(&path);
-                }
-                Ok(Removed { freed_bytes: model.size_bytes, kept: false })
             }
-            ModelSource::HubCache => remove_cached_files(&path),
+            (ModelSource::HubCache, _) => {
+                for file in files_of(&path).iter().filter(|file| file.exists()) {
+                    self.take_cached(removal, file)?;
+                }
+                if !serves_another(&path, removal) {
+                    projectors_beside(&path).iter().try_for_each(|file| self.take_cached(removal, file))?;
+                }
+            }
         }
+        Ok(())
     }
-}
 
-/// All files of a cached model; it is kept if one of them is.
-fn remove_cached_files(path: &Path) -> Result<Removed, HubError> {
-    let mut all = Removed { freed_bytes: 0, kept: false };
-    for file in files_of(path).iter().filter(|file| file.exists()) {
-        let removed = remove_cached(file)?;
-        all.freed_bytes += removed.freed_bytes;
-        all.kept |= removed.kept;
-    }
-    Ok(all)
-}
-
-/// The same content may have links under several commits; all of this file's go, and the blob when none is left.
-fn remove_cached(path: &Path) -> Result<Removed, HubError> {
-    let Some(layout) = Layout::of(path) else {
-        return Err(HubError::Internal(format!("{} is not in a cache's layout", path.display())));
-    };
-    let blob = path.canonicalize().map_err(HubError::io("find", path))?;
-    let size = fs::metadata(&blob).map_err(HubError::io("read", &blob))?.len();
-    for commit in layout.commits() {
-        let link = commit.join(&layout.file);
-        if link.canonicalize().is_ok_and(|target| target == blob) || link == path {
-            fs::remove_file(&link).map_err(HubError::io("delete", &link))?;
-            remove_empty_folders(&link, &layout.snapshots);
+    fn take(&self, removal: &mut Removal, file: &Path, aside: &Path) -> Result<(), HubError> {
+        let about = fs::symlink_metadata(file).map_err(HubError::io("read", file))?;
+        if about.is_file() {
+            removal.bytes = removal.bytes.saturating_add(about.len());
         }
-    }
-    let blobs = layout.snapshots.with_file_name("blobs");
-    let is_ours = blobs.canonicalize().is_ok_and(|blobs| blob.parent() == Some(&blobs));
-    let still_used = layout.commits().iter().any(|commit| links_to(commit, &blob, 6));
-    if is_ours && !still_used && blob.exists() {
-        fs::remove_file(&blob).map_err(HubError::io("delete", &blob))?;
-    }
-    let kept = blob.exists();
-    Ok(Removed { freed_bytes: if kept { 0 } else { size }, kept })
-}
-
-/// `…/snapshots/<commit>/<file>` taken apart.
-struct Layout {
-    snapshots: PathBuf,
-    file: PathBuf,
-}
-
-impl Layout {
-    fn of(path: &Path) -> Option<Self> {
-        let snapshots = path.ancestors().find(|folder| folder.ends_with("snapshots"))?;
-        let mut rest = path.strip_prefix(snapshots).ok()?.components();
-        rest.next()?;
-        Some(Self { snapshots: snapshots.to_owned(), file: rest.as_path().to_owned() })
+        let to = self.place_in_trash(removal, file, aside);
+        removal.moves.push(Move { from: file.to_owned(), to });
+        Ok(())
     }
 
-    fn commits(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.snapshots).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
+    /// All names that the content has, under every commit, then the content.
+    fn take_cached(&self, removal: &mut Removal, path: &Path) -> Result<(), HubError> {
+        let Some(snapshots) = path.ancestors().find(|folder| folder.ends_with("snapshots")) else {
+            return Err(HubError::Internal(format!("{} is not in a cache's layout", path.display())));
+        };
+        let repo = snapshots.parent().unwrap_or(snapshots);
+        let aside = repo.with_file_name(".locks").join("lantern-trash");
+        let blob = path.canonicalize().map_err(HubError::io("find", path))?;
+        let blobs = repo.join("blobs");
+        let is_in_store = blobs.canonicalize().is_ok_and(|blobs| blob.parent() == Some(&blobs));
+        let mut links = Vec::new();
+        match is_in_store {
+            true => links_to(snapshots, &blob, 8, &mut links),
+            // A cache without links keeps the bytes under their name.
+            false => links.push(path.to_owned()),
+        }
+        links.iter().try_for_each(|link| self.take(removal, link, &aside))?;
+        if is_in_store {
+            self.take(removal, &blob, &aside)?;
+        }
+        Ok(())
     }
 }
 
-fn links_to(folder: &Path, blob: &Path, depth: usize) -> bool {
-    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+/// Whether another model than those that go lies in the same folder, and may need the projector there.
+fn serves_another(path: &Path, removal: &Removal) -> bool {
+    let beside = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let stays = |file: &PathBuf| !removal.moves.iter().any(|step| step.from == *file);
+    let is_model = |file: &PathBuf| is_model(&file.to_string_lossy());
+    beside.map(|entry| entry.path()).any(|file| is_model(&file) && stays(&file))
+}
+
+fn links_to(folder: &Path, blob: &Path, depth: usize, links: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            depth > 0 && links_to(&path, blob, depth - 1)
-        } else {
-            path.canonicalize().is_ok_and(|target| target == blob)
+            if depth > 0 {
+                links_to(&path, blob, depth - 1, links);
+            }
+        } else if path.canonicalize().is_ok_and(|target| target == blob) {
+            links.push(path);
         }
-    })
+    }
 }
 
-/// Up to, and without, `stop`. A folder that is not empty refuses to go, and that ends it.
-fn remove_empty_folders(file: &Path, stop: &Path) {
-    for folder in file.ancestors().skip(1).take_while(|folder| *folder != stop) {
+/// Folders of commits that have nothing in them any more, and folders of models. One that is not empty refuses to go, and
+/// that ends it.
+fn remove_empty_folders(file: &Path) {
+    let ends = |folder: &Path| ["snapshots", "models", "blobs"].iter().any(|name| folder.ends_with(name));
+    for folder in file.ancestors().skip(1).take_while(|folder| !ends(folder)) {
         if fs::remove_dir(folder).is_err() {
             return;
         }

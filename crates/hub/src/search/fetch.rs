@@ -61,20 +61,27 @@ impl Fetcher {
 
     /// An answer in JSON.
     pub(super) async fn json(&self, url: Url, what: &str) -> Result<Json, HubError> {
-        self.patiently(async || {
-            let response = self.checked(url.clone(), HeaderMap::new(), what).await?;
-            let next = response.headers().get(LINK).and_then(|link| next_query(link.to_str().ok()?));
-            let part = read(response, MAX_JSON).await?;
-            if part.is_cut {
-                return Err(
-                    malformed(&url, format!("its answer for {what} has more than {MAX_JSON} bytes")).into()
-                );
+        let mut patience = self.patience();
+        loop {
+            match self.json_once(&url, what).await {
+                Ok(json) => return Ok(json),
+                Err(failure) => wait_out(&mut patience, failure).await?,
             }
-            let value = serde_json::from_slice(&part.bytes)
-                .map_err(|error| malformed(&url, format!("its answer for {what} is not JSON ({error})")))?;
-            Ok(Json { value, next })
-        })
-        .await
+        }
+    }
+
+    async fn json_once(&self, url: &Url, what: &str) -> Result<Json, Failure> {
+        let response = self.checked(url.clone(), HeaderMap::new(), what).await?;
+        let next = response.headers().get(LINK).and_then(|link| next_query(link.to_str().ok()?));
+        let part = read(response, MAX_JSON).await?;
+        if part.is_cut {
+            return Err(
+                malformed(url, format!("its answer for {what} has more than {MAX_JSON} bytes")).into()
+            );
+        }
+        let value = serde_json::from_slice(&part.bytes)
+            .map_err(|error| malformed(url, format!("its answer for {what} is not JSON ({error})")))?;
+        Ok(Json { value, next })
     }
 
     /// The first `most` bytes of what an address gives.
@@ -85,8 +92,18 @@ impl Fetcher {
         what: &str,
         most: usize,
     ) -> Result<Part, HubError> {
-        self.patiently(async || read(self.checked(url.clone(), headers.clone(), what).await?, most).await)
-            .await
+        let mut patience = self.patience();
+        loop {
+            let answer = self.checked(url.clone(), headers.clone(), what).await;
+            let part = match answer {
+                Ok(response) => read(response, most).await,
+                Err(failure) => Err(failure),
+            };
+            match part {
+                Ok(part) => return Ok(part),
+                Err(failure) => wait_out(&mut patience, failure).await?,
+            }
+        }
     }
 
     /// Sends until an answer is a success.
@@ -100,37 +117,16 @@ impl Fetcher {
         self.http.check(response, what)
     }
 
-    /// Tries again what passes.
-    pub(super) async fn patiently<T>(
-        &self,
-        mut work: impl AsyncFnMut() -> Result<T, Failure>,
-    ) -> Result<T, HubError> {
-        let mut patience = Patience::new(self.retry);
-        loop {
-            match work().await {
-                Ok(done) => return Ok(done),
-                Err(failure) => {
-                    let asked = match &failure {
-                        Failure::Transient { wait, .. } => wait.unwrap_or_default(),
-                        Failure::Fatal(_) => Default::default(),
-                    };
-                    match patience.after(failure) {
-                        Ok((wait, _)) => tokio::time::sleep(wait).await,
-                        Err(HubError::HttpStatus { host, status: 429, .. }) => {
-                            return Err(HubError::RateLimited { host, seconds: asked.as_secs().max(1) });
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-        }
+    /// For one request and its repetitions.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(self.retry)
     }
 
     /// A refusal told as what it is: the terms of a repository that was not accepted yet.
     pub(super) fn gated(&self, error: HubError, repo: &RepoId) -> HubError {
         match error {
             HubError::Unauthorized { status, .. } => {
-                HubError::Gated { repo: repo.as_str().into(), url: self.page_url(repo), status }
+                HubError::Gated { what: repo.as_str().into(), page: self.page_url(repo), status }
             }
             other => other,
         }
@@ -139,6 +135,24 @@ impl Fetcher {
     /// A repository's page for people.
     pub(super) fn page_url(&self, repo: &RepoId) -> String {
         self.url(&[repo.owner(), repo.name()]).into()
+    }
+}
+
+/// Waits before the next try, or says why there is none.
+pub(super) async fn wait_out(patience: &mut Patience, failure: Failure) -> Result<(), HubError> {
+    let asked = match &failure {
+        Failure::Transient { wait, .. } => wait.unwrap_or_default(),
+        Failure::Fatal(_) => Default::default(),
+    };
+    match patience.after(failure) {
+        Ok((wait, _)) => {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        }
+        Err(HubError::HttpStatus { host, status: 429, .. }) => {
+            Err(HubError::RateLimited { host, seconds: asked.as_secs().max(1) })
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lantern_gguf::{GgufError, GgufFile, GgufHead, HeadRead};
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
+use reqwest::{StatusCode, Url};
 
 use super::Finder;
-use super::fetch::read;
+use super::fetch::{read, wait_out};
 use super::head_cache::{Base, Key};
 use super::repository::Listing;
+use crate::choice::pieces;
 use crate::http::{Failure, malformed};
-use crate::hub::pieces;
 use crate::remote::header;
 use crate::{FilePath, HubError, RemoteFile, RepoId};
 
@@ -143,42 +143,52 @@ impl Headers<'_> {
         let mut headers = HeaderMap::new();
         let range = HeaderValue::from_str(&format!("bytes={start}-{}", end - 1));
         headers.insert(RANGE, range.map_err(|error| HubError::Internal(error.to_string()))?);
-        let ask = async || {
-            let response = self.finder.fetcher.checked(url.clone(), headers.clone(), &what).await?;
-            let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-            let (first, total) = match is_part {
-                true => content_range(header(response.headers(), CONTENT_RANGE.as_str()).unwrap_or_default())
-                    .ok_or_else(|| {
-                        malformed(response.url(), "it sends a part of a file without saying which")
-                    })?,
-                // It sends all of it, whatever was asked: what comes before is thrown away.
-                false => (0, None),
+        let wanted = Wanted { url, headers, what, size, start, end };
+        let mut patience = self.finder.fetcher.patience();
+        loop {
+            let failure = match self.range_once(&wanted).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => failure,
             };
-            if first > start || (is_part && first != start) || total.is_some_and(|total| total != size) {
-                return Err(malformed(
-                    response.url(),
-                    format!("it sends another part of {what} than was asked for"),
-                )
-                .into());
-            }
-            let host = response.url().clone();
-            let most =
-                usize::try_from(end - first).map_err(|_| HubError::Internal("a header too long".into()))?;
-            let mut bytes = read(response, most).await?.bytes;
-            if bytes.len() < most {
-                return Err(Failure::Transient {
-                    error: malformed(
-                        &host,
-                        format!("{what} ends after {} bytes of {size}", first + bytes.len() as u64),
-                    ),
-                    wait: None,
-                });
-            }
-            Ok(bytes.split_off(usize::try_from(start - first).unwrap_or(0)))
-        };
-        let part = self.finder.fetcher.patiently(ask).await;
-        part.map_err(|error| self.finder.fetcher.gated(error, repo))
+            let waited = wait_out(&mut patience, failure).await;
+            waited.map_err(|error| self.finder.fetcher.gated(error, repo))?;
+        }
     }
+
+    async fn range_once(&self, wanted: &Wanted) -> Result<Vec<u8>, Failure> {
+        let Wanted { url, headers, what, size, start, end } = wanted;
+        let response = self.finder.fetcher.checked(url.clone(), headers.clone(), what).await?;
+        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let (first, total) = match is_part {
+            true => content_range(header(response.headers(), CONTENT_RANGE.as_str()).unwrap_or_default())
+                .ok_or_else(|| malformed(response.url(), "it sends a part of a file without saying which"))?,
+            // It sends all of it, whatever was asked: what comes before is thrown away.
+            false => (0, None),
+        };
+        if first > *start || (is_part && first != *start) || total.is_some_and(|total| total != *size) {
+            let why = format!("it sends another part of {what} than was asked for");
+            return Err(malformed(response.url(), why).into());
+        }
+        let host = response.url().clone();
+        let most =
+            usize::try_from(end - first).map_err(|_| HubError::Internal("a header too long".into()))?;
+        let mut bytes = read(response, most).await?.bytes;
+        if bytes.len() < most {
+            let why = format!("{what} ends after {} bytes of {size}", first + bytes.len() as u64);
+            return Err(Failure::Transient { error: malformed(&host, why), wait: None });
+        }
+        Ok(bytes.split_off(usize::try_from(start - first).unwrap_or(0)))
+    }
+}
+
+/// A part of a file that is asked for, and what it must be.
+struct Wanted {
+    url: Url,
+    headers: HeaderMap,
+    what: String,
+    size: u64,
+    start: u64,
+    end: u64,
 }
 
 /// `bytes 5-9/100` → 5 and 100; the length may be `*`.

@@ -12,7 +12,7 @@ use super::card::{MAX_CARD, card};
 use super::files::{Grouped, group};
 use super::query::PROPERTIES;
 use super::{FRESH, Finder};
-use crate::hub::projector_of;
+use crate::choice::projector_of;
 use crate::{FilePath, HubError, RemoteFile, RepoId, Revision};
 
 /// The files of a repository at one commit, or on its main branch.

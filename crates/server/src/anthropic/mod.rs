@@ -49,7 +49,7 @@ pub(crate) async fn count_tokens(
 }
 
 async fn ask(server: &Server, request: MessagesRequest) -> Result<Ask, ApiError> {
-    let settings = server.app.settings().await?;
+    let settings = server.settings_for(&request.model).await?;
     let (ask, drafts, tools) = request.checked(&settings)?;
     let messages = pictures::drawn(&server.app, drafts).await?;
     let conversation = Ask::conversation(String::new(), messages, tools, &settings);

@@ -33,7 +33,7 @@ pub(crate) async fn chat(
     if request.messages.is_empty() {
         return only_load(&server, model, leaves, Form::Chat).await;
     }
-    let settings = server.app.settings().await?;
+    let settings = server.settings_for(&model).await?;
     let streams = request.stream.unwrap_or(true);
     let (ask, drafts, tools) = request.checked(model, &settings)?;
     let messages = pictures::drawn(&server.app, drafts).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn generate(
     if request.prompt.is_empty() && request.suffix.is_none() && request.images.is_none() {
         return only_load(&server, model, leaves, Form::Generate).await;
     }
-    let settings = server.app.settings().await?;
+    let settings = server.settings_for(&model).await?;
     let streams = request.stream.unwrap_or(true);
     let (mut ask, drafts) = request.checked(model, &settings)?;
     if let Some(drafts) = drafts {

@@ -148,7 +148,7 @@ pub(crate) async fn complete(
     server: Server,
     JsonBody(request): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
-    let ask = request.checked(&server.app.settings().await?)?;
+    let ask = request.checked(&server.settings_for(&request.model).await?)?;
     let base = Completion {
         id: new_id("cmpl-"),
         object: "text_completion",

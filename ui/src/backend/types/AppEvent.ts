@@ -3,12 +3,29 @@ import type { DownloadProgress } from "./DownloadProgress";
 import type { EndpointStatus } from "./EndpointStatus";
 import type { ErrorInfo } from "./ErrorInfo";
 import type { ModelState } from "./ModelState";
+import type { ModelUpdate } from "./ModelUpdate";
 import type { Settings } from "./Settings";
 
 /**
  * Something changed. A slow listener may miss some; each names what to read again, or carries the latest value.
  */
-export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "download", 
+export type AppEvent = { "type": "conversations_changed" } | { "type": "library_changed" } | { "type": "model_updates", 
+/**
+ * One for each model.
+ */
+updates: Array<ModelUpdate>, } | { "type": "model_check", 
+/**
+ * Library id.
+ */
+model: string, 
+/**
+ * Bytes read.
+ */
+doneBytes: number, 
+/**
+ * Bytes to read.
+ */
+totalBytes: number, } | { "type": "download", 
 /**
  * Its latest state.
  */
@@ -24,7 +41,7 @@ endpoint: EndpointStatus, } | { "type": "settings_changed",
 /**
  * All of them.
  */
-settings: Settings, } | { "type": "api_keys_changed" } | { "type": "api_requests_changed" } | { "type": "notice", 
+settings: Settings, } | { "type": "remotes_changed" } | { "type": "api_keys_changed" } | { "type": "api_requests_changed" } | { "type": "notice", 
 /**
  * What.
  */

@@ -2,6 +2,7 @@
 import type { DownloadRequest } from "./DownloadRequest";
 import type { DownloadState } from "./DownloadState";
 import type { ErrorInfo } from "./ErrorInfo";
+import type { FileProgress } from "./FileProgress";
 
 /**
  * A snapshot of one download; a later one replaces it.
@@ -20,17 +21,29 @@ request: DownloadRequest,
  */
 state: DownloadState, 
 /**
- * Bytes on disk, those of earlier sessions included.
+ * Bytes on disk of all files, those of earlier sessions included.
  */
 receivedBytes: number, 
 /**
- * Bytes of the whole file; `None` until the server has said.
+ * Bytes of all files; `None` until the server has said.
  */
 totalBytes: number | null, 
 /**
  * Over the last few seconds.
  */
 bytesPerSecond: number, 
+/**
+ * Seconds until all bytes are here, if it goes on like this.
+ */
+etaSeconds: number | null, 
+/**
+ * Connections that fetch bytes now.
+ */
+connections: number, 
+/**
+ * The files, in the order in which they are fetched: pieces of a split model, a model and its projector.
+ */
+files: Array<FileProgress>, 
 /**
  * Why it failed, or what the next try waits for.
  */

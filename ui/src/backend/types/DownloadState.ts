@@ -3,4 +3,4 @@
 /**
  * How far a download has come.
  */
-export type DownloadState = "queued" | "running" | "retrying" | "verifying" | "done" | "cancelled" | "failed";
+export type DownloadState = "queued" | "running" | "retrying" | "verifying" | "paused" | "done" | "cancelled" | "failed";

@@ -53,6 +53,14 @@ prefixDiskGb: number,
  */
 unloadAfterMinutes: number | null, 
 /**
+ * Bytes a second that all downloads together may take; `None` takes what there is.
+ */
+downloadBytesPerSecond: number | null, 
+/**
+ * Asks the Hub once a day whether models have a newer revision, and tells it.
+ */
+checkModelUpdates: boolean, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

@@ -49,6 +49,14 @@ prefixDiskGb?: number,
  */
 unloadAfterMinutes?: number, 
 /**
+ * See [`Settings::download_bytes_per_second`]; 0 clears it.
+ */
+downloadBytesPerSecond?: number, 
+/**
+ * See [`Settings::check_model_updates`].
+ */
+checkModelUpdates?: boolean, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };

@@ -1,25 +1,16 @@
-/** Models on this machine, models to fetch, downloads on their way, and the one that is in memory. */
+/** Models on this machine, those that are recommended, and the one that is in memory. */
 import { toErrorInfo, type Backend } from '../../backend';
 import type {
   CatalogueEntry,
-  DownloadProgress,
-  DownloadRequest,
   ErrorInfo,
   LibraryModel,
   ModelState,
+  RemovedModel,
 } from '../../backend/types';
-
-/** Downloads that can still be cancelled. */
-const UNDER_WAY = new Set(['queued', 'running', 'retrying', 'verifying']);
-
-export function isUnderWay(download: DownloadProgress): boolean {
-  return UNDER_WAY.has(download.state);
-}
 
 export class ModelsController {
   library = $state.raw<LibraryModel[]>([]);
   catalogue = $state.raw<CatalogueEntry[]>([]);
-  downloads = $state.raw<DownloadProgress[]>([]);
   state = $state.raw<ModelState>({ state: 'unloaded' });
   loaded = $state(false);
   error = $state.raw<ErrorInfo | null>(null);
@@ -49,47 +40,20 @@ export class ModelsController {
     return this.state.state === 'failed' && this.state.model === id ? this.state.error : null;
   }
 
-  downloadOf(request: Pick<DownloadRequest, 'repo' | 'file'>): DownloadProgress | undefined {
-    return this.downloads.findLast(
-      (download) =>
-        download.request.repo === request.repo && download.request.file === request.file,
-    );
-  }
-
   async refresh(): Promise<void> {
     try {
-      const [library, catalogue, downloads] = await Promise.all([
+      const [library, catalogue] = await Promise.all([
         this.#backend.library(),
         this.#backend.catalogue(),
-        this.#backend.downloads(),
       ]);
       this.library = library;
       this.catalogue = catalogue;
-      this.downloads = downloads;
       this.error = null;
     } catch (cause) {
       this.error = toErrorInfo(cause);
     } finally {
       this.loaded = true;
     }
-  }
-
-  /** A later snapshot of a download. */
-  progress(progress: DownloadProgress): void {
-    const index = this.downloads.findIndex(({ id }) => id === progress.id);
-    this.downloads =
-      index < 0 ? [...this.downloads, progress] : this.downloads.with(index, progress);
-    if (progress.state === 'done') void this.refresh();
-  }
-
-  async download(request: DownloadRequest): Promise<void> {
-    await this.#backend.downloadModel(request);
-    this.downloads = await this.#backend.downloads();
-  }
-
-  async cancel(id: string): Promise<void> {
-    await this.#backend.cancelDownload(id);
-    this.downloads = await this.#backend.downloads();
   }
 
   async importFile(path: string, copy: boolean): Promise<void> {
@@ -101,8 +65,15 @@ export class ModelsController {
     return this.#backend.chooseModelFile();
   }
 
-  async remove(id: string): Promise<void> {
-    await this.#backend.deleteModel(id);
+  /** What was removed, for taking it back. */
+  async remove(id: string): Promise<RemovedModel> {
+    const removed = await this.#backend.deleteModel(id);
+    await this.refresh();
+    return removed;
+  }
+
+  async restore(removal: string): Promise<void> {
+    await this.#backend.restoreModel(removal);
     await this.refresh();
   }
 

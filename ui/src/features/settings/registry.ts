@@ -17,7 +17,8 @@ export type Control =
   | { kind: 'switch' }
   | { kind: 'key' };
 
-export type Section = 'Appearance' | 'Conversations' | 'Sampling' | 'Engine' | 'Local endpoint';
+export type Section =
+  'Appearance' | 'Conversations' | 'Sampling' | 'Engine' | 'Downloads' | 'Local endpoint';
 
 export interface SettingEntry {
   /** Where it lives, as in the stored JSON. */
@@ -42,6 +43,7 @@ export const SECTIONS: { name: Section; lead: string }[] = [
     name: 'Engine',
     lead: 'How much of this computer a model may use. A change takes effect with the next answer, for which the model is loaded again.',
   },
+  { name: 'Downloads', lead: 'How models come from the Hub.' },
   {
     name: 'Local endpoint',
     lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It asks for a key, and listens on 127.0.0.1 only unless you say otherwise.',
@@ -111,6 +113,21 @@ function optionalNumber(
     patch: (_settings, value) => ({ [field]: value === null ? 0 : Number(value) }),
   };
 }
+
+/** Stored in bytes a second. It stands on the page of downloads, too. */
+export const DOWNLOAD_LIMIT: SettingEntry = {
+  id: 'downloadBytesPerSecond',
+  section: 'Downloads',
+  label: 'Speed limit',
+  help: 'Megabytes a second that all downloads together may take.',
+  control: { kind: 'number', min: 1, max: 4294, empty: 'No limit' },
+  initial: null,
+  read: ({ downloadBytesPerSecond }) =>
+    downloadBytesPerSecond === null ? null : downloadBytesPerSecond / 1_000_000,
+  patch: (_settings, value) => ({
+    downloadBytesPerSecond: value === null ? 0 : Math.round(Number(value) * 1_000_000),
+  }),
+};
 
 export const SETTINGS: SettingEntry[] = [
   {
@@ -275,6 +292,17 @@ export const SETTINGS: SettingEntry[] = [
     initial: 8,
     read: (settings) => settings.prefixDiskGb,
     patch: (_settings, value) => ({ prefixDiskGb: Number(value) }),
+  },
+  DOWNLOAD_LIMIT,
+  {
+    id: 'checkModelUpdates',
+    section: 'Downloads',
+    label: 'Look for newer models',
+    help: 'Asks the Hub once a day whether models have a newer revision, and tells you. Off, nothing is asked.',
+    control: { kind: 'switch' },
+    initial: false,
+    read: (settings) => settings.checkModelUpdates,
+    patch: (_settings, value) => ({ checkModelUpdates: value === true }),
   },
   {
     id: 'endpoint.enabled',

@@ -34,6 +34,8 @@ pub enum TemplateSource {
     BuiltIn(&'static str),
     /// Lantern: the one in the file does not work. The name says which.
     Replaced(&'static str),
+    /// Whoever loaded the model.
+    Given,
 }
 
 /// What a render needs besides the messages.
@@ -75,11 +77,15 @@ impl ChatTemplate {
         Self::from_metadata(file.metadata(), tokenizer)
     }
 
+    /// A template in place of a model's own; fails if the syntax is wrong.
+    pub fn given(template: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        let (bos, eos) = (spelling(tokenizer, tokenizer.bos()), spelling(tokenizer, tokenizer.eos()));
+        Self::new(template, TemplateSource::Given, bos, eos)
+    }
+
     /// As [`Self::from_gguf`], from metadata alone.
     pub fn from_metadata(meta: &Metadata, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
-        let spelling = |id: Option<u32>| {
-            id.map(|id| String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned()).unwrap_or_default()
-        };
+        let spelling = |id: Option<u32>| spelling(tokenizer, id);
         let text = |key| meta.opt_str(key).ok().flatten().filter(|text| !text.trim().is_empty());
         let new =
             |text, source| Self::new(text, source, spelling(tokenizer.bos()), spelling(tokenizer.eos()));
@@ -193,6 +199,11 @@ impl ChatTemplate {
         variables.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         sandbox::render(template, Value::from(minijinja::value::Serde(&variables)), options.now)
     }
+}
+
+/// How a control token is written; empty for none.
+fn spelling(tokenizer: &Tokenizer, id: Option<u32>) -> String {
+    id.map(|id| String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned()).unwrap_or_default()
 }
 
 /// What people, programs and the model have written, as a template reads it.

@@ -22,7 +22,7 @@ pub(crate) async fn complete(
     server: Server,
     JsonBody(request): JsonBody<ChatCompletionRequest>,
 ) -> Result<Response, ApiError> {
-    let settings = server.app.settings().await?;
+    let settings = server.settings_for(&request.model).await?;
     let checked = request.checked(&settings)?;
     let messages = pictures::drawn(&server.app, checked.drafts).await?;
     let conversation = Ask::conversation(String::new(), messages, checked.tools, &settings);

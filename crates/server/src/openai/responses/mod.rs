@@ -39,7 +39,7 @@ pub(crate) async fn create(
     server: Server,
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<Response, ApiError> {
-    let settings = server.app.settings().await?;
+    let settings = server.settings_for(&request.model).await?;
     let (ask, recorder) = prepared(&server, request, &settings).await?;
     if recorder.streams() {
         return stream(&server, ask, ResponseEvents::new(recorder)).await;

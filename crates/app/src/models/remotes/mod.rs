@@ -1,23 +1,23 @@
 //! Remote engines: OpenAI-compatible servers that the user added, and their models.
 //!
-//! They are kept, with their keys, in `remotes.json` in the data directory, which only its owner can read. A remote model's
+//! They are listed in `remotes.json` in the data directory; their keys are among the secrets. A remote model's
 //! id is `NAME/model`, and only that whole id reaches it: no abbreviation and no default leads to another machine unless
 //! the user chose that id.
 
+mod stored;
+
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use lantern_protocol::AppEvent;
+use lantern_protocol::{AppEvent, ErrorInfo, RemoteHealth, RemoteModelInfo, RemoteServer};
 use lantern_remote::{RemoteEngine, RemoteError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use self::stored::{FILE, Stored};
 use super::answering::RemoteModel;
 use crate::{App, AppError, lock};
 
-const FILE: &str = "remotes.json";
 const MOST_REMOTES: usize = 50;
 const MOST_NAME: usize = 40;
 /// A list of models is asked for again after this.
@@ -46,26 +46,16 @@ pub struct RemoteModels {
     pub models: Result<Vec<RemoteModel>, AppError>,
 }
 
-/// As it lies on disk.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct Stored {
-    name: String,
-    url: String,
-    key: Option<String>,
-}
-
-impl Stored {
-    fn remote(&self) -> Remote {
-        Remote { name: self.name.clone(), url: self.url.clone(), has_key: self.key.is_some() }
-    }
-}
-
 /// What is known of the servers at the moment.
 #[derive(Default)]
 pub(crate) struct Remotes {
     known: Mutex<HashMap<String, Known>>,
     /// Held while the file is changed.
     turn: tokio::sync::Mutex<()>,
+    /// Whether keys of an earlier version were moved.
+    are_moved: tokio::sync::Mutex<bool>,
+    /// Keys that were read, by the names of their secrets: a keyring may ask the user each time.
+    keys: Mutex<HashMap<String, String>>,
 }
 
 #[derive(Clone)]
@@ -73,12 +63,34 @@ struct Known {
     stored: Stored,
     models: Result<Vec<RemoteModel>, AppError>,
     at: Instant,
+    latency: Duration,
+}
+
+impl Known {
+    fn health(&self) -> RemoteHealth {
+        match &self.models {
+            Ok(models) => RemoteHealth::Reachable {
+                latency_ms: u32::try_from(self.latency.as_millis()).unwrap_or(u32::MAX),
+                models: models.iter().map(info).collect(),
+            },
+            Err(error) => RemoteHealth::Failing { error: ErrorInfo::from(error.clone()) },
+        }
+    }
+}
+
+fn info(model: &RemoteModel) -> RemoteModelInfo {
+    let context_length = model.context_length.and_then(|tokens| u32::try_from(tokens).ok());
+    RemoteModelInfo { id: model.id.clone(), context_length }
+}
+
+fn remote(stored: &Stored) -> Remote {
+    Remote { name: stored.name.clone(), url: stored.url.clone(), has_key: stored.has_key() }
 }
 
 impl App {
     /// All servers that the user added, by name.
     pub async fn remotes(&self) -> Result<Vec<Remote>, AppError> {
-        Ok(self.stored_remotes().await?.iter().map(Stored::remote).collect())
+        Ok(self.stored_remotes().await?.iter().map(remote).collect())
     }
 
     /// Adds a server. Its name must be free, and begin no id and no repository of the library. It need not answer yet.
@@ -92,34 +104,63 @@ impl App {
         if library.iter().any(|model| begins(&model.id) || model.repo.as_deref().is_some_and(begins)) {
             return Err(bad_name(format!("models of the library begin with `{name}/`")));
         }
-        let stored = Stored { name: name.into(), url: url.trim().into(), key: key.map(Into::into) };
-        let remote = stored.remote();
+        self.stored_remotes().await?;
         let _turn = self.0.models.remotes.turn.lock().await;
-        let mut all = self.stored_remotes().await?;
+        let mut all = self.read_remotes().await?;
         if all.len() >= MOST_REMOTES || all.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
             return Err(bad_name(format!("there is one of that name already, or there are {MOST_REMOTES}")));
         }
+        let secret = key.map(|_| stored::name_of_secret(name));
+        if let (Some(secret), Some(key)) = (&secret, key) {
+            self.0.secrets.set(secret, key).await?;
+        }
+        let stored = Stored::new(name, url.trim(), secret);
+        let remote = remote(&stored);
         all.push(stored);
         all.sort_by(|a, b| a.name.cmp(&b.name));
         self.store_remotes(all).await?;
         Ok(remote)
     }
 
-    /// Forgets a server and its key. Answers on their way come to their end.
+    /// Forgets a server and its key. Answers on their way come to their end. It is gone from the list even if the keyring
+    /// does not let go of the key, which is an error then.
     pub async fn remove_remote(&self, name: &str) -> Result<(), AppError> {
-        let _turn = self.0.models.remotes.turn.lock().await;
-        let mut all = self.stored_remotes().await?;
-        let before = all.len();
-        all.retain(|remote| remote.name != name);
-        if all.len() == before {
+        self.stored_remotes().await?;
+        let remotes = &self.0.models.remotes;
+        let _turn = remotes.turn.lock().await;
+        let mut all = self.read_remotes().await?;
+        let Some(at) = all.iter().position(|remote| remote.name == name) else {
             return Err(AppError::new(
                 "remote_not_found",
                 format!("There is no remote engine `{}`.", name.chars().take(MOST_NAME).collect::<String>()),
                 "Choose one of those that are listed.",
             ));
+        };
+        let removed = all.remove(at);
+        lock(&remotes.known).remove(name);
+        self.store_remotes(all).await?;
+        let Some(secret) = removed.secret else { return Ok(()) };
+        lock(&remotes.keys).remove(&secret);
+        self.0.secrets.remove(&secret).await.map_err(|error| {
+            let message = format!("`{name}` is removed, but its key is still kept. {}", error.message);
+            AppError { message, next_step: format!("Delete `{secret}` in the keyring yourself."), ..error }
+        })
+    }
+
+    /// All servers with how they did when they were asked last, or how they do now if `ask` says so.
+    pub async fn remote_servers(&self, ask: bool) -> Result<Vec<RemoteServer>, AppError> {
+        let stored = self.stored_remotes().await?;
+        if ask {
+            futures::future::join_all(stored.iter().map(|stored| self.models_of(stored))).await;
         }
-        lock(&self.0.models.remotes.known).remove(name);
-        self.store_remotes(all).await
+        let known = lock(&self.0.models.remotes.known);
+        let server = |stored: Stored| {
+            let known = known.get(&stored.name).filter(|known| known.stored == stored);
+            let health = known.map_or(RemoteHealth::Unknown, Known::health);
+            let has_key = stored.has_key();
+            RemoteServer { name: stored.name, url: stored.url, has_key, health }
+        };
+        Ok(stored.into_iter().map(server).collect())
     }
 
     /// What each server serves; one that does not answer within five seconds says why. Asked for at most every 30 seconds.
@@ -130,7 +171,7 @@ impl App {
                 Some(models) => models,
                 None => self.models_of(&stored).await,
             };
-            RemoteModels { remote: stored.remote(), models }
+            RemoteModels { remote: remote(&stored), models }
         });
         Ok(futures::future::join_all(asked).await)
     }
@@ -166,57 +207,64 @@ impl App {
     }
 
     async fn models_of(&self, stored: &Stored) -> Result<Vec<RemoteModel>, AppError> {
-        let models = list(stored).await;
-        let known = Known { stored: stored.clone(), models: models.clone(), at: Instant::now() };
+        let begin = Instant::now();
+        let models = match self.key_of(stored).await {
+            Ok(key) => list(stored, key.as_deref()).await,
+            Err(error) => Err(error),
+        };
+        let (latency, at) = (begin.elapsed(), Instant::now());
+        let known = Known { stored: stored.clone(), models: models.clone(), at, latency };
         lock(&self.0.models.remotes.known).insert(stored.name.clone(), known);
         models
     }
 
+    async fn key_of(&self, stored: &Stored) -> Result<Option<String>, AppError> {
+        let keys = &self.0.models.remotes.keys;
+        let read = stored.secret.as_ref().and_then(|secret| lock(keys).get(secret).cloned());
+        if read.is_some() {
+            return Ok(read);
+        }
+        let key = stored.key(&self.0.secrets).await?;
+        if let (Some(secret), Some(key)) = (&stored.secret, &key) {
+            lock(keys).insert(secret.clone(), key.clone());
+        }
+        Ok(key)
+    }
+
+    /// The list, without keys that an earlier version kept there.
     async fn stored_remotes(&self) -> Result<Vec<Stored>, AppError> {
+        let remotes = &self.0.models.remotes;
+        let mut are_moved = remotes.are_moved.lock().await;
+        if !*are_moved {
+            let _turn = remotes.turn.lock().await;
+            stored::move_keys(&self.0.home.join(FILE), &self.0.secrets).await?;
+            *are_moved = true;
+        }
+        drop(are_moved);
+        self.read_remotes().await
+    }
+
+    async fn read_remotes(&self) -> Result<Vec<Stored>, AppError> {
         let path = self.0.home.join(FILE);
-        let read = tokio::task::spawn_blocking(move || read(&path));
+        let read = tokio::task::spawn_blocking(move || stored::read(&path));
         read.await.map_err(AppError::internal)?
     }
 
     async fn store_remotes(&self, all: Vec<Stored>) -> Result<(), AppError> {
         let path = self.0.home.join(FILE);
-        let written = tokio::task::spawn_blocking(move || write(&path, &all));
-        written.await.map_err(AppError::internal)?.map_err(|error| file_error(&error.to_string()))?;
-        self.emit(AppEvent::LibraryChanged);
+        let written = tokio::task::spawn_blocking(move || stored::write(&path, &all));
+        written.await.map_err(AppError::internal)??;
+        self.emit(AppEvent::RemotesChanged);
         Ok(())
     }
 }
 
-async fn list(stored: &Stored) -> Result<Vec<RemoteModel>, AppError> {
-    let engine = RemoteEngine::new(&stored.url, stored.key.as_deref())?;
+async fn list(stored: &Stored, key: Option<&str>) -> Result<Vec<RemoteModel>, AppError> {
+    let engine = RemoteEngine::new(&stored.url, key)?;
     let silent = |_| RemoteError::Silent { host: stored.name.clone(), seconds: LISTING.as_secs() };
     let listed = tokio::time::timeout(LISTING, engine.models()).await.map_err(silent)??;
     let of = |model| RemoteModel::new(&stored.name, engine.clone(), model);
     Ok(listed.into_iter().map(of).collect())
-}
-
-fn read(path: &Path) -> Result<Vec<Stored>, AppError> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| file_error(&error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(file_error(&error.to_string())),
-    }
-}
-
-/// Under its name only when it is whole, and never readable for others, not even for a moment.
-fn write(path: &Path, all: &[Stored]) -> std::io::Result<()> {
-    let new = path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    let written = file.write_all(&serde_json::to_vec_pretty(all)?).and_then(|()| file.sync_all());
-    let renamed = written.and_then(|()| std::fs::rename(&new, path));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    renamed
 }
 
 fn check_name(name: &str) -> Result<(), AppError> {
@@ -230,12 +278,4 @@ fn check_name(name: &str) -> Result<(), AppError> {
 fn bad_name(why: String) -> AppError {
     let message = format!("The remote engine cannot have this name: {why}.");
     AppError::new("remote_name", message, "Choose another name, such as `gpu-box`.")
-}
-
-fn file_error(why: &str) -> AppError {
-    AppError::new(
-        "remotes_file",
-        format!("The list of remote engines ({FILE} in the data directory) cannot be used: {why}."),
-        "Check the disk and the file's permissions, or remove the file and add the servers again.",
-    )
 }

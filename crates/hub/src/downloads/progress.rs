@@ -1,85 +1,26 @@
-//! A download as others see it: its latest state, its outcome, and the means to stop it.
+//! How far a download has come: written by the threads that do it, read by whoever wants to know the latest.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lantern_protocol::{DownloadProgress, DownloadRequest, DownloadState};
+use lantern_protocol::{DownloadProgress, DownloadRequest, DownloadState, FileProgress};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::HubError;
-
-pub(crate) type Outcome = Option<Result<PathBuf, HubError>>;
-
-/// A file on its way. Clones speak of the same download; dropping them all lets it go on.
-#[derive(Debug, Clone)]
-pub struct Download {
-    pub(crate) id: String,
-    pub(crate) progress: watch::Receiver<DownloadProgress>,
-    pub(crate) outcome: watch::Receiver<Outcome>,
-    pub(crate) cancel: CancellationToken,
-}
-
-impl Download {
-    /// `repo/file@revision`.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The latest state; wakes at every change, and a slow reader skips what it missed.
-    pub fn progress(&self) -> watch::Receiver<DownloadProgress> {
-        self.progress.clone()
-    }
-
-    /// The latest state now.
-    pub fn latest(&self) -> DownloadProgress {
-        self.progress.borrow().clone()
-    }
-
-    /// Stops it within moments. What has arrived is kept, and the next download of the same file goes on from there.
-    pub fn cancel(&self) {
-        self.cancel.cancel();
-    }
-
-    /// Whether it has ended, well or not.
-    pub fn is_over(&self) -> bool {
-        self.outcome.borrow().is_some()
-    }
-
-    /// Waits for the end and gives the file's path in the cache.
-    pub async fn wait(&self) -> Result<PathBuf, HubError> {
-        let mut outcome = self.outcome.clone();
-        match outcome.wait_for(Option::is_some).await {
-            Ok(end) => {
-                end.clone().unwrap_or_else(|| Err(HubError::Internal("a download ended twice".into())))
-            }
-            Err(_) => Err(HubError::Internal("the download's task has gone".into())),
-        }
-    }
-}
 
 /// The sending side of a download's progress. Cheap to clone and safe to use from the thread that writes.
 #[derive(Clone)]
 pub(crate) struct Progress {
     sender: Arc<watch::Sender<DownloadProgress>>,
     rate: Arc<Mutex<Rate>>,
-    /// What a file that is one of several counts in the whole.
-    place: Place,
-}
-
-/// Where a file is in a download of several.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Place {
-    /// Bytes of the files before it.
-    pub(crate) before: u64,
-    /// Bytes of all files; `None` while that is the file's own size.
-    pub(crate) whole: Option<u64>,
+    /// Which of the download's files it speaks of.
+    file: usize,
 }
 
 impl Progress {
     pub(crate) fn new(id: String, request: DownloadRequest) -> (Self, watch::Receiver<DownloadProgress>) {
+        let file = FileProgress { path: request.file.clone(), received_bytes: 0, total_bytes: None };
         let (sender, receiver) = watch::channel(DownloadProgress {
             id,
             request,
@@ -87,14 +28,36 @@ impl Progress {
             received_bytes: 0,
             total_bytes: None,
             bytes_per_second: 0.0,
+            eta_seconds: None,
+            connections: 0,
+            files: vec![file],
             error: None,
         });
-        (Self { sender: Arc::new(sender), rate: Arc::default(), place: Place::default() }, receiver)
+        (Self { sender: Arc::new(sender), rate: Arc::default(), file: 0 }, receiver)
     }
 
-    /// The progress of one file of several.
-    pub(crate) fn at(&self, place: Place) -> Self {
-        Self { place, ..self.clone() }
+    /// The progress of one of the download's files.
+    pub(crate) fn of_file(&self, file: usize) -> Self {
+        Self { file, ..self.clone() }
+    }
+
+    /// Which files there are, with their sizes. What arrived of those that were known stays.
+    pub(crate) fn files(&self, files: impl IntoIterator<Item = (String, u64)>) {
+        self.sender.send_modify(|p| {
+            let before = std::mem::take(&mut p.files);
+            let received = |path: &str| {
+                before.iter().find(|file| file.path == path).map_or(0, |file| file.received_bytes)
+            };
+            p.files = files
+                .into_iter()
+                .map(|(path, size)| FileProgress {
+                    received_bytes: received(&path),
+                    total_bytes: Some(size),
+                    path,
+                })
+                .collect();
+            add_up(p);
+        });
     }
 
     /// A new state; the rate starts anew, and an error of the state before is forgotten.
@@ -103,8 +66,16 @@ impl Progress {
         self.sender.send_modify(|p| {
             p.state = state;
             p.bytes_per_second = 0.0;
+            p.eta_seconds = None;
             p.error = None;
         });
+    }
+
+    /// Bytes are arriving again, if they were not.
+    pub(crate) fn running(&self) {
+        if self.sender.borrow().state == DownloadState::Retrying {
+            self.state(DownloadState::Running);
+        }
     }
 
     pub(crate) fn failed(&self, state: DownloadState, error: &HubError) {
@@ -112,17 +83,34 @@ impl Progress {
         self.sender.send_modify(|p| p.error = Some(error.info()));
     }
 
-    pub(crate) fn total(&self, total: Option<u64>) {
-        self.sender.send_modify(|p| p.total_bytes = self.place.whole.or(total));
+    /// Connections that there are.
+    pub(crate) fn connections(&self, count: usize) {
+        self.sender.send_modify(|p| p.connections = u32::try_from(count).unwrap_or(u32::MAX));
     }
 
-    /// Bytes on disk now.
-    pub(crate) fn received(&self, bytes: u64) {
-        let bytes = self.place.before + bytes;
-        let rate = self.rate().push(Instant::now(), bytes);
+    /// The file's size.
+    pub(crate) fn total(&self, bytes: u64) {
         self.sender.send_modify(|p| {
-            p.received_bytes = bytes;
-            p.bytes_per_second = rate;
+            if let Some(file) = p.files.get_mut(self.file) {
+                file.total_bytes = Some(bytes);
+            }
+            add_up(p);
+        });
+    }
+
+    /// Bytes of the file that are on the disk now.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.sender.send_modify(|p| {
+            if let Some(file) = p.files.get_mut(self.file) {
+                file.received_bytes = bytes;
+            }
+            add_up(p);
+            p.bytes_per_second = self.rate().push(Instant::now(), p.received_bytes);
+            let missing = p.total_bytes.map(|total| total.saturating_sub(p.received_bytes));
+            p.eta_seconds = missing
+                .filter(|_| p.bytes_per_second >= 1.0)
+                // Saturates, as wanted.
+                .map(|missing| (missing as f64 / p.bytes_per_second).ceil() as u32);
         });
     }
 
@@ -133,6 +121,12 @@ impl Progress {
     fn rate(&self) -> std::sync::MutexGuard<'_, Rate> {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes the whole of the files.
+fn add_up(progress: &mut DownloadProgress) {
+    progress.received_bytes = progress.files.iter().map(|file| file.received_bytes).sum();
+    progress.total_bytes = progress.files.iter().map(|file| file.total_bytes).sum();
 }
 
 /// Bytes per second over the last few seconds.
