@@ -219,7 +219,8 @@ fn refs(folder: &Path, depth: usize, commits: &mut HashSet<String>) {
     }
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+/// Everything below a folder that is no folder.
+pub(super) fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     for path in files_in(folder) {
         match path.symlink_metadata() {
             Ok(about) if about.is_dir() && depth > 0 => list(&path, depth - 1, files),
