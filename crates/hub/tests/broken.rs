@@ -52,6 +52,28 @@ fn files_that_are_no_models_are_named_and_come_right_when_they_do() {
 }
 
 #[test]
+fn what_comes_goes_and_changes_in_a_watched_folder_shows() {
+    let layouts = Layouts::new();
+    let file = layouts.file("a/m.gguf", &gguf(8));
+    let library = layouts.library();
+    library.add_folder(&layouts.at("a")).unwrap();
+    let mut seen = vec![library.signature()];
+    assert_eq!(seen[0], layouts.library().signature(), "of another program, too");
+    layouts.file("a/notes.txt", b"no model");
+    assert_eq!(seen[0], library.signature());
+    fs::write(&file, gguf(9)).unwrap();
+    seen.push(library.signature());
+    let second = layouts.file("a/deep/n.gguf", &gguf(10));
+    seen.push(library.signature());
+    fs::remove_file(second).unwrap();
+    fs::remove_file(file).unwrap();
+    seen.push(library.signature());
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
 fn a_file_that_was_deleted_behind_our_back_is_named_and_can_be_taken_off_the_list() {
     let layouts = Layouts::new();
     let file = layouts.file("a/m.gguf", &gguf(8));

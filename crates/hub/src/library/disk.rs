@@ -110,7 +110,7 @@ fn model_use(
         owners: model.places.iter().map(|place| place.owner).collect(),
     };
     used.owners.dedup();
-    for place in &model.places {
+    for (at, place) in model.places.iter().enumerate() {
         let mut files = files_of(Path::new(&place.path));
         if matches!(place.owner, PlaceOwner::HubCache | PlaceOwner::LmStudio | PlaceOwner::Jan) {
             files.extend(projectors_beside(Path::new(&place.path)));
@@ -126,7 +126,7 @@ fn model_use(
         used.bytes += bytes;
         let empty = OwnerDiskUse { owner: place.owner, models: 0, bytes: 0 };
         let owner = owners.entry(place.owner).or_insert(empty);
-        owner.models += 1;
+        owner.models += u32::from(model.places[..at].iter().all(|other| other.owner != place.owner));
         owner.bytes += bytes;
     }
     used

@@ -40,7 +40,10 @@ impl ModelLibrary {
         match (place.source, place.owner) {
             (ModelSource::InPlace, PlaceOwner::File) => removal.in_place.push(path),
             (ModelSource::InPlace, _) => {
-                removal.hidden.push(Hidden { path, content_id: model.content_id.clone() });
+                let hidden = Hidden { path, content_id: model.content_id.clone() };
+                if !removal.hidden.contains(&hidden) {
+                    removal.hidden.push(hidden);
+                }
             }
             (ModelSource::Imported, _) => {
                 let aside = self.models_dir().join(".trash");
