@@ -110,7 +110,7 @@ fn model_use(
         owners: model.places.iter().map(|place| place.owner).collect(),
     };
     used.owners.dedup();
-    for place in &model.places {
+    for (at, place) in model.places.iter().enumerate() {
         let mut files = files_of(Path::new(&place.path));
         if matches!(place.owner, PlaceOwner::HubCache | PlaceOwner::LmStudio | PlaceOwner::Jan) {
             files.extend(projectors_beside(Path::new(&place.path)));
@@ -126,7 +126,7 @@ fn model_use(
         used.bytes += bytes;
         let empty = OwnerDiskUse { owner: place.owner, models: 0, bytes: 0 };
         let owner = owners.entry(place.owner).or_insert(empty);
-        owner.models += 1;
+        owner.models += u32::from(model.places[..at].iter().all(|other| other.owner != place.owner));
         owner.bytes += bytes;
     }
     used
@@ -219,7 +219,8 @@ fn refs(folder: &Path, depth: usize, commits: &mut HashSet<String>) {
     }
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+/// Everything below a folder that is no folder.
+pub(super) fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     for path in files_in(folder) {
         match path.symlink_metadata() {
             Ok(about) if about.is_dir() && depth > 0 => list(&path, depth - 1, files),
