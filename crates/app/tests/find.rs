@@ -147,8 +147,9 @@ async fn the_curated_page_needs_no_network() {
     let small = curated(2).await;
     assert!(small.len() >= 6);
     assert!(small[0].fit.verdict == FitVerdict::Fits && small[0].entry.size_bytes < 1_200_000_000);
-    let largest = small.iter().max_by_key(|model| model.entry.size_bytes).unwrap();
-    assert_eq!(largest.fit.verdict, FitVerdict::TooLarge, "{:?}", largest.fit);
+    let fit = |name: &str| &small.iter().find(|model| model.entry.name == name).unwrap().fit;
+    assert_eq!(fit("Qwen3 14B").verdict, FitVerdict::TooLarge, "{:?}", fit("Qwen3 14B"));
+    assert_eq!(fit("gpt-oss 20B").verdict, FitVerdict::ExpertsFromDisk);
     let large = curated(64).await;
     for model in &large {
         let (fit, size) = (&model.fit, model.entry.size_bytes);

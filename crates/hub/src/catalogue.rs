@@ -5,7 +5,7 @@ use std::path::Path;
 use lantern_protocol::{CatalogueEntry, DownloadRequest, LibraryModel};
 
 use crate::HubError;
-use crate::facts::ModelFacts;
+use crate::facts::{ExpertFacts, ModelFacts};
 use crate::library::{Match, best_match};
 
 /// A recommendation, as it stands in the program.
@@ -85,6 +85,8 @@ pub const STARTER: StaticEntry = StaticEntry {
         kv_heads: 3,
         head_dim: 64,
         inner: 1536,
+        experts: None,
+        tied: true,
         vocabulary: 49_152,
         merges: 48_900,
         context: 8192,
@@ -95,7 +97,7 @@ pub const STARTER: StaticEntry = StaticEntry {
     },
 };
 
-static CATALOGUE: [StaticEntry; 6] = [
+static CATALOGUE: [StaticEntry; 9] = [
     STARTER,
     StaticEntry {
         name: "Qwen2.5 0.5B Instruct",
@@ -113,6 +115,8 @@ static CATALOGUE: [StaticEntry; 6] = [
             kv_heads: 2,
             head_dim: 64,
             inner: 4864,
+            experts: None,
+            tied: true,
             vocabulary: 151_936,
             merges: 151_387,
             context: 32_768,
@@ -138,6 +142,8 @@ static CATALOGUE: [StaticEntry; 6] = [
             kv_heads: 1,
             head_dim: 256,
             inner: 6912,
+            experts: None,
+            tied: true,
             vocabulary: 262_144,
             merges: 0,
             context: 32_768,
@@ -163,6 +169,8 @@ static CATALOGUE: [StaticEntry; 6] = [
             kv_heads: 2,
             head_dim: 128,
             inner: 8960,
+            experts: None,
+            tied: true,
             vocabulary: 151_936,
             merges: 151_387,
             context: 32_768,
@@ -188,6 +196,8 @@ static CATALOGUE: [StaticEntry; 6] = [
             kv_heads: 8,
             head_dim: 128,
             inner: 8192,
+            experts: None,
+            tied: true,
             vocabulary: 128_256,
             merges: 280_147,
             context: 131_072,
@@ -199,7 +209,7 @@ static CATALOGUE: [StaticEntry; 6] = [
     },
     StaticEntry {
         name: "Qwen3 4B Instruct",
-        description: "The most able of this list: reasoning, code and many languages; wants 5 GB of memory.",
+        description: "Able for its size: reasoning, code and many languages; wants 5 GB of memory.",
         repo: "unsloth/Qwen3-4B-Instruct-2507-GGUF",
         file: "Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
         size_bytes: 2_497_281_120,
@@ -213,6 +223,8 @@ static CATALOGUE: [StaticEntry; 6] = [
             kv_heads: 8,
             head_dim: 128,
             inner: 9728,
+            experts: None,
+            tied: true,
             vocabulary: 151_936,
             merges: 151_387,
             context: 262_144,
@@ -220,6 +232,87 @@ static CATALOGUE: [StaticEntry; 6] = [
             token_bytes: 6,
             tools: true,
             thinking: false,
+        },
+    },
+    StaticEntry {
+        name: "Qwen3 8B",
+        description: "Thinks before it answers, and uses tools; wants 8 GB of memory.",
+        repo: "Qwen/Qwen3-8B-GGUF",
+        file: "Qwen3-8B-Q4_K_M.gguf",
+        size_bytes: 5_027_783_488,
+        sha256: "d98cdcbd03e17ce47681435b5150e34c1417f50b5c0019dd560e4882c5745785",
+        licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "qwen3",
+            layers: 36,
+            width: 4096,
+            heads: 32,
+            kv_heads: 8,
+            head_dim: 128,
+            inner: 12_288,
+            experts: None,
+            tied: false,
+            vocabulary: 151_936,
+            merges: 151_387,
+            context: 40_960,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: true,
+        },
+    },
+    StaticEntry {
+        name: "Qwen3 14B",
+        description: "As Qwen3 8B, and knows more; wants 12 GB of memory.",
+        repo: "Qwen/Qwen3-14B-GGUF",
+        file: "Qwen3-14B-Q4_K_M.gguf",
+        size_bytes: 9_001_752_960,
+        sha256: "500a8806e85ee9c83f3ae08420295592451379b4f8cf2d0f41c15dffeb6b81f0",
+        licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "qwen3",
+            layers: 40,
+            width: 5120,
+            heads: 40,
+            kv_heads: 8,
+            head_dim: 128,
+            inner: 17_408,
+            experts: None,
+            tied: false,
+            vocabulary: 151_936,
+            merges: 151_387,
+            context: 40_960,
+            window: None,
+            token_bytes: 6,
+            tools: true,
+            thinking: true,
+        },
+    },
+    StaticEntry {
+        name: "gpt-oss 20B",
+        description: "The most able of this list, and quick for its size, because each token passes a few of its experts; wants 16 GB of memory.",
+        repo: "ggml-org/gpt-oss-20b-GGUF",
+        file: "gpt-oss-20b-mxfp4.gguf",
+        size_bytes: 12_109_566_560,
+        sha256: "be37a636aca0fc1aae0d32325f82f6b4d21495f06823b5fbc1898ae0303e9935",
+        licence: "Apache-2.0",
+        facts: ModelFacts {
+            architecture: "gpt-oss",
+            layers: 24,
+            width: 2880,
+            heads: 64,
+            kv_heads: 8,
+            head_dim: 64,
+            inner: 2880,
+            experts: Some(ExpertFacts { count: 32, used: 4 }),
+            tied: false,
+            vocabulary: 201_088,
+            merges: 446_189,
+            context: 131_072,
+            window: Some(128),
+            token_bytes: 6,
+            tools: true,
+            thinking: true,
         },
     },
 ];
@@ -272,9 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn facts_add_up_to_the_weights_that_publishers_state() {
+        // Of each model's card or file: weights in millions, those of norms and biases left out here.
+        let stated = [134.5, 494.0, 999.9, 1543.7, 3212.7, 4022.5, 8190.7, 14768.3, 20914.8];
+        for (entry, stated) in catalogue().iter().zip(stated) {
+            let weights = entry.facts.parameters() as f64 / 1e6;
+            assert!((weights / stated - 1.0).abs() < 0.01, "{}: {weights} of {stated}", entry.name);
+            let header = entry.facts.header(entry.name, entry.size_bytes).unwrap();
+            assert_eq!(header.file_len(), entry.size_bytes);
+        }
+    }
+
+    #[test]
     fn a_part_of_a_name_is_enough_when_it_fits_one() {
         assert_eq!(find_in_catalogue("smollm2").unwrap(), &STARTER);
-        assert_eq!(find_in_catalogue("QWEN3").unwrap().name, "Qwen3 4B Instruct");
+        assert_eq!(find_in_catalogue("QWEN3 4B").unwrap().name, "Qwen3 4B Instruct");
         assert!(
             matches!(find_in_catalogue("qwen2.5"), Err(HubError::ModelAmbiguous { candidates, .. }) if candidates.len() == 2)
         );

@@ -11,7 +11,16 @@ use lantern_gguf::{
 
 use crate::HubError;
 
-/// A model with ordinary attention and one network in each block.
+/// Experts in the place of each block's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertFacts {
+    /// How many there are in a block.
+    pub count: u32,
+    /// How many a token passes.
+    pub used: u32,
+}
+
+/// A model with ordinary attention, and one network or one set of experts in each block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelFacts {
     /// `general.architecture`.
@@ -26,8 +35,12 @@ pub struct ModelFacts {
     pub kv_heads: u32,
     /// Numbers of a head.
     pub head_dim: u32,
-    /// Numbers in the middle of the network.
+    /// Numbers in the middle of the network, or of one expert.
     pub inner: u32,
+    /// Its experts, if it has any.
+    pub experts: Option<ExpertFacts>,
+    /// Whether its head is the table of embeddings.
+    pub tied: bool,
     /// Tokens.
     pub vocabulary: u32,
     /// Pairs that the tokenizer joins; 0 for those without a list of them.
@@ -80,6 +93,11 @@ impl ModelFacts {
         ] {
             set(key, Value::U32(value));
         }
+        if let Some(experts) = self.experts {
+            set("expert_count", Value::U32(experts.count));
+            set("expert_used_count", Value::U32(experts.used));
+            set("expert_feed_forward_length", Value::U32(self.inner));
+        }
         if let Some(window) = self.window {
             set("attention.sliding_window", Value::U32(window));
         }
@@ -104,10 +122,23 @@ impl ModelFacts {
             PlannedTensor { name, shape: vec![inputs, outputs], ty }
         };
         let vector = |name: String| PlannedTensor { name, shape: vec![width], ty: GgmlType::F32 };
+        // Experts are the third dimension of their matrices.
+        let network = |name: String, inputs: u64, outputs: u64| {
+            let mut tensor = matrix(
+                name.replacen(".weight", if self.experts.is_some() { "_exps.weight" } else { ".weight" }, 1),
+                inputs,
+                outputs,
+            );
+            tensor.shape.extend(self.experts.map(|experts| n(experts.count)));
+            tensor
+        };
         let mut all = vec![
             matrix("token_embd.weight".into(), width, n(self.vocabulary)),
             vector("output_norm.weight".into()),
         ];
+        if !self.tied {
+            all.push(matrix("output.weight".into(), width, n(self.vocabulary)));
+        }
         for layer in 0..self.layers {
             let name = |part: &str| format!("blk.{layer}.{part}.weight");
             all.extend([
@@ -117,10 +148,16 @@ impl ModelFacts {
                 matrix(name("attn_v"), width, keys),
                 matrix(name("attn_output"), queries, width),
                 vector(name("ffn_norm")),
-                matrix(name("ffn_gate"), width, inner),
-                matrix(name("ffn_up"), width, inner),
-                matrix(name("ffn_down"), inner, width),
+                network(name("ffn_gate"), width, inner),
+                network(name("ffn_up"), width, inner),
+                network(name("ffn_down"), inner, width),
             ]);
+            let routers = self.experts.map(|experts| PlannedTensor {
+                name: name("ffn_gate_inp"),
+                shape: vec![width, n(experts.count)],
+                ty: GgmlType::F32,
+            });
+            all.extend(routers);
         }
         all
     }

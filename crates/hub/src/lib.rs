@@ -32,7 +32,7 @@ mod transfer;
 pub use catalogue::{STARTER, StaticEntry, catalogue, find_in_catalogue};
 pub use downloads::Download;
 pub use error::{HubError, human_bytes};
-pub use facts::ModelFacts;
+pub use facts::{ExpertFacts, ModelFacts};
 pub use hub::{Hub, RemoteFile};
 pub use library::{ImportMode, ModelLibrary, file_details};
 pub use names::{Commit, FilePath, RepoId, Revision};

@@ -2,20 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-
 use crate::http::Failure;
 use crate::{HubError, RetryPolicy};
-
-/// Seconds, or a date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = SystemTime::from(jiff::fmt::rfc2822::parse(value).ok()?.timestamp());
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
 
 /// Counts tries and says how long to wait before the next.
 pub(crate) struct Patience {
@@ -69,7 +57,6 @@ fn jitter() -> f64 {
 #[cfg(test)]
 mod tests {
     use reqwest::Url;
-    use reqwest::header::HeaderValue;
 
     use super::*;
     use crate::http::broken;
@@ -103,13 +90,5 @@ mod tests {
             Patience::new(policy).after(limited(600)),
             Err(HubError::RateLimited { seconds: 600, .. })
         ));
-    }
-
-    #[test]
-    fn retry_after_takes_seconds_and_dates() {
-        let header = |text: &str| HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
-        assert_eq!(retry_after(&header("7")), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after(&header("Wed, 21 Oct 2015 07:28:00 GMT")), Some(Duration::ZERO));
-        assert_eq!(retry_after(&header("soon")), None);
     }
 }

@@ -101,7 +101,7 @@ fn of_plan(plan: &MemoryPlan) -> Fit {
     let (verdict, mut summary) = match share {
         Some(share) => {
             let words = format!(
-                "Fits with {:.0} % of its experts in memory, the others are read from the disk ({sizes})",
+                "Fits with {:.0} % of its experts in memory; the others are read from the disk, which is slow ({sizes})",
                 100.0 * share
             );
             (FitVerdict::ExpertsFromDisk, words)

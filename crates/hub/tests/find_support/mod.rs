@@ -23,6 +23,7 @@ pub fn finder_with(endpoint: &str, home: &Path, token: Option<&str>) -> Finder {
             silence: Duration::from_secs(5),
         },
         free_space: FreeSpace::default(),
+        ..HubOptions::from_env()
     };
     let says = |template: &str| TemplateSays {
         tools: template.contains("tools"),
