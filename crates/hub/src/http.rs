@@ -5,13 +5,12 @@
 
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 
 pub(crate) use crate::patience::Patience;
-use crate::patience::retry_after;
 use crate::{FilePath, HubError, HubOptions, RepoId, RetryPolicy};
 
 const MAX_REDIRECTS: usize = 10;
@@ -278,6 +277,16 @@ pub(crate) fn chain(error: &reqwest::Error) -> String {
     text
 }
 
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = SystemTime::from(jiff::fmt::rfc2822::parse(value).ok()?.timestamp());
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,5 +324,13 @@ mod tests {
             url.as_str(),
             "https://mirror.example/hub/owner/name/resolve/refs%2Fpr%2F1/sub%20dir/a%23b%252e.gguf"
         );
+    }
+
+    #[test]
+    fn retry_after_takes_seconds_and_dates() {
+        let header = |text: &str| HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
+        assert_eq!(retry_after(&header("7")), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(&header("Wed, 21 Oct 2015 07:28:00 GMT")), Some(Duration::ZERO));
+        assert_eq!(retry_after(&header("soon")), None);
     }
 }
