@@ -172,7 +172,7 @@ async fn what_was_deleted_comes_back_whole() {
     let bytes = fs::read(&copy.path).unwrap();
     let removed = app.delete_model(&copy.id).await.unwrap();
     assert_eq!(removed.bytes, bytes.len() as u64);
-    assert_eq!(app.removed_models().await.unwrap(), [removed.clone()]);
+    assert_eq!(app.removed_models().await.unwrap(), std::slice::from_ref(&removed));
     let kinds =
         |used: &lantern_protocol::DiskUse| -> Vec<_> { used.reclaimable.iter().map(|r| r.kind).collect() };
     assert_eq!(kinds(&app.disk_use().await.unwrap()), [ReclaimKind::Trash]);

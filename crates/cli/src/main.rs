@@ -37,7 +37,8 @@ MODEL is a name from `lantern list` (or the unique beginning or part of one), th
 Hugging Face Hub: owner/name, owner/name:Q4_K_M, owner/name/file.gguf. A folder of safetensors files is a MODEL too: FOLDER \
 as it is, FOLDER:Q8_0 quantised.
 
-Data lies in LANTERN_HOME. Downloads follow HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and the proxy variables.";
+Data lies in LANTERN_HOME. Downloads follow HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and the proxy variables. Models of LM \
+Studio, Ollama, Jan and GPT4All are used where they lie, unless LANTERN_OTHER_PROGRAMS is 0.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::projector::projector_beside;
 use crate::text::probe;
 
-/// What a model can do. Tools and thoughts are known by what the chat template speaks of.
+/// What a model can do. Tools and thoughts are known by what the chat template does with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// Answers in a conversation, or goes on with a text.

@@ -274,6 +274,27 @@ fn a_folder_of_safetensors_is_a_model() {
 }
 
 #[test]
+fn a_cached_folder_with_one_content_under_two_names_goes_and_comes_back() {
+    let place = Place::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/qwen2");
+    for entry in fs::read_dir(&golden).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() {
+            place.cached("o/folder", 'a', &name, &fs::read(entry.path()).unwrap());
+        }
+    }
+    place.cached("o/folder", 'a', "copy.json", &fs::read(golden.join("config.json")).unwrap());
+    let library = place.library();
+    let [model] = library.list().try_into().expect("one model");
+    assert_eq!((model.id.as_str(), &model.error), ("folder", &None));
+    library.remove("folder").unwrap();
+    assert!(library.list().is_empty());
+    library.restore(None).unwrap();
+    let [again] = library.list().try_into().expect("one model");
+    assert_eq!((again.error, again.content_id), (None, model.content_id));
+}
+
+#[test]
 fn what_is_no_gguf_is_refused_in_the_formats_words() {
     let place = Place::new();
     let text = place.file("readme.gguf", b"hello world, this is text");

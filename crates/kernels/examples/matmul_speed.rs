@@ -1,4 +1,4 @@
-//! Prints how fast matrix products run, for each weight type, with one row of activations and with 128.
+//! Prints how fast matrix products run, for each weight type, with one row of activations, with 16 (as many answers at once) and with 128.
 //!
 //! `cargo run -p lantern-kernels --example matmul_speed [-- THREADS [ROWS COLUMNS]]`; `LANTERN_ISA` restricts the
 //! instruction set, a type's name the list. Weights are 64 MB by default, so that one row measures memory. The best of
@@ -34,7 +34,10 @@ fn main() {
     let shape = (numbers.len() > 2).then(|| (numbers[1], numbers[2]));
     let pool = Pool::new(threads);
     println!("{threads} threads, {}", isa());
-    println!("{:<8} {:>12} {:>10} {:>8} {:>14}", "type", "matrix", "m=1 GMAC/s", "GB/s", "m=128 GMAC/s");
+    println!(
+        "{:<8} {:>12} {:>10} {:>8} {:>13} {:>14}",
+        "type", "matrix", "m=1 GMAC/s", "GB/s", "m=16 GMAC/s", "m=128 GMAC/s"
+    );
     let named = |ty: &GgmlType| std::env::args().any(|word| word == ty.name());
     let some = TYPES.iter().any(named);
     for ty in TYPES.into_iter().filter(|ty| !some || named(ty)) {
@@ -43,13 +46,15 @@ fn main() {
         let rows = shape.map_or(64_000_000 / row_bytes / 16 * 16, |s| s.0);
         let one = seconds(&pool, ty, rows, cols, 1);
         let prompt_rows = rows.min(8192);
+        let sixteen = seconds(&pool, ty, rows, cols, 16);
         let many = seconds(&pool, ty, prompt_rows, cols, 128);
         println!(
-            "{:<8} {:>12} {:>10.1} {:>8.2} {:>14.1}",
+            "{:<8} {:>12} {:>10.1} {:>8.2} {:>13.1} {:>14.1}",
             ty.name(),
             format!("{rows}x{cols}"),
             (rows * cols) as f64 / one / 1e9,
             (rows * row_bytes) as f64 / one / 1e9,
+            (16 * rows * cols) as f64 / sixteen / 1e9,
             (128 * prompt_rows * cols) as f64 / many / 1e9,
         );
     }
@@ -66,7 +71,7 @@ fn seconds(pool: &Pool, ty: GgmlType, rows: usize, cols: usize, m: usize) -> f64
         .expect("the size is right");
     let x: Vec<f32> = (0..m * cols).map(|i| (i as f32 * 0.37).sin()).collect();
     let mut out = vec![0.0; m * rows];
-    let mut times: Vec<f64> = (0..if m == 1 { 40 } else { 6 })
+    let mut times: Vec<f64> = (0..if m < 128 { 40 } else { 6 })
         .map(|_| {
             let start = Instant::now();
             matmul(pool, &w, &x, m, &mut out).expect("lengths agree");

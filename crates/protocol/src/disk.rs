@@ -65,7 +65,7 @@ pub struct OwnerDiskUse {
 pub enum ReclaimKind {
     /// Models that were deleted and can be restored until then.
     Trash,
-    /// Downloads that nobody has gone on with for a day.
+    /// Downloads that nobody has gone on with for a week.
     Parts,
     /// Files in the shared cache that newer ones of the same name have replaced.
     OldRevisions,

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use lantern_app::{App, AppOptions};
-use lantern_protocol::{AppEvent, EndpointSettings, SettingsPatch};
+use lantern_protocol::{
+    AppEvent, EndpointSettings, ModelDefaults, ModelNotes, SamplingDefaults, SettingsPatch,
+};
 use lantern_server::{Endpoint, ServeOptions, ServerHandle, serve};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -114,6 +116,26 @@ async fn a_stream_carries_the_same_text_as_a_whole_answer() {
     assert!(usage_chunk["usage"]["prompt_tokens_details"]["cached_tokens"].is_u64());
     let closing = &chunks[chunks.len() - 2]["choices"][0];
     assert_eq!(closing["finish_reason"], whole["choices"][0]["finish_reason"]);
+}
+
+#[tokio::test]
+async fn a_models_defaults_hold_where_a_request_says_nothing() {
+    let fixture = start().await;
+    let sampling = SamplingDefaults { max_tokens: Some(3), ..SamplingDefaults::default() };
+    let defaults = ModelDefaults { sampling, ..ModelDefaults::default() };
+    fixture.app.set_model_notes(MODEL, ModelNotes { defaults, ..ModelNotes::default() }).await.unwrap();
+    let tokens = async |more: Value| {
+        let mut request = json!({"model": MODEL, "messages": [{"role": "user", "content": "hello"}]});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = fixture.answer(request).await;
+        answer["usage"]["completion_tokens"].as_u64().unwrap()
+    };
+    assert_eq!(tokens(json!({"logit_bias": {"511": -100}})).await, 3);
+    assert_eq!(
+        tokens(json!({"logit_bias": {"511": -100}, "max_tokens": 5})).await,
+        5,
+        "the request goes first"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ pub struct Args {
 enum Kind {
     /// Models that were removed and can be taken back until then
     Trash,
-    /// Downloads that nobody has gone on with for a day
+    /// Downloads that nobody has gone on with for a week
     Parts,
     /// Files in the Hub's cache that newer ones have replaced
     OldRevisions,

@@ -15,7 +15,7 @@ use super::shards::{files_of, projectors_beside};
 use crate::{FreeSpace, HubError, RepoId};
 
 /// A download that nobody went on with for so long is abandoned.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A content without a name may be about to get one.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
@@ -110,7 +110,7 @@ fn model_use(
         owners: model.places.iter().map(|place| place.owner).collect(),
     };
     used.owners.dedup();
-    for place in &model.places {
+    for (at, place) in model.places.iter().enumerate() {
         let mut files = files_of(Path::new(&place.path));
         if matches!(place.owner, PlaceOwner::HubCache | PlaceOwner::LmStudio | PlaceOwner::Jan) {
             files.extend(projectors_beside(Path::new(&place.path)));
@@ -126,7 +126,7 @@ fn model_use(
         used.bytes += bytes;
         let empty = OwnerDiskUse { owner: place.owner, models: 0, bytes: 0 };
         let owner = owners.entry(place.owner).or_insert(empty);
-        owner.models += 1;
+        owner.models += u32::from(model.places[..at].iter().all(|other| other.owner != place.owner));
         owner.bytes += bytes;
     }
     used
@@ -154,7 +154,7 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
     files_in(folder).filter(|file| is_part(file) && file.is_file() && is_older(file, ABANDONED)).collect()
 }
 
-/// `<content>.incomplete`, and its journal; `<name>.part`.
+/// `<content>.incomplete` with whatever stands between or behind, such as the journal's ending; `<name>.part`.
 fn is_part(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".incomplete") || name.contains(".incomplete.") || name.ends_with(".part")
@@ -164,7 +164,7 @@ fn is_part(file: &Path) -> bool {
 fn is_being_written(part: &Path) -> bool {
     let lock = || {
         let (repo, name) = (part.parent()?.parent()?, part.file_name()?.to_str()?);
-        let content = name.split(".incomplete").next()?;
+        let content = name.split('.').next()?;
         let locks = repo.with_file_name(".locks").join(repo.file_name()?);
         File::open(locks.join(format!("{content}.lock"))).ok()
     };
@@ -219,7 +219,8 @@ fn refs(folder: &Path, depth: usize, commits: &mut HashSet<String>) {
     }
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+/// Everything below a folder that is no folder.
+pub(super) fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     for path in files_in(folder) {
         match path.symlink_metadata() {
             Ok(about) if about.is_dir() && depth > 0 => list(&path, depth - 1, files),

@@ -118,14 +118,14 @@ impl Group {
     }
 }
 
-/// Each owner's file once: the same one under several commits is one place.
+/// Each owner's file once for each name: the same one under several commits is one place, under two tags it is two.
 fn places(first: &Found, others: &[Found]) -> Vec<ModelPlace> {
     let mut places: Vec<ModelPlace> = Vec::new();
-    let mut files: Vec<(PlaceOwner, String)> = Vec::new();
+    let mut files: Vec<(PlaceOwner, &str, String)> = Vec::new();
     for found in std::iter::once(first).chain(others) {
-        let file = (found.owner, identity(&found.path));
+        let file = (found.owner, found.name.as_str(), identity(&found.path));
         if !files.contains(&file) {
-            let is_link = files.iter().any(|(_, other)| *other == file.1);
+            let is_link = files.iter().any(|(.., other)| *other == file.2);
             files.push(file);
             places.push(place(found, is_link));
         }

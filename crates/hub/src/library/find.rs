@@ -68,9 +68,13 @@ impl ModelLibrary {
         let is_exact = |model: &&LibraryModel| {
             model.id == query || model.places.iter().any(|place| place.path == query || place.name == query)
         };
+        // As Ollama's users name its models.
+        let latest = format!("{query}:latest");
+        let is_latest = |model: &&LibraryModel| model.places.iter().any(|place| place.name == latest);
         // A name that two have at different places is nobody's.
         let by_id = models.iter().find(|model| model.id == query);
-        if let Some(model) = by_id.or_else(|| one(models.iter().filter(is_exact))) {
+        let by_name = || one(models.iter().filter(is_exact)).or_else(|| one(models.iter().filter(is_latest)));
+        if let Some(model) = by_id.or_else(by_name) {
             return Ok(model.clone());
         }
         let ids: Vec<Vec<&str>> = models.iter().map(names).collect();

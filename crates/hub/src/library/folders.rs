@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lantern_protocol::LibraryFolder;
 
 use super::record::{self, Content};
+use super::scan::Scan;
 use super::sources::Source;
 use super::{Account, ModelLibrary};
 use crate::HubError;
@@ -16,7 +17,7 @@ impl ModelLibrary {
         let content = self.record().content();
         let folder = |source: Source| {
             let used = source.is_used(&content);
-            let scan = used.then(|| source.scan()).unwrap_or_default();
+            let scan = if used { source.scan() } else { Scan::default() };
             LibraryFolder {
                 path: source.path.to_string_lossy().into_owned(),
                 owner: source.owner,

@@ -108,7 +108,7 @@ impl ModelLibrary {
         entries::entries(seen)
     }
 
-    /// Every model file, each path once, and what could not be looked at.
+    /// Every model file, each path once for each of its names, and what could not be looked at.
     fn scan(&self) -> Scan {
         let mut all = Scan::default();
         for cache in &self.caches {
@@ -126,7 +126,7 @@ impl ModelLibrary {
             all.problems.extend(scan.problems);
         }
         let mut paths = std::collections::HashSet::new();
-        all.found.retain(|found| paths.insert(found.path.clone()));
+        all.found.retain(|found| paths.insert((found.path.clone(), found.name.clone())));
         all
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use lantern_protocol::{LibraryModel, ModelPlace, ModelSource, PlaceOwner, RemovedModel};
 
 use super::ModelLibrary;
+use super::disk::list;
 use super::record::Hidden;
 use super::shards::{files_of, projectors_beside};
 use super::trash::{Move, Removal};
@@ -39,7 +40,10 @@ impl ModelLibrary {
         match (place.source, place.owner) {
             (ModelSource::InPlace, PlaceOwner::File) => removal.in_place.push(path),
             (ModelSource::InPlace, _) => {
-                removal.hidden.push(Hidden { path, content_id: model.content_id.clone() });
+                let hidden = Hidden { path, content_id: model.content_id.clone() };
+                if !removal.hidden.contains(&hidden) {
+                    removal.hidden.push(hidden);
+                }
             }
             (ModelSource::Imported, _) => {
                 let aside = self.models_dir().join(".trash");
@@ -54,12 +58,17 @@ impl ModelLibrary {
                 if !serves_another(&path, removal) {
                     projectors_beside(&path).iter().try_for_each(|file| self.take_cached(removal, file))?;
                 }
+                self.take_refs(removal, &path)?;
             }
         }
         Ok(())
     }
 
+    /// Adds a file; one that two names lead to, once.
     fn take(&self, removal: &mut Removal, file: &Path, aside: &Path) -> Result<(), HubError> {
+        if removal.takes(file) {
+            return Ok(());
+        }
         let about = fs::symlink_metadata(file).map_err(HubError::io("read", file))?;
         if about.is_file() {
             removal.bytes = removal.bytes.saturating_add(about.len());
@@ -69,19 +78,32 @@ impl ModelLibrary {
         Ok(())
     }
 
+    /// Branches and tags that stand for a commit of which nothing is left: other tools take them for damage.
+    fn take_refs(&self, removal: &mut Removal, path: &Path) -> Result<(), HubError> {
+        let repo = Repo::of(path)?;
+        let mut refs = Vec::new();
+        list(&repo.folder.join("refs"), 4, &mut refs);
+        for file in refs {
+            let commit = fs::read_to_string(&file).map_err(HubError::io("read", &file))?;
+            let mut left = Vec::new();
+            list(&repo.snapshots.join(commit.trim()), 8, &mut left);
+            if left.iter().all(|file| removal.takes(file)) {
+                let to = self.place_in_trash(removal, &file, &repo.aside);
+                removal.moves.push(Move { from: file, to });
+            }
+        }
+        Ok(())
+    }
+
     /// All names that the content has, under every commit, then the content.
     fn take_cached(&self, removal: &mut Removal, path: &Path) -> Result<(), HubError> {
-        let Some(snapshots) = path.ancestors().find(|folder| folder.ends_with("snapshots")) else {
-            return Err(HubError::Internal(format!("{} is not in a cache's layout", path.display())));
-        };
-        let repo = snapshots.parent().unwrap_or(snapshots);
-        let aside = repo.with_file_name(".locks").join("lantern-trash");
+        let Repo { folder: repo, snapshots, aside } = Repo::of(path)?;
         let blob = path.canonicalize().map_err(HubError::io("find", path))?;
         let blobs = repo.join("blobs");
         let is_in_store = blobs.canonicalize().is_ok_and(|blobs| blob.parent() == Some(&blobs));
         let mut links = Vec::new();
         match is_in_store {
-            true => links_to(snapshots, &blob, 8, &mut links),
+            true => links_to(&snapshots, &blob, 8, &mut links),
             // A cache without links keeps the bytes under their name.
             false => links.push(path.to_owned()),
         }
@@ -93,10 +115,29 @@ impl ModelLibrary {
     }
 }
 
+/// A repository in a cache.
+struct Repo {
+    folder: PathBuf,
+    snapshots: PathBuf,
+    /// Where its files go when the data folder is on another disk.
+    aside: PathBuf,
+}
+
+impl Repo {
+    fn of(path: &Path) -> Result<Self, HubError> {
+        let snapshots = path.ancestors().find(|folder| folder.ends_with("snapshots"));
+        let (snapshots, folder) = snapshots
+            .and_then(|snapshots| Some((snapshots, snapshots.parent()?)))
+            .ok_or_else(|| HubError::Internal(format!("{} is not in a cache's layout", path.display())))?;
+        let aside = folder.with_file_name(".locks").join("lantern-trash");
+        Ok(Self { folder: folder.to_owned(), snapshots: snapshots.to_owned(), aside })
+    }
+}
+
 /// Whether another model than those that go lies in the same folder, and may need the projector there.
 fn serves_another(path: &Path, removal: &Removal) -> bool {
     let beside = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let stays = |file: &PathBuf| !removal.moves.iter().any(|step| step.from == *file);
+    let stays = |file: &PathBuf| !removal.takes(file);
     let is_model = |file: &PathBuf| is_model(&file.to_string_lossy());
     beside.map(|entry| entry.path()).any(|file| is_model(&file) && stays(&file))
 }

@@ -41,6 +41,17 @@ pub(crate) struct Move {
 }
 
 impl Removal {
+    /// Whether it moves this file.
+    pub(crate) fn takes(&self, file: &Path) -> bool {
+        self.moves.iter().any(|step| step.from == file)
+    }
+
+    /// Whether everything it moved went into a folder of its own: nothing else is ever deleted.
+    fn is_sound(&self) -> bool {
+        let own = |step: &Move| step.to.parent().is_some_and(|folder| folder.ends_with(&self.id));
+        !self.id.is_empty() && self.moves.iter().all(own)
+    }
+
     pub(crate) fn told(&self) -> RemovedModel {
         let kept = self.in_place.iter().chain(self.hidden.iter().map(|hidden| &hidden.path));
         RemovedModel {
@@ -128,6 +139,7 @@ impl ModelLibrary {
         let notes = notes.filter(|path| path.extension().is_some_and(|end| end == "json"));
         let mut all: Vec<Removal> =
             notes.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect();
+        all.retain(Removal::is_sound);
         all.sort_by_key(|removal| std::cmp::Reverse(removal.removed_at));
         all
     }

@@ -87,11 +87,11 @@ pub fn run_all<T: Number + Sync>(job: &Job<'_, T>, pool: &Pool, seqs: &[Attentio
 
 fn run_task<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>) {
     thread_local! {
-        static SCRATCH: RefCell<Scratch> = RefCell::default();
+        static SCRATCH: RefCell<Option<Box<Scratch>>> = RefCell::default();
     }
-    let mut scratch = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
+    let mut scratch = SCRATCH.with(|kept| kept.borrow_mut().take()).unwrap_or_default();
     run_in(job, task, outputs, &mut scratch);
-    SCRATCH.with(|kept| *kept.borrow_mut() = scratch);
+    SCRATCH.with(|kept| *kept.borrow_mut() = Some(scratch));
 }
 
 fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, scratch: &mut Scratch) {

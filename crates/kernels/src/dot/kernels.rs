@@ -4,6 +4,9 @@
 /// The kernels of an instruction set: entry points that enable its features, and the table of types.
 macro_rules! kernels {
     ($simd:ty, $features:literal) => {
+        crate::dot::kernels::kernels!($simd, $features, None);
+    };
+    ($simd:ty, $features:literal, $pair:expr) => {
         use lantern_gguf::GgmlType;
         use lantern_gguf::blocks::Affine;
 
@@ -34,7 +37,7 @@ macro_rules! kernels {
         fn of<L: Layout>() -> Kernel {
             let direct = Some(multiply::<L> as crate::dot::DirectFn);
             let tiles = TileKernel { packing: L::PACKING, fill: fill::<L>, direct };
-            Kernel { form: L::PACKING.form, tiles: Some(tiles), columns, registers: None }
+            Kernel { form: L::PACKING.form, tiles: Some(tiles), columns, pair: $pair, registers: None }
         }
 
         /// # Safety

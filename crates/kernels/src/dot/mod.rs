@@ -51,6 +51,9 @@ pub const DIRECT: usize = 4;
 /// Most columns of weights in a panel; a multiple of every block size.
 pub const PANEL: usize = 512;
 
+/// Rows of activations that panels of two tiles are multiplied with at once.
+pub const PAIR_ROWS: usize = 4;
+
 /// Sixteen rows of weights, unpacked.
 #[repr(C, align(64))]
 pub struct Panel {
@@ -60,18 +63,22 @@ pub struct Panel {
     scales: [[f32; ROWS]; PANEL / 16],
     /// As `scales`.
     mins: [[f32; ROWS]; PANEL / 16],
-    ahead: Ahead,
+    /// What the next panel is filled with, asked for while this one is multiplied.
+    pub ahead: Ahead,
 }
 
-/// Weights that will be wanted soon and may still be on their way from memory.
+/// Weights that will be wanted soon and may still be in memory alone. They need not exist: nobody reads them.
 #[derive(Clone, Copy)]
-struct Ahead {
-    first: *const u8,
-    len: usize,
+pub struct Ahead {
+    /// Where they begin.
+    pub first: *const u8,
+    /// Bytes.
+    pub len: usize,
 }
 
 impl Ahead {
-    const NOTHING: Ahead = Ahead { first: std::ptr::null(), len: 0 };
+    /// No weights.
+    pub const NOTHING: Ahead = Ahead { first: std::ptr::null(), len: 0 };
 
     /// Piece `index` of `count` about equal ones.
     #[inline(always)]
@@ -93,15 +100,17 @@ impl Panel {
             self.mins[b * size / form.group + g][row] = block.mins[g];
         }
     }
+}
 
+impl Default for Panel {
     /// An empty panel.
-    pub fn new() -> Box<Self> {
-        Box::new(Panel {
+    fn default() -> Self {
+        Panel {
             q: [0; ROWS * PANEL],
             scales: [[0.0; ROWS]; PANEL / 16],
             mins: [[0.0; ROWS]; PANEL / 16],
             ahead: Ahead::NOTHING,
-        })
+        }
     }
 }
 
@@ -160,6 +169,15 @@ pub struct TileBlocks {
 /// The type of [`Kernel::columns`].
 pub type ColumnsFn = unsafe fn(Affine, &Panel, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
 
+/// The type of [`Kernel::pair`].
+pub type PairFn = unsafe fn(
+    Affine,
+    [&Panel; 2],
+    Columns<'_>,
+    rows: &[[u32; PAIR_ROWS]],
+    [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
+);
+
 /// The type of [`Kernel::direct`].
 pub type DirectFn = unsafe fn(TileBlocks, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
 
@@ -202,6 +220,8 @@ pub struct Kernel {
     pub tiles: Option<TileKernel>,
     /// Adds a panel's products with some columns of the rows `rows` to their sums.
     pub columns: ColumnsFn,
+    /// The same for the panels of two tiles, where that is faster than one after the other.
+    pub pair: Option<PairFn>,
     /// What a thread sets up before `columns`, with [`Kernel::set_up`].
     pub registers: Option<Registers>,
 }
@@ -265,6 +285,7 @@ fn of_tiles(isa: Isa, packing: Packing) -> Option<Kernel> {
             form: packing.form,
             tiles: Some(TileKernel { packing, fill: portable::fill, direct: None }),
             columns: portable::columns,
+            pair: None,
             registers: None,
         }),
     }

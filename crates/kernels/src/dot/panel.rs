@@ -4,12 +4,8 @@ use lantern_gguf::blocks::Affine;
 
 use super::layouts::Layout;
 use super::simd::Simd;
-use super::{Ahead, Columns, PANEL, Panel, ROWS, TileBlocks};
+use super::{Ahead, Columns, PAIR_ROWS, PANEL, Panel, ROWS, TileBlocks};
 use crate::packed::UNIT;
-
-/// How far ahead of the weights in use the next ones are asked for, in bytes. Tiles follow each other, so that while one
-/// panel is multiplied what makes the next arrives.
-const AHEAD: usize = 8192;
 
 /// Fills a panel with a tile's blocks.
 ///
@@ -19,7 +15,6 @@ const AHEAD: usize = 8192;
 pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
     let per_block = L::PARTS * 32 / L::GROUP;
     assert!(tile.count * L::PARTS * 32 <= PANEL, "more columns than a panel has");
-    panel.ahead = Ahead { first: tile.first.wrapping_add(AHEAD), len: tile.count * L::BYTES };
     // SAFETY: stores stay inside the panel by the assertion; loads are the caller's promise.
     unsafe {
         for b in 0..tile.count {
@@ -76,6 +71,54 @@ pub unsafe fn columns<S: Simd>(
     }
 }
 
+/// As [`columns`] for panels of two tiles, with rows of activations in fours.
+///
+/// Activations are what is loaded most here, once for each four columns of weights; two tiles share these loads. Wants
+/// registers for twice the sums, so only for vectors of sixteen rows.
+///
+/// # Safety
+/// As `Kernel` says.
+#[inline(always)]
+pub unsafe fn pair<S: Simd>(
+    form: Affine,
+    panels: [&Panel; 2],
+    x: Columns<'_>,
+    rows: &[[u32; PAIR_ROWS]],
+    sums: [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
+) {
+    // SAFETY: passed on.
+    unsafe {
+        match (form.bits, form.group, form.has_min) {
+            (0..=4, 32, true) => fours::<S, 4, 32, true>(form, panels, x, rows, sums),
+            (0..=4, 32, false) => fours::<S, 4, 32, false>(form, panels, x, rows, sums),
+            (5, 32, true) => fours::<S, 5, 32, true>(form, panels, x, rows, sums),
+            (5, 32, false) => fours::<S, 5, 32, false>(form, panels, x, rows, sums),
+            (0..=4, 16, true) => fours::<S, 4, 16, true>(form, panels, x, rows, sums),
+            (0..=6, 16, false) => fours::<S, 6, 16, false>(form, panels, x, rows, sums),
+            (8, 32, false) => fours::<S, 8, 32, false>(form, panels, x, rows, sums),
+            (8, 16, false) => fours::<S, 8, 16, false>(form, panels, x, rows, sums),
+            _ => unreachable!("no block type has the form {form:?}"),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn fours<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
+    form: Affine,
+    panels: [&Panel; 2],
+    x: Columns<'_>,
+    rows: &[[u32; PAIR_ROWS]],
+    [first, second]: [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
+) {
+    assert!(S::LANES == ROWS && x.len <= PANEL);
+    let times = rows.len();
+    for (time, ((rows, first), second)) in rows.iter().zip(first).zip(second).enumerate() {
+        let ahead = panels.map(|panel| panel.ahead.piece(time, times));
+        // SAFETY: passed on.
+        unsafe { some::<S, BITS, GROUP, MIN, PAIR_ROWS, 2>(form, panels, x, *rows, [first, second], ahead) };
+    }
+}
+
 /// Takes as many rows of activations at once as there are registers for.
 #[inline(always)]
 unsafe fn all<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
@@ -94,85 +137,110 @@ unsafe fn all<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
     let ((fours, rows), (sums_of_fours, sums)) = (rows.as_chunks::<4>(), sums.as_chunks_mut::<4>());
     let times = eights.len() + fours.len() + rows.len();
     let mut pieces = (0..times).map(|time| panel.ahead.piece(time, times));
-    let mut ahead = || pieces.next().unwrap_or(Ahead::NOTHING);
+    let mut ahead = || [pieces.next().unwrap_or(Ahead::NOTHING)];
+    let panel = [panel];
     // SAFETY: passed on.
     unsafe {
         for (rows, sums) in eights.iter().zip(sums_of_eights) {
-            some::<S, BITS, GROUP, MIN, 8>(form, panel, x, *rows, sums, ahead());
+            some::<S, BITS, GROUP, MIN, 8, 1>(form, panel, x, *rows, [sums], ahead());
         }
         for (rows, sums) in fours.iter().zip(sums_of_fours) {
-            some::<S, BITS, GROUP, MIN, 4>(form, panel, x, *rows, sums, ahead());
+            some::<S, BITS, GROUP, MIN, 4, 1>(form, panel, x, *rows, [sums], ahead());
         }
         for (&row, sums) in rows.iter().zip(sums) {
-            some::<S, BITS, GROUP, MIN, 1>(form, panel, x, [row], std::array::from_mut(sums), ahead());
+            some::<S, BITS, GROUP, MIN, 1, 1>(form, panel, x, [row], [std::array::from_mut(sums)], ahead());
         }
     }
 }
 
-/// Adds the products of a panel with `N` rows of activations, and asks for what lies ahead meanwhile.
+/// Adds the products of `T` panels with `N` rows of activations, and asks for what lies ahead meanwhile.
 #[inline(always)]
-unsafe fn some<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool, const N: usize>(
+unsafe fn some<
+    S: Simd,
+    const BITS: u32,
+    const GROUP: usize,
+    const MIN: bool,
+    const N: usize,
+    const T: usize,
+>(
     form: Affine,
-    panel: &Panel,
+    panels: [&Panel; T],
     x: Columns<'_>,
     rows: [u32; N],
-    sums: &mut [[f32; ROWS]; N],
-    ahead: Ahead,
+    sums: [&mut [[f32; ROWS]; N]; T],
+    ahead: [Ahead; T],
 ) {
     let (starts, groups) = (x.pointers(rows, GROUP, MIN), x.len / GROUP);
-    let ahead = ahead.piece(0, (groups * ROWS / S::LANES).max(1));
+    let mut ahead = ahead;
+    for t in 0..T {
+        ahead[t] = ahead[t].piece(0, (groups * ROWS / S::LANES).max(1));
+    }
     // SAFETY: `pointers` vouches for the activations, and a panel has room for `len` columns.
     unsafe {
         let offset = S::splat_f(-f32::from(form.offset));
         for lane in 0..ROWS / S::LANES {
-            let mut total = [S::zero_f(); N];
+            let mut total = [[S::zero_f(); N]; T];
             let mut x_q = [std::ptr::null(); N];
-            for c in 0..N {
-                total[c] = S::load_f(sums[c].as_ptr().wrapping_add(lane * S::LANES));
+            for t in 0..T {
+                for c in 0..N {
+                    total[t][c] = S::load_f(sums[t][c].as_ptr().wrapping_add(lane * S::LANES));
+                }
             }
             for g in 0..groups {
-                S::prefetch(ahead.first.wrapping_add((lane * groups + g) * ahead.len), ahead.len);
                 for c in 0..N {
                     x_q[c] = starts[c].q.wrapping_add(g * GROUP);
                 }
-                let q = panel.q.as_ptr().wrapping_add(g * GROUP * ROWS + lane * 4 * S::LANES);
-                let dots =
-                    if GROUP == 32 { dot::<S, BITS, 8, N>(q, x_q) } else { dot::<S, BITS, 4, N>(q, x_q) };
+                let mut q = [std::ptr::null(); T];
+                for t in 0..T {
+                    let Ahead { first, len } = ahead[t];
+                    S::prefetch(first.wrapping_add((lane * groups + g) * len), len);
+                    q[t] = panels[t].q.as_ptr().wrapping_add(g * GROUP * ROWS + lane * 4 * S::LANES);
+                }
+                let dots = if GROUP == 32 {
+                    dot::<S, BITS, 8, N, T>(q, x_q)
+                } else {
+                    dot::<S, BITS, 4, N, T>(q, x_q)
+                };
                 let at = (g * ROWS + lane * S::LANES) * size_of::<f32>();
-                let scale = S::load_f(panel.scales.as_ptr().wrapping_byte_add(at).cast());
                 for c in 0..N {
                     let term = S::splat_f(*starts[c].terms.wrapping_add(g));
                     let x_scale = S::splat_f(*starts[c].scales.wrapping_add(g * GROUP / 32));
-                    let mut dot = S::to_f(dots[c]);
-                    if !MIN {
-                        dot = S::mul_add(offset, term, dot);
-                    }
-                    total[c] = S::mul_add(S::mul(scale, x_scale), dot, total[c]);
-                    if MIN {
-                        let min = S::load_f(panel.mins.as_ptr().wrapping_byte_add(at).cast());
-                        total[c] = S::mul_add(min, term, total[c]);
+                    for t in 0..T {
+                        let scale = S::load_f(panels[t].scales.as_ptr().wrapping_byte_add(at).cast());
+                        let mut dot = S::to_f(dots[t][c]);
+                        if !MIN {
+                            dot = S::mul_add(offset, term, dot);
+                        }
+                        total[t][c] = S::mul_add(S::mul(scale, x_scale), dot, total[t][c]);
+                        if MIN {
+                            let min = S::load_f(panels[t].mins.as_ptr().wrapping_byte_add(at).cast());
+                            total[t][c] = S::mul_add(min, term, total[t][c]);
+                        }
                     }
                 }
             }
-            for c in 0..N {
-                S::store_f(sums[c].as_mut_ptr().wrapping_add(lane * S::LANES), total[c]);
+            for t in 0..T {
+                for c in 0..N {
+                    S::store_f(sums[t][c].as_mut_ptr().wrapping_add(lane * S::LANES), total[t][c]);
+                }
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize>(
-    q: *const u8,
+unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize, const T: usize>(
+    q: [*const u8; T],
     x: [*const i8; N],
-) -> [S::I; N] {
-    // SAFETY: the caller's promise: `W` units of the panel, `4 W` integers of each row.
+) -> [[S::I; N]; T] {
+    // SAFETY: the caller's promise: `W` units of each panel, `4 W` integers of each row.
     unsafe {
-        let mut weights = [S::zero(); W];
-        for (i, weights) in weights.iter_mut().enumerate() {
-            *weights = S::load(q.wrapping_add(i * UNIT));
+        let mut weights = [[S::zero(); W]; T];
+        for t in 0..T {
+            for i in 0..W {
+                weights[t][i] = S::load(q[t].wrapping_add(i * UNIT));
+            }
         }
-        let [dots] = S::dot::<BITS, W, N, 1>([weights], x);
-        dots
+        S::dot::<BITS, W, N, T>(weights, x)
     }
 }

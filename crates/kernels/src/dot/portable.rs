@@ -2,7 +2,7 @@
 
 use lantern_gguf::blocks::{Affine, Unpacked};
 
-use super::{Ahead, Columns, PANEL, Panel, ROWS, RowStart, TileBlocks};
+use super::{Columns, PANEL, Panel, ROWS, RowStart, TileBlocks};
 use crate::packed::{Packing, Tile};
 
 /// Fills a panel from any type.
@@ -10,7 +10,6 @@ use crate::packed::{Packing, Tile};
 /// # Safety
 /// `blocks` must lead to blocks of a tile of this packing.
 pub unsafe fn fill(packing: &Packing, blocks: TileBlocks, panel: &mut Panel) {
-    panel.ahead = Ahead::NOTHING;
     let bytes = packing.tile_block_bytes();
     assert!(blocks.count * packing.ty.block_size() <= PANEL, "more columns than a panel has");
     // SAFETY: the caller vouches for `count` blocks.

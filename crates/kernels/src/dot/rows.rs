@@ -8,7 +8,7 @@ use std::ops::Range;
 use lantern_gguf::GgmlType;
 use lantern_gguf::blocks::{Affine, Unpacked, unpack};
 
-use super::{Ahead, PANEL, Panel, ROWS};
+use super::{PANEL, Panel, ROWS};
 
 /// Fills a panel with the blocks `blocks` of up to sixteen rows of `row_bytes` bytes. Where rows are missing, the panel's
 /// integers are those that were there, with scales of zero.
@@ -21,7 +21,6 @@ pub fn fill(
     panel: &mut Panel,
 ) {
     assert!(blocks.len() * ty.block_size() <= PANEL, "more columns than a panel has");
-    panel.ahead = Ahead::NOTHING;
     let (bytes, mut unpacked) = (ty.block_bytes(), Unpacked::new());
     if rows.len() < ROWS * row_bytes {
         panel.scales = [[0.0; ROWS]; PANEL / 16];

@@ -106,7 +106,7 @@ pub fn tile(ty: GgmlType, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn kernels_agree_with_the_definition_bit_for_bit() {
     let mut rng = StdRng::seed_from_u64(1);
-    let mut panel = Panel::new();
+    let mut panel = Box::<Panel>::default();
     let (cols, m) = (PANEL, 15);
     for isa in Isa::available() {
         for ty in quantised_types() {

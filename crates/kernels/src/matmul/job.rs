@@ -1,11 +1,12 @@
 //! One product as tasks, and what a task does.
 
 use std::cell::RefCell;
-use std::mem::take;
 use std::ops::Range;
 
 use super::{ExpertRows, Input};
-use crate::dot::{Columns, DIRECT, DirectFn, Kernel, PANEL, Panel, TileBlocks, TileKernel, rows};
+use crate::dot::{
+    Ahead, Columns, DIRECT, DirectFn, Kernel, PAIR_ROWS, PANEL, PairFn, Panel, TileBlocks, TileKernel, rows,
+};
 use crate::matrix::QMatrix;
 use crate::packed::ROWS;
 use crate::quantize::Activations;
@@ -14,6 +15,9 @@ use crate::share::Shared;
 
 /// Bytes of weights a task takes at least, so that claiming it costs nothing beside it.
 const TASK_BYTES: usize = 32 * 1024;
+
+/// Fewest rows that two tiles at once are faster for: with fewer, filling panels waits for memory, which two do one after the other.
+const PAIR_FEWEST: usize = 32;
 
 /// One product, cut into tasks of neighbouring tiles for each group of rows.
 pub(super) struct Job<'a> {
@@ -31,8 +35,8 @@ pub(super) struct Job<'a> {
 /// Working memory of a thread.
 #[derive(Default)]
 struct Scratch {
-    panel: Option<Box<Panel>>,
-    sums: Vec<[f32; ROWS]>,
+    panels: [Panel; 2],
+    sums: [Vec<[f32; ROWS]>; 2],
 }
 
 impl<'a> Job<'a> {
@@ -47,7 +51,11 @@ impl<'a> Job<'a> {
         let (acts, rows, threads) = (input.acts, input.rows, input.pool.threads());
         let rows_per_group = rows.len().div_ceil(groups.len().max(1));
         let least = TASK_BYTES.div_ceil(w.tile_bytes() * rows_per_group.clamp(1, 8));
-        let tiles_per_task = (groups.len() * w.tiles()).div_ceil(8 * threads).min(w.tiles()).max(least);
+        let mut tiles_per_task = (groups.len() * w.tiles()).div_ceil(8 * threads).min(w.tiles()).max(least);
+        if kernel.pair.is_some() && rows_per_group >= PAIR_FEWEST {
+            // No tile of a task is left without another.
+            tiles_per_task = (tiles_per_task & !1).max(2);
+        }
         Job { kernel, w, acts, rows, groups, residents, out: Shared::new(out), tiles_per_task }
     }
 
@@ -115,38 +123,87 @@ impl GroupWork<'_> {
         }
     }
 
-    fn with_panels(&self, tiles: Range<usize>) {
+    fn with_panels(&self, mut tiles: Range<usize>) {
         thread_local! {
-            static SCRATCH: RefCell<Scratch> = RefCell::default();
+            static SCRATCH: RefCell<Option<Box<Scratch>>> = RefCell::default();
         }
-        let Scratch { panel, mut sums } = SCRATCH.with(|kept| take(&mut *kept.borrow_mut()));
-        let mut panel = panel.unwrap_or_else(Panel::new);
+        let mut scratch = SCRATCH.with(|kept| kept.borrow_mut().take()).unwrap_or_default();
         // SAFETY: the kernel was chosen for an instruction set that is there.
         let _set_up = unsafe { self.job.kernel.set_up() };
-        for tile in tiles {
-            sums.clear();
-            sums.resize(self.rows.len(), [0.0; ROWS]);
-            self.multiply_panels(tile, &mut panel, &mut sums);
-            self.store(tile, &sums);
+        if let Some(pair) = self.job.kernel.pair.filter(|_| self.rows.len() >= PAIR_FEWEST) {
+            while tiles.len() >= 2 {
+                self.multiply_pair(pair, tiles.start, &mut scratch);
+                tiles.start += 2;
+            }
         }
-        SCRATCH.with(|kept| *kept.borrow_mut() = Scratch { panel: Some(panel), sums });
+        for tile in tiles {
+            self.multiply_panels(tile, &mut scratch);
+        }
+        SCRATCH.with(|kept| *kept.borrow_mut() = Some(scratch));
     }
 
-    /// Adds a tile's products with all rows to `sums`, panel after panel.
-    fn multiply_panels(&self, tile: usize, panel: &mut Panel, sums: &mut [[f32; ROWS]]) {
-        let Job { kernel, w, acts, .. } = self.job;
-        let size = w.ty().block_size();
-        for start in (0..w.cols()).step_by(PANEL) {
-            let len = PANEL.min(w.cols() - start);
-            self.fill(tile, start / size..(start + len) / size, panel);
-            let columns = Columns { all: acts, start, len };
+    /// The pieces of a tile that make a panel each, about equally long.
+    fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
+        let (cols, size) = (self.job.w.cols(), self.job.w.ty().block_size());
+        let blocks = (cols / size).div_ceil(cols.div_ceil(PANEL));
+        (0..cols / size).step_by(blocks).map(move |start| start..(start + blocks).min(cols / size))
+    }
+
+    fn columns(&self, blocks: &Range<usize>) -> Columns<'_> {
+        let size = self.job.w.ty().block_size();
+        Columns { all: self.job.acts, start: blocks.start * size, len: blocks.len() * size }
+    }
+
+    /// What a panel is filled with after the blocks `blocks` of `tile` when `tiles` are multiplied at once.
+    fn ahead(&self, tile: usize, blocks: &Range<usize>, tiles: usize) -> Ahead {
+        let Source::Tiles(kernel, bytes) = self.weights else { return Ahead::NOTHING };
+        let of_tile = self.job.w.tile_bytes();
+        let of_blocks = |blocks: usize| blocks * kernel.packing.tile_block_bytes();
+        let in_tile = of_blocks(blocks.end);
+        let at = if in_tile < of_tile { tile * of_tile + in_tile } else { (tile + tiles) * of_tile };
+        Ahead { first: bytes.as_ptr().wrapping_add(at), len: of_blocks(blocks.len()) }
+    }
+
+    /// A tile's products with all rows, panel after panel.
+    fn multiply_panels(&self, tile: usize, scratch: &mut Scratch) {
+        let Scratch { panels: [panel, _], sums: [sums, _] } = scratch;
+        empty(sums, self.rows.len());
+        for blocks in self.pieces() {
+            self.fill(tile, &blocks, panel);
+            panel.ahead = self.ahead(tile, &blocks, 1);
+            let Kernel { form, columns, .. } = self.job.kernel;
             // SAFETY: the kernel was chosen for an instruction set that is there.
-            unsafe { (kernel.columns)(kernel.form, panel, columns, self.rows, sums) };
+            unsafe { columns(form, panel, self.columns(&blocks), self.rows, sums) };
         }
+        self.store(tile, sums);
+    }
+
+    /// As [`Self::multiply_panels`] for this tile and the next.
+    fn multiply_pair(&self, pair: PairFn, tile: usize, scratch: &mut Scratch) {
+        let Scratch { panels: [panel, other], sums: [sums, others] } = scratch;
+        empty(sums, self.rows.len());
+        empty(others, self.rows.len());
+        let (fours, rest) = self.rows.as_chunks::<PAIR_ROWS>();
+        for blocks in self.pieces() {
+            self.fill(tile, &blocks, panel);
+            self.fill(tile + 1, &blocks, other);
+            panel.ahead = self.ahead(tile, &blocks, 2);
+            other.ahead = self.ahead(tile + 1, &blocks, 2);
+            let ((a, rest_a), (b, rest_b)) = (sums.as_chunks_mut(), others.as_chunks_mut());
+            let (Kernel { form, columns, .. }, x) = (self.job.kernel, self.columns(&blocks));
+            // SAFETY: the kernel was chosen for an instruction set that is there.
+            unsafe {
+                pair(form, [panel, other], x, fours, [a, b]);
+                columns(form, panel, x, rest, rest_a);
+                columns(form, other, x, rest, rest_b);
+            }
+        }
+        self.store(tile, sums);
+        self.store(tile + 1, others);
     }
 
     /// Fills a panel with the blocks `blocks` of a tile's rows.
-    fn fill(&self, tile: usize, blocks: Range<usize>, panel: &mut Panel) {
+    fn fill(&self, tile: usize, blocks: &Range<usize>, panel: &mut Panel) {
         match self.weights {
             Source::Tiles(kernel, bytes) => {
                 let (tile, bytes) = (self.tile(bytes, tile), kernel.packing.tile_block_bytes());
@@ -158,7 +215,7 @@ impl GroupWork<'_> {
             Source::Rows(bytes) => {
                 let Job { kernel, w, .. } = self.job;
                 let row_bytes = w.tile_bytes() / ROWS;
-                rows::fill(w.ty(), kernel.form, self.tile(bytes, tile), row_bytes, blocks, panel);
+                rows::fill(w.ty(), kernel.form, self.tile(bytes, tile), row_bytes, blocks.clone(), panel);
             }
         }
     }
@@ -177,4 +234,10 @@ impl GroupWork<'_> {
             }
         }
     }
+}
+
+/// Makes `len` sums of nothing.
+fn empty(sums: &mut Vec<[f32; ROWS]>, len: usize) {
+    sums.clear();
+    sums.resize(len, [0.0; ROWS]);
 }

@@ -87,11 +87,15 @@ async fn only_load(server: &Server, model: String, leaves: bool, form: Form) -> 
 
 /// The library id of the model by this name; Ollama's clients add a tag.
 async fn known(server: &Server, name: &str) -> Result<String, ApiError> {
-    let name = name.strip_suffix(":latest").unwrap_or(name);
-    if name.is_empty() {
+    let bare = name.strip_suffix(":latest").unwrap_or(name);
+    if bare.is_empty() {
         return Err(ApiError::invalid("model", "`model` is empty.", "Name a model of the library."));
     }
-    server.listed(name).await
+    // A model of Ollama's own has the tag in its name.
+    match server.listed(name).await {
+        Err(error) if error.code() == "model_not_found" && bare != name => server.listed(bare).await,
+        found => found,
+    }
 }
 
 /// An error in Ollama's shape, with the code that other clients get.

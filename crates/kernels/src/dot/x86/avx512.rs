@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use crate::dot::PAIR_ROWS;
 use crate::dot::simd::Simd;
 
 /// Vectors of 512 bits.
@@ -169,4 +170,18 @@ unsafe impl Simd for Avx512 {
     }
 }
 
-crate::dot::kernels::kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni");
+crate::dot::kernels::kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni", Some(pair));
+
+/// # Safety
+/// As [`Kernel`] says.
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn pair(
+    form: Affine,
+    panels: [&Panel; 2],
+    x: Columns<'_>,
+    rows: &[[u32; PAIR_ROWS]],
+    sums: [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
+) {
+    // SAFETY: passed on.
+    unsafe { panel::pair::<Avx512>(form, panels, x, rows, sums) }
+}

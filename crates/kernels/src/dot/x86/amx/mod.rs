@@ -25,7 +25,7 @@ pub use permission::available;
 pub fn kernel(packing: Packing) -> Option<Kernel> {
     let set_up = if packing.form.group == 16 { set_up::<16> } else { set_up::<32> };
     let registers = Some(Registers { set_up, release });
-    Some(Kernel { columns, registers, ..avx512::kernel(packing)? })
+    Some(Kernel { columns, pair: None, registers, ..avx512::kernel(packing)? })
 }
 
 /// # Safety

@@ -34,7 +34,7 @@ impl Case {
     fn new(ty: GgmlType, m: usize, cols: usize, fill: Fill, rng: &mut StdRng) -> Self {
         let form = affine(ty).unwrap();
         let bytes = blocks(ty, ROWS * PANEL / ty.block_size(), fill, rng);
-        let mut panel = Panel::new();
+        let mut panel = Box::<Panel>::default();
         rows::fill(ty, form, &bytes, bytes.len() / ROWS, 0..PANEL / ty.block_size(), &mut panel);
         let acts = activations(Isa::Scalar, m, cols, matches!(fill, Fill::Ends), rng);
         Case { ty, form, panel, acts }
