@@ -1,10 +1,11 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`, `check-cuda`, `fuzz`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
 mod clients;
 mod cuda;
+mod fetching;
 mod fuzz;
 mod lint;
 mod models;
@@ -65,6 +66,12 @@ enum Chore {
         #[arg(long)]
         model: Option<PathBuf>,
     },
+    /// Measures `lantern pull` on a slow and on a fast link, beside aria2c.
+    Fetching {
+        /// Size of the file.
+        #[arg(long, default_value_t = 400)]
+        megabytes: u64,
+    },
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -84,6 +91,7 @@ fn main() -> ExitCode {
         Chore::Types => types::generate(),
         Chore::Fuzz { target, runs } => fuzz::fuzz(target, runs),
         Chore::Clients { names, model } => clients::run_all(&names, model),
+        Chore::Fetching { megabytes } => fetching::measure(megabytes),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

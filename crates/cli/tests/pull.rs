@@ -146,6 +146,18 @@ fn several_models_and_lines_for_programs() {
 }
 
 #[test]
+fn two_programs_fetch_a_file_once() {
+    let fixture = Fixture::new();
+    fixture.server.change(|state| state.link.bytes_per_second = Some(fixture.bytes.len() as u64));
+    let both = [fixture.home.spawn(&["pull", REPO]), fixture.home.spawn(&["pull", REPO])];
+    for child in both {
+        let pull = done(child.wait_with_output().unwrap()).good();
+        assert_eq!(pull.out, "model-Q4_0\n");
+    }
+    assert_eq!(fixture.server.sent(), fixture.bytes.len() as u64);
+}
+
+#[test]
 fn the_limit_is_kept() {
     let fixture = Fixture::new();
     let rate = fixture.bytes.len() / 2;

@@ -1,5 +1,5 @@
-//! A large file through a hail of faults: connections that break or fall silent, refusals, wrong answers, and `kill -9` of
-//! `lantern pull` itself. It always ends whole, and little is fetched twice.
+//! A large file through a hail of faults: connections that break or fall silent, refusals, wrong answers, wrong bytes, and
+//! `kill -9` of `lantern pull` itself. It always ends whole, and little is fetched twice.
 //!
 //! `LANTERN_TEST_FAULTS=200 LANTERN_TEST_MB=300` is the long form.
 #![cfg(unix)]
@@ -73,6 +73,12 @@ fn a_hail_of_faults_ends_with_the_right_bytes_and_little_is_fetched_twice() {
             child = pull(&home);
         }
         let kind = match dice.below(10) {
+            // Nobody can tell which of all bytes are the wrong ones, so this one costs the file once more.
+            _ if fault == faults / 2 => {
+                server.next([Fault::WrongBytes]);
+                server.change(|state| state.break_now += 1);
+                "wrong bytes"
+            }
             0..3 => {
                 signal(&child, "KILL");
                 child.wait().unwrap();
@@ -111,9 +117,11 @@ fn a_hail_of_faults_ends_with_the_right_bytes_and_little_is_fetched_twice() {
     assert_eq!(sha256(&fs::read(&blob).unwrap()), hash);
     let kills = counts.get("kill").copied().unwrap_or(0);
     let happened: u64 = counts.values().sum();
-    let repeated = server.sent() - size as u64;
+    let wrong = counts.get("wrong bytes").copied().unwrap_or(0);
+    assert!(wrong == 1 && server.sent() >= 2 * size as u64, "the wrong bytes were not noticed: {counts:?}");
+    let repeated = server.sent() - 2 * size as u64;
     println!(
-        "{size} bytes, {happened} faults {counts:?}: {repeated} bytes fetched twice, {} a fault; {:?}",
+        "{size} bytes, {happened} faults {counts:?}: the file twice for wrong bytes, and {repeated} bytes more, {} a fault; {:?}",
         repeated / happened.max(1),
         start.elapsed()
     );

@@ -10,8 +10,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::names::BlobName;
+use crate::part::with_suffix;
 use crate::remote::RemoteMeta;
 use crate::{Commit, FilePath, HubError, RepoId, Revision};
 
@@ -69,7 +71,8 @@ impl Cache {
         if revision.as_str() != meta.commit.as_str() {
             let mut path = self.repo(repo).join("refs");
             path.extend(revision.as_str().split('/'));
-            write_atomically(&path, meta.commit.as_str().as_bytes())?;
+            make_parent(&path)?;
+            write_through(&own_draft_of(&path), &path, meta.commit.as_str().as_bytes())?;
         }
         Ok(link)
     }
@@ -94,7 +97,8 @@ fn same_file(link: &Path, blob: &Path) -> bool {
 /// Puts a link beside its place and renames it, so that a reader never meets a missing file.
 #[cfg(unix)]
 fn place(_blob: &Path, target: &Path, link: &Path) -> io::Result<()> {
-    let draft = draft_of(link);
+    let draft = own_draft_of(link);
+    // A crash may have left one of the same name.
     let _ = fs::remove_file(&draft);
     std::os::unix::fs::symlink(target, &draft)?;
     fs::rename(&draft, link)
@@ -103,16 +107,18 @@ fn place(_blob: &Path, target: &Path, link: &Path) -> io::Result<()> {
 /// Windows gives symbolic links to administrators alone; a hard link costs as little, a copy is the last resort.
 #[cfg(not(unix))]
 fn place(blob: &Path, _target: &Path, link: &Path) -> io::Result<()> {
-    let draft = draft_of(link);
+    let draft = own_draft_of(link);
+    // A crash may have left one of the same name.
     let _ = fs::remove_file(&draft);
     fs::hard_link(blob, &draft).or_else(|_| fs::copy(blob, &draft).map(|_| ()))?;
     fs::rename(&draft, link)
 }
 
-fn draft_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".draft");
-    path.with_file_name(name)
+/// A name beside the path that nobody else has: other files of the repository may be published at the same moment.
+fn own_draft_of(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    with_suffix(path, &format!(".{}-{number}.draft", std::process::id()))
 }
 
 /// Creates the folder that a file goes into.
@@ -121,15 +127,18 @@ pub(crate) fn make_parent(path: &Path) -> Result<(), HubError> {
     fs::create_dir_all(parent).map_err(HubError::write("create", parent))
 }
 
-/// Draft, fsync, rename: the file is old or new, never half.
+/// Draft, fsync, rename: the file is old or new, never half. For files that one task at a time writes.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
     make_parent(path)?;
-    let draft = draft_of(path);
+    write_through(&with_suffix(path, ".draft"), path, bytes)
+}
+
+fn write_through(draft: &Path, path: &Path, bytes: &[u8]) -> Result<(), HubError> {
     let write = || {
-        let mut file = File::create(&draft)?;
+        let mut file = File::create(draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&draft, path)
+        fs::rename(draft, path)
     };
     write().map_err(HubError::write("write", path))
 }

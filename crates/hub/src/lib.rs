@@ -20,6 +20,7 @@ mod library;
 mod names;
 mod options;
 mod part;
+mod patience;
 mod public;
 mod recommended;
 mod remote;

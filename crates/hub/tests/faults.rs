@@ -105,6 +105,14 @@ async fn a_file_that_is_shorter_than_announced_is_named() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_behind_the_end_of_a_shorter_file_is_named() {
+    let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
+    server.next([Fault::CutAfter(300_000)]);
+    server.next(vec![Fault::Status(416, None); 20]);
+    assert_eq!(fails(&place, &server).await.code(), "size_mismatch");
+}
+
+#[tokio::test]
 async fn wrong_bytes_are_put_aside_and_named() {
     let (server, place) = (hub_with(SIZE).await, Place::new(SIZE));
     server.next([Fault::WrongBytes]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use lantern_app::App;
 use lantern_protocol::{AppEvent, DownloadProgress};
 use schemars::JsonSchema;
@@ -124,7 +124,9 @@ pub(crate) async fn events(server: Server) -> Result<Response, ApiError> {
     // First the ear, then the look: nothing is missed in between.
     let events = server.app.subscribe();
     let now = server.app.downloads().await?;
-    Ok(response("text/event-stream", told(now, events)))
+    let ending = server.ending.clone();
+    let told = told(now, events).take_until(async move { ending.cancelled().await });
+    Ok(response("text/event-stream", told))
 }
 
 fn told(
@@ -144,7 +146,7 @@ fn told(
             }
         }
     });
-    futures::StreamExt::map(futures::StreamExt::chain(futures::stream::iter(first), later), Ok)
+    futures::stream::iter(first).chain(later).map(Ok)
 }
 
 fn event(progress: &DownloadProgress) -> Bytes {

@@ -95,7 +95,7 @@ pub async fn serve(app: App, options: ServeOptions) -> Result<ServerHandle, Serv
     let stop = CancellationToken::new();
     let place = Place { port: address.port(), origins: options.allowed_origins, lan: options.lan };
     let guard = Guard { place, key: options.key, app: app.clone() };
-    let router = router(Server::new(app, options.limits.clone()), guard);
+    let router = router(Server::new(app, options.limits.clone(), stop.clone()), guard);
     let (held, freed) = oneshot::channel();
     let connections =
         Connections { router, limits: options.limits, stop: stop.clone(), open: TaskTracker::new() };

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use lantern_app::App;
 use lantern_protocol::{LibraryModel, Settings};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::ApiError;
 use crate::generate::Tokens;
@@ -64,13 +65,15 @@ pub(crate) struct Inner {
     pub responses: ResponseStore,
     /// One permit for each request that may be under way.
     pub places: Arc<Semaphore>,
+    /// Cancelled when the endpoint ends: what would go on for ever ends with it.
+    pub ending: CancellationToken,
 }
 
 impl Server {
-    pub(crate) fn new(app: App, limits: Limits) -> Self {
+    pub(crate) fn new(app: App, limits: Limits, ending: CancellationToken) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS)));
         let (metrics, responses) = (Metrics::default(), ResponseStore::default());
-        Self { inner: Arc::new(Inner { app, limits, metrics, responses, places }), visit: None }
+        Self { inner: Arc::new(Inner { app, limits, metrics, responses, places, ending }), visit: None }
     }
 
     /// The library id of the model by this name, which the request's sender must be allowed to use.

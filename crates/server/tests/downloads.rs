@@ -137,6 +137,8 @@ async fn what_was_not_over_goes_on_after_a_restart() {
     fixture.hub.next([Fault::StallAfter(50_000)]);
     fixture.post("/v1/downloads", json!({"model": "o/b"})).await;
     fixture.until(|download| download["receivedBytes"] == 50_000).await;
+    // Who listens keeps nothing from ending.
+    let _events = fixture.request(Method::GET, "/v1/downloads/events", KEY).send().await.unwrap();
     let Fixture { app, server, hub, home, .. } = fixture;
     server.shutdown().await;
     app.shutdown().await;

@@ -20,12 +20,17 @@ impl Hub {
     /// Fetches a model, and the file that shows pictures to it if its repository has one.
     async fn fetch_model(&self, transfer: &Transfer) -> Result<PathBuf, HubError> {
         let meta = transfer.metadata().await?;
-        let projector = self.projector(transfer, &meta.commit).await?;
-        let own = (transfer.file.as_str().to_owned(), meta.size);
-        let other = projector.iter().map(|projector| (projector.path.clone(), projector.size));
-        transfer.progress.files([own].into_iter().chain(other));
-        let path = transfer.run(&meta).await?;
-        if let Some(projector) = projector {
+        let projector = async {
+            let projector = self.projector(transfer, &meta.commit).await?;
+            let own = (transfer.file.as_str().to_owned(), meta.size);
+            let other = projector.iter().map(|projector| (projector.path.clone(), projector.size));
+            transfer.progress.files([own].into_iter().chain(other));
+            Ok::<_, HubError>(projector)
+        };
+        // The list comes while the first bytes do.
+        let (path, projector) = tokio::join!(transfer.run(&meta), projector);
+        let path = path?;
+        if let Some(projector) = projector? {
             let (file, revision) =
                 (FilePath::parse(&projector.path)?, Revision::parse(meta.commit.as_str())?);
             let progress = transfer.progress.of_file(1);

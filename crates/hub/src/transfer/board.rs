@@ -149,7 +149,7 @@ impl Board {
 impl State {
     fn piece(&self, connections: usize, rate: Option<f64>) -> u64 {
         let free: u64 = self.free.iter().map(|range| range.end - range.start).sum();
-        let share = free / (2 * connections.max(1) as u64);
+        let share = free / connections.max(1) as u64;
         // Saturates, as wanted.
         let by_rate = rate.map_or(SMALLEST_PIECE * 4, |rate| (rate * PIECE_TIME) as u64);
         by_rate.min(share).clamp(SMALLEST_PIECE, LARGEST_PIECE)

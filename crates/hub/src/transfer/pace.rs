@@ -7,11 +7,11 @@ const FIRST: usize = 4;
 /// Fewer bytes than this for each connection are not worth one.
 const LEAST_FOR_ONE: u64 = 4 << 20;
 /// Between two looks.
-pub(super) const LOOK: Duration = Duration::from_millis(300);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// A connection more must have brought this factor.
 const GROWTH: f64 = 1.15;
 /// Looks after which one more is tried although the last ones brought nothing.
-const PATIENCE: u32 = 20;
+const PATIENCE: u32 = 30;
 
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -66,9 +66,9 @@ mod tests {
         let mut now = Instant::now();
         let mut pace = Pace::new(most, missing, now);
         let (mut connections, mut received) = (pace.first(), 0);
-        for _ in 0..33 {
+        for _ in 0..50 {
             now += LOOK;
-            received += (connections as u64 * each).min(all) * 3 / 10;
+            received += (connections as u64 * each).min(all) / 5;
             connections += pace.look(connections, received, now);
         }
         connections

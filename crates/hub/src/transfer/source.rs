@@ -70,6 +70,9 @@ impl Source {
             (url, _) = self.address().await?;
             response = self.http.get_content(url.clone(), headers).await?;
         }
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Err(self.other_size(&response));
+        }
         match self.http.check(response, &self.what) {
             Ok(response) => self.judge(response, range).await,
             Err(failure) => {
@@ -96,6 +99,14 @@ impl Source {
         if signed.url.as_ref() == Some(url) {
             signed.url = None;
         }
+    }
+
+    /// The server says that there are no such bytes, and mostly how many there are (`bytes */10`).
+    fn other_size(&self, response: &Response) -> Failure {
+        let told = header(response.headers(), CONTENT_RANGE.as_str());
+        let actual = told.and_then(|told| told.rsplit_once('/')?.1.parse().ok()).unwrap_or(0);
+        let error = HubError::SizeMismatch { file: self.file.clone(), expected: self.total, actual };
+        Failure::Transient { error, wait: None }
     }
 
     /// Whether the answer has the bytes asked for. What has others is tried again: a mirror or a proxy may be at odds for a
