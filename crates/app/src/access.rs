@@ -67,6 +67,11 @@ impl Caller {
     /// Who has the endpoint's own key, which allows everything.
     pub const OWNER: Caller = Caller { key: None };
 
+    /// The identifier of the program's key; `None` for the owner.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.id.as_str())
+    }
+
     /// The name of the program's key.
     pub fn program(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.name.as_str())

@@ -276,7 +276,7 @@ impl Generation {
         let rest = self.text.finish();
         let stopped = match &mut self.output {
             None => self.send_content(&rest),
-            Some(_) if self.stop.is_hit() => true,
+            Some(_) if self.stop.hit().is_some() => true,
             Some(output) => {
                 let mut events = output.parser.push_text(&rest);
                 events.extend(output.parser.finish());
@@ -290,7 +290,8 @@ impl Generation {
         let has_calls = self.output.as_ref().is_some_and(|output| output.parser.has_calls());
         let reason = if reason == FinishReason::Stop && has_calls { FinishReason::ToolCalls } else { reason };
         let (usage, timings) = (self.usage(), self.timings());
-        self.events.send(GenerationEvent::Finished { reason, usage, timings });
+        let stop_string = self.stop.hit().map(str::to_owned);
+        self.events.send(GenerationEvent::Finished { reason, stop_string, usage, timings });
     }
 
     /// Ends with an error; the text so far stands.

@@ -226,6 +226,8 @@ pub enum GenerationEvent {
     Finished {
         /// Why it ended.
         reason: FinishReason,
+        /// The stop string that ended it.
+        stop_string: Option<String>,
         /// Counted tokens.
         usage: Usage,
         /// Where the time went.

@@ -17,6 +17,7 @@ pub(crate) struct Answer {
     begun: Instant,
     first: Option<Instant>,
     reason: Option<FinishReason>,
+    stop_string: Option<String>,
     usage: Usage,
     /// Ids of the calls that have begun.
     calls: Vec<Call>,
@@ -39,6 +40,7 @@ impl Answer {
             begun: Instant::now(),
             first: None,
             reason: None,
+            stop_string: None,
             usage: Usage::default(),
             calls: Vec::new(),
             done: false,
@@ -76,6 +78,8 @@ impl Answer {
             }
             if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
                 self.reason = Some(self.reason_of(reason));
+                // vLLM's way of saying which stop string it was; a token's number is none.
+                self.stop_string = choice.get("stop_reason").and_then(Value::as_str).map(str::to_owned);
             }
         }
         if !events.is_empty() {
@@ -95,7 +99,7 @@ impl Answer {
         let first_token = first.duration_since(self.begun);
         let timings =
             Timings { prefill: first_token, decode: first.elapsed(), first_token, ..Timings::default() };
-        Ok(GenerationEvent::Finished { reason, usage: self.usage, timings })
+        Ok(GenerationEvent::Finished { reason, stop_string: self.stop_string, usage: self.usage, timings })
     }
 
     fn take_text(&self, delta: &Value, events: &mut Vec<GenerationEvent>) {

@@ -173,7 +173,8 @@ impl RemoteEngine {
             }
             if events.is_cancelled() {
                 let (reason, usage) = (FinishReason::Cancelled, Usage::default());
-                return Ok(GenerationEvent::Finished { reason, usage, timings: Timings::default() });
+                let timings = Timings::default();
+                return Ok(GenerationEvent::Finished { reason, stop_string: None, usage, timings });
             }
         }
         if let Some(data) = reader.end().map_err(|error| self.bad(error.0.into()))? {

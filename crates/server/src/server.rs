@@ -119,6 +119,11 @@ impl Server {
         self.visit.as_ref().is_none_or(|visit| visit.may_use(model))
     }
 
+    /// See [`Visit::key`].
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.visit.as_ref().and_then(|visit| visit.key())
+    }
+
     /// Counts tokens that were read and written for the request.
     pub(crate) fn generated(&self, tokens: Tokens) {
         self.metrics.generated(tokens);

@@ -44,6 +44,11 @@ impl Visit {
         let _ = self.caller.set(caller);
     }
 
+    /// The identifier of its sender's key; `None` for the owner.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.caller.get().and_then(Caller::key)
+    }
+
     /// Whether its sender may use a model.
     pub(crate) fn may_use(&self, model: &str) -> bool {
         self.caller.get().is_some_and(|caller| caller.may_use(model))

@@ -75,6 +75,27 @@ fn named(name: &str) -> NewApiKey {
     NewApiKey { name: name.into(), ..NewApiKey::default() }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_response_is_nobody_else_s() {
+    let fixture = Fixture::start().await;
+    let ((_, editor), (_, agent)) = (fixture.key(named("editor")).await, fixture.key(named("agent")).await);
+    let body = json!({"model": "llama_tied-F16", "input": "Once", "max_output_tokens": 4});
+    let asked = fixture.request(Method::POST, "/v1/responses").bearer_auth(&editor).json(&body);
+    let response: Value = asked.send().await.unwrap().json().await.unwrap();
+    let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+    assert_eq!(fixture.get(&path, &editor).await.status(), 200);
+    for other in [agent.as_str(), KEY] {
+        assert_eq!(code(fixture.get(&path, other).await).await, (404, "response_not_found".into()));
+        let next =
+            json!({"model": "llama_tied-F16", "input": "more", "previous_response_id": response["id"]});
+        let asked = fixture.request(Method::POST, "/v1/responses").bearer_auth(other).json(&next);
+        assert_eq!(code(asked.send().await.unwrap()).await, (404, "response_not_found".into()));
+        let gone = fixture.request(Method::DELETE, &path).bearer_auth(other).send().await.unwrap();
+        assert_eq!(gone.status(), 404);
+    }
+    assert_eq!(fixture.get(&path, &editor).await.status(), 200);
+}
+
 #[tokio::test]
 async fn a_program_s_key_opens_the_endpoint_until_it_is_revoked() {
     let fixture = Fixture::start().await;

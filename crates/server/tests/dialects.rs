@@ -45,6 +45,13 @@ async fn anthropics_messages_come_whole_and_in_events() {
     assert_eq!(kinds, order);
     let told: String = events.iter().filter_map(|e| e["delta"]["text"].as_str()).collect();
     assert_eq!(whole["content"][0], json!({"type": "text", "text": told}));
+    let stop: String = told.chars().skip(3).take(2).collect();
+    let until = message(json!({"stop_sequences": ["never to be said", stop]}));
+    let stopped = fixture.ok(path, until.clone()).await;
+    assert_eq!((&stopped["stop_reason"], &stopped["stop_sequence"]), (&json!("stop_sequence"), &json!(stop)));
+    let events = fixture.events(path, until).await;
+    let delta = &events.iter().find(|e| e["type"] == "message_delta").unwrap()["delta"];
+    assert_eq!(delta, &json!({"stop_reason": "stop_sequence", "stop_sequence": stop}));
     let mut count = body.clone();
     for field in ["max_tokens", "temperature"] {
         count.as_object_mut().unwrap().remove(field);

@@ -248,7 +248,7 @@ impl Answer {
             }
             // No chat offers tools.
             GenerationEvent::ToolCall { .. } | GenerationEvent::ToolArguments { .. } => return Ok(None),
-            GenerationEvent::Finished { reason, usage, timings } => {
+            GenerationEvent::Finished { reason, usage, timings, .. } => {
                 let status = match reason {
                     FinishReason::Stop | FinishReason::ToolCalls => MessageStatus::Complete,
                     FinishReason::Length => MessageStatus::Truncated,

@@ -198,7 +198,7 @@ async fn print(mut stream: GenerationStream) -> Result<(FinishReason, Usage, Tim
                 at_line_start = text.ends_with('\n');
                 output::piece(&thoughts.thought(&text))?;
             }
-            Some(GenerationEvent::Finished { reason, usage, timings }) => {
+            Some(GenerationEvent::Finished { reason, usage, timings, .. }) => {
                 if !at_line_start {
                     output::piece("\n")?;
                 }

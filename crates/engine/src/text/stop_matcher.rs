@@ -7,7 +7,7 @@
 pub struct StopMatcher {
     stops: Vec<String>,
     held: String,
-    hit: bool,
+    hit: Option<String>,
 }
 
 impl StopMatcher {
@@ -16,22 +16,23 @@ impl StopMatcher {
         Self {
             stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(),
             held: String::new(),
-            hit: false,
+            hit: None,
         }
     }
 
     /// Adds text; returns what may be shown and whether a stop string was met. The stop string and everything after
     /// it never come out.
     pub fn push(&mut self, text: &str) -> (String, bool) {
-        if self.hit {
+        if self.hit.is_some() {
             return (String::new(), true);
         }
         if self.stops.is_empty() {
             return (text.to_owned(), false);
         }
         self.held.push_str(text);
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
-            self.hit = true;
+        let places = self.stops.iter().filter_map(|stop| Some((self.held.find(stop)?, stop)));
+        if let Some((at, stop)) = places.min() {
+            self.hit = Some(stop.clone());
             self.held.truncate(at);
             return (std::mem::take(&mut self.held), true);
         }
@@ -40,9 +41,9 @@ impl StopMatcher {
         (std::mem::replace(&mut self.held, rest), false)
     }
 
-    /// Whether a stop string was met.
-    pub fn is_hit(&self) -> bool {
-        self.hit
+    /// The stop string that was met.
+    pub fn hit(&self) -> Option<&str> {
+        self.hit.as_deref()
     }
 
     /// What was held back, at the end of the answer.
@@ -139,5 +140,14 @@ mod tests {
         assert_eq!(matcher.push("a.b"), ("a".to_owned(), true));
         assert_eq!(matcher.push("c"), (String::new(), true));
         assert_eq!(matcher.finish(), "");
+        assert_eq!(matcher.hit(), Some("."));
+    }
+
+    #[test]
+    fn the_first_stop_string_is_the_one_that_was_met() {
+        let mut matcher = matcher(&["later", "first", "never"]);
+        assert_eq!(matcher.hit(), None);
+        matcher.push("at first, and later");
+        assert_eq!(matcher.hit(), Some("first"));
     }
 }

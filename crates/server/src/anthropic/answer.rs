@@ -15,7 +15,7 @@ pub(crate) struct Message {
     pub(super) role: &'static str,
     pub(super) model: String,
     pub(super) content: Vec<AnswerBlock>,
-    /// `end_turn` (also where one of `stop_sequences` ended it), `max_tokens` or `tool_use`.
+    /// `end_turn`, `stop_sequence`, `max_tokens` or `tool_use`.
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<String>,
     pub(super) usage: MessageUsage,
@@ -84,7 +84,8 @@ pub(super) fn message(answer: Whole) -> Message {
     content.extend(choice.calls.into_iter().map(tool_use));
     Message {
         content,
-        stop_reason: Some(stop_reason(choice.reason)),
+        stop_reason: Some(stop_reason(choice.reason, &choice.stop_string)),
+        stop_sequence: choice.stop_string,
         usage: answer.tokens.into(),
         lantern: answer.report,
         ..Message::empty(answer.model)
@@ -97,8 +98,9 @@ fn tool_use(call: Call) -> AnswerBlock {
     AnswerBlock::ToolUse { id: call.id, name: call.name, input }
 }
 
-pub(super) fn stop_reason(reason: Reason) -> &'static str {
+pub(super) fn stop_reason(reason: Reason, stop_string: &Option<String>) -> &'static str {
     match reason {
+        Reason::Stop if stop_string.is_some() => "stop_sequence",
         Reason::Stop => "end_turn",
         Reason::Length => "max_tokens",
         Reason::ToolCalls => "tool_use",

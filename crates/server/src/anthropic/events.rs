@@ -14,6 +14,7 @@ pub(super) struct MessageEvents {
     begun: usize,
     open: Option<Kind>,
     reason: Reason,
+    stop_string: Option<String>,
 }
 
 /// What a block is.
@@ -85,7 +86,9 @@ impl Writer for MessageEvents {
             Event::Arguments { text, .. } => {
                 self.delta(json!({ "type": "input_json_delta", "partial_json": text }), out);
             }
-            Event::Finished { reason, .. } => self.reason = reason,
+            Event::Finished { reason, stop_string, .. } => {
+                (self.reason, self.stop_string) = (reason, stop_string)
+            }
             Event::Failed(_) => {}
         }
     }
@@ -96,7 +99,8 @@ impl Writer for MessageEvents {
             self.begin(Kind::Text, json!({ "type": "text", "text": "" }), out);
         }
         self.end(out);
-        let delta = json!({ "stop_reason": stop_reason(self.reason), "stop_sequence": null });
+        let stop = self.stop_string.take();
+        let delta = json!({ "stop_reason": stop_reason(self.reason, &stop), "stop_sequence": stop });
         let usage = MessageUsage::from(tokens);
         out.named("message_delta", &json!({ "type": "message_delta", "delta": delta, "usage": usage }));
         out.named("message_stop", &json!({ "type": "message_stop" }));

@@ -16,7 +16,7 @@ pub(crate) enum Event {
     /// To be appended to the call's arguments.
     Arguments { index: usize, text: String },
     /// The choice is whole.
-    Finished { reason: Reason, tokens: Tokens },
+    Finished { reason: Reason, stop_string: Option<String>, tokens: Tokens },
     /// The choice failed.
     Failed(ApiError),
 }
@@ -68,8 +68,9 @@ pub(crate) fn translated(event: GenerationEvent, reasoning: &mut usize) -> Optio
         }
         GenerationEvent::ToolCall { index, id, name } => Event::Call { index, id, name },
         GenerationEvent::ToolArguments { index, text, .. } => Event::Arguments { index, text },
-        GenerationEvent::Finished { reason, usage, .. } => {
-            Event::Finished { reason: reason.into(), tokens: Tokens::new(&usage, *reasoning) }
+        GenerationEvent::Finished { reason, stop_string, usage, .. } => {
+            let tokens = Tokens::new(&usage, *reasoning);
+            Event::Finished { reason: reason.into(), stop_string, tokens }
         }
         GenerationEvent::Failed(error) => Event::Failed(error.into()),
         GenerationEvent::Queued { .. } | GenerationEvent::Prefill { .. } => return None,

@@ -27,6 +27,8 @@ pub(crate) struct Choice {
     pub calls: Vec<Call>,
     pub logprobs: Vec<TokenLogprob>,
     pub reason: Reason,
+    /// The stop string that ended it.
+    pub stop_string: Option<String>,
 }
 
 /// A call of a tool.
@@ -55,7 +57,9 @@ impl Choice {
                     call.arguments.push_str(text);
                 }
             }
-            Event::Finished { reason, .. } => self.reason = *reason,
+            Event::Finished { reason, stop_string, .. } => {
+                (self.reason, self.stop_string) = (*reason, stop_string.clone());
+            }
             Event::Failed(_) => {}
         }
     }

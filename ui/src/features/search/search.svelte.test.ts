@@ -15,7 +15,9 @@ function page(repositories: FoundRepository[], next: string | null): SearchPage 
 
 describe('a search', () => {
   it('asks for what was chosen and leaves out what was not', async () => {
-    const searchModels = vi.fn((_query: SearchQuery) => Promise.resolve(page([], null)));
+    const searchModels = vi.fn<(query: SearchQuery) => Promise<SearchPage>>(() =>
+      Promise.resolve(page([], null)),
+    );
     const search = new SearchController(fakeBackend({ searchModels }));
     Object.assign(search.filters, { text: ' qwen ', size: 'small', sort: 'likes' });
     search.toggle('vision');

@@ -148,7 +148,7 @@ impl Identity {
 
 impl WholeChoice {
     fn new(index: usize, choice: Choice) -> Self {
-        let Choice { text, reasoning, calls, logprobs, reason } = choice;
+        let Choice { text, reasoning, calls, logprobs, reason, .. } = choice;
         let silent = text.is_empty() && !calls.is_empty();
         let message = AnswerMessage {
             role: "assistant",

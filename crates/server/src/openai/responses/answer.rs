@@ -229,7 +229,8 @@ impl Recorder {
     ) -> Self {
         let streams = request.stream.unwrap_or(false);
         let response = ResponseObject::new(request);
-        let stored = response.store.then(|| Arc::new(Stored::new(response.clone(), turns, cancel)));
+        let key = server.key().map(str::to_owned);
+        let stored = response.store.then(|| Arc::new(Stored::new(response.clone(), key, turns, cancel)));
         if let Some(stored) = &stored {
             server.responses.insert(Arc::clone(stored));
         }

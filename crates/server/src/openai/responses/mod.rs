@@ -62,7 +62,7 @@ async fn prepared(
     settings: &Settings,
 ) -> Result<(Ask, Recorder), ApiError> {
     let previous = match &request.previous_response_id {
-        Some(id) => Some(server.responses.get(id).ok_or_else(|| not_found(id, "previous_response_id"))?),
+        Some(id) => Some(found(server, id, "previous_response_id")?),
         None => None,
     };
     let items = request.items()?;
@@ -105,7 +105,7 @@ pub(crate) async fn retrieve(
     if query.stream.unwrap_or(false) {
         return Err(ApiError::unsupported("stream", "A stored response does not come as a stream."));
     }
-    Ok(Json(found(&server, &id)?.response()))
+    Ok(Json(found(&server, &id, "response_id")?.response()))
 }
 
 /// What became of a response that was to go.
@@ -118,14 +118,14 @@ pub(crate) struct Deleted {
 
 /// `DELETE /v1/responses/{id}`.
 pub(crate) async fn delete(server: Server, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
-    let stored = server.responses.remove(&id).ok_or_else(|| not_found(&id, "response_id"))?;
+    let stored = server.responses.remove(&id, server.key()).ok_or_else(|| not_found(&id, "response_id"))?;
     stored.cancel();
     Ok(Json(Deleted { id, object: "response", deleted: true }))
 }
 
 /// `POST /v1/responses/{id}/cancel`: ends an answer that is being written, in the background or in a stream.
 pub(crate) async fn cancel(server: Server, Path(id): Path<String>) -> Result<Json<ResponseObject>, ApiError> {
-    let stored = found(&server, &id)?;
+    let stored = found(&server, &id, "response_id")?;
     stored.cancel();
     Ok(Json(stored.response()))
 }
@@ -155,7 +155,7 @@ pub(crate) async fn input_items(
     Query(query): Query<ItemsQuery>,
 ) -> Result<Json<ItemList>, ApiError> {
     let limit = within("limit", query.limit, 1..=100)?.unwrap_or(20);
-    let mut items: Vec<InputItem> = found(&server, &id)?.input().to_vec();
+    let mut items: Vec<InputItem> = found(&server, &id, "response_id")?.input().to_vec();
     match query.order.as_deref() {
         None | Some("desc") => items.reverse(),
         Some("asc") => {}
@@ -175,8 +175,8 @@ pub(crate) async fn input_items(
     Ok(Json(ItemList { object: "list", data: items, first_id, last_id, has_more }))
 }
 
-fn found(server: &Server, id: &str) -> Result<Arc<Stored>, ApiError> {
-    server.responses.get(id).ok_or_else(|| not_found(id, "response_id"))
+fn found(server: &Server, id: &str, param: &'static str) -> Result<Arc<Stored>, ApiError> {
+    server.responses.get(id, server.key()).ok_or_else(|| not_found(id, param))
 }
 
 fn not_found(id: &str, param: &'static str) -> ApiError {

@@ -19,6 +19,8 @@ pub(super) type Turn = Arc<Vec<InputItem>>;
 /// A response, and what it goes on from.
 pub(crate) struct Stored {
     id: String,
+    /// The key of the program whose it is; `None` if it is the owner's. Nobody else gets it.
+    key: Option<String>,
     /// The conversation before it; the request's own items last.
     turns: Vec<Turn>,
     response: Mutex<ResponseObject>,
@@ -30,8 +32,17 @@ pub(crate) struct Stored {
 pub(crate) struct ResponseStore(Mutex<VecDeque<Arc<Stored>>>);
 
 impl Stored {
-    pub(super) fn new(response: ResponseObject, turns: Vec<Turn>, cancel: CancellationToken) -> Self {
-        Self { id: response.id.clone(), turns, response: Mutex::new(response), cancel }
+    pub(super) fn new(
+        response: ResponseObject,
+        key: Option<String>,
+        turns: Vec<Turn>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { id: response.id.clone(), key, turns, response: Mutex::new(response), cancel }
+    }
+
+    fn is(&self, id: &str, key: Option<&str>) -> bool {
+        self.id == id && self.key.as_deref() == key
     }
 
     /// As it stands.
@@ -91,13 +102,15 @@ impl ResponseStore {
         }
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<Arc<Stored>> {
-        lock(&self.0).iter().find(|stored| stored.id == id).cloned()
+    /// The response with this id, if it belongs to who has this key.
+    pub(super) fn get(&self, id: &str, key: Option<&str>) -> Option<Arc<Stored>> {
+        lock(&self.0).iter().find(|stored| stored.is(id, key)).cloned()
     }
 
-    pub(super) fn remove(&self, id: &str) -> Option<Arc<Stored>> {
+    /// As [`Self::get`], and it is kept no longer.
+    pub(super) fn remove(&self, id: &str, key: Option<&str>) -> Option<Arc<Stored>> {
         let mut all = lock(&self.0);
-        let at = all.iter().position(|stored| stored.id == id)?;
+        let at = all.iter().position(|stored| stored.is(id, key))?;
         all.remove(at)
     }
 }
