@@ -4,6 +4,7 @@
  * `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
+import { emit } from '@tauri-apps/api/event';
 import { mockIPC } from '@tauri-apps/api/mocks';
 import type {
   AppEvent,
@@ -267,8 +268,16 @@ const commands: Record<string, (args: Args) => unknown> = {
   'plugin:dialog|open': () => '/home/ada/models/Phi-4-mini-Q4_K_M.gguf',
 };
 
-mockIPC(async (command, args) => {
-  calls.push({ command, args: JSON.parse(JSON.stringify(args ?? {})) });
-  await sleep(5);
-  return commands[command]?.((args ?? {}) as Args) ?? null;
+mockIPC(
+  async (command, args) => {
+    calls.push({ command, args: JSON.parse(JSON.stringify(args ?? {})) });
+    await sleep(5);
+    return commands[command]?.((args ?? {}) as Args) ?? null;
+  },
+  { shouldMockEvents: true },
+);
+
+/** Plays the system: files are held over the window (`enter`) or let go (`drop`). */
+Object.assign(window, {
+  demoDrag: (kind: 'enter' | 'drop', paths: string[]) => emit(`tauri://drag-${kind}`, { paths }),
 });

@@ -178,6 +178,30 @@ const checks = {
     });
   },
 
+  'files that are dropped are added one after the other, and others are named': async (open) => {
+    const page = await open({});
+    await page.evaluate(() =>
+      globalThis.demoDrag('drop', ['/a/One.GGUF', '/a/b.gguf', '/a/c.txt']),
+    );
+    await page.click(byId('import-in-place'));
+    await page.click(byId('import-copy'));
+    await page.waitForFunction(
+      () => globalThis.demoCalls.filter(({ command }) => command === 'import_model').length === 2,
+    );
+    const asked = await page.evaluate(() =>
+      globalThis.demoCalls
+        .filter(({ command }) => command === 'import_model')
+        .map(({ args }) => args),
+    );
+    assert.deepEqual(asked, [
+      { path: '/a/One.GGUF', copy: false },
+      { path: '/a/b.gguf', copy: true },
+    ]);
+    await page.waitForSelector(byId('models-view'));
+    await page.evaluate(() => globalThis.demoDrag('drop', ['/a/c.txt']));
+    await page.waitForSelector(byId('notice'));
+  },
+
   'what was deleted is taken back': async (open) => {
     const page = await open({});
     await STATES.undo.act(page);

@@ -251,6 +251,12 @@ export const STATES = {
       await page.waitForSelector(byId('undo'));
     },
   },
+  drop: {
+    act: async (page) => {
+      await page.evaluate(() => globalThis.demoDrag('enter', ['/home/ada/new.gguf']));
+      await page.waitForSelector(byId('drop-zone'));
+    },
+  },
   compare: {
     act: async (page) => {
       await openTab(page, 'compare');
