@@ -274,7 +274,10 @@ impl Transfer {
                     None => return Err(HubError::Internal("no connection is left".into())),
                 },
                 _ = looks.tick() => {
+                    // A server that makes some of them wait wants no more.
+                    let waits = job.waiting.load(Ordering::Relaxed) > 0;
                     let more = pace.look(open.len(), job.board.received(), Instant::now());
+                    let more = if waits { 0 } else { more };
                     add(&mut open, more, disk.sender());
                 }
             }
