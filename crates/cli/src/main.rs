@@ -113,7 +113,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Search(args) => on_runtime(search::run(args)),
         Command::Pull(args) => on_runtime(pull::run(args)),
         Command::List(args) => on_runtime(list::run(args)),
-        Command::Catalogue(args) => catalogue::run(args),
+        Command::Catalogue(args) => on_runtime(catalogue::run(args)),
         Command::Import(args) => import::run(args),
         Command::Rm(args) => rm::run(args),
         Command::Show(args) => on_runtime(show::run(args)),

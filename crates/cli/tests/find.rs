@@ -75,6 +75,8 @@ fn a_repository_is_shown_with_what_runs_here() {
     assert_eq!(json["repository"]["card"]["markdown"], "# Model");
     assert_eq!(json["fit"]["files"][0]["fit"]["verdict"], "fits");
     assert_eq!(json["fit"]["recommended"]["file"], "m-Q8_0.gguf");
+    let show = played.run(&["show", REPO, "--json"]).good().json();
+    assert_eq!(show["repository"]["about"]["repo"], REPO, "what is not here is looked for there");
     let quick = played.run(&["search", "--repo", REPO, "--no-fit", "--json"]).good().json();
     assert_eq!(quick["fit"], json!(null));
     played.run(&["search", "--repo", "maker/None"]).failed("hub_unauthorized");

@@ -89,7 +89,7 @@ fn outcome(mut stream: GenerationStream) -> Result<Answer, EngineError> {
                 text.push_str(&piece);
                 tokens.extend(more);
             }
-            GenerationEvent::Finished { reason, usage, timings } => {
+            GenerationEvent::Finished { reason, usage, timings, .. } => {
                 assert!(stream.blocking_next().is_none(), "nothing follows the end");
                 return Ok(Answer { text, tokens, reason, usage, timings, before });
             }

@@ -12,7 +12,13 @@ fn golden(file: &str) -> PathBuf {
 }
 
 fn options(kv_types: &[KvType]) -> PerplexityOptions {
-    PerplexityOptions { context: CONTEXT, windows: None, threads: 2, kv_types: kv_types.to_vec() }
+    PerplexityOptions {
+        context: CONTEXT,
+        windows: None,
+        threads: 2,
+        kv_types: kv_types.to_vec(),
+        ..PerplexityOptions::default()
+    }
 }
 
 /// Three windows and a rest.

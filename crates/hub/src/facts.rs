@@ -118,7 +118,7 @@ impl ModelFacts {
         let (width, inner) = (n(self.width), n(self.inner));
         let (queries, keys) = (n(self.heads) * n(self.head_dim), n(self.kv_heads) * n(self.head_dim));
         let matrix = |name: String, inputs: u64, outputs: u64| {
-            let ty = if inputs % 256 == 0 { GgmlType::Q4K } else { GgmlType::Q4_0 };
+            let ty = if inputs.is_multiple_of(256) { GgmlType::Q4K } else { GgmlType::Q4_0 };
             PlannedTensor { name, shape: vec![inputs, outputs], ty }
         };
         let vector = |name: String| PlannedTensor { name, shape: vec![width], ty: GgmlType::F32 };

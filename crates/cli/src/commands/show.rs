@@ -4,12 +4,13 @@ use lantern_hub::human_bytes;
 use lantern_protocol::{DiffSide, FileDetails, ModelDetails, TemplateDetails, TemplateDiff, TemplateOrigin};
 
 use super::list::owner_name;
+use super::search::show_repository;
 use crate::error::CliError;
 use crate::{output, place};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The model
+    /// The model, or a repository on the Hub: owner/name
     model: String,
     /// Compare its chat template with that of the repository it was made from; asks the Hub
     #[arg(long)]
@@ -25,7 +26,13 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         let diff = app.template_diff(&args.model).await?;
         return if args.json { output::json(&diff) } else { print_diff(&diff) };
     }
-    let details = app.model_details(&args.model).await?;
+    let details = match app.model_details(&args.model).await {
+        // A repository on the Hub of which nothing is here.
+        Err(error) if error.code == "model_not_found" && args.model.matches('/').count() == 1 => {
+            return show_repository(&app, &args.model, None, true, args.json).await;
+        }
+        details => details?,
+    };
     app.shutdown().await;
     if args.json { output::json(&details) } else { print(&details) }
 }

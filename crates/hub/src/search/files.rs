@@ -123,21 +123,16 @@ mod tests {
             file("openassistant.gguf", 90),
         ];
         let grouped = group(&files);
-        let quants: Vec<(&str, Vec<(&str, u64, u32)>)> = grouped
-            .quants
-            .iter()
-            .map(|group| {
-                let files = group.files.iter().map(|f| (f.file.as_str(), f.size_bytes, f.pieces));
-                (group.quant.as_str(), files.collect())
-            })
-            .collect();
-        let split = ("Q4_K_M/m-Q4_K_M-00001-of-00002.gguf", 41, 2);
+        let told = |group: &QuantGroup| {
+            let files = group.files.iter().map(|f| format!("{} {} {}", f.file, f.size_bytes, f.pieces));
+            format!("{}: {}", group.quant, files.collect::<Vec<_>>().join(", "))
+        };
         assert_eq!(
-            quants,
+            grouped.quants.iter().map(told).collect::<Vec<_>>(),
             [
-                ("Q4_K_M", vec![("m-Q4_K_M.gguf", 40, 1), split]),
-                ("Q8_0", vec![("m-Q8_0.gguf", 80, 1)]),
-                ("", vec![("openassistant.gguf", 90, 1)]),
+                "Q4_K_M: m-Q4_K_M.gguf 40 1, Q4_K_M/m-Q4_K_M-00001-of-00002.gguf 41 2",
+                "Q8_0: m-Q8_0.gguf 80 1",
+                ": openassistant.gguf 90 1",
             ]
         );
         assert_eq!(grouped.quants[0].files[1].sha256, None, "a hash is of one file");

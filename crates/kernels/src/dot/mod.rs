@@ -13,7 +13,8 @@
 //! column or many) give the same bits.
 //!
 //! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
-//! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts. [`direct`] and
+//! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts (with AVX-512 those of two tiles
+//! at once). [`direct`] and
 //! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation (`x86`, `arm`);
 //! [`layouts`] says where each type has its integers and scales. AMX multiplies panels in a way of its own (`x86/amx`).
 

@@ -42,6 +42,23 @@ pub unsafe fn fill<S: Simd, L: Layout>(tile: TileBlocks, panel: &mut Panel) {
     }
 }
 
+/// Calls a function made for panels of this form: of so many bits, in such groups, with minimums or without.
+macro_rules! for_form {
+    ($form:expr, $function:ident::<$simd:ty>($($argument:expr),*)) => {
+        match ($form.bits, $form.group, $form.has_min) {
+            (0..=4, 32, true) => $function::<$simd, 4, 32, true>($($argument),*),
+            (0..=4, 32, false) => $function::<$simd, 4, 32, false>($($argument),*),
+            (5, 32, true) => $function::<$simd, 5, 32, true>($($argument),*),
+            (5, 32, false) => $function::<$simd, 5, 32, false>($($argument),*),
+            (0..=4, 16, true) => $function::<$simd, 4, 16, true>($($argument),*),
+            (0..=6, 16, false) => $function::<$simd, 6, 16, false>($($argument),*),
+            (8, 32, false) => $function::<$simd, 8, 32, false>($($argument),*),
+            (8, 16, false) => $function::<$simd, 8, 16, false>($($argument),*),
+            _ => unreachable!("no block type has the form {:?}", $form),
+        }
+    };
+}
+
 /// Adds a panel's products with columns of the rows `rows` to `sums`.
 ///
 /// # Safety
@@ -56,19 +73,7 @@ pub unsafe fn columns<S: Simd>(
 ) {
     assert!(x.len <= PANEL && rows.len() == sums.len());
     // SAFETY: passed on.
-    unsafe {
-        match (form.bits, form.group, form.has_min) {
-            (0..=4, 32, true) => all::<S, 4, 32, true>(form, panel, x, rows, sums),
-            (0..=4, 32, false) => all::<S, 4, 32, false>(form, panel, x, rows, sums),
-            (5, 32, true) => all::<S, 5, 32, true>(form, panel, x, rows, sums),
-            (5, 32, false) => all::<S, 5, 32, false>(form, panel, x, rows, sums),
-            (0..=4, 16, true) => all::<S, 4, 16, true>(form, panel, x, rows, sums),
-            (0..=6, 16, false) => all::<S, 6, 16, false>(form, panel, x, rows, sums),
-            (8, 32, false) => all::<S, 8, 32, false>(form, panel, x, rows, sums),
-            (8, 16, false) => all::<S, 8, 16, false>(form, panel, x, rows, sums),
-            _ => unreachable!("no block type has the form {form:?}"),
-        }
-    }
+    unsafe { for_form!(form, all::<S>(form, panel, x, rows, sums)) }
 }
 
 /// As [`columns`] for panels of two tiles, with rows of activations in fours.
@@ -87,19 +92,7 @@ pub unsafe fn pair<S: Simd>(
     sums: [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
 ) {
     // SAFETY: passed on.
-    unsafe {
-        match (form.bits, form.group, form.has_min) {
-            (0..=4, 32, true) => fours::<S, 4, 32, true>(form, panels, x, rows, sums),
-            (0..=4, 32, false) => fours::<S, 4, 32, false>(form, panels, x, rows, sums),
-            (5, 32, true) => fours::<S, 5, 32, true>(form, panels, x, rows, sums),
-            (5, 32, false) => fours::<S, 5, 32, false>(form, panels, x, rows, sums),
-            (0..=4, 16, true) => fours::<S, 4, 16, true>(form, panels, x, rows, sums),
-            (0..=6, 16, false) => fours::<S, 6, 16, false>(form, panels, x, rows, sums),
-            (8, 32, false) => fours::<S, 8, 32, false>(form, panels, x, rows, sums),
-            (8, 16, false) => fours::<S, 8, 16, false>(form, panels, x, rows, sums),
-            _ => unreachable!("no block type has the form {form:?}"),
-        }
-    }
+    unsafe { for_form!(form, fours::<S>(form, panels, x, rows, sums)) }
 }
 
 #[inline(always)]
