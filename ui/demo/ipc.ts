@@ -17,6 +17,7 @@ import type {
   SettingsPatch,
 } from '../src/backend/types';
 import * as data from './data';
+import * as pages from './models';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
 const firstRun = scene === 'first-run' || scene === 'downloading';
@@ -195,23 +196,23 @@ const commands: Record<string, (args: Args) => unknown> = {
     const { next, text } = args.query as SearchQuery;
     if (text === 'nothing') return { repositories: [], next: null, lookedAt: 60, chosenHere: [] };
     return {
-      repositories: next === null ? data.FOUND : [],
+      repositories: next === null ? pages.FOUND : [],
       next: next === null ? 'page-2' : null,
       lookedAt: 30,
       chosenHere: ['size'],
     };
   },
-  curated_models: () => data.CURATED,
+  curated_models: () => pages.CURATED,
   repository: () => {
     if (scene === 'failing') throw offline;
-    return data.REPOSITORY;
+    return pages.REPOSITORY;
   },
-  repository_fit: () => data.REPOSITORY_FIT,
+  repository_fit: () => pages.REPOSITORY_FIT,
   model_details: (args) => ({
-    ...data.DETAILS,
-    model: data.LIBRARY.find(({ id }) => id === args.id) ?? data.DETAILS.model,
+    ...pages.DETAILS,
+    model: data.LIBRARY.find(({ id }) => id === args.id) ?? pages.DETAILS.model,
   }),
-  template_diff: () => data.TEMPLATE_DIFF,
+  template_diff: () => pages.TEMPLATE_DIFF,
   set_model_notes: (args) => args.notes,
   verify_model: () => [
     { path: 'a.gguf', state: 'right', sha256: 'a', expected: 'a', knownFrom: 'hub' },
@@ -220,20 +221,20 @@ const commands: Record<string, (args: Args) => unknown> = {
   disk_use: () =>
     firstRun
       ? { models: [], owners: [], reclaimable: [], totalBytes: 0, freeBytes: 42e9 }
-      : data.DISK,
-  removed_models: () => (firstRun ? [] : data.REMOVED),
-  library_folders: () => (firstRun ? [] : data.FOLDERS),
+      : pages.DISK,
+  removed_models: () => (firstRun ? [] : pages.REMOVED),
+  library_folders: () => (firstRun ? [] : pages.FOLDERS),
   reclaim: () => 980_000_000,
-  delete_model: (args) => ({ ...data.REMOVED[0]!, id: 'r2', model: String(args.id) }),
+  delete_model: (args) => ({ ...pages.REMOVED[0]!, id: 'r2', model: String(args.id) }),
   compare_models: (args) => {
     const channel = args.channel as Channel<CompareEvent>;
     channel.onmessage({
       type: 'progress',
-      progress: { model: data.COMPARISON.a.model, stage: 'reading', done: 0.36 },
+      progress: { model: pages.COMPARISON.a.model, stage: 'reading', done: 0.36 },
     });
     if (scene === 'failing') channel.onmessage({ type: 'failed', error: refusal });
     else if (scene !== 'streaming') {
-      channel.onmessage({ type: 'done', comparison: data.COMPARISON });
+      channel.onmessage({ type: 'done', comparison: pages.COMPARISON });
     }
   },
   list_conversations: (args) =>

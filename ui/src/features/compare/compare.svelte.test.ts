@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { COMPARISON, LIBRARY } from '../../../demo/data';
+import { LIBRARY } from '../../../demo/data';
+import { COMPARISON } from '../../../demo/models';
 import { fakeBackend } from '../../backend/fake';
 import type { CompareEvent, CompareRequest, ErrorInfo } from '../../backend/types';
 import { CompareController } from './compare.svelte';

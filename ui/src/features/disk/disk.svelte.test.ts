@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { DISK, FOLDERS, REMOVED } from '../../../demo/data';
+import { DISK, FOLDERS, REMOVED } from '../../../demo/models';
 import { fakeBackend } from '../../backend/fake';
 import type { ErrorInfo, ReclaimKind } from '../../backend/types';
 import { DiskController } from './disk.svelte';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DETAILS, MODEL } from '../../../demo/data';
+import { MODEL } from '../../../demo/data';
+import { DETAILS } from '../../../demo/models';
 import { fakeBackend } from '../../backend/fake';
 import type { ErrorInfo, ModelDefaults, ModelDetails, ModelNotes } from '../../backend/types';
 import { defaultsOf, draftOf } from './defaults';

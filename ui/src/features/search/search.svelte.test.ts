@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { FOUND, LIBRARY, MODEL, REPOSITORY, REPOSITORY_FIT } from '../../../demo/data';
+import { LIBRARY, MODEL } from '../../../demo/data';
+import { FOUND, REPOSITORY, REPOSITORY_FIT } from '../../../demo/models';
 import { fakeBackend } from '../../backend/fake';
 import type { ErrorInfo, FoundRepository, SearchPage, SearchQuery } from '../../backend/types';
 import { readableCard } from './card';
