@@ -315,7 +315,7 @@ impl HubError {
             Self::BadEndpoint { .. } => "Correct HF_ENDPOINT, or unset it to use https://huggingface.co.".into(),
             Self::BadAddress { .. } => "Send the file itself instead of its address.".into(),
             Self::Unreachable { .. } => {
-                "Check the network and the proxy variables, then start the download again; it goes on where it stopped.".into()
+                "Check the network and the proxy variables, then try again; a download goes on where it stopped.".into()
             }
             Self::Unauthorized { .. } => {
                 "Check the repository's name. If it is private or gated, accept its terms on the Hub and set HF_TOKEN.".into()
