@@ -25,8 +25,19 @@ async fn axe_finds_nothing_in_any_view() {
     page.wait(&id("model-option", "")).await;
     check(page, "the menu of models").await;
     page.click(&id("nav-models", "")).await;
-    page.wait(&id("catalogue-card", "")).await;
+    page.wait(&id("model-card", "")).await;
     check(page, "the models").await;
+    for (tab, what) in
+        [("find", "fit"), ("downloads", "downloads-view"), ("compare", "compare-view"), ("disk", "disk-model")]
+    {
+        page.click(&id("models-tab", &format!("[data-tab=\"{tab}\"]"))).await;
+        page.wait(&id(what, "")).await;
+        check(page, tab).await;
+    }
+    page.click(&id("models-tab", "[data-tab=\"library\"]")).await;
+    page.click(&id("model-show", "")).await;
+    page.wait(&id("model-verify", "")).await;
+    check(page, "a model's page").await;
     page.click(&id("nav-settings", "")).await;
     page.wait(&id("settings-view", "")).await;
     check(page, "the settings").await;
