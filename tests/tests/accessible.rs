@@ -27,9 +27,12 @@ async fn axe_finds_nothing_in_any_view() {
     page.click(&id("nav-models", "")).await;
     page.wait(&id("model-card", "")).await;
     check(page, "the models").await;
-    for (tab, what) in
-        [("find", "fit"), ("downloads", "downloads-view"), ("compare", "compare-view"), ("disk", "disk-model")]
-    {
+    for (tab, what) in [
+        ("find", "fit"),
+        ("downloads", "downloads-view"),
+        ("compare", "compare-view"),
+        ("disk", "disk-model"),
+    ] {
         page.click(&id("models-tab", &format!("[data-tab=\"{tab}\"]"))).await;
         page.wait(&id(what, "")).await;
         check(page, tab).await;
