@@ -193,22 +193,27 @@ impl Page {
         for theme in ["light", "dark"] {
             self.set(json!({"theme": theme})).await;
             for (width, height) in [(1280, 800), (800, 600)] {
-                self.session
-                    .resize(width, height)
-                    .await
-                    .unwrap_or_else(|error| panic!("the window keeps its size: {error}"));
-                let fits = format!("the window is {width} wide");
-                self.until(&fits, SOON, async || {
-                    let inner = self.value("return innerWidth", json!([])).await;
-                    (inner == json!(width)).then_some(())
-                })
-                .await;
+                self.resize(width, height).await;
                 // Colours fade into each other.
                 tokio::time::sleep(Duration::from_millis(400)).await;
                 self.picture(&format!("{name}-{theme}-{width}x{height}")).await;
             }
         }
-        self.session.resize(1180, 780).await.unwrap();
+        self.resize(1180, 780).await;
+    }
+
+    /// Gives the window another size, and waits until the page has it: a click meant for the old one would miss.
+    async fn resize(&self, width: u32, height: u32) {
+        self.session
+            .resize(width, height)
+            .await
+            .unwrap_or_else(|error| panic!("the window keeps its size: {error}"));
+        let fits = format!("the window is {width} wide");
+        self.until(&fits, SOON, async || {
+            let inner = self.value("return innerWidth", json!([])).await;
+            (inner == json!(width)).then_some(())
+        })
+        .await;
     }
 
     /// Keeps one picture of the window as it is.
