@@ -3,15 +3,12 @@
 //! Everything here is what some part of the program allocates: the tokenizer's tables, the rows of a step on their way
 //! through the widest layer, logits, buffers for the disk and for pictures, and the program itself.
 
-use lantern_gguf::{Array, GgufFile, TensorInfo, Value};
+use lantern_gguf::{Array, FAULT_AROUND, GgufFile, TensorInfo, Value};
 use lantern_models::{LOOKED_UP_AT_ONCE, ModelConfig};
 
 use crate::options::EngineOptions;
 use crate::prefix_disk::TRANSFER_BYTES;
 use crate::step_costs::MOST_ROWS;
-
-/// Pages around a touched one that Linux maps with it, in bytes.
-const FAULT_AROUND: u64 = 64 << 10;
 
 /// What the program has in memory of its code, its libraries and its threads, as released and as built for tests: measured on
 /// Linux, in round figures.
@@ -105,7 +102,7 @@ pub(crate) fn weight_bytes(file: &GgufFile) -> u64 {
 
 /// Of a table of so many bytes, those that are in memory while rows are looked up.
 fn looked_up_bytes(table: u64) -> u64 {
-    table.min(LOOKED_UP_AT_ONCE as u64 * FAULT_AROUND)
+    table.min((LOOKED_UP_AT_ONCE * FAULT_AROUND) as u64)
 }
 
 /// The header: its pages in the file, its lists in memory, and the tokenizer's tables made of them.
