@@ -141,6 +141,11 @@ impl Store {
         Ok(view)
     }
 
+    /// A conversation that has no message yet.
+    pub fn begin_conversation(&mut self, title: &str) -> Result<Conversation, StoreError> {
+        self.write(|t| insert(t, title, None))
+    }
+
     /// Gives a conversation another title.
     pub fn rename_conversation(&mut self, id: &str, title: &str) -> Result<Conversation, StoreError> {
         self.write(|t| {
