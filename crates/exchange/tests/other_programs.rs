@@ -228,9 +228,9 @@ fn what_has_no_place_is_kept_with_its_message() {
         kept,
         [
             (None, "details"),
-            (Some("a"), "pictures and other parts"),
             (Some("a"), "calls of tools"),
             (Some("a"), "results of tools"),
+            (Some("a"), "pictures and other parts"),
             (Some("d"), "details"),
         ]
     );

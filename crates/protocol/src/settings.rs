@@ -191,6 +191,8 @@ pub struct SettingsPatch {
     pub context_length: Option<u32>,
     /// See [`Settings::overflow`].
     pub overflow: Option<Overflow>,
+    /// See [`Settings::write_titles`].
+    pub write_titles: Option<bool>,
     /// See [`Settings::threads`]; 0 clears it.
     pub threads: Option<u32>,
     /// See [`Settings::keep_packed`]; turning it off deletes what was kept.
@@ -227,6 +229,9 @@ impl Settings {
         }
         if let Some(overflow) = patch.overflow {
             self.overflow = overflow;
+        }
+        if let Some(write) = patch.write_titles {
+            self.write_titles = write;
         }
         if let Some(threads) = patch.threads {
             self.threads = Some(threads).filter(|&n| n > 0);
