@@ -78,7 +78,10 @@ export class ConversationsController {
   });
   /** Models that wrote something here, for the filter. */
   readonly models = $derived(
-    [...new Set(this.rows.flatMap(({ conversation }) => conversation.model ?? []))].sort(),
+    this.rows
+      .flatMap(({ conversation }) => conversation.model ?? [])
+      .filter((model, index, all) => all.indexOf(model) === index)
+      .sort(),
   );
 
   search(query: string): void {
