@@ -36,8 +36,9 @@ impl App {
         let written = tokio::task::spawn_blocking(move || {
             let mut failed = None;
             let single = ids.len() == 1;
-            let mut records = ids.iter().map_while(|id| {
-                db.of(id).run_here(|store| store.record(id)).map_err(|error| failed = Some(error)).ok()
+            let mut records = ids.iter().map(|id| {
+                let record = db.of(id).run_here(|store| store.record(id));
+                record.map_err(|error| std::io::Error::other(failed.insert(error).to_string()))
             });
             let written = match format {
                 ExportFormat::Json => write::file(&path, format, &folders, &mut records),

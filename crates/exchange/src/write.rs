@@ -18,12 +18,12 @@ pub fn extension(format: ExportFormat) -> &'static str {
     }
 }
 
-/// Writes conversations to one file. Markdown and HTML want exactly one; more of them go into a [`folder`].
+/// Writes conversations to one file; if one of them cannot be had, the file stays as it was. Markdown and HTML want exactly one; more of them go into a [`folder`].
 pub fn file(
     path: &Path,
     format: ExportFormat,
     folders: &[Folder],
-    records: &mut dyn Iterator<Item = ConversationRecord>,
+    records: &mut dyn Iterator<Item = io::Result<ConversationRecord>>,
 ) -> Result<usize, ExchangeError> {
     whole(path, |out| {
         let mut count = 0;
@@ -31,13 +31,14 @@ pub fn file(
             ExportFormat::Json => {
                 let mut writer = Writer::begin(out, folders)?;
                 for record in records {
-                    writer.conversation(&record)?;
+                    writer.conversation(&record?)?;
                     count += 1;
                 }
                 writer.end()?;
             }
             ExportFormat::Markdown | ExportFormat::Html => {
                 for record in records.take(1) {
+                    let record = record?;
                     let text = if format == ExportFormat::Html { html(&record) } else { markdown(&record) };
                     out.write_all(text.as_bytes())?;
                     count += 1;
@@ -52,13 +53,14 @@ pub fn file(
 pub fn folder(
     folder: &Path,
     format: ExportFormat,
-    records: &mut dyn Iterator<Item = ConversationRecord>,
+    records: &mut dyn Iterator<Item = io::Result<ConversationRecord>>,
 ) -> Result<usize, ExchangeError> {
     fs::create_dir_all(folder).map_err(|error| ExchangeError::io(folder, error))?;
     let mut count = 0;
     for record in records {
+        let record = record.map_err(|error| ExchangeError::io(folder, error))?;
         let path = free(folder, &file_name(&record.conversation.title), extension(format));
-        count += file(&path, format, &[], &mut std::iter::once(record))?;
+        count += file(&path, format, &[], &mut std::iter::once(Ok(record)))?;
     }
     Ok(count)
 }

@@ -202,7 +202,7 @@ fn files_get_names_of_their_own_that_every_system_takes() {
         record.conversation.leaf_id = None;
         record
     };
-    let two = [records(), records()];
+    let two = [Ok(records()), Ok(records())];
     let written = write::folder(dir.path(), ExportFormat::Markdown, &mut two.into_iter()).unwrap();
     assert_eq!(written, 2);
     let mut names: Vec<String> = std::fs::read_dir(dir.path())

@@ -14,7 +14,7 @@ use crate::{Store, StoreError, conversations};
 /// Messages that are put in order.
 const MOST_RANKED: usize = 2000;
 /// Messages, and titles, that are given.
-const MOST_HITS: usize = 100;
+const MOST_HITS: usize = 60;
 /// Conversations that are given where each counts once.
 const MOST_CONVERSATIONS: usize = 200;
 

@@ -105,7 +105,7 @@ fn a_common_word_is_cut_at_a_number_and_says_so() {
         .collect();
     store.import(&[record]).unwrap();
     let all = store.find(&query("the")).unwrap();
-    assert_eq!((all.messages, all.more, all.hits.len()), (2000, true, 100));
+    assert_eq!((all.messages, all.more, all.hits.len()), (2000, true, 60));
     let latest = store.find(&FindQuery { latest_first: true, ..query("the") }).unwrap();
     assert_eq!(hits(&latest)[0], hit("user", "[the] 2099"));
 }
