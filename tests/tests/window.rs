@@ -59,7 +59,8 @@ async fn a_conversation_is_there_after_a_restart() {
     let page = &window.page;
     let row = id("conversation-open", "");
     page.wait(&row).await;
-    assert!(page.text(&row).await.contains("sea"), "the title is {:?}", page.text(&row).await);
+    // Its first line, or what the model made of it.
+    assert!(!page.text(&row).await.trim().is_empty(), "the conversation has no title");
     page.click(&row).await;
     page.wait(&id("message-assistant", "")).await;
     assert_eq!(page.answer().await, answer);

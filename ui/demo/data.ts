@@ -7,6 +7,9 @@ import type {
   Conversation,
   ConversationSummary,
   DownloadProgress,
+  Folder,
+  Found,
+  ImportReport,
   LibraryModel,
   Message,
   ModelPlace,
@@ -77,6 +80,9 @@ function conversation(id: string, title: string, age: number, extra: Partial<Con
     leafId: null,
     createdAt: time,
     updatedAt: time,
+    folderId: null,
+    archived: false,
+    temporary: false,
     ...extra,
   };
 }
@@ -90,8 +96,10 @@ export const CONVERSATIONS: Conversation[] = [
     'A rather long title about the history of tea in the northern hemisphere',
     30 * HOUR,
   ),
-  conversation('c5', 'Soup for six', 80 * HOUR),
+  conversation('c5', 'Soup for six', 80 * HOUR, { folderId: 'f1' }),
   conversation('c6', 'Packing list', 24 * 40 * HOUR),
+  conversation('c7', 'Bread without kneading', 24 * 50 * HOUR, { folderId: 'f1' }),
+  conversation('c8', 'Things to ask the plumber', 24 * 60 * HOUR, { archived: true }),
 ];
 
 const stats = {
@@ -413,6 +421,7 @@ export const SETTINGS: Settings = {
   },
   contextLength: null,
   overflow: 'drop_oldest',
+  writeTitles: true,
   threads: null,
   keepPacked: false,
   prefixDiskGb: 8,
@@ -514,6 +523,54 @@ export const STATUS: AppStatus = {
   model: { state: 'loaded', model: MODEL, contextLength: 8192, memoryBytes: 180_000_000 },
   endpoint: { running: true, url: 'http://127.0.0.1:11535/v1', error: null },
   notices: [],
+};
+
+export const FOLDERS: Folder[] = [
+  { id: 'f1', name: 'Kitchen', createdAt: 1 },
+  { id: 'f2', name: 'Work', createdAt: 1 },
+];
+
+/** What a search for this finds. */
+export function found(query: string): Found {
+  if (query === '' || 'nothing'.startsWith(query)) return { hits: [], messages: 0, more: false };
+  const first = CONVERSATIONS[0]!;
+  const hit = (messageId: string | null, role: 'user' | 'assistant' | null, snippet: string) => ({
+    conversation: first,
+    messageId,
+    role,
+    model: role === 'assistant' ? MODEL : null,
+    createdAt: first.createdAt,
+    snippet,
+  });
+  const mark = `\u2068${query}\u2069`;
+  const hits = [
+    hit(null, null, `How a ${mark}house lens works`),
+    hit(
+      'm2',
+      'assistant',
+      `…one lamp into a single, level ${mark} beam that reaches far out to sea, …`,
+    ),
+    hit('m1', 'user', `How does the lens of a ${mark}house work? Please`),
+  ];
+  return { hits, messages: 2, more: false };
+}
+
+export const REPORT: ImportReport = {
+  files: [
+    {
+      name: '/home/ada/chatgpt.zip: conversations.json',
+      source: 'ChatGPT',
+      conversations: 214,
+      messages: 3120,
+      known: 3,
+      kept: [
+        { what: 'details', count: 3120 },
+        { what: 'results of tools', count: 12 },
+      ],
+      left: [{ what: 'files that are no conversations', count: 31 }],
+      error: null,
+    },
+  ],
 };
 
 export function summaries(query: string | null): ConversationSummary[] {

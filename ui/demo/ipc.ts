@@ -246,6 +246,19 @@ const commands: Record<string, (args: Args) => unknown> = {
     messages: args.id === 'c1' ? messages : [],
     summaries: [],
   }),
+  folders: () => (firstRun || scene === 'empty' ? [] : data.FOLDERS),
+  create_folder: (args) => ({ id: 'f3', name: String(args.name), createdAt: 1 }),
+  find_messages: (args) => data.found((args.query as { text: string }).text),
+  begin_temporary_chat: () => ({
+    ...data.CONVERSATIONS[0]!,
+    id: 'temporary-1',
+    title: '',
+    leafId: null,
+    temporary: true,
+  }),
+  import_conversations: () => data.REPORT,
+  export_conversations: () => 1,
+  'plugin:dialog|save': () => '/home/ada/conversation.json',
   send_message: (args) => {
     if (scene === 'failing') throw refusal;
     const { content, parentId } = args.request as { content: string; parentId: string | null };

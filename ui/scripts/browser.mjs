@@ -143,6 +143,62 @@ export const STATES = {
       await page.waitForSelector(byId('conversation-snippet'));
     },
   },
+  filters: {
+    act: async (page) => {
+      await STATES.search.act(page);
+      await page.click(byId('filters-toggle'));
+      await page.waitForSelector(byId('filters'));
+    },
+  },
+  folders: {
+    act: async (page) => {
+      await showSidebar(page);
+      await page.click(`${byId('folder-toggle-conversations')} >> nth=0`);
+      await page.waitForTimeout(50);
+    },
+  },
+  'conversation-menu': {
+    act: async (page) => {
+      await STATES.folders.act(page);
+      await page.hover(`${byId('conversation-row')} >> nth=1`);
+      await page.click(`${byId('conversation-row')} >> nth=1 >> ${byId('conversation-more')}`);
+      await page.waitForSelector(byId('conversation-menu'));
+    },
+  },
+  'conversation-export': {
+    act: async (page) => {
+      await STATES['conversation-menu'].act(page);
+      await page.click(byId('menu-export'));
+      await page.waitForSelector(byId('export-dialog'));
+    },
+  },
+  'folder-name': {
+    act: async (page) => {
+      await STATES['conversation-menu'].act(page);
+      await page.click(byId('menu-new-folder'));
+      await page.waitForSelector(byId('name-dialog'));
+    },
+  },
+  archive: {
+    act: async (page) => {
+      await showSidebar(page);
+      await page.click(byId('archive-toggle'));
+    },
+  },
+  imported: {
+    act: async (page) => {
+      await showSidebar(page);
+      await page.click(byId('list-menu'));
+      await page.click(`${byId('conversation-menu')} >> text=Import conversations`);
+      await page.waitForSelector(byId('import-report'));
+    },
+  },
+  temporary: {
+    act: async (page) => {
+      await page.click(byId('temporary-chat'));
+      await page.waitForSelector(byId('temporary-mark'));
+    },
+  },
   picker: {
     act: async (page) => {
       await page.click(byId('model-picker'));

@@ -3,6 +3,7 @@ import { toErrorInfo, type Backend } from './backend';
 import type {
   AppEvent,
   AppStatus,
+  ConversationView,
   DownloadRequest,
   ErrorInfo,
   FoundRepository,
@@ -37,6 +38,8 @@ export class LanternApp {
   modelsTab = $state<ModelsTab>('library');
   /** A model that was just deleted, as long as that is offered to be taken back. */
   justRemoved = $state.raw<RemovedModel | null>(null);
+  /** What is being printed. */
+  printing = $state.raw<ConversationView | null>(null);
   status = $state.raw<AppStatus | null>(null);
   notices = $state.raw<Notice[]>([]);
   ready = $state(false);
@@ -191,9 +194,23 @@ export class LanternApp {
     this.chat.startNew();
   }
 
-  async openConversation(id: string): Promise<void> {
+  async openConversation(id: string, messageId: string | null = null): Promise<void> {
     this.view = 'chat';
-    await this.chat.open(id);
+    await this.chat.open(id, messageId);
+  }
+
+  /** Begins a chat that leaves no trace; leaving it closes it. */
+  async newTemporaryChat(): Promise<void> {
+    await this.attempt(async () => {
+      const conversation = await this.backend.beginTemporaryChat();
+      this.view = 'chat';
+      this.chat.startTemporary(conversation);
+    });
+  }
+
+  /** Shows the branch of a conversation to the system's print dialog. */
+  async printConversation(id: string): Promise<void> {
+    this.printing = await this.backend.getConversation(id);
   }
 
   async renameConversation(id: string, title: string): Promise<void> {

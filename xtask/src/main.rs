@@ -11,6 +11,7 @@ mod lint;
 mod models;
 mod python;
 mod run;
+mod searching;
 mod shell;
 mod system;
 mod test;
@@ -72,6 +73,12 @@ enum Chore {
         #[arg(long, default_value_t = 400)]
         megabytes: u64,
     },
+    /// Builds a large database and times searches in it.
+    Searching {
+        /// Messages in it.
+        #[arg(long, default_value_t = 50_000)]
+        messages: u64,
+    },
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -92,6 +99,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { target, runs } => fuzz::fuzz(target, runs),
         Chore::Clients { names, model } => clients::run_all(&names, model),
         Chore::Fetching { megabytes } => fetching::measure(megabytes),
+        Chore::Searching { messages } => searching::measure(messages),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

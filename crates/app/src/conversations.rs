@@ -1,6 +1,6 @@
 //! Listing, searching, renaming, deleting conversations, and choosing among their branches.
 
-use lantern_protocol::{AppEvent, Conversation, ConversationSummary, ConversationView};
+use lantern_protocol::{AppEvent, Conversation, ConversationSummary, ConversationView, FindQuery, Found};
 
 use lantern_store::Store;
 
@@ -23,10 +23,15 @@ impl App {
             .await
     }
 
+    /// Messages and titles that match a query, temporary chats left out.
+    pub async fn find_messages(&self, query: FindQuery) -> Result<Found, AppError> {
+        self.0.db.run(move |store| store.find(&query)).await
+    }
+
     /// One conversation with all its messages; answers being written with their text so far.
     pub async fn conversation(&self, id: &str) -> Result<ConversationView, AppError> {
         let id = id.to_owned();
-        self.0.db.run(move |store| store.conversation_view(&id)).await
+        self.0.db.of(&id).run(move |store| store.conversation_view(&id)).await
     }
 
     /// Gives a conversation another title.
@@ -40,7 +45,7 @@ impl App {
             ));
         }
         let id = id.to_owned();
-        let conversation = self.0.db.run(move |store| store.rename_conversation(&id, &title)).await?;
+        let conversation = self.0.db.of(&id).run(move |store| store.rename_conversation(&id, &title)).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(conversation)
     }
@@ -55,9 +60,9 @@ impl App {
         if let Some(length) = context_length {
             within("contextLength", length, CONTEXT_LENGTH)?;
         }
-        let id = id.to_owned();
-        let set = move |store: &mut Store| store.set_context_length(&id, context_length);
-        let conversation = self.0.db.run(set).await?;
+        let owned = id.to_owned();
+        let set = move |store: &mut Store| store.set_context_length(&owned, context_length);
+        let conversation = self.0.db.of(id).run(set).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(conversation)
     }
@@ -65,8 +70,10 @@ impl App {
     /// Pins a conversation: what was computed of it is kept longest, so that it goes on at once. Or lets it be like others.
     pub async fn pin_conversation(&self, id: &str, pinned: bool) -> Result<Conversation, AppError> {
         let stored = id.to_owned();
-        let conversation = self.0.db.run(move |store| store.pin_conversation(&stored, pinned)).await?;
-        self.pin_prefixes(id, pinned).await?;
+        let conversation = self.0.db.of(id).run(move |store| store.pin_conversation(&stored, pinned)).await?;
+        if !conversation.temporary {
+            self.pin_prefixes(id, pinned).await?;
+        }
         self.emit(AppEvent::ConversationsChanged);
         Ok(conversation)
     }
@@ -75,7 +82,7 @@ impl App {
     pub async fn delete_conversation(&self, id: &str) -> Result<(), AppError> {
         self.0.answers.stop_conversation(id);
         let deleted = id.to_owned();
-        self.0.db.run(move |store| store.delete_conversation(&deleted)).await?;
+        self.0.db.of(id).run(move |store| store.delete_conversation(&deleted)).await?;
         self.forget_prefixes(id).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(())
@@ -83,12 +90,13 @@ impl App {
 
     /// Shows the branch through a message, down to the newest leaf below it.
     pub async fn select_branch(&self, id: &str, message_id: &str) -> Result<ConversationView, AppError> {
+        let db = self.0.db.of(id);
         let (id, message_id) = (id.to_owned(), message_id.to_owned());
         let select = move |store: &mut Store| {
             store.select_branch(&id, &message_id)?;
             store.conversation_view(&id)
         };
-        let view = self.0.db.run(select).await?;
+        let view = db.run(select).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(view)
     }

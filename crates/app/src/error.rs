@@ -2,6 +2,7 @@
 
 use lantern_convert::ConvertError;
 use lantern_engine::EngineError;
+use lantern_exchange::ExchangeError;
 use lantern_hub::HubError;
 use lantern_protocol::ErrorInfo;
 use lantern_remote::RemoteError;
@@ -48,6 +49,12 @@ impl From<ErrorInfo> for AppError {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
+        Self::new(error.code(), error.to_string(), error.next_step())
+    }
+}
+
+impl From<ExchangeError> for AppError {
+    fn from(error: ExchangeError) -> Self {
         Self::new(error.code(), error.to_string(), error.next_step())
     }
 }

@@ -11,6 +11,8 @@ mod compare;
 mod conversations;
 mod database;
 mod error;
+mod exchange;
+mod folders;
 mod home;
 mod models;
 mod secrets;

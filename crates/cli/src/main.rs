@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, compare, doctor, du, embed, import, inspect, list, logits, perplexity, plan,
-    pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize, verify,
+    bench, catalogue, chat, compare, doctor, du, embed, export, import, inspect, list, logits, perplexity,
+    plan, pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize, verify,
 };
 use error::CliError;
 
@@ -57,8 +57,10 @@ enum Command {
     List(list::Args),
     /// Show the models Lantern recommends
     Catalogue(catalogue::Args),
-    /// Add a GGUF file, or a folder of them, that is already on this computer
+    /// Add a GGUF file, or a folder of them, that is already on this computer; or take conversations in
     Import(import::Args),
+    /// Write conversations to files
+    Export(export::Args),
     /// Show a model's page: what it is and can do, where it lies, what it needs
     Show(show::Args),
     /// Remove a model, or take a removal back
@@ -116,7 +118,9 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Pull(args) => on_runtime(pull::run(args)),
         Command::List(args) => on_runtime(list::run(args)),
         Command::Catalogue(args) => on_runtime(catalogue::run(args)),
+        Command::Import(args) if args.conversations => on_runtime(export::import(args.path, args.json)),
         Command::Import(args) => import::run(args),
+        Command::Export(args) => on_runtime(export::run(args)),
         Command::Rm(args) => rm::run(args),
         Command::Show(args) => on_runtime(show::run(args)),
         Command::Du(args) => on_runtime(du::run(args)),

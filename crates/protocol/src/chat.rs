@@ -30,6 +30,15 @@ pub struct Conversation {
     /// When its latest message changed.
     #[ts(type = "number")]
     pub updated_at: i64,
+    /// The folder it lies in.
+    #[serde(default)]
+    pub folder_id: Option<String>,
+    /// Left out of the list and of searches unless they ask for it.
+    #[serde(default)]
+    pub archived: bool,
+    /// Kept in memory only, and gone when it is closed.
+    #[serde(default)]
+    pub temporary: bool,
 }
 
 /// A row of the sidebar, with the matching passage when it came from a search.

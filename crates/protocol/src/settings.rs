@@ -50,6 +50,8 @@ pub struct Settings {
     /// What happens to a conversation in the window or on the command line that no longer fits the context. Programs at the
     /// endpoint say it in each request, and get an error if they do not.
     pub overflow: Overflow,
+    /// Lets the model write a conversation's title after its first answer, when nobody else wants it.
+    pub write_titles: bool,
     /// Threads that compute; `None` takes the fast cores.
     pub threads: Option<u32>,
     /// Keeps each model's weights on disk as they lie in memory, so that it is loaded faster the next time. Takes as much
@@ -84,6 +86,7 @@ impl Default for Settings {
             sampling: SamplingSettings::default(),
             context_length: None,
             overflow: Overflow::default(),
+            write_titles: true,
             threads: None,
             keep_packed: false,
             prefix_disk_gb: DEFAULT_PREFIX_DISK_GB,
@@ -188,6 +191,8 @@ pub struct SettingsPatch {
     pub context_length: Option<u32>,
     /// See [`Settings::overflow`].
     pub overflow: Option<Overflow>,
+    /// See [`Settings::write_titles`].
+    pub write_titles: Option<bool>,
     /// See [`Settings::threads`]; 0 clears it.
     pub threads: Option<u32>,
     /// See [`Settings::keep_packed`]; turning it off deletes what was kept.
@@ -224,6 +229,9 @@ impl Settings {
         }
         if let Some(overflow) = patch.overflow {
             self.overflow = overflow;
+        }
+        if let Some(write) = patch.write_titles {
+            self.write_titles = write;
         }
         if let Some(threads) = patch.threads {
             self.threads = Some(threads).filter(|&n| n > 0);

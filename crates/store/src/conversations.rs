@@ -1,9 +1,9 @@
 //! Table `conversations`: what the sidebar lists. Deleting one deletes its messages, journal and search documents.
 
-use lantern_protocol::{Conversation, ConversationView};
+use lantern_protocol::{Conversation, ConversationView, TitledBy};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, messages, new_id, now_ms, search, summaries};
+use crate::{Store, StoreError, id_in, is_temporary, messages, now_ms, search, shelf, summaries};
 
 pub(crate) const V1: &str = "
 CREATE TABLE conversations (
@@ -27,11 +27,14 @@ ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
 ";
 
 const COLUMNS: &str =
-    "id, title, model, system_prompt, context_length, pinned, leaf_id, created_at, updated_at";
+    "id, title, model, system_prompt, context_length, pinned, leaf_id, created_at, updated_at,
+    folder_id, coalesce(archived, 0)";
+/// Where the columns are: a conversation without a row in `shelf` lies in no folder and is not archived.
+const FROM: &str = "conversations LEFT JOIN shelf ON shelf.conversation_id = conversations.id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+    let id: String = row.get(0)?;
     Ok(Conversation {
-        id: row.get(0)?,
         title: row.get(1)?,
         model: row.get(2)?,
         system_prompt: row.get(3)?,
@@ -40,6 +43,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         leaf_id: row.get(6)?,
         created_at: row.get(7)?,
         updated_at: row.get(8)?,
+        temporary: is_temporary(&id),
+        folder_id: row.get(9)?,
+        archived: row.get(10)?,
+        id,
     })
 }
 
@@ -49,8 +56,10 @@ pub(crate) fn insert(
     model: Option<&str>,
 ) -> Result<Conversation, StoreError> {
     let now = now_ms();
+    let id = id_in(conn);
     let conversation = Conversation {
-        id: new_id(),
+        temporary: is_temporary(&id),
+        id,
         title: title.into(),
         model: model.map(Into::into),
         system_prompt: None,
@@ -59,6 +68,8 @@ pub(crate) fn insert(
         leaf_id: None,
         created_at: now,
         updated_at: now,
+        folder_id: None,
+        archived: false,
     };
     conn.prepare_cached(
         "INSERT INTO conversations (id, title, model, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)",
@@ -69,7 +80,7 @@ pub(crate) fn insert(
 }
 
 pub(crate) fn get(conn: &Connection, id: &str) -> Result<Conversation, StoreError> {
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM conversations WHERE id = ?1"))?
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM {FROM} WHERE id = ?1"))?
         .query_row([id], read)
         .optional()?
         .ok_or_else(|| StoreError::NoConversation(id.into()))
@@ -107,7 +118,7 @@ fn changed(id: &str, rows: usize) -> Result<(), StoreError> {
 impl Store {
     /// All conversations, the latest changed first.
     pub fn conversations(&self) -> Result<Vec<Conversation>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM conversations ORDER BY updated_at DESC, id DESC");
+        let sql = format!("SELECT {COLUMNS} FROM {FROM} ORDER BY updated_at DESC, id DESC");
         let mut statement = self.conn.prepare_cached(&sql)?;
         Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
     }
@@ -130,6 +141,11 @@ impl Store {
         Ok(view)
     }
 
+    /// A conversation that has no message yet.
+    pub fn begin_conversation(&mut self, title: &str) -> Result<Conversation, StoreError> {
+        self.write(|t| insert(t, title, None))
+    }
+
     /// Gives a conversation another title.
     pub fn rename_conversation(&mut self, id: &str, title: &str) -> Result<Conversation, StoreError> {
         self.write(|t| {
@@ -139,6 +155,7 @@ impl Store {
                     .execute([id, title])?,
             )?;
             search::index_title(t, id, title)?;
+            shelf::set_titled_by(t, id, TitledBy::User)?;
             get(t, id)
         })
     }

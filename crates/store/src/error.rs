@@ -73,6 +73,15 @@ pub enum StoreError {
         /// What was wanted: `a question`.
         wanted: &'static str,
     },
+    /// No such folder.
+    #[error("There is no folder {0}.")]
+    NoFolder(String),
+    /// Two folders cannot have the same name.
+    #[error("There is a folder of the name “{0}” already.")]
+    FolderExists(String),
+    /// A conversation from elsewhere is not one: its messages do not make a tree, or name what is not there.
+    #[error("The conversation cannot be taken in: {0}.")]
+    Record(String),
     /// A value could not be written as JSON.
     #[error("A value could not be stored: {0}.")]
     Json(#[from] serde_json::Error),
@@ -95,6 +104,9 @@ impl StoreError {
             Self::NotStreaming(_) => "message_not_streaming",
             Self::StillStreaming(_) => "answer_in_progress",
             Self::WrongRole { .. } => "wrong_role",
+            Self::NoFolder(_) => "folder_not_found",
+            Self::FolderExists(_) => "folder_exists",
+            Self::Record(_) => "not_a_conversation",
             Self::Json(_) => "database_error",
             Self::Sqlite(error) => sqlite_code(error),
         }
@@ -115,12 +127,14 @@ impl StoreError {
             "backup_failed" => {
                 "Free some disk space and start Lantern again. The database is as it was.".into()
             }
-            "conversation_not_found" | "message_not_found" => {
+            "conversation_not_found" | "message_not_found" | "folder_not_found" => {
                 "Reload the list; it may have been deleted.".into()
             }
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
             "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
             "wrong_role" => "Choose another message.".into(),
+            "folder_exists" => "Choose another name.".into(),
+            "not_a_conversation" => "Export it once more from where it came from.".into(),
             "disk_full" => "Free some disk space and try again.".into(),
             "database_busy" => "Another program holds the database. Try again in a moment.".into(),
             "database_corrupt" => {

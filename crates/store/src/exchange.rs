@@ -89,7 +89,7 @@ pub struct Finish {
 impl Store {
     /// Stores a question and its empty answer in one transaction that has reached the disk when this returns.
     pub fn ask(&mut self, exchange: &Exchange) -> Result<Asked, StoreError> {
-        let writer = self.writer.id().to_owned();
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
             let (conversation_id, user_message, parent_id) = match &exchange.question {
                 Question::New { place, content } => {

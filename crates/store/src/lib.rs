@@ -14,14 +14,21 @@ mod api_requests;
 mod conversations;
 mod error;
 mod exchange;
+mod find;
+mod folders;
+mod imports;
 mod journal;
 mod messages;
 mod migrations;
 mod model_notes;
 mod open;
+mod passage;
 mod presence;
+mod records;
 mod search;
 mod settings;
+mod shelf;
+mod side_tables;
 mod summaries;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +39,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question};
+pub use imports::Imported;
 pub use open::DATABASE_FILE;
 
 /// An open database. Several processes may hold one on the same directory at the same time.
@@ -39,8 +47,9 @@ pub use open::DATABASE_FILE;
 pub struct Store {
     // Dropped in this order: the connection first, so that its last checkpoint still happens under the lock.
     conn: Connection,
-    writer: presence::Writer,
-    _presence: presence::Presence,
+    // Neither is there for a store in memory, which no other process can see.
+    writer: Option<presence::Writer>,
+    _presence: Option<presence::Presence>,
     path: PathBuf,
 }
 
@@ -54,9 +63,14 @@ pub struct Opened {
 }
 
 impl Store {
-    /// The database file.
+    /// The database file; empty for a store in memory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What messages that are being written name as their writer.
+    fn writer_id(&self) -> &str {
+        self.writer.as_ref().map_or("memory", presence::Writer::id)
     }
 
     /// Runs `f` in one transaction that takes the write lock at once: a later upgrade could fail with "busy" half-way.
@@ -81,4 +95,18 @@ fn now_ms() -> i64 {
 /// A new identifier; later ones sort after earlier ones.
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+/// What ids of conversations and messages begin with that exist in memory only.
+const TEMPORARY: &str = "temporary-";
+
+/// Whether a conversation or a message of this id leaves no trace: it is in a store in memory, and in no other.
+pub fn is_temporary(id: &str) -> bool {
+    id.starts_with(TEMPORARY)
+}
+
+/// A new identifier of a conversation or a message in this database, by which one can tell whether it is on a disk.
+fn id_in(conn: &Connection) -> String {
+    let in_memory = conn.path().is_none_or(str::is_empty);
+    if in_memory { format!("{TEMPORARY}{}", new_id()) } else { new_id() }
 }

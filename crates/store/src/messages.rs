@@ -4,7 +4,7 @@ use lantern_protocol::{ErrorInfo, GenerationStats, Message, MessageStatus, Role}
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, conversations, journal, new_id, now_ms, search};
+use crate::{Store, StoreError, conversations, id_in, journal, now_ms, search};
 
 pub(crate) const V1: &str = "
 CREATE TABLE messages (
@@ -89,7 +89,7 @@ pub(crate) struct NewMessage<'a> {
 pub(crate) fn insert(conn: &Connection, new: NewMessage<'_>) -> Result<Message, StoreError> {
     let status = if new.writer.is_some() { MessageStatus::Streaming } else { MessageStatus::Complete };
     let message = Message {
-        id: new_id(),
+        id: id_in(conn),
         conversation_id: new.conversation_id.into(),
         parent_id: new.parent_id.map(Into::into),
         role: new.role,

@@ -34,12 +34,26 @@ impl Store {
             found => return Err(StoreError::MigrationBlocked { path, found, known: LATEST }),
         }
         let writer = Writer::register(dir)?;
-        let mut store = Self { conn, writer, _presence: presence, path };
+        let mut store = Self { conn, writer: Some(writer), _presence: Some(presence), path };
         let interrupted = store.write(|t| messages::interrupt(t, |writer| !Writer::is_alive(dir, writer)))?;
         if interrupted > 0 {
             tracing::info!(interrupted, "kept the text of answers that were cut off");
         }
         Ok(Opened { store, notice: prepared.flatten() })
+    }
+}
+
+impl Store {
+    /// A store that exists as long as it is held, and never on a disk: neither as a file nor as one of SQLite's own. The ids
+    /// of what is in it say so, see [`is_temporary`](crate::is_temporary).
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut conn = Connection::open_in_memory()?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        conn.pragma_update(None, "secure_delete", true)?;
+        conn.set_prepared_statement_cache_capacity(64);
+        migrations::migrate(&mut conn, Path::new(""), MIGRATIONS)?;
+        Ok(Self { conn, writer: None, _presence: None, path: PathBuf::new() })
     }
 }
 
@@ -66,6 +80,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // Deleted text is overwritten, not just unlinked.
     conn.pragma_update(None, "secure_delete", true)?;
+    // In KiB: what a search reads of a large index is there for the next letter that is typed.
+    conn.pragma_update(None, "cache_size", -16_000)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }

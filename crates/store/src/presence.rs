@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::{StoreError, new_id};
+use crate::StoreError;
 
 /// The shared lock on the directory; released on drop.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Writer {
     pub(crate) fn register(dir: &Path) -> Result<Self, StoreError> {
         let running = running_dir(dir);
         fs::create_dir_all(&running).map_err(|e| StoreError::io(&running, e))?;
-        let id = new_id();
+        let id = uuid::Uuid::now_v7().to_string();
         let path = lock_path(dir, &id);
         let file = open_lock(&path)?;
         file.lock().map_err(|e| StoreError::io(&path, e))?;

@@ -1,7 +1,7 @@
 //! Conversations: listing, searching, opening, renaming, pinning, deleting, choosing a branch.
 
 use lantern_app::App;
-use lantern_protocol::{Conversation, ConversationSummary, ConversationView};
+use lantern_protocol::{Conversation, ConversationSummary, ConversationView, FindQuery, Found};
 use tauri::State;
 
 use super::Reply;
@@ -50,4 +50,9 @@ pub async fn select_branch(
     leaf_id: String,
 ) -> Reply<ConversationView> {
     Ok(app.select_branch(&conversation_id, &leaf_id).await?)
+}
+
+#[tauri::command]
+pub async fn find_messages(app: State<'_, App>, query: FindQuery) -> Reply<Found> {
+    Ok(app.find_messages(query).await?)
 }

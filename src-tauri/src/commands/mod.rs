@@ -5,6 +5,8 @@ pub mod access;
 pub mod chat;
 pub mod conversations;
 pub mod events;
+pub mod exchange;
+pub mod folders;
 pub mod library;
 pub mod links;
 pub mod models;
@@ -28,6 +30,16 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         conversations::set_context_length,
         conversations::delete_conversation,
         conversations::select_branch,
+        conversations::find_messages,
+        folders::folders,
+        folders::create_folder,
+        folders::rename_folder,
+        folders::delete_folder,
+        folders::move_conversation,
+        folders::archive_conversation,
+        folders::begin_temporary_chat,
+        exchange::export_conversations,
+        exchange::import_conversations,
         chat::send_message,
         chat::regenerate,
         chat::edit_message,

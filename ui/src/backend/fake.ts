@@ -16,6 +16,9 @@ export function fakeConversation(extra: Partial<Conversation> = {}): Conversatio
     leafId: null,
     createdAt: 1,
     updatedAt: 1,
+    folderId: null,
+    archived: false,
+    temporary: false,
     ...extra,
   };
 }
@@ -73,6 +76,17 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     setContextLength: (id, contextLength) =>
       Promise.resolve(fakeConversation({ id, contextLength })),
     selectBranch: () => Promise.resolve(),
+    findMessages: () => Promise.resolve({ hits: [], messages: 0, more: false }),
+    folders: () => Promise.resolve([]),
+    createFolder: (name) => Promise.resolve({ id: 'f1', name, createdAt: 1 }),
+    renameFolder: () => Promise.resolve(),
+    deleteFolder: () => Promise.resolve(),
+    moveConversation: () => Promise.resolve(),
+    archiveConversation: () => Promise.resolve(),
+    beginTemporaryChat: () =>
+      Promise.resolve(fakeConversation({ id: 'temporary-1', title: '', temporary: true })),
+    exportConversations: () => Promise.resolve(1),
+    importConversations: () => Promise.resolve({ files: [] }),
     sendMessage: (request, emit) => ask('send', request, emit),
     regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),
     editMessage: (messageId, content, model, emit) =>
@@ -128,6 +142,8 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     openLink: () => Promise.resolve(),
     chooseModelFile: () => Promise.resolve(null),
     chooseFolder: () => Promise.resolve(null),
+    chooseExports: () => Promise.resolve([]),
+    chooseSavePath: () => Promise.resolve(null),
     onFileDrop: () => Promise.resolve(),
     ...overrides,
   };

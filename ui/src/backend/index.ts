@@ -20,7 +20,12 @@ import type {
   DiskUse,
   DownloadProgress,
   DownloadRequest,
+  ExportFormat,
   FileCheck,
+  FindQuery,
+  Folder,
+  Found,
+  ImportReport,
   IssuedKey,
   LibraryFolder,
   LibraryModel,
@@ -59,6 +64,22 @@ export interface Backend {
   setContextLength(id: string, contextLength: number | null): Promise<Conversation>;
   /** Shows the branch that ends at `leafId`. */
   selectBranch(conversationId: string, leafId: string): Promise<void>;
+  /** Messages and titles that match, with the matching passage. */
+  findMessages(query: FindQuery): Promise<Found>;
+
+  folders(): Promise<Folder[]>;
+  /** A folder of this name; the one that is there, if there is one. */
+  createFolder(name: string): Promise<Folder>;
+  renameFolder(id: string, name: string): Promise<void>;
+  /** Its conversations lie in no folder from then on. */
+  deleteFolder(id: string): Promise<void>;
+  moveConversation(id: string, folder: string | null): Promise<void>;
+  archiveConversation(id: string, archived: boolean): Promise<void>;
+  /** A chat that leaves no trace; deleting it closes it. */
+  beginTemporaryChat(): Promise<Conversation>;
+  /** Gives how many were written; without ids all are. */
+  exportConversations(ids: string[] | null, format: ExportFormat, path: string): Promise<number>;
+  importConversations(paths: string[]): Promise<ImportReport>;
 
   /** The answer arrives through `onEvent`; the promise only says that the request was taken. */
   sendMessage(request: SendMessage, onEvent: (event: ChatEvent) => void): Promise<void>;
@@ -152,6 +173,10 @@ export interface Backend {
   chooseModelFile(): Promise<string | null>;
   /** Asks the user for a folder; `null` when they thought better of it. */
   chooseFolder(): Promise<string | null>;
+  /** Asks the user for exports of conversations; empty when they thought better of it. */
+  chooseExports(): Promise<string[]>;
+  /** Asks the user where a file is to be written; `null` when they thought better of it. */
+  chooseSavePath(name: string, extension: string): Promise<string | null>;
   /** Tells of files that are held over the window or dropped on it. */
   onFileDrop(onDrop: (drop: FileDrop) => void): Promise<void>;
 }

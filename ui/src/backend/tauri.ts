@@ -1,7 +1,7 @@
 /** The backend as the desktop shell offers it: one command per method, one channel per stream. */
 import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
-import { open, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
+import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
 import type { AppEvent, ChatEvent, CompareEvent } from './types';
@@ -36,6 +36,17 @@ export const tauriBackend: Backend = {
   pinConversation: (id, pinned) => call('pin_conversation', { id, pinned }),
   setContextLength: (id, contextLength) => call('set_context_length', { id, contextLength }),
   selectBranch: (conversationId, leafId) => call('select_branch', { conversationId, leafId }),
+  findMessages: (query) => call('find_messages', { query }),
+
+  folders: () => call('folders'),
+  createFolder: (name) => call('create_folder', { name }),
+  renameFolder: (id, name) => call('rename_folder', { id, name }),
+  deleteFolder: (id) => call('delete_folder', { id }),
+  moveConversation: (id, folder) => call('move_conversation', { id, folder }),
+  archiveConversation: (id, archived) => call('archive_conversation', { id, archived }),
+  beginTemporaryChat: () => call('begin_temporary_chat'),
+  exportConversations: (ids, format, path) => call('export_conversations', { ids, format, path }),
+  importConversations: (paths) => call('import_conversations', { paths }),
 
   sendMessage: (request, onEvent) =>
     call('send_message', { request, channel: channel<ChatEvent>(onEvent) }),
@@ -106,6 +117,23 @@ export const tauriBackend: Backend = {
       filters: [{ name: 'GGUF models', extensions: ['gguf'] }],
     }),
   chooseFolder: () => choose({ title: 'Choose a folder with models', directory: true }),
+  chooseExports: async () => {
+    try {
+      const filters = [{ name: 'Conversations', extensions: ['json', 'jsonl', 'zip'] }];
+      const title = 'Choose exports of conversations';
+      return (await open({ title, multiple: true, directory: false, filters })) ?? [];
+    } catch (cause) {
+      throw toErrorInfo(cause);
+    }
+  },
+  chooseSavePath: async (name, extension) => {
+    try {
+      const filters = [{ name: extension.toUpperCase(), extensions: [extension] }];
+      return await save({ defaultPath: `${name}.${extension}`, filters });
+    } catch (cause) {
+      throw toErrorInfo(cause);
+    }
+  },
   onFileDrop: async (onDrop) => {
     await listen<{ paths: string[] }>('tauri://drag-enter', () => onDrop({ kind: 'over' }));
     await listen('tauri://drag-leave', () => onDrop({ kind: 'leave' }));

@@ -18,6 +18,7 @@ use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
+use super::temporary::leave_no_prefixes;
 use super::thoughts::Thoughts;
 use crate::models::Answering;
 use crate::{App, AppError};
@@ -55,7 +56,7 @@ impl Answer {
         events: UnboundedSender<ChatEvent>,
     ) -> Self {
         let (message_id, parent_id) = (message.id.clone(), message.parent_id.clone());
-        let recorder = Recorder::new(app.0.db.clone(), message);
+        let recorder = Recorder::new(app.0.db.of(&message_id), message);
         let (dropped_messages, summarised_messages) = (0, 0);
         Self {
             app,
@@ -91,6 +92,9 @@ impl Answer {
         let error = error.or(failure).filter(|error| !is_deletion(error));
         self.app.0.answers.end(&self.message_id);
         self.app.emit(AppEvent::ConversationsChanged);
+        if error.is_none() {
+            self.app.title_later(&self.conversation, &message);
+        }
         let event = match error {
             None => ChatEvent::Finished { message },
             Some(error) => {
@@ -110,6 +114,9 @@ impl Answer {
         };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let answering = answering?;
+        if self.conversation.temporary {
+            leave_no_prefixes(&answering, &self.conversation.id).await;
+        }
         let settings = self.app.settings_of(&self.model).await?;
         let (request, sources) = self.request(&settings, answering.context_length()).await?;
         let Some(shortened) =
@@ -148,7 +155,10 @@ impl Answer {
         context_length: Option<usize>,
     ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let branch = match self.parent_id.clone() {
-            Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
+            Some(question) => {
+                let db = self.app.0.db.of(&question);
+                db.run(move |store| store.branch(&question)).await?
+            }
             None => Vec::new(),
         };
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);

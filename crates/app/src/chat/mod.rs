@@ -11,7 +11,9 @@ mod prompt;
 mod recorder;
 mod shorten;
 mod summary;
+mod temporary;
 mod thoughts;
+mod title;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -22,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{App, AppError, lock};
+pub(crate) use prompt::title as title_of;
 pub(crate) use shorten::Summaries;
 pub use summary::{Shortened, Summarised};
 pub use thoughts::Thoughts;
@@ -136,7 +139,7 @@ impl App {
             None => self.default_model().await?,
         };
         let exchange = Exchange { question, model: Some(model.clone()), keep_model };
-        let asked = self.0.db.run(move |store| store.ask(&exchange)).await?;
+        let asked = self.database_of(&exchange).run(move |store| store.ask(&exchange)).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(self.begin_answer(asked, model))
     }
@@ -161,13 +164,14 @@ impl App {
     /// The model a conversation has kept.
     async fn model_of(&self, conversation_id: &str) -> Result<Option<String>, AppError> {
         let id = conversation_id.to_owned();
-        self.0.db.run(move |store| Ok(store.conversation(&id)?.model)).await
+        self.0.db.of(conversation_id).run(move |store| Ok(store.conversation(&id)?.model)).await
     }
 
     /// The model kept by the conversation of a message.
     async fn model_at(&self, message_id: &str) -> Result<Option<String>, AppError> {
         let id = message_id.to_owned();
-        self.0.db.run(move |store| Ok(store.conversation(&store.message(&id)?.conversation_id)?.model)).await
+        let db = self.0.db.of(message_id);
+        db.run(move |store| Ok(store.conversation(&store.message(&id)?.conversation_id)?.model)).await
     }
 }
 

@@ -35,6 +35,12 @@ pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> BranchPrompt 
                 words.push_str(&message.content);
                 source.push(message.id.clone());
             }
+            // Other programs' answers come in several pieces; templates insist here, too.
+            (Some((Role::Assistant, words)), Some(source)) if message.role == Role::Assistant => {
+                words.push_str("\n\n");
+                words.push_str(&message.content);
+                source.push(message.id.clone());
+            }
             _ => {
                 messages.push((message.role, message.content.clone()));
                 sources.push(vec![message.id.clone()]);

@@ -122,7 +122,8 @@ impl App {
         let shortened = summary::summarise(engine, request.clone(), lost, known).await?;
         if let (true, Some(summarised), Some(end)) = (is_new, &shortened.summarised, ends.last().cloned()) {
             let text = summarised.text.clone();
-            self.0.db.run(move |store| store.keep_summary(&end, &text)).await?;
+            let db = self.0.db.of(&end);
+            db.run(move |store| store.keep_summary(&end, &text)).await?;
         }
         Ok(shortened)
     }
@@ -130,16 +131,15 @@ impl App {
     /// The stored summary that reaches furthest, of those that end at one of these messages.
     async fn known(&self, ends: &[String]) -> Result<Option<Known>, AppError> {
         let ends = ends.to_vec();
-        self.0
-            .db
-            .run(move |store| {
-                for (at, end) in ends.iter().enumerate().rev() {
-                    if let Some(text) = store.summary(end)? {
-                        return Ok(Some(Known { messages: at + 1, text }));
-                    }
+        let db = ends.first().map_or_else(|| self.0.db.clone(), |end| self.0.db.of(end));
+        db.run(move |store| {
+            for (at, end) in ends.iter().enumerate().rev() {
+                if let Some(text) = store.summary(end)? {
+                    return Ok(Some(Known { messages: at + 1, text }));
                 }
-                Ok(None)
-            })
-            .await
+            }
+            Ok(None)
+        })
+        .await
     }
 }

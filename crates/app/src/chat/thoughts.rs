@@ -27,6 +27,15 @@ impl Thoughts {
     }
 }
 
+/// What is said of an answer, without what was thought. Nothing, while it was still thinking.
+pub(crate) fn without_thoughts(text: &str) -> &str {
+    match text.rsplit_once("</think>") {
+        Some((_, said)) => said.trim_start(),
+        None if text.starts_with("<think>") => "",
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,10 +10,17 @@ use crate::{output, place};
 #[derive(clap::Args)]
 pub struct Args {
     /// A GGUF file, a model's folder, or a folder whose models are used now and later
-    path: PathBuf,
+    pub path: PathBuf,
     /// Keep a copy in Lantern's data folder (without it files are used where they lie)
     #[arg(long)]
     copy: bool,
+    /// Take conversations in instead: an export of Lantern, ChatGPT, Claude, LM Studio, Jan or Open WebUI, as a file, a
+    /// folder or a zip archive
+    #[arg(long, conflicts_with = "copy")]
+    pub conversations: bool,
+    /// Print what came of it as JSON
+    #[arg(long, requires = "conversations")]
+    pub json: bool,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {

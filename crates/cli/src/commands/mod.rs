@@ -7,6 +7,7 @@ pub mod compare;
 pub mod doctor;
 pub mod du;
 pub mod embed;
+pub mod export;
 pub mod import;
 pub mod inspect;
 pub mod list;

@@ -285,6 +285,7 @@ impl PrefixDisk {
     pub(super) fn touch(&mut self, points: &[Point], owner: Option<Arc<str>>) {
         let path = self.index.path(points);
         if !path.is_empty() {
+            let owner = owner.filter(|owner| !self.saves.forgotten.contains(owner));
             // Without a writer nothing is kept either.
             let _ = self.threads.writes.send(WriteTask::Touch { names: path, owner });
         }

@@ -39,4 +39,16 @@ createdAt: number,
 /**
  * When its latest message changed.
  */
-updatedAt: number, };
+updatedAt: number, 
+/**
+ * The folder it lies in.
+ */
+folderId: string | null, 
+/**
+ * Left out of the list and of searches unless they ask for it.
+ */
+archived: boolean, 
+/**
+ * Kept in memory only, and gone when it is closed.
+ */
+temporary: boolean, };

@@ -35,6 +35,10 @@ contextLength: number | null,
  */
 overflow: Overflow, 
 /**
+ * Lets the model write a conversation's title after its first answer, when nobody else wants it.
+ */
+writeTitles: boolean, 
+/**
  * Threads that compute; `None` takes the fast cores.
  */
 threads: number | null, 

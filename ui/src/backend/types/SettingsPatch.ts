@@ -33,6 +33,10 @@ contextLength?: number,
  */
 overflow?: Overflow, 
 /**
+ * See [`Settings::write_titles`].
+ */
+writeTitles?: boolean, 
+/**
  * See [`Settings::threads`]; 0 clears it.
  */
 threads?: number, 

@@ -1,6 +1,6 @@
 /** Which conversation is open, and the sessions that are still busy behind it. */
 import { toErrorInfo, type Backend } from '../../backend';
-import type { ErrorInfo } from '../../backend/types';
+import type { Conversation, ErrorInfo } from '../../backend/types';
 import { DraftStore } from './drafts';
 import { ChatSession } from './session.svelte';
 
@@ -39,14 +39,29 @@ export class ChatController {
     this.session = this.#fresh();
   }
 
-  async open(id: string): Promise<void> {
-    if (this.openId === id && !this.openError) return;
+  /** Shows a conversation that has no message yet and leaves no trace. */
+  startTemporary(conversation: Conversation): void {
+    this.opening = null;
+    this.openError = null;
+    this.#leave();
+    const session = this.#fresh();
+    session.show({ conversation, messages: [], summaries: [] });
+    this.session = session;
+  }
+
+  /** With a message, the branch through it, at that message. */
+  async open(id: string, messageId: string | null = null): Promise<void> {
+    if (this.openId === id && !this.openError && this.opening === null) {
+      if (messageId !== null) this.session.reveal(messageId);
+      return;
+    }
     this.openError = null;
     const busy = this.#busy.get(id);
     if (busy) {
       this.opening = null;
       this.#leave();
       this.session = busy;
+      if (messageId !== null) busy.reveal(messageId);
       return;
     }
     this.opening = id;
@@ -56,6 +71,7 @@ export class ChatController {
       this.#leave();
       const session = this.#fresh();
       session.show(view);
+      if (messageId !== null) session.reveal(messageId);
       this.session = session;
     } catch (cause) {
       if (this.opening === id) this.openError = toErrorInfo(cause);
@@ -95,7 +111,14 @@ export class ChatController {
   }
 
   #leave(): void {
-    if (!this.session.busy) this.session.dispose();
+    const { conversation } = this.session;
+    if (conversation?.temporary) {
+      // It is closed, and so is the answer that is being written in it.
+      this.drafts.clear(conversation.id);
+      this.#busy.delete(conversation.id);
+      this.session.dispose();
+      void this.#backend.deleteConversation(conversation.id).catch(() => {});
+    } else if (!this.session.busy) this.session.dispose();
   }
 
   #changed(session: ChatSession): void {

@@ -2,6 +2,8 @@
 const KEY = 'lantern.drafts';
 /** Where words for a conversation that does not exist yet are kept. */
 const NEW = '';
+/** What ids of chats begin with that leave no trace: neither do their drafts. */
+const TEMPORARY = 'temporary-';
 /** Old drafts of deleted conversations must not pile up for ever. */
 const MOST = 100;
 
@@ -29,7 +31,8 @@ export class DraftStore {
       this.#drafts.delete(oldest);
     }
     try {
-      this.#storage.setItem(KEY, JSON.stringify([...this.#drafts]));
+      const lasting = [...this.#drafts].filter(([id]) => !id.startsWith(TEMPORARY));
+      this.#storage.setItem(KEY, JSON.stringify(lasting));
     } catch {
       // A full or forbidden storage costs the draft its survival of a restart, nothing else.
     }

@@ -60,6 +60,8 @@ export class ChatSession {
   /** Older messages of which it reads a summary as it writes the live answer. */
   summarised = $state(0);
   summaries = $state.raw<Summary[]>([]);
+  /** The message to be scrolled to, such as one that a search found. */
+  target = $state<string | null>(null);
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -174,6 +176,14 @@ export class ChatSession {
       const retry = () => void this.selectBranch(messageId);
       this.failure = { error: toErrorInfo(cause), content: null, retry };
     }
+  }
+
+  /** Shows the branch through a message and scrolls to it. */
+  reveal(messageId: string): void {
+    if (!this.messages.some(({ id }) => id === messageId)) return;
+    const isShown = this.branch.some(({ message }) => message.id === messageId);
+    if (!isShown && !this.busy) void this.selectBranch(messageId);
+    this.target = messageId;
   }
 
   dismissFailure(): void {

@@ -189,6 +189,16 @@ export const SETTINGS: SettingEntry[] = [
     read: (settings) => settings.overflow,
     patch: (_settings, value) => ({ overflow: value as Settings['overflow'] }),
   },
+  {
+    id: 'writeTitles',
+    section: 'Conversations',
+    label: 'Titles by the model',
+    help: 'After the first answer the model writes a title, when nothing else wants it. A title of yours always stays.',
+    control: { kind: 'switch' },
+    initial: true,
+    read: (settings) => settings.writeTitles,
+    patch: (_settings, value) => ({ writeTitles: value === true }),
+  },
   sampling(
     'temperature',
     'Temperature',
