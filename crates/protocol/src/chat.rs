@@ -225,6 +225,11 @@ pub enum ChatEvent {
         /// Tokens of the prompt without them.
         tokens_after: u32,
     },
+    /// What the model sees of files.
+    Sources {
+        /// As stored with the answer.
+        sources: crate::AnswerSources,
+    },
     /// Others are being answered first.
     Queued {
         /// How many stand before this one.

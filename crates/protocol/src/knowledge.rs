@@ -206,6 +206,17 @@ pub struct DocumentPreview {
     pub picture: Option<String>,
 }
 
+/// A citation with what stands around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct OpenedCitation {
+    /// What the answer cites.
+    pub citation: Citation,
+    /// Its document, as far as that is still here and still has it.
+    pub preview: DocumentPreview,
+}
+
 /// A folder whose documents conversations can search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]

@@ -11,10 +11,13 @@
 
 mod api_keys;
 mod api_requests;
+mod attachments;
 mod conversations;
+mod documents;
 mod error;
 mod exchange;
 mod journal;
+mod knowledge;
 mod messages;
 mod migrations;
 mod model_notes;
@@ -30,8 +33,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lantern_protocol::ErrorInfo;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use documents::{FoundPassage, NewDocument};
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question};
+pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;
 
 /// An open database. Several processes may hold one on the same directory at the same time.

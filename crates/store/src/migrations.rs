@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    StoreError, api_keys, api_requests, conversations, journal, messages, model_notes, search, settings,
-    summaries,
+    StoreError, api_keys, api_requests, attachments, conversations, documents, journal, knowledge, messages,
+    model_notes, search, settings, summaries,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -19,6 +19,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[conversations::V2, summaries::V2],
     &[api_keys::V3, api_requests::V3],
     &[model_notes::V4],
+    &[documents::FIRST, attachments::FIRST, knowledge::FIRST],
 ];
 
 /// The latest format.

@@ -45,6 +45,8 @@ const MATCH_END: char = '\u{2069}';
 const SPLIT: char = '\u{200B}';
 /// More conversations than this no one looks through.
 const LIMIT: usize = 200;
+/// More words of a question than this say nothing new.
+const MOST_WORDS: usize = 64;
 
 /// Makes the title findable, in place of an earlier one.
 pub(crate) fn index_title(conn: &Connection, conversation_id: &str, title: &str) -> Result<(), StoreError> {
@@ -69,6 +71,11 @@ pub(crate) fn index_message(conn: &Connection, message: &Message) -> Result<(), 
 /// Makes the index anew from the documents.
 pub(crate) fn rebuild(conn: &Connection) -> Result<(), StoreError> {
     conn.execute("INSERT INTO search_index (search_index) VALUES ('rebuild')", [])?;
+    // A database of an older format has none of passages yet.
+    let has_passages = conn.prepare("SELECT rowid FROM passage_index LIMIT 1").is_ok();
+    if has_passages {
+        conn.execute("INSERT INTO passage_index (passage_index) VALUES ('rebuild')", [])?;
+    }
     Ok(())
 }
 
@@ -126,8 +133,16 @@ fn expression(query: &str) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
+/// The words of a question, each once, as they are indexed: what is written without spaces gives a word a character.
+pub(crate) fn words_of(question: &str) -> Vec<String> {
+    let text = document(&question.to_lowercase());
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut seen = std::collections::HashSet::new();
+    words.filter(|word| seen.insert(*word)).take(MOST_WORDS).map(Into::into).collect()
+}
+
 /// The text as it is indexed.
-fn document(text: &str) -> String {
+pub(crate) fn document(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !matches!(*c, MATCH_START | MATCH_END | SPLIT)) {
         if writes_without_spaces(c) {
