@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use lantern_engine::Picture;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lantern_engine::{Picture, capabilities};
 use lantern_knowledge::{ExtractError, Limits, extract};
 use lantern_protocol::{AppEvent, AttachedFile, Attachment, ConversationFiles, DocumentKind};
 
@@ -63,6 +65,27 @@ impl App {
             store.document(&hash, &name, reader)
         });
         kept.await?.ok_or_else(|| AppError::internal("a document was deleted as it was kept"))
+    }
+
+    /// The same for a file in base64.
+    pub async fn attach_base64(&self, name: &str, content: String) -> Result<Attachment, AppError> {
+        let decode = move || STANDARD.decode(content);
+        let decoded = tokio::task::spawn_blocking(decode).await.map_err(AppError::internal)?;
+        let broken = |error| ExtractError::Damaged(format!("it is no base64: {error}"));
+        self.attach_bytes(name, decoded.map_err(|error| about_file(name, &broken(error)))?).await
+    }
+
+    /// Whether the model with this name sees pictures. One on a server is sent none.
+    pub async fn model_sees(&self, id: &str) -> Result<bool, AppError> {
+        if self.remote_named(id).await?.is_some() {
+            return Ok(false);
+        }
+        let model = self.find_model(id).await?;
+        let has_projector = model.projector.is_some();
+        let look = move || {
+            capabilities(Path::new(&model.path)).is_ok_and(|can| can.vision || can.chat && has_projector)
+        };
+        tokio::task::spawn_blocking(look).await.map_err(AppError::internal)
     }
 
     /// Checks that files can go with a message.

@@ -7,26 +7,20 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lantern_engine::{ChatMessage, ContentPart, Engine, GenerateRequest, Picture, Prompt};
+use lantern_engine::{ChatMessage, ContentPart, GenerateRequest, Picture, Prompt};
 use lantern_knowledge::prompt::{envelope, unseen_picture};
 use lantern_protocol::{AnswerSources, Attachment, Citation, DocumentKind, Place, Seen, SeenDocument};
 
 use super::attachments::read_file;
+use super::room::{MARKS, Tokens, question, room};
 use crate::models::Answering;
 use crate::{App, AppError};
 
 /// So many passages are shown for a question.
 const MOST_PASSAGES: usize = 12;
 
-/// A server that does not tell its context has room for this many tokens.
-const UNKNOWN_CONTEXT: usize = 8192;
-
-/// Tokens that a picture and the marks around a document may take.
-const MARKS: usize = 64;
+/// Tokens that a picture may take.
 const PICTURE: usize = 512;
-
-/// A question of fewer letters says little without the one before.
-const SHORT_QUESTION: usize = 40;
 
 /// What a branch has of files.
 struct Files {
@@ -79,7 +73,7 @@ impl App {
         let tokens = Tokens(answering.local().map(|loaded| Arc::clone(&loaded.engine)));
         let mut composer = Composer::new(self.clone(), tokens, room, answer, &files);
         composer.add_attachments(&files, stored, sees).await?;
-        composer.add_earlier(&files, stored);
+        composer.add_earlier(&files, stored).await?;
         composer.add_passages(&files, messages, stored).await?;
         let sources = composer.put_before(messages);
         Ok((request, sources))
@@ -136,17 +130,11 @@ impl Composer {
         sees: bool,
     ) -> Result<(), AppError> {
         let last = stored.len().saturating_sub(1);
-        let mut shown = HashSet::new();
-        for (at, ids) in stored.iter().enumerate() {
-            for attachment in ids.iter().filter_map(|id| files.attachments.get(id)).flatten() {
-                if !shown.insert(attachment.document.clone()) {
-                    continue;
-                }
-                if attachment.kind == DocumentKind::Image {
-                    self.add_picture(at, attachment, sees, at == last).await?;
-                } else {
-                    self.add_document(at, attachment, files).await?;
-                }
+        for (at, attachment) in once_each(files, stored) {
+            if attachment.kind == DocumentKind::Image {
+                self.add_picture(at, &attachment, sees, at == last).await?;
+            } else {
+                self.add_document(at, &attachment, files).await?;
             }
         }
         Ok(())
@@ -228,7 +216,7 @@ impl Composer {
     }
 
     /// Passages that earlier answers saw, before their questions.
-    fn add_earlier(&mut self, files: &Files, stored: &[Vec<String>]) {
+    async fn add_earlier(&mut self, files: &Files, stored: &[Vec<String>]) -> Result<(), AppError> {
         let mut earlier = Vec::new();
         for (at, ids) in stored.iter().enumerate() {
             let Some(question) = at.checked_sub(1) else { continue };
@@ -237,14 +225,14 @@ impl Composer {
                 earlier.extend(passages.map(|one| (question, one.clone())));
             }
         }
-        let tokens: usize = earlier.iter().map(|(_, one)| rough_tokens(&one.text) + MARKS).sum();
-        if tokens > self.room / 2 {
-            return;
-        }
-        self.room -= tokens;
+        let passages: Vec<Citation> = earlier.iter().map(|(_, one)| one.clone()).collect();
+        let told = envelope(&passages, |_| None);
+        let Some(tokens) = self.tokens.of(&told, self.room / 2).await? else { return Ok(()) };
+        self.room = self.room.saturating_sub(tokens);
         for (question, citation) in earlier {
             self.before.entry(question).or_default().citations.push(citation);
         }
+        Ok(())
     }
 
     /// Passages for the question, of documents that are too long and of folders.
@@ -274,19 +262,21 @@ impl Composer {
         let mut shown: HashMap<String, u32> = HashMap::new();
         let mut room = self.room * 3 / 4;
         for passage in passages {
-            let tokens = rough_tokens(&passage.text) + MARKS;
-            if tokens > room || shown.values().sum::<u32>() as usize == MOST_PASSAGES {
-                continue;
+            if self.sources.citations.iter().filter(|one| !one.text.is_empty()).count() == MOST_PASSAGES {
+                break;
             }
-            room -= tokens;
-            *shown.entry(passage.document.clone()).or_default() += 1;
             let citation = Citation {
-                number: self.number(),
+                number: self.next,
                 name: names.get(&passage.document).cloned().unwrap_or_default(),
                 document: passage.document,
                 place: passage.place,
                 text: passage.text.trim().to_owned(),
             };
+            let told = envelope(std::slice::from_ref(&citation), |_| None);
+            let Some(tokens) = self.tokens.of(&told, room).await? else { continue };
+            room = room.saturating_sub(tokens);
+            self.number();
+            *shown.entry(citation.document.clone()).or_default() += 1;
             let last = stored.len().saturating_sub(1);
             self.before.entry(last).or_default().citations.push(citation.clone());
             self.sources.citations.push(citation);
@@ -338,81 +328,11 @@ impl Composer {
     }
 }
 
-/// Tokens that files may take: the context without what the conversation and its answer take.
-async fn room(answering: &Answering, request: &GenerateRequest) -> Result<usize, AppError> {
-    let context = request.context_length.or(answering.context_length()).unwrap_or(UNKNOWN_CONTEXT);
-    let answer = request.max_tokens.map_or(context / 4, |tokens| tokens.min(context / 2));
-    let conversation = match (answering.local(), &request.prompt) {
-        (Some(loaded), prompt) => {
-            let (engine, prompt) = (Arc::clone(&loaded.engine), prompt.clone());
-            let count = move || engine.prompt_ids(prompt).map(|ids| ids.len());
-            tokio::task::spawn_blocking(count).await.map_err(AppError::internal)??
-        }
-        (None, Prompt::Messages { messages, .. }) => {
-            messages.iter().map(|message| rough_tokens(&message.content) + 8).sum()
-        }
-        (None, _) => 0,
-    };
-    Ok(context.saturating_sub(answer).saturating_sub(conversation).saturating_sub(MARKS))
-}
-
-/// Counts the tokens of documents.
-struct Tokens(Option<Arc<Engine>>);
-
-impl Tokens {
-    /// The tokens of a text that has at most so many; `None` for a longer one.
-    async fn of(&self, text: &str, most: usize) -> Result<Option<usize>, AppError> {
-        // No vocabulary has words so long on average, and counting a whole book takes a while.
-        if text.len() / 10 > most {
-            return Ok(None);
-        }
-        let tokens = match &self.0 {
-            None => rough_tokens(text),
-            Some(engine) => {
-                let (engine, text) = (Arc::clone(engine), text.to_owned());
-                let count = move || engine.tokenizer().encode(&text, false, false).map(|ids| ids.len());
-                let counted = tokio::task::spawn_blocking(count).await.map_err(AppError::internal)?;
-                counted.map_err(lantern_engine::EngineError::from)?
-            }
-        };
-        Ok(Some(tokens).filter(|tokens| tokens.saturating_add(MARKS) <= most))
-    }
-}
-
-/// Tokens of a text, rather too many than too few: a token for three letters of an alphabet, and for each other character.
-fn rough_tokens(text: &str) -> usize {
-    let wide = text.chars().filter(|c| *c >= '\u{2E80}').count();
-    (text.chars().count() - wide) / 3 + wide + 1
-}
-
-/// What is looked for: the last words of the person, with those before where they say little alone.
-fn question(messages: &[ChatMessage]) -> String {
-    let mut asked = messages.iter().rev().filter(|message| message.role == "user");
-    let last = asked.next().map(|message| message.content.as_str()).unwrap_or_default();
-    match asked.next() {
-        Some(before) if last.chars().count() < SHORT_QUESTION => format!("{}\n{last}", before.content),
-        _ => last.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_short_question_is_looked_for_with_the_one_before() {
-        let said = |role: &str, words: &str| ChatMessage::new(role, words);
-        let all =
-            [said("user", "How high is Cordouan?"), said("assistant", "67 m."), said("user", "And Kéréon?")];
-        assert_eq!(question(&all), "How high is Cordouan?\nAnd Kéréon?");
-        assert_eq!(question(&all[..1]), "How high is Cordouan?");
-        assert_eq!(question(&[]), "");
-    }
-
-    #[test]
-    fn tokens_are_rather_too_many() {
-        assert_eq!(rough_tokens(""), 1);
-        assert_eq!(rough_tokens("灯塔"), 3);
-        assert!(rough_tokens("three letters each") >= 6);
-    }
+/// The files of a branch, each where it is first, by the places of messages in the request.
+fn once_each(files: &Files, stored: &[Vec<String>]) -> Vec<(usize, Attachment)> {
+    let mut shown = HashSet::new();
+    let placed = stored.iter().enumerate().flat_map(|(at, ids)| ids.iter().map(move |id| (at, id)));
+    let attached = placed.filter_map(|(at, id)| Some((at, files.attachments.get(id)?)));
+    let all = attached.flat_map(|(at, attachments)| attachments.iter().map(move |one| (at, one.clone())));
+    all.filter(|(_, one)| shown.insert(one.document.clone())).collect()
 }

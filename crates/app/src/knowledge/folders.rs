@@ -27,7 +27,8 @@ impl App {
             counted.collect::<Result<Vec<_>, _>>()
         };
         let counted = self.0.db.run(count).await?;
-        let folders = counted.into_iter().map(|(folder, counted)| self.told(folder, counted)).collect();
+        let folders =
+            counted.into_iter().map(|(folder, counted)| self.told_folder(folder, counted)).collect();
         let models = self.embedding_models().await?;
         Ok(KnowledgeStatus {
             folders,
@@ -37,7 +38,7 @@ impl App {
         })
     }
 
-    fn told(&self, folder: StoredFolder, counted: FolderCount) -> KnowledgeFolder {
+    fn told_folder(&self, folder: StoredFolder, counted: FolderCount) -> KnowledgeFolder {
         let path = PathBuf::from(&folder.path);
         let name = path.file_name().map_or(folder.path.clone(), |name| name.to_string_lossy().into_owned());
         let state = lock(&self.0.knowledge.states).get(&folder.id).cloned();

@@ -8,6 +8,7 @@ mod compose;
 mod folders;
 mod indexing;
 mod preview;
+mod room;
 mod search;
 mod vectors;
 
