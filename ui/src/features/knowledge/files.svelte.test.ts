@@ -25,7 +25,7 @@ const sources = (messageId: string, number: number): AnswerSources => ({
 describe('files that wait to be sent', () => {
   it('are read, counted once and taken back', async () => {
     const files = new SessionFiles(fakeBackend());
-    files.add(['/home/a.txt', '/other/a.txt', 'C:\\b.png']);
+    files.add(['/home/a.txt', '/other/a.txt', '/home/b.png']);
     expect(files.reading).toBe(true);
     await settled();
     expect(files.reading).toBe(false);
