@@ -62,9 +62,9 @@ def main():
     for i in range(120):
         subject = i % len(subjects)
         length = chosen.randrange(15, 60)
-        text = [chosen.choice(subjects[subject] if chosen.random() < 0.5 else vocabulary) for _ in range(length)]
+        text = [chosen.choice(subjects[subject] if chosen.random() < 0.2 else vocabulary) for _ in range(length)]
         passages.append(text)
-        vectors.append(unit([x + chosen.gauss(0, 0.35) for x in meanings[subject]]))
+        vectors.append(unit([x + chosen.gauss(0, 0.3) for x in meanings[subject]]))
     for subject in range(len(subjects)):
         query = chosen.sample(subjects[subject], 3)
         vector = unit([x + chosen.gauss(0, 0.3) for x in meanings[subject]])
