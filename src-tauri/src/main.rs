@@ -68,6 +68,7 @@ fn run() -> tauri::Result<()> {
                 // It may wait for the keyring to be unlocked, and the window does not.
                 let queue = app.clone();
                 tauri::async_runtime::spawn(async move { queue.continue_downloads().await });
+                app.watch_knowledge();
                 Ok::<_, lantern_app::AppError>((app, endpoint))
             });
             match opened {

@@ -89,7 +89,7 @@ function conversation(id: string, title: string, age: number, extra: Partial<Con
 
 export const CONVERSATIONS: Conversation[] = [
   conversation('c1', 'How a lighthouse lens works', 0.1 * HOUR, { leafId: 'm6', model: MODEL }),
-  conversation('c2', 'Declining an invitation politely', 2 * HOUR),
+  conversation('c2', 'Declining an invitation politely', 2 * HOUR, { leafId: 'k2' }),
   conversation('c3', 'Words in a file, counted with Python', 26 * HOUR),
   conversation(
     'c4',
@@ -428,6 +428,7 @@ export const SETTINGS: Settings = {
   unloadAfterMinutes: null,
   downloadBytesPerSecond: null,
   checkModelUpdates: false,
+  embeddingModel: null,
   endpoint: {
     enabled: true,
     port: 11_535,

@@ -17,6 +17,7 @@ import type {
   SettingsPatch,
 } from '../src/backend/types';
 import * as data from './data';
+import * as knowledge from './knowledge';
 import * as pages from './models';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -115,6 +116,7 @@ function said(content: string, parentId: string | null): Message {
 
 type Args = Record<string, unknown>;
 const commands: Record<string, (args: Args) => unknown> = {
+  ...knowledge.commands(firstRun),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {
@@ -243,7 +245,7 @@ const commands: Record<string, (args: Args) => unknown> = {
       : data.summaries(args.query as string | null),
   get_conversation: (args) => ({
     conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
-    messages: args.id === 'c1' ? messages : [],
+    messages: args.id === 'c1' ? messages : args.id === 'c2' ? knowledge.MESSAGES : [],
     summaries: [],
   }),
   folders: () => (firstRun || scene === 'empty' ? [] : data.FOLDERS),

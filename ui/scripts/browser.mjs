@@ -135,6 +135,44 @@ export const STATES = {
       await page.waitForSelector(byId('error-card'));
     },
   },
+  attached: {
+    act: async (page) => {
+      await page.evaluate(() =>
+        globalThis.demoDrag('drop', [
+          '/home/ada/report.pdf',
+          '/home/ada/a.png',
+          '/home/ada/locked.pdf',
+        ]),
+      );
+      await page.waitForSelector(byId('no-eyes'));
+      await page.click(byId('knowledge-menu'));
+      await page.waitForSelector(byId('knowledge-choice'));
+    },
+  },
+  cited: {
+    act: async (page) => {
+      await showSidebar(page);
+      await page.click(`${byId('conversation-row')} >> nth=1 >> ${byId('conversation-open')}`);
+      await page.waitForSelector(byId('sources'));
+      await page.click(`${byId('source-list')} summary`);
+    },
+  },
+  citation: {
+    act: async (page) => {
+      await STATES.cited.act(page);
+      await page.click(`[data-cite="1"] >> nth=0`);
+      await page.waitForSelector(byId('preview-mark'));
+    },
+  },
+  knowledge: {
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.waitForSelector(byId('knowledge-folder'));
+      await page.click(byId('knowledge-failed'));
+      await page.locator('#section-knowledge').scrollIntoViewIfNeeded();
+      await page.locator(byId('knowledge-add')).scrollIntoViewIfNeeded();
+    },
+  },
   sidebar: { act: showSidebar },
   search: {
     act: async (page) => {

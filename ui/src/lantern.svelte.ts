@@ -1,4 +1,5 @@
 /** The whole window: its controllers, what is on show, and the events that concern more than one of them. */
+import { tick } from 'svelte';
 import { toErrorInfo, type Backend } from './backend';
 import type {
   AppEvent,
@@ -16,6 +17,7 @@ import { ConversationsController } from './features/conversations/conversations.
 import { DiskController } from './features/disk/disk.svelte';
 import { DownloadsController } from './features/downloads/downloads.svelte';
 import { DetailsController } from './features/models/details.svelte';
+import { KnowledgeController } from './features/knowledge/knowledge.svelte';
 import { ModelsController } from './features/models/models.svelte';
 import { RemotesController } from './features/remotes/remotes.svelte';
 import { RepositoryController } from './features/search/repository.svelte';
@@ -59,6 +61,7 @@ export class LanternApp {
   readonly settings: SettingsController;
   readonly access: AccessController;
   readonly remotes: RemotesController;
+  readonly knowledge: KnowledgeController;
   #nextNotice = 0;
 
   constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
@@ -74,6 +77,7 @@ export class LanternApp {
     this.settings = new SettingsController(backend);
     this.access = new AccessController(backend);
     this.remotes = new RemotesController(backend);
+    this.knowledge = new KnowledgeController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -125,6 +129,7 @@ export class LanternApp {
       ]);
       // Servers may take their time; nobody waits for them.
       void this.remotes.refresh();
+      void this.knowledge.refresh();
       this.startError = this.settings.error;
     } catch (cause) {
       this.startError = toErrorInfo(cause);
@@ -155,6 +160,12 @@ export class LanternApp {
   showModels(tab: ModelsTab): void {
     this.view = 'models';
     this.modelsTab = tab;
+  }
+
+  /** Where folders that are searched are added and removed. */
+  showKnowledge(): void {
+    this.view = 'settings';
+    void tick().then(() => document.querySelector('#section-knowledge')?.scrollIntoView());
   }
 
   /** The page of a repository on the Hub. */
@@ -287,6 +298,9 @@ export class LanternApp {
       case 'api_keys_changed':
       case 'api_requests_changed':
         if (this.access.isShown) void this.access.refresh();
+        break;
+      case 'knowledge_changed':
+        void this.knowledge.refresh();
         break;
       case 'notice':
         this.notify(event.notice);

@@ -82,7 +82,13 @@ impl App {
     pub async fn delete_conversation(&self, id: &str) -> Result<(), AppError> {
         self.0.answers.stop_conversation(id);
         let deleted = id.to_owned();
-        self.0.db.of(id).run(move |store| store.delete_conversation(&deleted)).await?;
+        let delete = move |store: &mut Store| {
+            let documents = store.documents_of_conversation(&deleted)?;
+            store.delete_conversation(&deleted)?;
+            Ok(documents)
+        };
+        let documents = self.0.db.of(id).run(delete).await?;
+        self.forget_documents(documents).await?;
         self.forget_prefixes(id).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(())

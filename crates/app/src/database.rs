@@ -34,6 +34,11 @@ impl Database {
         Self { store: Arc::clone(&self.temporary), temporary: Arc::clone(&self.temporary) }
     }
 
+    /// Whether it is that one.
+    pub(crate) fn is_temporary(&self) -> bool {
+        Arc::ptr_eq(&self.store, &self.temporary)
+    }
+
     /// Runs `f` with the store on this thread, which must not be one of the runtime's.
     pub(crate) fn run_here<T>(
         &self,

@@ -25,6 +25,15 @@ impl AppError {
         Self { code: code.into(), message: message.into(), next_step: next_step.into() }
     }
 
+    /// A temporary chat is asked to read files, whose texts would stay in the database.
+    pub(crate) fn files_leave_traces() -> Self {
+        Self::new(
+            "temporary_without_files",
+            "A temporary chat leaves no trace, and files that are read for a conversation are kept in the database.",
+            "Begin an ordinary conversation for them; deleting it deletes what was read of them, too.",
+        )
+    }
+
     /// A task of ours panicked or was cut off by the runtime's end.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         Self::new(

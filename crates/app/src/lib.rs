@@ -14,6 +14,7 @@ mod error;
 mod exchange;
 mod folders;
 mod home;
+mod knowledge;
 mod models;
 mod secrets;
 mod settings;
@@ -75,6 +76,7 @@ struct Inner {
     runtime: Handle,
     db: database::Database,
     models: models::Models,
+    knowledge: knowledge::Knowledge,
     secrets: secrets::Secrets,
     answers: chat::Answers,
     summaries: chat::Summaries,
@@ -114,11 +116,13 @@ impl App {
             options.keep_packed,
             with_other_programs,
         )?;
+        let knowledge = knowledge::Knowledge::new(&home);
         let app = Self(Arc::new(Inner {
             home,
             runtime: Handle::current(),
             db,
             models,
+            knowledge,
             secrets,
             answers: chat::Answers::default(),
             summaries: chat::Summaries::default(),

@@ -27,6 +27,7 @@ async fn an_answer_arrives_in_order_and_is_stored_as_it_arrived() {
     let rank = |event: &ChatEvent| match event {
         ChatEvent::Started { .. } => 0,
         ChatEvent::Loading { .. } => 1,
+        ChatEvent::Sources { .. } => 2,
         ChatEvent::Summarising | ChatEvent::Summarised { .. } | ChatEvent::Dropped { .. } => 2,
         ChatEvent::Queued { .. } => 3,
         ChatEvent::Prefill { .. } => 4,

@@ -188,7 +188,7 @@ pub struct SendMessage {
     pub model: Option<String>,
 }
 
-/// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `summarising`, one
+/// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `sources`, one `summarising`, one
 /// `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
@@ -233,6 +233,11 @@ pub enum ChatEvent {
         tokens_before: u32,
         /// Tokens of the prompt without them.
         tokens_after: u32,
+    },
+    /// What the model sees of files.
+    Sources {
+        /// As stored with the answer.
+        sources: crate::AnswerSources,
     },
     /// Others are being answered first.
     Queued {

@@ -117,6 +117,8 @@ pub enum AppEvent {
     ApiKeysChanged,
     /// The endpoint answered requests.
     ApiRequestsChanged,
+    /// Folders that are searched were added, removed or read.
+    KnowledgeChanged,
     /// Something the user should know.
     Notice {
         /// What.

@@ -66,6 +66,8 @@ pub struct Settings {
     pub download_bytes_per_second: Option<u32>,
     /// Asks the Hub once a day whether models have a newer revision, and tells it.
     pub check_model_updates: bool,
+    /// Library id of the model that makes vectors of passages; `None` takes the first that can, `none` makes no vectors.
+    pub embedding_model: Option<String>,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -93,6 +95,7 @@ impl Default for Settings {
             unload_after_minutes: None,
             download_bytes_per_second: None,
             check_model_updates: false,
+            embedding_model: None,
             endpoint: EndpointSettings::default(),
         }
     }
@@ -205,6 +208,8 @@ pub struct SettingsPatch {
     pub download_bytes_per_second: Option<u32>,
     /// See [`Settings::check_model_updates`].
     pub check_model_updates: Option<bool>,
+    /// See [`Settings::embedding_model`]; empty clears it.
+    pub embedding_model: Option<String>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -250,6 +255,9 @@ impl Settings {
         }
         if let Some(check) = patch.check_model_updates {
             self.check_model_updates = check;
+        }
+        if let Some(model) = patch.embedding_model {
+            self.embedding_model = Some(model).filter(|model| !model.is_empty());
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

@@ -11,13 +11,16 @@
 
 mod api_keys;
 mod api_requests;
+mod attachments;
 mod conversations;
+mod documents;
 mod error;
 mod exchange;
 mod find;
 mod folders;
 mod imports;
 mod journal;
+mod knowledge;
 mod messages;
 mod migrations;
 mod model_notes;
@@ -37,9 +40,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lantern_protocol::ErrorInfo;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use documents::{FoundPassage, NewDocument};
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question};
 pub use imports::Imported;
+pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;
 
 /// An open database. Several processes may hold one on the same directory at the same time.

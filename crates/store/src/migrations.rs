@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    StoreError, api_keys, api_requests, conversations, folders, imports, journal, messages, model_notes,
-    search, settings, shelf, summaries,
+    StoreError, api_keys, api_requests, attachments, conversations, documents, folders, imports, journal, knowledge,
+    messages, model_notes, search, settings, shelf, summaries,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[api_keys::V3, api_requests::V3],
     &[model_notes::V4],
     &[folders::V5, shelf::V5, search::V5, imports::V5],
+    &[documents::FIRST, attachments::FIRST, knowledge::FIRST],
 ];
 
 /// The latest format.

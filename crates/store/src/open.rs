@@ -109,7 +109,9 @@ fn check(path: &Path) -> Result<(), String> {
     let result = connect(path).and_then(|conn| {
         let problems = quick_check(&conn)?;
         // The search index can be made anew from the messages, so damage in it alone costs nothing.
-        if !problems.is_empty() && problems.iter().all(|p| p.contains("search_index")) {
+        if !problems.is_empty()
+            && problems.iter().all(|p| p.contains("search_index") || p.contains("passage_index"))
+        {
             crate::search::rebuild(&conn)?;
             return quick_check(&conn);
         }

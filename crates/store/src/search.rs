@@ -74,6 +74,9 @@ END;
 
 /// Splits words for FTS5 and is not seen by people.
 pub(crate) const SPLIT: char = '\u{200B}';
+/// More words of a question than this say nothing new.
+const MOST_WORDS: usize = 64;
+
 /// Makes the title findable, in place of an earlier one.
 pub(crate) fn index_title(conn: &Connection, conversation_id: &str, title: &str) -> Result<(), StoreError> {
     conn.prepare_cached(
@@ -97,6 +100,11 @@ pub(crate) fn index_message(conn: &Connection, message: &Message) -> Result<(), 
 /// Makes the index anew from the documents.
 pub(crate) fn rebuild(conn: &Connection) -> Result<(), StoreError> {
     conn.execute("INSERT INTO search_index (search_index) VALUES ('rebuild')", [])?;
+    // A database of an older format has none of passages yet.
+    let has_passages = conn.prepare("SELECT rowid FROM passage_index LIMIT 1").is_ok();
+    if has_passages {
+        conn.execute("INSERT INTO passage_index (passage_index) VALUES ('rebuild')", [])?;
+    }
     Ok(())
 }
 
@@ -119,6 +127,14 @@ fn ends_in_one_letter(word: &str) -> bool {
     let mut from_end = word.chars().rev().skip_while(|c| !c.is_alphanumeric());
     let last = from_end.next();
     last.is_some_and(writes_without_spaces) || from_end.next().is_none_or(|c| !c.is_alphanumeric())
+}
+
+/// The words of a question, each once, as they are indexed: what is written without spaces gives a word a character.
+pub(crate) fn words_of(question: &str) -> Vec<String> {
+    let text = document(&question.to_lowercase());
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut seen = std::collections::HashSet::new();
+    words.filter(|word| seen.insert(*word)).take(MOST_WORDS).map(Into::into).collect()
 }
 
 /// The text as it is indexed.

@@ -2,7 +2,7 @@
 //! stored; what follows arrives on its channel.
 
 use lantern_app::{App, ChatStream};
-use lantern_protocol::{ChatEvent, SendMessage};
+use lantern_protocol::{ChatEvent, SendMessage, SentWith};
 use tauri::State;
 use tauri::ipc::Channel;
 
@@ -12,9 +12,10 @@ use super::Reply;
 pub async fn send_message(
     app: State<'_, App>,
     request: SendMessage,
+    with: Option<SentWith>,
     channel: Channel<ChatEvent>,
 ) -> Reply<()> {
-    forward(app.send_message(request).await?, channel);
+    forward(app.send_message_with(request, with.unwrap_or_default()).await?, channel);
     Ok(())
 }
 

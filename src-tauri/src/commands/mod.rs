@@ -7,6 +7,7 @@ pub mod conversations;
 pub mod events;
 pub mod exchange;
 pub mod folders;
+pub mod knowledge;
 pub mod library;
 pub mod links;
 pub mod models;
@@ -88,6 +89,18 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         library::library_folders,
         library::add_library_folder,
         library::remove_library_folder,
+        knowledge::attach_file,
+        knowledge::attach_bytes,
+        knowledge::conversation_files,
+        knowledge::set_conversation_folders,
+        knowledge::document_preview,
+        knowledge::citation,
+        knowledge::thumbnail,
+        knowledge::knowledge,
+        knowledge::add_knowledge_folder,
+        knowledge::remove_knowledge_folder,
+        knowledge::failed_files,
+        knowledge::model_sees,
         links::open_link,
         events::subscribe,
     ]

@@ -3,6 +3,7 @@
  * sent by hand.
  */
 import type { Backend } from '.';
+import { fakeKnowledge } from './knowledge';
 import type { ChatEvent, Conversation, Message } from './types';
 
 export function fakeConversation(extra: Partial<Conversation> = {}): Conversation {
@@ -66,6 +67,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     });
   const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
   return {
+    ...fakeKnowledge(),
     answers,
     stopped,
     listConversations: () => Promise.resolve([]),
@@ -87,7 +89,8 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
       Promise.resolve(fakeConversation({ id: 'temporary-1', title: '', temporary: true })),
     exportConversations: () => Promise.resolve(1),
     importConversations: () => Promise.resolve({ files: [] }),
-    sendMessage: (request, emit) => ask('send', request, emit),
+    sendMessage: (request, emit, sentWith) =>
+      ask('send', sentWith ? { ...request, ...sentWith } : request, emit),
     regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),
     editMessage: (messageId, content, model, emit) =>
       ask('edit', { messageId, content, model }, emit),

@@ -44,15 +44,17 @@ import type {
   SearchQuery,
   SecretsStatus,
   SendMessage,
+  SentWith,
   Settings,
   SettingsPatch,
   TemplateDiff,
 } from './types';
+import type { KnowledgeBackend } from './knowledge';
 
 /** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
-export interface Backend {
+export interface Backend extends KnowledgeBackend {
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
   listConversations(query: string | null): Promise<ConversationSummary[]>;
   getConversation(id: string): Promise<ConversationView>;
@@ -82,7 +84,11 @@ export interface Backend {
   importConversations(paths: string[]): Promise<ImportReport>;
 
   /** The answer arrives through `onEvent`; the promise only says that the request was taken. */
-  sendMessage(request: SendMessage, onEvent: (event: ChatEvent) => void): Promise<void>;
+  sendMessage(
+    request: SendMessage,
+    onEvent: (event: ChatEvent) => void,
+    sentWith?: SentWith,
+  ): Promise<void>;
   /** Writes another answer beside this one; without a model, the conversation's writes it. */
   regenerate(
     messageId: string,

@@ -4,6 +4,7 @@ import { listen } from '@tauri-apps/api/event';
 import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
+import { knowledgeOf } from './knowledge';
 import type { AppEvent, ChatEvent, CompareEvent } from './types';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
@@ -28,7 +29,16 @@ async function choose(options: OpenDialogOptions): Promise<string | null> {
   }
 }
 
+async function chooseFiles(): Promise<string[]> {
+  try {
+    return (await open({ title: 'Choose files to attach', multiple: true })) ?? [];
+  } catch (cause) {
+    throw toErrorInfo(cause);
+  }
+}
+
 export const tauriBackend: Backend = {
+  ...knowledgeOf(call, chooseFiles),
   listConversations: (query) => call('list_conversations', { query }),
   getConversation: (id) => call('get_conversation', { id }),
   renameConversation: (id, title) => call('rename_conversation', { id, title }),
@@ -48,8 +58,8 @@ export const tauriBackend: Backend = {
   exportConversations: (ids, format, path) => call('export_conversations', { ids, format, path }),
   importConversations: (paths) => call('import_conversations', { paths }),
 
-  sendMessage: (request, onEvent) =>
-    call('send_message', { request, channel: channel<ChatEvent>(onEvent) }),
+  sendMessage: (request, onEvent, sentWith) =>
+    call('send_message', { request, with: sentWith, channel: channel<ChatEvent>(onEvent) }),
   regenerate: (messageId, model, onEvent) =>
     call('regenerate', { messageId, model, channel: channel<ChatEvent>(onEvent) }),
   editMessage: (messageId, content, model, onEvent) =>

@@ -16,6 +16,8 @@
  * - `search-result`, `repository-view`: `data-repo`; `quant`: `data-quant`; `quant-file`: `data-file`;
  *   `fit`: `data-verdict` (a `FitVerdict`)
  * - `remote-server`: `data-server` (its name), `data-state` (a `RemoteHealth` tag); `hub-token`: `data-source`
+ * - `attachment`: `data-state` = `reading` | `ready` | `failed`; `source-seen`: `data-seen` (a `Seen`);
+ *   `source-open`: `data-number`; `knowledge-folder`: `data-state` (a `KnowledgeState` tag)
  * - `setting`: `data-setting` (registry id such as `sampling.temperature`); the control inside is `setting-control`
  */
 export const TESTID = {
@@ -67,6 +69,29 @@ export const TESTID = {
   navModels: 'nav-models',
   navSettings: 'nav-settings',
   endpointDot: 'endpoint-dot',
+  // files and knowledge
+  attach: 'attach',
+  stagedFiles: 'staged-files',
+  attachment: 'attachment',
+  attachmentOpen: 'attachment-open',
+  attachmentRemove: 'attachment-remove',
+  noEyes: 'no-eyes',
+  knowledgeMenu: 'knowledge-menu',
+  knowledgeChoice: 'knowledge-choice',
+  knowledgeManage: 'knowledge-manage',
+  sources: 'sources',
+  sourceSeen: 'source-seen',
+  sourceList: 'source-list',
+  sourceOpen: 'source-open',
+  preview: 'preview',
+  previewMark: 'preview-mark',
+  previewClose: 'preview-close',
+  knowledge: 'knowledge',
+  knowledgeFolder: 'knowledge-folder',
+  knowledgeAdd: 'knowledge-add',
+  knowledgeRemove: 'knowledge-remove',
+  knowledgeFailed: 'knowledge-failed',
+  embeddingModel: 'embedding-model',
   // chat
   chatView: 'chat-view',
   chatTitle: 'chat-title',

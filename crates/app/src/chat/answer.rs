@@ -119,6 +119,9 @@ impl Answer {
         }
         let settings = self.app.settings_of(&self.model).await?;
         let (request, sources) = self.request(&settings, answering.context_length()).await?;
+        let with_files = self.with_files(&answering, request, &sources);
+        let Some(request) = stop.run_until_cancelled(with_files).await else { return Ok(self.stopped(None)) };
+        let request = request?;
         let Some(shortened) =
             stop.run_until_cancelled(self.shorten(&answering, &settings, request, &sources)).await
         else {
@@ -173,6 +176,22 @@ impl Answer {
             ..GenerateRequest::new(Prompt::Messages { messages, tools: None })
         };
         Ok((request, sources))
+    }
+
+    /// The request with what the model sees of files, which is kept with the answer and told.
+    async fn with_files(
+        &self,
+        answering: &Answering,
+        request: GenerateRequest,
+        stored: &[Vec<String>],
+    ) -> Result<GenerateRequest, AppError> {
+        let (conversation, answer) = (&self.conversation.id, &self.message_id);
+        let composed = self.app.with_files(answering, conversation, answer, request, stored).await?;
+        let (request, Some(sources)) = composed else { return Ok(composed.0) };
+        let kept = sources.clone();
+        self.app.0.db.run(move |store| store.keep_sources(&kept)).await?;
+        let _ = self.events.send(ChatEvent::Sources { sources });
+        Ok(request)
     }
 
     /// A conversation that does not fit, with a summary in place of its beginning if the settings want that.

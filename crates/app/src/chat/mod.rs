@@ -18,8 +18,8 @@ mod title;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use lantern_protocol::{AppEvent, ChatEvent, SendMessage};
-use lantern_store::{Asked, Exchange, Place, Question};
+use lantern_protocol::{AppEvent, ChatEvent, SendMessage, SentWith};
+use lantern_store::{Asked, Exchange, Place, Question, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -82,8 +82,18 @@ impl App {
     /// Errors here (`no_model`, `empty_message`, …) mean that nothing was stored. Whatever fails afterwards is an event
     /// of the stream and is stored with the answer.
     pub async fn send_message(&self, request: SendMessage) -> Result<ChatStream, AppError> {
+        self.send_message_with(request, SentWith::default()).await
+    }
+
+    /// The same for a message with files, which must have been read ([`Self::attach_file`]).
+    pub async fn send_message_with(
+        &self,
+        request: SendMessage,
+        with: SentWith,
+    ) -> Result<ChatStream, AppError> {
         let content = request.content;
         require_words(&content)?;
+        self.check_attachments(&with.attachments).await?;
         let (place, kept_model) = match request.conversation_id {
             None => (Place::New { title: prompt::title(&content) }, None),
             Some(conversation_id) => {
@@ -95,14 +105,15 @@ impl App {
                 (place, model)
             }
         };
-        self.ask(Question::New { place, content }, request.model, kept_model).await
+        self.ask(Question::New { place, content }, request.model, kept_model, Files::Sent(with)).await
     }
 
     /// Answers a question once more: a sibling of the answer `message_id`, or an answer to the question `message_id`.
     /// Without a model, the conversation's answers.
     pub async fn regenerate(&self, message_id: &str, model: Option<String>) -> Result<ChatStream, AppError> {
         let kept_model = self.model_at(message_id).await?;
-        self.ask(Question::Again { message_id: message_id.into() }, model, kept_model).await
+        let question = Question::Again { message_id: message_id.into() };
+        self.ask(question, model, kept_model, Files::None).await
     }
 
     /// Puts another version of a question beside it, which opens a branch, and answers that. Without a model, the
@@ -116,7 +127,8 @@ impl App {
         require_words(content)?;
         let kept_model = self.model_at(message_id).await?;
         let place = Place::InsteadOf { message_id: message_id.into() };
-        self.ask(Question::New { place, content: content.into() }, model, kept_model).await
+        let files = Files::Of(message_id.into());
+        self.ask(Question::New { place, content: content.into() }, model, kept_model, files).await
     }
 
     /// Stops an answer that this process is writing; its stream ends with `finished`. One that has ended stays as it is.
@@ -132,6 +144,7 @@ impl App {
         question: Question,
         asked_model: Option<String>,
         kept_model: Option<String>,
+        files: Files,
     ) -> Result<ChatStream, AppError> {
         let keep_model = asked_model.is_some();
         let model = match asked_model.or(kept_model) {
@@ -139,7 +152,16 @@ impl App {
             None => self.default_model().await?,
         };
         let exchange = Exchange { question, model: Some(model.clone()), keep_model };
-        let asked = self.database_of(&exchange).run(move |store| store.ask(&exchange)).await?;
+        let db = self.database_of(&exchange);
+        if db.is_temporary() && files.are_sent() {
+            return Err(AppError::files_leave_traces());
+        }
+        let ask = move |store: &mut lantern_store::Store| {
+            let asked = store.ask(&exchange)?;
+            files.keep(store, &asked)?;
+            Ok(asked)
+        };
+        let asked = db.run(ask).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(self.begin_answer(asked, model))
     }
@@ -172,6 +194,36 @@ impl App {
         let id = message_id.to_owned();
         let db = self.0.db.of(message_id);
         db.run(move |store| Ok(store.conversation(&store.message(&id)?.conversation_id)?.model)).await
+    }
+}
+
+/// What a question has of files.
+enum Files {
+    /// It was asked before, and has those that it had.
+    None,
+    /// Files of its own.
+    Sent(SentWith),
+    /// Those of the question that it replaces.
+    Of(String),
+}
+
+impl Files {
+    fn are_sent(&self) -> bool {
+        matches!(self, Self::Sent(with) if !with.attachments.is_empty() || with.folders.as_ref().is_some_and(|f| !f.is_empty()))
+    }
+
+    fn keep(&self, store: &mut lantern_store::Store, asked: &Asked) -> Result<(), StoreError> {
+        let Some(message) = &asked.user_message else { return Ok(()) };
+        match self {
+            Self::None => Ok(()),
+            Self::Of(other) => store.attach_as(&message.id, other),
+            Self::Sent(with) => {
+                if let Some(folders) = &with.folders {
+                    store.set_folders_of_conversation(&asked.conversation.id, folders)?;
+                }
+                store.attach(&message.id, &with.attachments)
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lantern_engine::{EmbeddingModel, Embeddings};
+use lantern_protocol::LibraryModel;
 
 use crate::{App, AppError};
 
@@ -61,6 +62,11 @@ impl App {
     }
 
     /// The model in memory, after loading it if need be.
+    pub(crate) async fn embedder_of(&self, model: &LibraryModel) -> Result<Arc<EmbeddingModel>, AppError> {
+        self.embedder(Key { path: PathBuf::from(&model.path), threads: self.settings().await?.threads }).await
+    }
+
+    /// The same for a file.
     async fn embedder(&self, key: Key) -> Result<Arc<EmbeddingModel>, AppError> {
         let mut slot = self.0.models.embedder.0.lock().await;
         if let Some((_, model)) = slot.as_ref().filter(|(loaded, _)| *loaded == key) {

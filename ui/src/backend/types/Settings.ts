@@ -65,6 +65,10 @@ downloadBytesPerSecond: number | null,
  */
 checkModelUpdates: boolean, 
 /**
+ * Library id of the model that makes vectors of passages; `None` takes the first that can, `none` makes no vectors.
+ */
+embeddingModel: string | null, 
+/**
  * The local endpoint.
  */
 endpoint: EndpointSettings, };

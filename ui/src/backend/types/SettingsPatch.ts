@@ -61,6 +61,10 @@ downloadBytesPerSecond?: number,
  */
 checkModelUpdates?: boolean, 
 /**
+ * See [`Settings::embedding_model`]; empty clears it.
+ */
+embeddingModel?: string, 
+/**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */
 endpoint?: EndpointSettings, };

@@ -11,6 +11,7 @@ import type {
   Message,
   Summary,
 } from '../../backend/types';
+import { SessionFiles } from '../knowledge/files.svelte';
 import { branchTo, newestLeafUnder, withMessage } from './tree';
 
 /** What the model is doing before and while it writes. */
@@ -62,6 +63,7 @@ export class ChatSession {
   summaries = $state.raw<Summary[]>([]);
   /** The message to be scrolled to, such as one that a search found. */
   target = $state<string | null>(null);
+  readonly files: SessionFiles;
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -73,6 +75,7 @@ export class ChatSession {
   /** `onChange` hears when the conversation got its id, and when an answer began or ended. */
   constructor(backend: Backend, onChange: (session: ChatSession) => void = () => {}) {
     this.#backend = backend;
+    this.files = new SessionFiles(backend);
     this.#onChange = onChange;
   }
 
@@ -121,6 +124,7 @@ export class ChatSession {
     this.messages = view.messages;
     this.summaries = view.summaries;
     this.leafId = view.conversation.leafId;
+    void this.files.load(view.conversation.id);
     if (this.foreignStreamId !== null) this.#watchForeign();
   }
 
@@ -132,7 +136,10 @@ export class ChatSession {
       content,
       model: this.pickedModel,
     };
-    this.#run({ content, after }, (onEvent) => this.#backend.sendMessage(request, onEvent));
+    const sentWith = this.files.sentWith();
+    this.#run({ content, after }, (onEvent) =>
+      this.#backend.sendMessage(request, onEvent, sentWith),
+    );
   }
 
   regenerate(messageId: string): void {
@@ -233,6 +240,9 @@ export class ChatSession {
       case 'dropped':
         this.dropped = event.messageIds.length;
         break;
+      case 'sources':
+        this.files.saw(event.sources);
+        break;
       case 'queued':
         this.phase = { kind: 'queued', position: event.position };
         break;
@@ -268,6 +278,7 @@ export class ChatSession {
     if (user) messages = withMessage(messages, user);
     this.messages = withMessage(messages, assistant);
     this.conversation = conversation;
+    this.files.began(conversation.id, user?.id ?? null);
     this.leafId = assistant.id;
     this.#buffer = assistant.content;
     this.liveText = assistant.content;

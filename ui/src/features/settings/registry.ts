@@ -18,7 +18,13 @@ export type Control =
   | { kind: 'key' };
 
 export type Section =
-  'Appearance' | 'Conversations' | 'Sampling' | 'Engine' | 'Downloads' | 'Local endpoint';
+  | 'Appearance'
+  | 'Conversations'
+  | 'Sampling'
+  | 'Engine'
+  | 'Downloads'
+  | 'Knowledge'
+  | 'Local endpoint';
 
 export interface SettingEntry {
   /** Where it lives, as in the stored JSON. */
@@ -44,6 +50,10 @@ export const SECTIONS: { name: Section; lead: string }[] = [
     lead: 'How much of this computer a model may use. A change takes effect with the next answer, for which the model is loaded again.',
   },
   { name: 'Downloads', lead: 'How models come from the Hub.' },
+  {
+    name: 'Knowledge',
+    lead: 'Folders that conversations can search. Lantern reads text, code, Markdown, web pages, PDF, Word, CSV and Excel files in them, and reads them again when they change. Nothing leaves this computer.',
+  },
   {
     name: 'Local endpoint',
     lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It asks for a key, and listens on 127.0.0.1 only unless you say otherwise.',
@@ -313,6 +323,17 @@ export const SETTINGS: SettingEntry[] = [
     initial: false,
     read: (settings) => settings.checkModelUpdates,
     patch: (_settings, value) => ({ checkModelUpdates: value === true }),
+  },
+  {
+    // Its control stands beside the folders, and knows which models can.
+    id: 'embeddingModel',
+    section: 'Knowledge',
+    label: 'Find by meaning',
+    help: 'The model that makes vectors of passages, so that they are found by meaning and not by words alone.',
+    control: { kind: 'model' },
+    initial: null,
+    read: (settings) => settings.embeddingModel,
+    patch: (_settings, value) => ({ embeddingModel: value === null ? '' : String(value) }),
   },
   {
     id: 'endpoint.enabled',

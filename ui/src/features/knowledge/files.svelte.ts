@@ -1,0 +1,174 @@
+/** The files of one open conversation: those that wait to be sent, those of its messages, and what its answers saw. */
+import { toErrorInfo, type Backend } from '../../backend';
+import type {
+  AnswerSources,
+  Attachment,
+  Citation,
+  ConversationFiles,
+  ErrorInfo,
+  SentWith,
+} from '../../backend/types';
+
+/** A file on its way into the next message. */
+export interface StagedFile {
+  key: number;
+  name: string;
+  attachment: Attachment | null;
+  error: ErrorInfo | null;
+}
+
+/** More than this is not pasted: it would go through memory several times. */
+const MOST_PASTED = 32 * 1024 * 1024;
+
+export class SessionFiles {
+  /** In the order in which they were added. */
+  staged = $state.raw<StagedFile[]>([]);
+  /** Files of messages, by the message. */
+  attachments = $state.raw<Record<string, Attachment[]>>({});
+  /** What answers saw, by the answer. */
+  sources = $state.raw<Record<string, AnswerSources>>({});
+  /** Ids of the folders that are searched. */
+  folders = $state.raw<string[]>([]);
+
+  #conversationId: string | null = null;
+  #nextKey = 0;
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /** Whether a file is still being read. */
+  readonly reading = $derived(
+    this.staged.some(({ attachment, error }) => attachment === null && error === null),
+  );
+  readonly hasPicture = $derived(
+    this.staged.some(({ attachment }) => attachment?.kind === 'image'),
+  );
+  readonly #ready = $derived(
+    this.staged.flatMap(({ attachment }) => (attachment ? [attachment] : [])),
+  );
+
+  /** Reads what a conversation has of files. That it cannot be read is no reason not to show its words. */
+  async load(conversationId: string): Promise<void> {
+    this.#conversationId = conversationId;
+    try {
+      this.#show(await this.#backend.conversationFiles(conversationId));
+    } catch {
+      // The words are there; the files come with the next look.
+    }
+  }
+
+  #show({ attachments, sources, folders }: ConversationFiles): void {
+    this.attachments = Object.fromEntries(
+      attachments.map((one) => [one.messageId, one.attachments]),
+    );
+    this.sources = Object.fromEntries(sources.map((one) => [one.messageId, one]));
+    this.folders = folders;
+  }
+
+  add(paths: string[]): void {
+    for (const path of paths) {
+      const name = path.split(/[/\\]/).at(-1) ?? path;
+      void this.#stage(name, () => this.#backend.attachFile(path));
+    }
+  }
+
+  /** Takes files from the clipboard. */
+  paste(files: File[]): void {
+    for (const file of files) {
+      const name = file.name || `pasted.${file.type.split('/').at(-1) ?? 'bin'}`;
+      void this.#stage(name, async () => {
+        if (file.size > MOST_PASTED) throw tooLarge(name);
+        return this.#backend.attachBytes(name, await base64(file));
+      });
+    }
+  }
+
+  async #stage(name: string, read: () => Promise<Attachment>): Promise<void> {
+    const key = this.#nextKey++;
+    this.staged = [...this.staged, { key, name, attachment: null, error: null }];
+    const settle = (change: Partial<StagedFile>) => {
+      this.staged = this.staged.map((one) => (one.key === key ? { ...one, ...change } : one));
+    };
+    try {
+      const attachment = await read();
+      const twice = this.#ready.some(({ document }) => document === attachment.document);
+      if (twice) this.remove(key);
+      else settle({ attachment, name: attachment.name });
+    } catch (cause) {
+      settle({ error: toErrorInfo(cause) });
+    }
+  }
+
+  remove(key: number): void {
+    this.staged = this.staged.filter((one) => one.key !== key);
+  }
+
+  /** Searches a folder from now on, or no longer. */
+  async toggleFolder(id: string): Promise<void> {
+    const before = this.folders;
+    this.folders = before.includes(id) ? before.filter((one) => one !== id) : [...before, id];
+    if (this.#conversationId === null) return;
+    try {
+      await this.#backend.setConversationFolders(this.#conversationId, this.folders);
+    } catch (cause) {
+      this.folders = before;
+      throw toErrorInfo(cause);
+    }
+  }
+
+  /** What goes with the next message; nothing, if nothing does. */
+  sentWith(): SentWith | undefined {
+    const attachments = this.#ready.map(({ document, name }) => ({ document, name }));
+    const isNew = this.#conversationId === null;
+    if (attachments.length === 0 && (!isNew || this.folders.length === 0)) return undefined;
+    return { attachments, folders: isNew ? this.folders : null };
+  }
+
+  /** A message reached the database: what was staged went with it. */
+  began(conversationId: string, messageId: string | null): void {
+    this.#conversationId = conversationId;
+    if (messageId === null) return;
+    if (this.#ready.length > 0) {
+      this.attachments = { ...this.attachments, [messageId]: this.#ready };
+      this.staged = this.staged.filter(({ attachment }) => attachment === null);
+    }
+    // Another version of a message has the files of the one before.
+    if (Object.keys(this.attachments).length > 0) void this.load(conversationId);
+  }
+
+  saw(sources: AnswerSources): void {
+    this.sources = { ...this.sources, [sources.messageId]: sources };
+  }
+
+  /** What an answer, or one before it on its branch, may cite, by the number. */
+  citationsOf(branch: string[], messageId: string): Map<number, [string, Citation]> {
+    // Made anew for each drawing.
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity
+    const found = new Map<number, [string, Citation]>();
+    for (const id of branch.slice(0, branch.indexOf(messageId) + 1)) {
+      for (const citation of this.sources[id]?.citations ?? []) {
+        found.set(citation.number, [id, citation]);
+      }
+    }
+    return found;
+  }
+}
+
+function tooLarge(name: string): ErrorInfo {
+  return {
+    code: 'document_too_large',
+    message: `${name} is too large to be pasted.`,
+    nextStep: 'Drop the file on the window, or choose it with the paper clip.',
+  };
+}
+
+function base64(file: File): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
+    reader.onerror = () => reject(reader.error ?? new Error('The clipboard could not be read.'));
+    reader.readAsDataURL(file);
+  });
+}
