@@ -8,6 +8,7 @@
 mod access;
 mod chat;
 mod compare;
+mod desktop;
 mod details;
 mod disk;
 mod downloads;
@@ -23,6 +24,7 @@ mod settings;
 pub use access::*;
 pub use chat::*;
 pub use compare::*;
+pub use desktop::*;
 pub use details::*;
 pub use disk::*;
 pub use downloads::*;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::{DesktopPatch, DesktopSettings};
+
 /// Light, dark, or as the system says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +68,8 @@ pub struct Settings {
     pub check_model_updates: bool,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
+    /// The desktop.
+    pub desktop: DesktopSettings,
 }
 
 /// The system prompt until the user writes another. Small models answer plain questions better with it than with what
@@ -91,6 +95,7 @@ impl Default for Settings {
             download_bytes_per_second: None,
             check_model_updates: false,
             endpoint: EndpointSettings::default(),
+            desktop: DesktopSettings::default(),
         }
     }
 }
@@ -202,6 +207,8 @@ pub struct SettingsPatch {
     pub check_model_updates: Option<bool>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
+    /// See [`Settings::desktop`]; what it does not name stays as it is.
+    pub desktop: Option<DesktopPatch>,
 }
 
 impl Settings {
@@ -245,6 +252,9 @@ impl Settings {
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;
+        }
+        if let Some(desktop) = patch.desktop {
+            self.desktop = self.desktop.patched(desktop);
         }
         self
     }
