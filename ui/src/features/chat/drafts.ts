@@ -9,7 +9,7 @@ type Kept = Pick<Storage, 'getItem' | 'setItem'>;
 
 export class DraftStore {
   readonly #storage: Kept;
-  readonly #drafts: Map<string, string>;
+  #drafts: Map<string, string>;
 
   constructor(storage: Kept) {
     this.#storage = storage;
@@ -22,6 +22,8 @@ export class DraftStore {
 
   set(conversationId: string | null, text: string): void {
     const key = conversationId ?? NEW;
+    // Other windows keep theirs in the same place.
+    this.#drafts = read(this.#storage);
     this.#drafts.delete(key);
     if (text.trim() !== '') this.#drafts.set(key, text);
     for (const oldest of this.#drafts.keys()) {

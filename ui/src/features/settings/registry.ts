@@ -5,6 +5,7 @@
  */
 import type { SamplingSettings, Settings, SettingsPatch } from '../../backend/types';
 import { TESTID } from '../../shared/testids';
+import { DESKTOP_SETTINGS } from './desktop';
 
 export type SettingValue = string | number | boolean | null;
 
@@ -15,10 +16,17 @@ export type Control =
   | { kind: 'slider'; min: number; max: number; step: number }
   | { kind: 'number'; min: number; max: number; empty: string | null }
   | { kind: 'switch' }
-  | { kind: 'key' };
+  | { kind: 'key' }
+  | { kind: 'keys' };
 
 export type Section =
-  'Appearance' | 'Conversations' | 'Sampling' | 'Engine' | 'Downloads' | 'Local endpoint';
+  | 'Appearance'
+  | 'Desktop'
+  | 'Conversations'
+  | 'Sampling'
+  | 'Engine'
+  | 'Downloads'
+  | 'Local endpoint';
 
 export interface SettingEntry {
   /** Where it lives, as in the stored JSON. */
@@ -34,6 +42,7 @@ export interface SettingEntry {
 
 export const SECTIONS: { name: Section; lead: string }[] = [
   { name: 'Appearance', lead: 'How Lantern looks.' },
+  { name: 'Desktop', lead: 'How Lantern lives among your other programs.' },
   { name: 'Conversations', lead: 'What every new conversation begins with.' },
   {
     name: 'Sampling',
@@ -371,6 +380,7 @@ export const SETTINGS: SettingEntry[] = [
     read: (settings) => settings.endpoint.lan,
     patch: (settings, value) => ({ endpoint: { ...settings.endpoint, lan: value === true } }),
   },
+  ...DESKTOP_SETTINGS,
 ];
 
 /** The lines that say something. */
