@@ -6,7 +6,7 @@ export interface Match {
 }
 
 const WORD_START = 8;
-const IN_A_ROW = 5;
+const IN_A_ROW = 10;
 const ANYWHERE = 1;
 const GAP = 0.4;
 /** A longer text than this is no name; only its beginning is looked at. */
