@@ -6,6 +6,7 @@ use tauri::{AppHandle, Manager, WebviewWindow};
 
 /// Brings a new window in line with the settings.
 pub fn apply(window: &WebviewWindow) {
+    draw_plainly_without_device(window);
     let window = window.clone();
     tauri::async_runtime::spawn(async move {
         let Some(app) = window.try_state::<App>() else { return };
@@ -36,6 +37,34 @@ fn put(window: &WebviewWindow, settings: &Settings) {
         tracing::warn!(%error, "the window keeps its size of letters");
     }
     check_spelling(window, settings.desktop.spell_check);
+}
+
+/// Where there is no graphics device, WebKitGTK would have one played by the processor, in two processes, for tens of megabytes
+/// and more work than drawing takes. Drawn without one, a page is the same.
+#[cfg(target_os = "linux")]
+fn draw_plainly_without_device(window: &WebviewWindow) {
+    use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};
+
+    if has_graphics_device() {
+        return;
+    }
+    let told = window.with_webview(|view| {
+        if let Some(settings) = WebViewExt::settings(&view.inner()) {
+            settings.set_hardware_acceleration_policy(HardwareAccelerationPolicy::Never);
+        }
+    });
+    if let Err(error) = told {
+        tracing::debug!(%error, "the page is drawn through a graphics device that is none");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn draw_plainly_without_device(_: &WebviewWindow) {}
+
+#[cfg(target_os = "linux")]
+fn has_graphics_device() -> bool {
+    let devices = std::fs::read_dir("/dev/dri").into_iter().flatten().flatten();
+    devices.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
 }
 
 /// WebKitGTK checks nothing until it is told to, and in which languages. Other systems do it by themselves.
