@@ -1,8 +1,10 @@
 //! The window for a quick question: small, above all others, made when it is first called and hidden between two questions.
 
-use tauri::{AppHandle, LogicalSize, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri::utils::config::WindowConfig;
+use tauri::webview::PageLoadEvent;
+use tauri::{AppHandle, LogicalSize, Manager, WebviewWindow, WebviewWindowBuilder};
 
-use super::{guarded, looks, raise};
+use super::{guarded, looks, main, raise};
 
 /// Its label, which the page and the capabilities know.
 pub const LABEL: &str = "quick";
@@ -12,15 +14,15 @@ const WIDTH: f64 = 680.0;
 const SMALL: f64 = 76.0;
 const LARGE: f64 = 460.0;
 
-/// Shows it, ready to be written in.
+/// Shows it, ready to be written in; the first time once its page has loaded.
 pub fn show(handle: &AppHandle) {
-    let made = match handle.get_webview_window(LABEL) {
-        Some(window) => Ok(window),
-        None => build(handle),
-    };
-    match made {
-        Ok(window) => raise(&window),
-        Err(error) => tracing::error!(%error, "the window for quick questions could not be opened"),
+    match handle.get_webview_window(LABEL) {
+        Some(window) => raise(&window),
+        None => {
+            if let Err(error) = build(handle) {
+                tracing::error!(%error, "the window for quick questions could not be opened");
+            }
+        }
     }
 }
 
@@ -42,17 +44,27 @@ pub fn expand(window: &WebviewWindow, large: bool) {
     let _ = window.set_size(LogicalSize::new(WIDTH, if large { LARGE } else { SMALL }));
 }
 
-fn build(handle: &AppHandle) -> tauri::Result<WebviewWindow> {
-    let window = guarded(WebviewWindowBuilder::new(handle, LABEL, WebviewUrl::default()))
-        .title("Ask Lantern")
-        .inner_size(WIDTH, SMALL)
-        .resizable(false)
-        .decorations(false)
-        .always_on_top(true)
-        .skip_taskbar(true)
-        .center()
-        .visible(false)
+fn build(handle: &AppHandle) -> tauri::Result<()> {
+    let config = WindowConfig {
+        label: LABEL.into(),
+        title: "Ask Lantern".into(),
+        width: WIDTH,
+        height: SMALL,
+        min_width: Some(WIDTH),
+        min_height: Some(SMALL),
+        decorations: false,
+        always_on_top: true,
+        skip_taskbar: true,
+        drag_drop_enabled: false,
+        ..main::config(handle).clone()
+    };
+    let window = guarded(WebviewWindowBuilder::from_config(handle, &config)?)
+        .on_page_load(|window, page| {
+            if page.event() == PageLoadEvent::Finished {
+                raise(&window);
+            }
+        })
         .build()?;
     looks::apply(&window);
-    Ok(window)
+    Ok(())
 }
