@@ -2,7 +2,7 @@
 //! configuration.
 use std::path::Path;
 
-/// Every command of `src/commands/`; `capabilities/main.json` allows them one by one.
+/// Every command of `src/commands/`; the files in `capabilities/`, one for each kind of window, allow them one by one.
 const COMMANDS: &[&str] = &[
     "list_conversations",
     "get_conversation",
@@ -83,6 +83,15 @@ const COMMANDS: &[&str] = &[
     "model_sees",
     "open_link",
     "subscribe",
+    "page_ready",
+    "shell_events",
+    "desktop_status",
+    "machine",
+    "open_chat_window",
+    "show_in_main",
+    "quick_hide",
+    "quick_expand",
+    "quick_show",
 ];
 
 /// Shown by a program that was built before its interface was.

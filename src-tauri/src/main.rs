@@ -7,19 +7,23 @@
 
 mod again;
 mod commands;
+mod desktop;
 mod display;
-mod window;
+mod windows;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lantern_app::{App, AppOptions};
+use lantern_app::{App, AppError, AppOptions};
+use lantern_protocol::Settings;
 use lantern_server::Endpoint;
-use tauri::{Manager, RunEvent};
+use tauri::{AppHandle, Manager, RunEvent};
+use tauri_plugin_deep_link::DeepLinkExt;
 use tauri_plugin_window_state::StateFlags;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     let filter = EnvFilter::try_from_env("LANTERN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
@@ -28,7 +32,7 @@ fn main() -> ExitCode {
         eprintln!("{problem}");
         return ExitCode::FAILURE;
     }
-    match run() {
+    match run(started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if again::is_worth_it(&error) => {
             eprintln!("Another Lantern was just ending; starting once more.");
@@ -45,40 +49,44 @@ fn main() -> ExitCode {
 /// found in the journal at the next start.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Opens Lantern and its window; ends the process when the window is closed, and returns only if it cannot be opened.
-fn run() -> tauri::Result<()> {
+/// Opens Lantern and its window; ends the process when the last window is closed, and returns only if none can be opened.
+fn run(started: Instant) -> tauri::Result<()> {
     let program = tauri::Builder::default()
         // First of all: a second start must hand over before it touches the database.
-        .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| window::focus(app)))
+        .plugin(tauri_plugin_single_instance::init(|handle, arguments, _folder| {
+            windows::main::focus(handle);
+            desktop::links::take_arguments(handle, arguments.iter().skip(1).map(String::as_str));
+        }))
+        .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
         .plugin(
             tauri_plugin_window_state::Builder::new()
-                // Whether it is visible is for `window` to decide: it shows the window once there is something to see.
+                // Whether it is visible is for `windows` to decide: it shows a window once there is something to see.
                 .with_state_flags(StateFlags::all() - StateFlags::VISIBLE)
+                .with_denylist(&[windows::quick::LABEL])
+                // All windows of conversations open as the last one was.
+                .map_label(|label| if label.starts_with(windows::chat::PREFIX) { "chat" } else { label })
                 .build(),
         )
-        .manage(commands::events::Subscription::default())
+        .manage(commands::events::Subscriptions::default())
+        .manage(desktop::Desktop::new(started))
+        .manage(desktop::follow::Downloads::default())
         .invoke_handler(commands::handler())
+        .on_window_event(windows::take_event)
         .setup(|tauri_app| {
-            // The endpoint and the engine start tasks of their own: they need the runtime around them.
-            let opened = tauri::async_runtime::block_on(async {
-                let app = App::open(AppOptions::default()).await?;
-                let endpoint = Endpoint::supervise(app.clone());
-                // It may wait for the keyring to be unlocked, and the window does not.
-                let queue = app.clone();
-                tauri::async_runtime::spawn(async move { queue.continue_downloads().await });
-                app.watch_knowledge();
-                Ok::<_, lantern_app::AppError>((app, endpoint))
-            });
-            match opened {
-                Ok((app, endpoint)) => {
+            let handle = tauri_app.handle();
+            match open_app() {
+                Ok((app, endpoint, settings)) => {
+                    handle.state::<desktop::Desktop>().take(settings.desktop);
+                    desktop::follow::start(handle, app.clone());
                     tauri_app.manage(app);
                     // Dropping it would close the endpoint, so Tauri keeps it as long as the program runs.
                     tauri_app.manage(endpoint);
-                    window::open(tauri_app.handle())?;
+                    windows::main::open(handle, !desktop::stays_in_tray())?;
+                    take_links(handle);
                 }
-                Err(error) => window::explain(tauri_app.handle(), &error.into()),
+                Err(error) => windows::main::explain(handle, &error.into()),
             }
             Ok(())
         })
@@ -96,4 +104,33 @@ fn run() -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Opens the data directory. The endpoint and the engine start tasks of their own: they need the runtime around them.
+fn open_app() -> Result<(App, Endpoint, Settings), AppError> {
+    tauri::async_runtime::block_on(async {
+        let app = App::open(AppOptions::default()).await?;
+        let endpoint = Endpoint::supervise(app.clone());
+        let settings = app.settings().await?;
+        // It may wait for the keyring to be unlocked, and the window does not.
+        let queue = app.clone();
+        tauri::async_runtime::spawn(async move { queue.continue_downloads().await });
+        app.watch_knowledge();
+        Ok((app, endpoint, settings))
+    })
+}
+
+/// Takes links: those this start was given, and on a Mac those that come later. Elsewhere those come with a second start.
+fn take_links(handle: &AppHandle) {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
+    desktop::links::take_arguments(handle, arguments.iter().map(String::as_str));
+    if cfg!(target_os = "macos") {
+        let own = handle.clone();
+        handle.deep_link().on_open_url(move |event| {
+            for link in event.urls() {
+                desktop::links::take(&own, link.as_str());
+            }
+        });
+    }
 }

@@ -73,7 +73,13 @@ impl Desktop {
         window
     }
 
-    fn place(&self, command: &mut Command) {
+    /// Where its session bus is found.
+    pub fn bus(&self) -> &str {
+        &self.bus
+    }
+
+    /// Puts any program on this desktop.
+    pub fn place(&self, command: &mut Command) {
         command
             .env("DISPLAY", &self.display)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)

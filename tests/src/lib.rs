@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
+pub mod bus;
+#[cfg(target_os = "linux")]
 pub mod desktop;
 pub mod home;
 #[cfg(target_os = "linux")]

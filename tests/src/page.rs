@@ -97,6 +97,11 @@ impl Page {
         self.session.type_into(&element, text).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
+    /// Presses keys together, as `\u{E009}k` for Ctrl and K, wherever the focus is.
+    pub async fn press(&self, keys: &str) {
+        self.session.press(keys).await.unwrap_or_else(|error| panic!("{keys:?} cannot be pressed: {error}"));
+    }
+
     /// The text of the last element that the selector finds, as the person sees it; empty when there is none.
     pub async fn text(&self, selector: &str) -> String {
         let script = "const all = document.querySelectorAll(arguments[0]); return all[all.length - 1]?.innerText ?? ''";

@@ -65,6 +65,16 @@ impl Session {
         self.post(&format!("/element/{}/value", element.0), json!({"text": text})).await.map(drop)
     }
 
+    /// Presses keys together wherever the focus is: the last one while the others are held. `\u{E009}` is Ctrl.
+    pub async fn press(&self, keys: &str) -> Result<(), String> {
+        let keys: Vec<String> = keys.chars().map(String::from).collect();
+        let down = keys.iter().map(|key| json!({"type": "keyDown", "value": key}));
+        let up = keys.iter().rev().map(|key| json!({"type": "keyUp", "value": key}));
+        let actions: Vec<Value> = down.chain(up).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.post("/actions", json!({"actions": [keyboard]})).await.map(drop)
+    }
+
     /// Runs the body of a function in the page and gives what it returns.
     pub async fn run(&self, script: &str, arguments: Value) -> Result<Value, String> {
         self.post("/execute/sync", json!({"script": script, "args": arguments})).await

@@ -228,6 +228,9 @@ async fn without_a_model_it_welcomes_and_offers_one() {
     let desktop = Desktop::start(Home::empty()).await;
     let window = desktop.open().await;
     let page = &window.page;
+    page.wait(&id("first-run", "[data-step=\"1\"]")).await;
+    page.pictures("first-steps").await;
+    page.click(&id("first-run-skip", "")).await;
     page.wait(&id("welcome", "")).await;
     page.pictures("welcome").await;
     page.click(&id("nav-models", "")).await;

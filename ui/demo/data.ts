@@ -437,6 +437,17 @@ export const SETTINGS: Settings = {
     allowedOrigins: ['http://localhost:3000'],
     lan: false,
   },
+  desktop: {
+    closeToTray: false,
+    quickShortcut: '',
+    notify: true,
+    autostart: false,
+    zoom: 100,
+    density: 'comfortable',
+    reduceMotion: false,
+    spellCheck: true,
+    firstRunDone: true,
+  },
 };
 
 export const API_KEYS: ApiKey[] = [

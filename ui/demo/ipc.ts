@@ -5,7 +5,7 @@
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
-import { mockIPC } from '@tauri-apps/api/mocks';
+import { mockIPC, mockWindows } from '@tauri-apps/api/mocks';
 import type {
   AppEvent,
   ChatEvent,
@@ -18,10 +18,11 @@ import type {
 } from '../src/backend/types';
 import * as data from './data';
 import * as knowledge from './knowledge';
+import * as desktop from './desktop';
 import * as pages from './models';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
-const firstRun = scene === 'first-run' || scene === 'downloading';
+const firstRun = scene === 'first-run' || scene === 'downloading' || scene === 'first-steps';
 const refusal = {
   code: 'model_too_large',
   message: 'The model needs 5.1 GB of memory, but 3.2 GB are free.',
@@ -35,6 +36,9 @@ const offline = {
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
+if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
+  settings.desktop.firstRunDone = false;
+}
 let messages: Message[] = structuredClone(data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
@@ -60,6 +64,7 @@ function patched(patch: SettingsPatch): Settings {
       patch.defaultModel === undefined ? settings.defaultModel : patch.defaultModel || null,
     contextLength:
       patch.contextLength === undefined ? settings.contextLength : patch.contextLength || null,
+    desktop: { ...settings.desktop, ...patch.desktop },
     threads: patch.threads === undefined ? settings.threads : patch.threads || null,
   };
   events?.onmessage({ type: 'settings_changed', settings });
@@ -240,7 +245,11 @@ const commands: Record<string, (args: Args) => unknown> = {
     }
   },
   list_conversations: (args) =>
-    firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
+    firstRun ||
+    scene === 'first-steps-starter' ||
+    scene === 'empty' ||
+    scene === 'streaming' ||
+    scene === 'prefill'
       ? []
       : data.summaries(args.query as string | null),
   get_conversation: (args) => ({
@@ -281,6 +290,7 @@ const commands: Record<string, (args: Args) => unknown> = {
     if (scene === 'failing') throw refusal;
     return { state: 'loaded', model: String(args.id), contextLength: 8192, memoryBytes: 1 };
   },
+  ...desktop.commands(scene),
   'plugin:dialog|open': () => '/home/ada/models/Phi-4-mini-Q4_K_M.gguf',
 };
 
@@ -292,6 +302,7 @@ mockIPC(
   },
   { shouldMockEvents: true },
 );
+mockWindows(scene === 'quick' ? 'quick' : scene === 'own-window' ? 'chat-c1' : 'main');
 
 /** Plays the system: files are held over the window (`enter`) or let go (`drop`). */
 Object.assign(window, {

@@ -102,7 +102,7 @@ const checks = {
     await STATES['conversation-end'].act(page);
     await page.keyboard.press('Control+n');
     await page.waitForSelector(byId('empty-chat'));
-    await page.keyboard.press('Control+k');
+    await page.keyboard.press('Control+Shift+F');
     const search = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
     assert.equal(search, 'search');
     await page.keyboard.press('Control+,');

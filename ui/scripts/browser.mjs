@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
+import { DESKTOP_STATES } from './desktop.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -176,7 +177,7 @@ export const STATES = {
   sidebar: { act: showSidebar },
   search: {
     act: async (page) => {
-      await page.keyboard.press('Control+k');
+      await page.keyboard.press('Control+Shift+F');
       await page.fill(byId('search'), 'light');
       await page.waitForSelector(byId('conversation-snippet'));
     },
@@ -406,4 +407,5 @@ export const STATES = {
     },
   },
   'start-failed': { demo: 'start-failed' },
+  ...DESKTOP_STATES,
 };

@@ -14,8 +14,10 @@ import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
 import { CompareController } from './features/compare/compare.svelte';
 import { ConversationsController } from './features/conversations/conversations.svelte';
+import { takeShellEvent } from './features/desktop/shell';
 import { DiskController } from './features/disk/disk.svelte';
 import { DownloadsController } from './features/downloads/downloads.svelte';
+import { FirstRunController } from './features/first-run/firstRun.svelte';
 import { DetailsController } from './features/models/details.svelte';
 import { KnowledgeController } from './features/knowledge/knowledge.svelte';
 import { ModelsController } from './features/models/models.svelte';
@@ -45,6 +47,10 @@ export class LanternApp {
   status = $state.raw<AppStatus | null>(null);
   notices = $state.raw<Notice[]>([]);
   ready = $state(false);
+  /** A setting that was asked for by its name, until it is in view. */
+  settingInView = $state<string | null>(null);
+  /** Id of the conversation that this window is for, where it is for one alone. */
+  readonly solo: string | null;
   /** Why the window could not start. */
   startError = $state.raw<ErrorInfo | null>(null);
 
@@ -59,13 +65,19 @@ export class LanternApp {
   readonly disk: DiskController;
   readonly compare: CompareController;
   readonly settings: SettingsController;
+  readonly firstRun: FirstRunController;
   readonly access: AccessController;
   readonly remotes: RemotesController;
   readonly knowledge: KnowledgeController;
   #nextNotice = 0;
 
-  constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
+  constructor(
+    backend: Backend,
+    storage: Pick<Storage, 'getItem' | 'setItem'>,
+    solo: string | null = null,
+  ) {
     this.backend = backend;
+    this.solo = solo;
     this.conversations = new ConversationsController(backend);
     this.models = new ModelsController(backend);
     this.details = new DetailsController(backend);
@@ -75,6 +87,7 @@ export class LanternApp {
     this.disk = new DiskController(backend);
     this.compare = new CompareController(backend);
     this.settings = new SettingsController(backend);
+    this.firstRun = new FirstRunController(backend, this.settings, this.conversations);
     this.access = new AccessController(backend);
     this.remotes = new RemotesController(backend);
     this.knowledge = new KnowledgeController(backend);
@@ -110,6 +123,7 @@ export class LanternApp {
     const gone = kept !== null && !this.#answers(kept);
     if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
     this.chat.send(content);
+    void this.firstRun.finish();
   }
 
   /** Listens first and reads second, so that nothing falls between. */
@@ -131,10 +145,14 @@ export class LanternApp {
       void this.remotes.refresh();
       void this.knowledge.refresh();
       this.startError = this.settings.error;
+      if (this.solo !== null) await this.chat.open(this.solo);
     } catch (cause) {
       this.startError = toErrorInfo(cause);
     }
     this.ready = this.startError === null;
+    if (this.ready && this.solo === null) {
+      void this.backend.onShell((event) => takeShellEvent(this, event));
+    }
   }
 
   notify(info: ErrorInfo): void {
@@ -172,6 +190,12 @@ export class LanternApp {
   showRepository(repo: string, about: FoundRepository | null = null): void {
     this.showModels('find');
     void this.repository.open(repo, about);
+  }
+
+  /** A setting, brought into view. */
+  showSetting(id: string): void {
+    this.view = 'settings';
+    this.settingInView = id;
   }
 
   /** The page of a model that is here. */

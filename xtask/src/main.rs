@@ -1,5 +1,5 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`, `window-start`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
@@ -17,6 +17,7 @@ mod system;
 mod test;
 mod types;
 mod ui;
+mod window_start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,15 @@ enum Chore {
         #[arg(long, default_value_t = 50_000)]
         messages: u64,
     },
+    /// Measures how soon the built window can be used, what it costs when idle, and its memory.
+    WindowStart {
+        /// How often it is started.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// The unoptimised program.
+        #[arg(long)]
+        dev: bool,
+    },
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -100,6 +110,7 @@ fn main() -> ExitCode {
         Chore::Clients { names, model } => clients::run_all(&names, model),
         Chore::Fetching { megabytes } => fetching::measure(megabytes),
         Chore::Searching { messages } => searching::measure(messages),
+        Chore::WindowStart { runs, dev } => window_start::measure(runs, dev),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

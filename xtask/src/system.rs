@@ -28,9 +28,9 @@ const TO_BUILD: &[&str] = &[
     "ca-certificates",
 ];
 
-/// A display without a screen, the driver that operates a window, a session bus, fonts, and `ps` for looking after
-/// programs.
-const TO_TEST: &[&str] = &["xvfb", "xauth", "webkit2gtk-driver", "dbus-x11", "fonts-dejavu-core", "procps"];
+/// A display without a screen, the driver that operates a window, what presses keys outside of it, a session bus, fonts, and `ps`
+/// for looking after programs.
+const TO_TEST: &[&str] = &["xvfb", "xauth", "webkit2gtk-driver", "dbus-x11", "fonts-dejavu-core", "procps", "xdotool"];
 
 /// The oldest Node.js that builds the UI.
 const NODE: u32 = 20;
@@ -108,10 +108,10 @@ fn other_linux(purpose: Purpose) -> Result<()> {
             );
         }
     }
-    for program in ["Xvfb", "WebKitWebDriver", "dbus-daemon"] {
+    for program in ["Xvfb", "WebKitWebDriver", "dbus-daemon", "xdotool"] {
         // None of them knows a common harmless option: being found is enough.
         if purpose == Purpose::Test && !works(command("sh").args(["-c", &format!("command -v {program}")])) {
-            bail!("{program} is missing: the window's tests need Xvfb, WebKitWebDriver and dbus-daemon");
+            bail!("{program} is missing: the window's tests need Xvfb, WebKitWebDriver, dbus-daemon and xdotool");
         }
     }
     note("all there");

@@ -15,6 +15,7 @@ mod exchange;
 mod folders;
 mod home;
 mod knowledge;
+mod machine;
 mod models;
 mod secrets;
 mod settings;
@@ -36,6 +37,7 @@ pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
+pub use machine::machine;
 pub use models::{
     Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
     converted_folders, file_of_folder, hub_options, model_folder, packed_copies,

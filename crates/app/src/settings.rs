@@ -15,6 +15,9 @@ use crate::{App, AppError};
 /// Fewer tokens hold no conversation; more no model attends to.
 pub(crate) const CONTEXT_LENGTH: RangeInclusive<u32> = 64..=16_777_216;
 
+/// Percent. Smaller cannot be read, larger leaves no room for a sentence.
+const ZOOM: RangeInclusive<u16> = 50..=300;
+
 const MAX_ORIGINS: usize = 100;
 const MAX_ORIGIN: usize = 255;
 
@@ -86,6 +89,7 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     if let Some(threads) = settings.threads {
         within("threads", threads, 1..=1024)?;
     }
+    within("desktop.zoom", settings.desktop.zoom, ZOOM)?;
     Ok(settings)
 }
 
@@ -174,6 +178,7 @@ mod tests {
         assert_eq!(code(|s| s.sampling.max_tokens = Some(0)), invalid);
         assert_eq!(code(|s| s.context_length = Some(1)), invalid);
         assert_eq!(code(|s| s.endpoint.port = 0), invalid);
+        assert_eq!(code(|s| s.desktop.zoom = 49), invalid);
         for origin in
             ["https://example.org", "http://localhost:3000", "http://[::1]:80", "vscode-webview://abc"]
         {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::{DesktopPatch, DesktopSettings};
+
 /// Light, dark, or as the system says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +72,8 @@ pub struct Settings {
     pub embedding_model: Option<String>,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
+    /// The desktop.
+    pub desktop: DesktopSettings,
 }
 
 /// The system prompt until the user writes another. Small models answer plain questions better with it than with what
@@ -97,6 +101,7 @@ impl Default for Settings {
             check_model_updates: false,
             embedding_model: None,
             endpoint: EndpointSettings::default(),
+            desktop: DesktopSettings::default(),
         }
     }
 }
@@ -212,6 +217,8 @@ pub struct SettingsPatch {
     pub embedding_model: Option<String>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
+    /// See [`Settings::desktop`]; what it does not name stays as it is.
+    pub desktop: Option<DesktopPatch>,
 }
 
 impl Settings {
@@ -261,6 +268,9 @@ impl Settings {
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;
+        }
+        if let Some(desktop) = patch.desktop {
+            self.desktop = self.desktop.patched(desktop);
         }
         self
     }

@@ -1,24 +1,27 @@
-//! What changes while nobody asks, passed to the page.
+//! What changes while nobody asks, passed to the pages.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use lantern_app::App;
 use lantern_protocol::AppEvent;
-use tauri::State;
 use tauri::async_runtime::JoinHandle;
 use tauri::ipc::Channel;
+use tauri::{State, WebviewWindow};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Reply;
+use crate::desktop::lock;
 
-/// The task that feeds the page. There is one page: when it is loaded again, the task of the earlier one ends.
+/// The tasks that feed the pages, by their windows' labels. When a page is loaded again, the task of the earlier one ends.
 #[derive(Default)]
-pub struct Subscription(Mutex<Option<JoinHandle<()>>>);
+pub struct Subscriptions(Mutex<HashMap<String, JoinHandle<()>>>);
 
 #[tauri::command]
 pub async fn subscribe(
     app: State<'_, App>,
-    subscription: State<'_, Subscription>,
+    subscriptions: State<'_, Subscriptions>,
+    window: WebviewWindow,
     channel: Channel<AppEvent>,
 ) -> Reply<()> {
     let mut events = app.subscribe();
@@ -36,8 +39,10 @@ pub async fn subscribe(
             }
         }
     });
-    let mut current = subscription.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(earlier) = current.replace(task) {
+    let mut current = lock(&subscriptions.0);
+    // A window that is gone no longer takes anything; its task ends with the next event, its entry here.
+    current.retain(|_, task| !task.inner().is_finished());
+    if let Some(earlier) = current.insert(window.label().to_owned(), task) {
         earlier.abort();
     }
     Ok(())

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod chat;
 pub mod conversations;
+pub mod desktop;
 pub mod events;
 pub mod exchange;
 pub mod folders;
@@ -103,5 +104,14 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         knowledge::model_sees,
         links::open_link,
         events::subscribe,
+        desktop::page_ready,
+        desktop::shell_events,
+        desktop::desktop_status,
+        desktop::machine,
+        desktop::open_chat_window,
+        desktop::show_in_main,
+        desktop::quick_hide,
+        desktop::quick_expand,
+        desktop::quick_show,
     ]
 }

@@ -17,6 +17,7 @@ import type {
   ConversationView,
   CatalogueEntry,
   CuratedModel,
+  DesktopStatus,
   DiskUse,
   DownloadProgress,
   DownloadRequest,
@@ -29,6 +30,7 @@ import type {
   IssuedKey,
   LibraryFolder,
   LibraryModel,
+  Machine,
   ModelDetails,
   ModelNotes,
   ModelState,
@@ -47,6 +49,7 @@ import type {
   SentWith,
   Settings,
   SettingsPatch,
+  ShellEvent,
   TemplateDiff,
 } from './types';
 import type { KnowledgeBackend } from './knowledge';
@@ -173,6 +176,22 @@ export interface Backend extends KnowledgeBackend {
   getStatus(): Promise<AppStatus>;
   subscribe(onEvent: (event: AppEvent) => void): Promise<void>;
 
+  /** The page can be used: says so, once. */
+  pageReady(): Promise<void>;
+  /** Takes what the tray, a link or another start of Lantern asks of the main window. */
+  onShell(onEvent: (event: ShellEvent) => void): Promise<void>;
+  desktopStatus(): Promise<DesktopStatus>;
+  /** What this computer has for running models. */
+  machine(): Promise<Machine>;
+  /** Shows a conversation in a window of its own. */
+  openChatWindow(conversationId: string): Promise<void>;
+  /** Goes on with a conversation in the main window. */
+  showInMain(conversationId: string): Promise<void>;
+  quickShow(): Promise<void>;
+  quickHide(): Promise<void>;
+  /** Makes room for an answer in the window for quick questions, or takes it back. */
+  quickExpand(large: boolean): Promise<void>;
+
   /** Opens an http(s) address in the system's browser. */
   openLink(url: string): Promise<void>;
   /** Asks the user for a model file; `null` when they thought better of it. */
@@ -188,4 +207,5 @@ export interface Backend extends KnowledgeBackend {
 }
 
 export { tauriBackend } from './tauri';
+export { windowKind, type WindowKind } from './window';
 export { toErrorInfo } from './errors';

@@ -5,7 +5,7 @@ import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
 import { knowledgeOf } from './knowledge';
-import type { AppEvent, ChatEvent, CompareEvent } from './types';
+import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
   try {
@@ -118,6 +118,16 @@ export const tauriBackend: Backend = {
   updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),
   subscribe: (onEvent) => call('subscribe', { channel: channel<AppEvent>(onEvent) }),
+
+  pageReady: () => call('page_ready'),
+  onShell: (onEvent) => call('shell_events', { channel: channel<ShellEvent>(onEvent) }),
+  desktopStatus: () => call('desktop_status'),
+  machine: () => call('machine'),
+  openChatWindow: (conversationId) => call('open_chat_window', { conversationId }),
+  showInMain: (conversationId) => call('show_in_main', { conversationId }),
+  quickShow: () => call('quick_show'),
+  quickHide: () => call('quick_hide'),
+  quickExpand: (large) => call('quick_expand', { large }),
 
   openLink: (url) => call('open_link', { url }),
   chooseModelFile: () =>

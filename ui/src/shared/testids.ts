@@ -18,6 +18,7 @@
  * - `remote-server`: `data-server` (its name), `data-state` (a `RemoteHealth` tag); `hub-token`: `data-source`
  * - `attachment`: `data-state` = `reading` | `ready` | `failed`; `source-seen`: `data-seen` (a `Seen`);
  *   `source-open`: `data-number`; `knowledge-folder`: `data-state` (a `KnowledgeState` tag)
+ * - `palette-option`, `shortcut`: `data-action` (an action's id); `first-run`: `data-step` = `1` | `2` | `3`
  * - `setting`: `data-setting` (registry id such as `sampling.temperature`); the control inside is `setting-control`
  */
 export const TESTID = {
@@ -244,6 +245,24 @@ export const TESTID = {
   hubTokenInput: 'hub-token-input',
   hubTokenSave: 'hub-token-save',
   hubTokenForget: 'hub-token-forget',
+  // desktop
+  palette: 'palette',
+  paletteInput: 'palette-input',
+  paletteOption: 'palette-option',
+  shortcutSheet: 'shortcut-sheet',
+  shortcut: 'shortcut',
+  shortcutClose: 'shortcut-close',
+  keysRecord: 'keys-record',
+  keysClear: 'keys-clear',
+  desktopStatus: 'desktop-status',
+  firstRun: 'first-run',
+  firstRunNext: 'first-run-next',
+  firstRunBack: 'first-run-back',
+  firstRunSkip: 'first-run-skip',
+  quickView: 'quick-view',
+  quickInput: 'quick-input',
+  quickAnswer: 'quick-answer',
+  quickOpen: 'quick-open',
   // everywhere
   notice: 'notice',
   noticeDismiss: 'notice-dismiss',

@@ -39,6 +39,16 @@ export class ChatController {
     this.session = this.#fresh();
   }
 
+  /** Puts words into the draft of an empty conversation, behind those that are there. Nothing is sent. */
+  propose(text: string): void {
+    const before = this.drafts.get(null);
+    this.drafts.set(null, before.trim() === '' ? text : `${before}\n\n${text}`);
+    this.opening = null;
+    this.openError = null;
+    this.#leave();
+    this.session = this.#fresh();
+  }
+
   /** Shows a conversation that has no message yet and leaves no trace. */
   startTemporary(conversation: Conversation): void {
     this.opening = null;

@@ -53,3 +53,16 @@ it('old drafts make way for new ones', () => {
   expect(drafts.get('c0')).toBe('');
   expect(drafts.get('c149')).toBe('words');
 });
+
+it('leaves the words of other windows alone', () => {
+  const kept = storage();
+  const one = new DraftStore(kept);
+  const other = new DraftStore(kept);
+  one.set('a', 'here');
+  other.set('b', 'there');
+  one.set('c', 'here, too');
+  other.clear('b');
+  one.set('c', 'here, still');
+  const later = new DraftStore(kept);
+  expect([later.get('a'), later.get('b'), later.get('c')]).toEqual(['here', '', 'here, still']);
+});

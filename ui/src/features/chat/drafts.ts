@@ -11,7 +11,9 @@ type Kept = Pick<Storage, 'getItem' | 'setItem'>;
 
 export class DraftStore {
   readonly #storage: Kept;
-  readonly #drafts: Map<string, string>;
+  #drafts: Map<string, string>;
+  /** What was written or cleared through this window. */
+  readonly #own = new Map<string, string>();
 
   constructor(storage: Kept) {
     this.#storage = storage;
@@ -24,8 +26,14 @@ export class DraftStore {
 
   set(conversationId: string | null, text: string): void {
     const key = conversationId ?? NEW;
-    this.#drafts.delete(key);
-    if (text.trim() !== '') this.#drafts.set(key, text);
+    this.#own.delete(key);
+    this.#own.set(key, text);
+    // Other windows keep theirs in the same place.
+    this.#drafts = read(this.#storage);
+    for (const [mine, words] of this.#own) {
+      this.#drafts.delete(mine);
+      if (words.trim() !== '') this.#drafts.set(mine, words);
+    }
     for (const oldest of this.#drafts.keys()) {
       if (this.#drafts.size <= MOST) break;
       this.#drafts.delete(oldest);

@@ -72,6 +72,8 @@ export class SearchController {
   error = $state.raw<ErrorInfo | null>(null);
   curated = $state.raw<CuratedModel[] | null>(null);
   curatedError = $state.raw<ErrorInfo | null>(null);
+  /** A file that a link proposes to fetch. */
+  proposed = $state.raw<{ repo: string; file: string } | null>(null);
   readonly #backend: Backend;
   /** Counts searches: an answer to an earlier one is nobody's any more. */
   #turn = 0;
@@ -113,6 +115,13 @@ export class SearchController {
     this.searched = false;
     this.busy = false;
     this.error = null;
+  }
+
+  /** Fills in what a link proposes. Nothing is asked or fetched before the user does it. */
+  propose(repo: string, file: string | null): void {
+    this.clear();
+    this.filters.text = repo;
+    this.proposed = { repo, file: file ?? '' };
   }
 
   async loadCurated(): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { SamplingSettings, Settings, SettingsPatch } from '../../backend/types';
 import { TESTID } from '../../shared/testids';
+import { DESKTOP_SETTINGS } from './desktop';
 
 export type SettingValue = string | number | boolean | null;
 
@@ -15,10 +16,12 @@ export type Control =
   | { kind: 'slider'; min: number; max: number; step: number }
   | { kind: 'number'; min: number; max: number; empty: string | null }
   | { kind: 'switch' }
-  | { kind: 'key' };
+  | { kind: 'key' }
+  | { kind: 'keys' };
 
 export type Section =
   | 'Appearance'
+  | 'Desktop'
   | 'Conversations'
   | 'Sampling'
   | 'Engine'
@@ -40,6 +43,7 @@ export interface SettingEntry {
 
 export const SECTIONS: { name: Section; lead: string }[] = [
   { name: 'Appearance', lead: 'How Lantern looks.' },
+  { name: 'Desktop', lead: 'How Lantern lives among your other programs.' },
   { name: 'Conversations', lead: 'What every new conversation begins with.' },
   {
     name: 'Sampling',
@@ -402,6 +406,7 @@ export const SETTINGS: SettingEntry[] = [
     read: (settings) => settings.endpoint.lan,
     patch: (settings, value) => ({ endpoint: { ...settings.endpoint, lan: value === true } }),
   },
+  ...DESKTOP_SETTINGS,
 ];
 
 /** The lines that say something. */

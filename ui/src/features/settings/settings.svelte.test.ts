@@ -28,7 +28,12 @@ function leaves(node: object, prefix = ''): string[] {
 
 describe('the registry', () => {
   it('has exactly one entry for every setting', () => {
-    expect(SETTINGS.map(({ id }) => id).sort()).toEqual(leaves(STORED).sort());
+    expect(SETTINGS.map(({ id }) => id).sort()).toEqual(
+      leaves(STORED)
+        // It has a button of its own, in the first steps.
+        .filter((id) => id !== 'desktop.firstRunDone')
+        .sort(),
+    );
   });
 
   it('reads each setting from where its id says', () => {
@@ -40,7 +45,9 @@ describe('the registry', () => {
       const [group, field] = id.split('.') as [string, string | undefined];
       const changed = patch(STORED, read(STORED)) as Record<string, unknown>;
       expect(Object.keys(changed), id).toEqual([group]);
-      if (field) expect(changed[group], id).toEqual(at(STORED, group));
+      // The desktop's group is patched field by field, others as a whole.
+      const whole = group === 'desktop' ? { [field!]: at(STORED, id) } : at(STORED, group);
+      if (field) expect(changed[group], id).toEqual(whole);
     }
   });
 

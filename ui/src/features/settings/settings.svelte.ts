@@ -3,7 +3,7 @@
  * a value that the application refuses stays in its field with the reason under it.
  */
 import { toErrorInfo, type Backend } from '../../backend';
-import type { ErrorInfo, Settings } from '../../backend/types';
+import type { ErrorInfo, Settings, SettingsPatch } from '../../backend/types';
 import type { SettingEntry, SettingValue } from './registry';
 
 /** Typing and dragging are saved once they pause this long, in milliseconds. */
@@ -63,6 +63,11 @@ export class SettingsController {
 
   reset(entry: SettingEntry): void {
     this.set(entry, entry.initial);
+  }
+
+  /** Changes something that has no field of its own on the page; rejects where it is refused. */
+  async patch(patch: SettingsPatch): Promise<void> {
+    this.current = await this.#backend.updateSettings(patch);
   }
 
   /** Resolves when every change so far is saved or refused. */

@@ -1,0 +1,99 @@
+//! The keys that call the quick-entry window from anywhere. None is taken until the user chooses some.
+
+use lantern_protocol::ErrorInfo;
+use tauri::{AppHandle, Manager, Wry};
+use tauri_plugin_global_shortcut::{GlobalShortcut, Modifiers, Shortcut, ShortcutState};
+
+use crate::windows;
+
+/// Gives up some keys and takes others; empty is none. If the new ones cannot be taken, the old ones stay.
+pub fn change(handle: &AppHandle, before: &str, after: &str) -> Result<(), ErrorInfo> {
+    let after = parse(after)?;
+    let before = parse(before).ok().flatten();
+    if before == after {
+        return Ok(());
+    }
+    if let Some(keys) = after {
+        if let Some(problem) = problem() {
+            return Err(problem);
+        }
+        take(handle, keys)?;
+    }
+    if let Some(keys) = before
+        && let Some(system) = handle.try_state::<GlobalShortcut<Wry>>()
+        && let Err(error) = system.unregister(keys)
+    {
+        tracing::warn!(%error, "the earlier shortcut could not be given up");
+    }
+    Ok(())
+}
+
+/// Why no keys can work everywhere; `None` where they can.
+pub fn problem() -> Option<ErrorInfo> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let wayland = cfg!(target_os = "linux") && set("WAYLAND_DISPLAY");
+    wayland.then(|| ErrorInfo {
+        code: "shortcut_not_on_wayland".into(),
+        message: "Wayland lets no program listen for keys while another has the focus.".into(),
+        next_step: "Use the tray's menu, or give `lantern-desktop lantern://quick` a shortcut in your system's settings."
+            .into(),
+    })
+}
+
+fn take(handle: &AppHandle, keys: Shortcut) -> Result<(), ErrorInfo> {
+    // Only whoever chooses a shortcut pays for the thread that listens for it.
+    if handle.try_state::<GlobalShortcut<Wry>>().is_none() {
+        let plugin = tauri_plugin_global_shortcut::Builder::new().build();
+        handle.plugin(plugin).map_err(|error| refused(keys, &error.to_string()))?;
+    }
+    let pressed = |handle: &AppHandle, _: &Shortcut, event: tauri_plugin_global_shortcut::ShortcutEvent| {
+        if event.state == ShortcutState::Pressed {
+            windows::quick::toggle(handle);
+        }
+    };
+    let system = handle.state::<GlobalShortcut<Wry>>();
+    system.on_shortcut(keys, pressed).map_err(|error| refused(keys, &error.to_string()))
+}
+
+fn refused(keys: Shortcut, cause: &str) -> ErrorInfo {
+    let taken = cause.contains("already registered");
+    ErrorInfo {
+        code: if taken { "shortcut_taken" } else { "shortcut_failed" }.into(),
+        message: match taken {
+            true => format!("Another program has {} already.", keys.into_string()),
+            false => format!("The system did not give Lantern {}: {cause}.", keys.into_string()),
+        },
+        next_step: "Choose other keys.".into(),
+    }
+}
+
+/// Keys as `Ctrl+Shift+Space`; `None` for none. They need Ctrl, Alt or the system's key: others are what people write with.
+fn parse(text: &str) -> Result<Option<Shortcut>, ErrorInfo> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let strong = Modifiers::CONTROL | Modifiers::ALT | Modifiers::SUPER | Modifiers::META;
+    let keys = text.parse::<Shortcut>().ok().filter(|keys| keys.mods.intersects(strong));
+    let shown: String = text.chars().take(60).collect();
+    keys.map(Some).ok_or_else(|| ErrorInfo {
+        code: "shortcut_not_understood".into(),
+        message: format!("{shown:?} is no shortcut."),
+        next_step: "Write Ctrl, Alt, Shift or Super with one key, as in Ctrl+Shift+Space.".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn keys_are_understood_or_refused_by_name() {
+        for keys in ["Ctrl+Shift+Space", "Alt+F1", "Super+K", "CmdOrCtrl+Shift+L"] {
+            assert!(parse(keys).unwrap().is_some(), "{keys}");
+        }
+        assert!(parse("").unwrap().is_none());
+        for other in ["A", "Shift+A", "Ctrl", "Ctrl+", "+", "Ctrl+A+B", "Ctrl+Nonsense", "ééé"] {
+            assert_eq!(parse(other).unwrap_err().code, "shortcut_not_understood", "{other}");
+        }
+    }
+}

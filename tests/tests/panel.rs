@@ -1,0 +1,123 @@
+//! The tray, the quick window and notifications, on a desktop that has what they need.
+#![cfg(target_os = "linux")]
+
+use std::process::Command;
+use std::time::Duration;
+
+use lantern_tests::bus::{Entry, Panel};
+use lantern_tests::desktop::{Desktop, Window};
+use lantern_tests::eventually;
+use lantern_tests::home::Home;
+use lantern_tests::page::id;
+use lantern_tests::processes::is_alive;
+use serde_json::json;
+
+#[tokio::test]
+async fn the_tray_tells_and_does() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let panel = Panel::start(desktop.bus()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    let entry = entry(&panel, "No model in memory").await;
+    assert!(!entry.enabled, "it says something and does nothing");
+    assert_eq!(self::entry(&panel, "No downloads").await.ticked, None);
+
+    let endpoint = self::entry(&panel, "Endpoint at 127.0.0.1").await;
+    assert_eq!(endpoint.ticked, Some(true));
+    panel.choose("Endpoint at").await;
+    assert_eq!(self::entry(&panel, "Endpoint is off").await.ticked, Some(false));
+    let settings = page.invoke("get_settings", json!({})).await.unwrap();
+    assert_eq!(settings["endpoint"]["enabled"], false);
+
+    page.click(&id("nav-settings", "")).await;
+    panel.choose("New chat").await;
+    page.wait(&id("composer", "")).await;
+    page.invoke("load_model", json!({"id": lantern_tests::programs::STARTER})).await.unwrap();
+    self::entry(&panel, "SmolLM2").await;
+    assert!(self::entry(&panel, "Free its memory").await.enabled);
+    panel.choose("Free its memory").await;
+    self::entry(&panel, "No model in memory").await;
+
+    // Closed, it stays in the tray if the settings say so.
+    page.set(json!({"desktop": {"closeToTray": true}})).await;
+    assert!(is_visible(&desktop, "Lantern"));
+    xdotool(&desktop, &["search", "--onlyvisible", "--name", "^Lantern$", "windowquit"]);
+    until("the window is gone", || !is_visible(&desktop, "Lantern")).await;
+    panel.choose("Show or hide").await;
+    until("the window is back", || is_visible(&desktop, "Lantern")).await;
+    panel.choose("Quit").await;
+    ends(&window).await;
+}
+
+#[tokio::test]
+async fn a_quick_question_is_asked_from_anywhere() {
+    let desktop = Desktop::start(Home::with_starter()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set_answers(8).await;
+    page.set(json!({"desktop": {"quickShortcut": "Ctrl+Shift+Space"}})).await;
+    xdotool(&desktop, &["key", "ctrl+shift+space"]);
+    until("the quick window is there", || is_visible(&desktop, "Ask Lantern")).await;
+    // Its page is loaded for the first time, and nobody outside sees when it is.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    xdotool(&desktop, &["search", "--onlyvisible", "--name", "Ask Lantern", "windowfocus", "--sync"]);
+    xdotool(&desktop, &["type", "Name a colour."]);
+    xdotool(&desktop, &["key", "Return"]);
+    page.until("it was asked", Duration::from_secs(20), async || {
+        let all = page.invoke("list_conversations", json!({"query": null})).await.unwrap();
+        (all.as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+    xdotool(&desktop, &["key", "Escape"]);
+    until("the quick window is gone", || !is_visible(&desktop, "Ask Lantern")).await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
+    let desktop = Desktop::start(Home::empty()).await;
+    let panel = Panel::start(desktop.bus()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    entry(&panel, "No downloads").await;
+    panel.choose("Show or hide").await;
+    until("the window is hidden", || !is_visible(&desktop, "Lantern")).await;
+    // Nobody listens where this home's Hub is.
+    let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
+    page.invoke("download_model", json!({"request": request})).await.unwrap();
+    let told = eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned()).await;
+    assert_eq!(told.0, "Download failed");
+    assert!(told.1.starts_with("model-Q4_0.gguf: "), "it was told {told:?}");
+    panel.click_notification(1).await;
+    until("the window is shown", || is_visible(&desktop, "Lantern")).await;
+
+    page.set(json!({"desktop": {"notify": false}})).await;
+    window.close().await;
+}
+
+/// The entry of the tray whose words begin like this, once there is one.
+async fn entry(panel: &Panel, label: &str) -> Entry {
+    eventually(&format!("the tray says {label:?}"), Duration::from_secs(20), async || {
+        panel.menu().await?.into_iter().find(|entry| entry.label.starts_with(label))
+    })
+    .await
+}
+
+fn xdotool(desktop: &Desktop, arguments: &[&str]) -> bool {
+    let mut command = Command::new("xdotool");
+    desktop.place(&mut command);
+    let output = command.args(arguments).output().expect("xdotool is installed: cargo xtask setup --test");
+    output.status.success()
+}
+
+fn is_visible(desktop: &Desktop, title: &str) -> bool {
+    xdotool(desktop, &["search", "--onlyvisible", "--name", &format!("^{title}$")])
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    eventually(what, Duration::from_secs(15), async || is_so().then_some(())).await;
+}
+
+async fn ends(window: &Window) {
+    eventually("Lantern ends", Duration::from_secs(15), async || (!is_alive(window.id())).then_some(())).await;
+}

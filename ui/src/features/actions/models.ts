@@ -1,0 +1,70 @@
+/** Actions that come and go: one for each model, conversation and setting. */
+import type { LanternApp } from '../../lantern.svelte';
+import { SETTINGS } from '../settings/registry';
+import type { Action } from './actions';
+
+export function modelActions(app: LanternApp): Action[] {
+  if (app.solo) return useActions(app);
+  return [
+    ...useActions(app),
+    ...memoryActions(app),
+    ...conversationActions(app),
+    ...settingActions(app),
+  ];
+}
+
+function useActions(app: LanternApp): Action[] {
+  const ids = [...app.models.usable.map(({ id }) => id), ...app.remotes.modelIds];
+  return ids
+    .filter((id) => id !== app.answeringModel)
+    .map((id) => ({
+      id: `use-${id}`,
+      group: 'Models',
+      label: `Answer with ${id}`,
+      words: 'use pick model',
+      run: () => app.pickModel(id),
+    }));
+}
+
+function memoryActions(app: LanternApp): Action[] {
+  const actions: Action[] = [];
+  if (app.models.state.state === 'loaded') {
+    actions.push({
+      id: 'unload',
+      group: 'Models',
+      label: 'Free the memory of the model',
+      words: 'unload eject',
+      run: () => void app.attempt(() => app.models.unload()),
+    });
+  }
+  if (app.downloads.underWay.length > 0) {
+    actions.push({
+      id: 'pause-downloads',
+      group: 'Models',
+      label: 'Pause all downloads',
+      run: () => void app.attempt(() => app.downloads.pauseAll()),
+    });
+  }
+  return actions;
+}
+
+function conversationActions(app: LanternApp): Action[] {
+  return app.conversations.rows
+    .filter(({ conversation }) => conversation.id !== app.chat.openId)
+    .map(({ conversation: { id, title } }) => ({
+      id: `open-${id}`,
+      group: 'Conversations',
+      label: title,
+      run: () => void app.openConversation(id),
+    }));
+}
+
+function settingActions(app: LanternApp): Action[] {
+  return SETTINGS.map(({ id, label, section }) => ({
+    id: `setting-${id}`,
+    group: 'Settings',
+    label,
+    words: `${section} setting`,
+    run: () => app.showSetting(id),
+  }));
+}
