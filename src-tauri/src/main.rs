@@ -6,6 +6,7 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod again;
+mod artifacts;
 mod commands;
 mod display;
 mod window;
@@ -47,7 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Opens Lantern and its window; ends the process when the window is closed, and returns only if it cannot be opened.
 fn run() -> tauri::Result<()> {
-    let program = tauri::Builder::default()
+    let program = artifacts::serve(tauri::Builder::default())
         // First of all: a second start must hand over before it touches the database.
         .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| window::focus(app)))
         .plugin(tauri_plugin_dialog::init())

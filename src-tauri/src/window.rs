@@ -1,5 +1,6 @@
 //! The main window: how it opens, what it may load, and how a failure to start is told.
 
+use crate::artifacts;
 use lantern_app::App;
 use lantern_protocol::{AppEvent, ErrorInfo, Theme};
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
@@ -20,7 +21,8 @@ pub fn open(handle: &AppHandle) -> tauri::Result<()> {
             }
         })
         // Whatever a model writes, the window shows Lantern's own page and nothing else.
-        .on_navigation(is_own_page)
+        // A frame for what a model made may show that frame's document, too.
+        .on_navigation(|url| is_own_page(url) || artifacts::is_document(url))
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .build()?;
     follow_theme(window);

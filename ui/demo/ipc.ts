@@ -278,6 +278,12 @@ mockIPC(
   { shouldMockEvents: true },
 );
 
+/** Frames for strangers' code, as `vite.config.ts` serves them. */
+const { __TAURI_INTERNALS__ } = window as unknown as {
+  __TAURI_INTERNALS__: Record<string, unknown>;
+};
+__TAURI_INTERNALS__.convertFileSrc = (_path: string, protocol: string) => `/${protocol}/`;
+
 /** Plays the system: files are held over the window (`enter`) or let go (`drop`). */
 Object.assign(window, {
   demoDrag: (kind: 'enter' | 'drop', paths: string[]) => emit(`tauri://drag-${kind}`, { paths }),

@@ -65,6 +65,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
   return {
     answers,
     stopped,
+    sandboxAddress: () => 'about:blank',
     listConversations: () => Promise.resolve([]),
     getConversation: unexpected('getConversation'),
     renameConversation: () => Promise.resolve(),

@@ -48,6 +48,9 @@ import type {
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
 export interface Backend {
+  /** Where the document of frames for strangers' code is. */
+  sandboxAddress(): string;
+
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
   listConversations(query: string | null): Promise<ConversationSummary[]>;
   getConversation(id: string): Promise<ConversationView>;

@@ -1,5 +1,5 @@
 /** The backend as the desktop shell offers it: one command per method, one channel per stream. */
-import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
+import { Channel, convertFileSrc, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { open, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
@@ -29,6 +29,8 @@ async function choose(options: OpenDialogOptions): Promise<string | null> {
 }
 
 export const tauriBackend: Backend = {
+  sandboxAddress: () => convertFileSrc('', 'artifact'),
+
   listConversations: (query) => call('list_conversations', { query }),
   getConversation: (id) => call('get_conversation', { id }),
   renameConversation: (id, title) => call('rename_conversation', { id, title }),
