@@ -1,7 +1,7 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `rich`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -16,6 +16,7 @@ import type {
   Settings,
   SettingsPatch,
 } from '../src/backend/types';
+import { RICH } from './chat';
 import * as data from './data';
 import * as pages from './models';
 
@@ -34,7 +35,7 @@ const offline = {
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
-let messages: Message[] = structuredClone(data.MESSAGES);
+let messages: Message[] = structuredClone(scene === 'rich' ? RICH : data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;

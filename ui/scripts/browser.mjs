@@ -111,6 +111,23 @@ export const STATES = {
     },
   },
   'conversation-end': { act: openFirstConversation },
+  rich: {
+    demo: 'rich',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.waitForSelector(`${byId('diagram')} img`);
+      await page.waitForSelector('math');
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+    },
+  },
+  artifact: {
+    demo: 'rich',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click('[data-preview="html"]');
+      await page.frameLocator(byId('artifact-frame')).getByRole('button').click();
+    },
+  },
   streaming: {
     demo: 'streaming',
     act: async (page) => {

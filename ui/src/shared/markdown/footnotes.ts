@@ -8,6 +8,8 @@ import { escapeHtml } from './escape';
 
 const MARK = /^\[\^([^\s[\]^]{1,64})\]/;
 const NOTE = /^ {0,3}\[\^([^\s[\]^]{1,64})\]:[ \t]*/;
+/** How far ahead the next mark is looked for; what lies further is found from the text in between. */
+const REACH = 4096;
 /** A line that begins something else. */
 const OTHER = /^ {0,3}(?:#{1,6}[ \t]|```|~~~|>|[-*+][ \t]|\d{1,9}[.)][ \t]|\||\$\$|\\\[|\[\^)/;
 
@@ -110,7 +112,7 @@ export const footnotes: MarkedExtension = {
     {
       name: 'footnoteMark',
       level: 'inline',
-      start: (source) => source.indexOf('[^'),
+      start: (source) => /\[\^/.exec(source.slice(0, REACH))?.index,
       tokenizer(source) {
         const match = MARK.exec(source);
         if (match === null) return undefined;
