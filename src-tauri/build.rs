@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "send_message",
     "regenerate",
     "edit_message",
+    "continue_answer",
     "stop_message",
     "library",
     "catalogue",

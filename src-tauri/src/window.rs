@@ -10,11 +10,20 @@ use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 /// The label that the configuration and the capabilities give the window.
 const MAIN: &str = "main";
 
+/// A proxy that cannot be reached, for whatever would leave the window over the network: it needs nothing from there. The
+/// policies of the page and of sandboxed frames say nothing of `<link rel=preconnect>`, which asks name servers and opens
+/// connections.
+const NOWHERE: &str = "http://127.0.0.1:0";
+
 /// Opens the main window. It stays hidden until its page has loaded, so that no empty frame is seen.
 pub fn open(handle: &AppHandle) -> tauri::Result<()> {
     let windows = &handle.config().app.windows;
     let config = windows.iter().find(|w| w.label == MAIN).expect("tauri.conf.json describes the main window");
-    let window = WebviewWindowBuilder::from_config(handle, config)?
+    let mut builder = WebviewWindowBuilder::from_config(handle, config)?;
+    if cfg!(feature = "custom-protocol") {
+        builder = builder.proxy_url(NOWHERE.parse().expect("a constant address"));
+    }
+    let window = builder
         .on_page_load(|window, page| {
             if page.event() == PageLoadEvent::Finished {
                 let _ = window.show();

@@ -143,7 +143,7 @@ async fn a_page_that_a_model_made_reaches_nothing() {
         }
     }
     assert!(said.iter().any(|(way, result, _)| way == "own script" && result == "ran"), "{said:?}");
-    assert_untouched(page, &lure).await;
+    assert_shut(page, &lure).await;
     assert_eq!(page.invoke("get_settings", json!({})).await.unwrap(), before, "it changed the settings");
     assert!(page.has(&id("artifact-panel", "")).await, "the window has left its page");
     window.close().await;
@@ -167,33 +167,41 @@ async fn set_trap(page: &Page) {
 
 /// Scrolls from the end of a conversation to its beginning; gives the number of answers that were drawn.
 async fn walk(page: &Page) -> usize {
-    let script = "const [done] = arguments;
-        const list = document.querySelector('[data-testid=message-list]');
+    let script = "const list = document.querySelector('[data-testid=message-list]');
         const seen = new Set();
-        const pause = () => new Promise((go) => setTimeout(go, 30));
+        const pause = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
+        window.walked = null;
         (async () => {
-          list.scrollTop = list.scrollHeight;
           for (let still = 0; still < 8; ) {
             for (const one of list.querySelectorAll('[data-testid=message-assistant]')) {
+              if (seen.has(one.dataset.messageId)) continue;
               seen.add(one.dataset.messageId);
               one.querySelectorAll('a, img, .md-mark button').forEach((element) => element.click());
-              document.querySelector('[data-testid=confirm-cancel]')?.click();
             }
             const before = list.scrollTop;
             list.scrollTop = before - list.clientHeight / 2;
             await pause();
-            still = list.scrollTop === before && before === 0 ? still + 1 : 0;
+            still = before === 0 && list.scrollTop === 0 ? still + 1 : 0;
           }
-          done(seen.size);
+          window.walked = seen.size;
         })()";
-    let seen = page.session().run_async(script, json!([])).await.unwrap();
-    usize::try_from(seen.as_u64().expect("a number")).unwrap()
+    page.value(script, json!([])).await;
+    let walked = page.until("the beginning is reached", Duration::from_secs(120), async || {
+        page.value("return window.walked", json!([])).await.as_u64()
+    });
+    usize::try_from(walked.await).unwrap()
 }
 
 async fn assert_untouched(page: &Page, lure: &Lure) {
-    let state = page.value("return { taken, violations, at: location.href }", json!([])).await;
+    let violations = page.value("return violations", json!([])).await;
+    assert_eq!(violations, json!([]), "something tried what the policy forbids");
+    assert_shut(page, lure).await;
+}
+
+/// Whatever was tried, nothing came of it.
+async fn assert_shut(page: &Page, lure: &Lure) {
+    let state = page.value("return { taken, at: location.href }", json!([])).await;
     assert_eq!(state["taken"], json!([]), "something ran");
-    assert_eq!(state["violations"], json!([]), "something tried what the policy forbids");
     assert!(
         state["at"].as_str().unwrap().starts_with("tauri://localhost"),
         "the window shows {}",

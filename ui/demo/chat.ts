@@ -32,3 +32,17 @@ export const RICH: Message[] = [
   { ...MESSAGES[0]!, content: 'How far does the beam spread?' },
   { ...MESSAGES[2]!, id: 'm6', parentId: 'm1', content: RICH_ANSWER },
 ];
+
+/** A conversation of so many messages, of all lengths (`?demo=long`). */
+export function long(count: number): Message[] {
+  return Array.from({ length: count }, (_, index) => {
+    const asked = index % 2 === 0;
+    const words = MESSAGES[2]!.content.slice(0, 40 + ((index * 7919) % 900));
+    return {
+      ...MESSAGES[asked ? 0 : 2]!,
+      id: index === count - 1 ? 'm6' : `l${index}`,
+      parentId: index === 0 ? null : `l${index - 1}`,
+      content: asked ? `Question ${index}` : `Answer ${index}. ${words}`,
+    };
+  });
+}

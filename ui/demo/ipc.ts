@@ -1,7 +1,7 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `rich`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `rich`, `long`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -16,7 +16,7 @@ import type {
   Settings,
   SettingsPatch,
 } from '../src/backend/types';
-import { RICH } from './chat';
+import { RICH, long } from './chat';
 import * as data from './data';
 import * as pages from './models';
 
@@ -35,7 +35,8 @@ const offline = {
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
-let messages: Message[] = structuredClone(scene === 'rich' ? RICH : data.MESSAGES);
+let messages: Message[] =
+  scene === 'long' ? long(10_000) : structuredClone(scene === 'rich' ? RICH : data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;
@@ -261,6 +262,10 @@ const commands: Record<string, (args: Args) => unknown> = {
     const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? null;
     const user = said(args.content as string, parent);
     void answer(args.channel as Channel<ChatEvent>, user, user.id);
+  },
+  continue_answer: (args) => {
+    const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? '';
+    void answer(args.channel as Channel<ChatEvent>, null, parent);
   },
   stop_message: () => void (stopped = true),
   load_model: (args) => {

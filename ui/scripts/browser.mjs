@@ -128,6 +128,44 @@ export const STATES = {
       await page.frameLocator(byId('artifact-frame')).getByRole('button').click();
     },
   },
+  'answer-menu': {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('answer-menu')} >> nth=-1`);
+    },
+  },
+  beside: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('answer-menu')} >> nth=-1`);
+      await page.click(byId('answer-compare'));
+      await page.waitForSelector(byId('beside'));
+    },
+  },
+  tree: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(byId('tree-open'));
+      await page.waitForSelector(byId('tree-message'));
+    },
+  },
+  queue: {
+    demo: 'streaming',
+    act: async (page) => {
+      await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(`${byId('message-assistant')} table`);
+      await page.fill(byId('composer'), 'And who invented it?');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(byId('queued'));
+    },
+  },
+  gauge: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('context-length')} summary`);
+    },
+  },
   streaming: {
     demo: 'streaming',
     act: async (page) => {

@@ -31,6 +31,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         chat::send_message,
         chat::regenerate,
         chat::edit_message,
+        chat::continue_answer,
         chat::stop_message,
         models::library,
         models::catalogue,

@@ -38,7 +38,7 @@ export function fakeMessage(extra: Partial<Message> = {}): Message {
 
 /** A request for an answer that the test plays the model for. */
 export interface FakeAnswer {
-  method: 'send' | 'regenerate' | 'edit';
+  method: 'send' | 'regenerate' | 'edit' | 'continue';
   args: unknown;
   emit: (event: ChatEvent) => void;
   refuse: (error: unknown) => void;
@@ -78,6 +78,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),
     editMessage: (messageId, content, model, emit) =>
       ask('edit', { messageId, content, model }, emit),
+    continueAnswer: (messageId, emit) => ask('continue', { messageId }, emit),
     stopMessage: (id) => {
       stopped.push(id);
       return Promise.resolve();

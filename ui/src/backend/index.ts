@@ -78,6 +78,8 @@ export interface Backend {
     model: string | null,
     onEvent: (event: ChatEvent) => void,
   ): Promise<void>;
+  /** Goes on with an answer that was cut: another one beside it begins with its words. */
+  continueAnswer(messageId: string, onEvent: (event: ChatEvent) => void): Promise<void>;
   stopMessage(messageId: string): Promise<void>;
 
   library(): Promise<LibraryModel[]>;

@@ -45,6 +45,8 @@ export const tauriBackend: Backend = {
     call('regenerate', { messageId, model, channel: channel<ChatEvent>(onEvent) }),
   editMessage: (messageId, content, model, onEvent) =>
     call('edit_message', { messageId, content, model, channel: channel<ChatEvent>(onEvent) }),
+  continueAnswer: (messageId, onEvent) =>
+    call('continue_answer', { messageId, channel: channel<ChatEvent>(onEvent) }),
   stopMessage: (messageId) => call('stop_message', { messageId }),
 
   library: () => call('library'),

@@ -11,6 +11,8 @@ import type {
   Message,
   Summary,
 } from '../../backend/types';
+import { MessageQueue } from './queue.svelte';
+import { ThoughtClock } from './thoughtClock.svelte';
 import { branchTo, newestLeafUnder, withMessage } from './tree';
 
 /** What the model is doing before and while it writes. */
@@ -60,6 +62,10 @@ export class ChatSession {
   /** Older messages of which it reads a summary as it writes the live answer. */
   summarised = $state(0);
   summaries = $state.raw<Summary[]>([]);
+  /** What is to be sent when this answer has ended. */
+  readonly queue = new MessageQueue();
+  /** How long the model thought before it answered. */
+  readonly clock = new ThoughtClock();
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -133,11 +139,21 @@ export class ChatSession {
     this.#run({ content, after }, (onEvent) => this.#backend.sendMessage(request, onEvent));
   }
 
-  regenerate(messageId: string): void {
+  /** Writes another answer beside this one: by the picked model, or by this one for once. */
+  regenerate(messageId: string, model: string | null = this.pickedModel): void {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
     this.#run({ content: null, after: message.parentId }, (onEvent) =>
-      this.#backend.regenerate(messageId, this.pickedModel, onEvent),
+      this.#backend.regenerate(messageId, model, onEvent),
+    );
+  }
+
+  /** Goes on with an answer that was cut. */
+  continueAnswer(messageId: string): void {
+    const message = this.messages.find(({ id }) => id === messageId);
+    if (!message) return;
+    this.#run({ content: null, after: message.parentId }, (onEvent) =>
+      this.#backend.continueAnswer(messageId, onEvent),
     );
   }
 
@@ -147,6 +163,12 @@ export class ChatSession {
     this.#run({ content, after: message.parentId }, (onEvent) =>
       this.#backend.editMessage(messageId, content, this.pickedModel, onEvent),
     );
+  }
+
+  /** What the user wrote meanwhile goes out; after a stop or a failure they decide themselves. */
+  sendQueued(): void {
+    const next = this.queue.take();
+    if (next !== null) this.send(next);
   }
 
   /** Stops the answer; its text so far is kept. Asked before the answer has begun, it stops it as it begins. */
@@ -263,6 +285,7 @@ export class ChatSession {
     this.liveText = assistant.content;
     this.liveId = assistant.id;
     this.#pending = null;
+    this.clock.begin();
     this.#onChange(this);
     if (this.stopping) void this.stop();
   }
@@ -271,6 +294,7 @@ export class ChatSession {
     if (this.#paint !== null) clearTimeout(this.#paint);
     this.#paint = null;
     this.liveText = this.#buffer;
+    if (this.liveId !== null) this.clock.see(this.liveId, this.liveText);
   }
 
   #end(message: Message): void {
@@ -282,6 +306,7 @@ export class ChatSession {
     this.#pending = null;
     this.stopping = false;
     this.#onChange(this);
+    if (message.status === 'complete' || message.status === 'truncated') this.sendQueued();
   }
 
   #watchForeign(): void {

@@ -3,7 +3,7 @@
  * a value that the application refuses stays in its field with the reason under it.
  */
 import { toErrorInfo, type Backend } from '../../backend';
-import type { ErrorInfo, Settings } from '../../backend/types';
+import type { ErrorInfo, Settings, SettingsPatch } from '../../backend/types';
 import type { SettingEntry, SettingValue } from './registry';
 
 /** Typing and dragging are saved once they pause this long, in milliseconds. */
@@ -32,6 +32,11 @@ export class SettingsController {
     } catch (cause) {
       this.error = toErrorInfo(cause);
     }
+  }
+
+  /** Changes settings from elsewhere than their page. */
+  async apply(patch: SettingsPatch): Promise<void> {
+    this.current = await this.#backend.updateSettings(patch);
   }
 
   /** Another part of the application changed the settings. */
