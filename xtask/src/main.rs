@@ -1,5 +1,5 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`, `window-speed`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
@@ -16,6 +16,7 @@ mod system;
 mod test;
 mod types;
 mod ui;
+mod window_speed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +73,8 @@ enum Chore {
         #[arg(long, default_value_t = 400)]
         megabytes: u64,
     },
+    /// Measures the window with long conversations and answers, in the real web view.
+    WindowSpeed,
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { target, runs } => fuzz::fuzz(target, runs),
         Chore::Clients { names, model } => clients::run_all(&names, model),
         Chore::Fetching { megabytes } => fetching::measure(megabytes),
+        Chore::WindowSpeed => window_speed::measure(),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })
