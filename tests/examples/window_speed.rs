@@ -13,6 +13,7 @@ mod speed {
     use lantern_tests::desktop::Desktop;
     use lantern_tests::home::Home;
     use lantern_tests::page::{Page, id};
+    use lantern_tests::processes::{descendants, name};
     use serde_json::{Value, json};
 
     const MESSAGES: usize = 10_000;
@@ -31,11 +32,15 @@ mod speed {
         let server = json!({"server": {"name": "box", "url": url, "key": ""}});
         page.invoke("add_remote_server", server).await.expect("the server is added");
 
+        println!("    {}", used(window.id()));
         println!("opening {MESSAGES} messages: {}", open(page, "Ten thousand").await);
+        println!("    {}", used(window.id()));
         println!("the same over the bridge alone: {}", fetch(page).await);
+        println!("    {}", used(window.id()));
         watch(page).await;
         scroll(page).await;
         println!("scrolling through them: {}", frames(page).await);
+        println!("    {}", used(window.id()));
 
         pick(page).await;
         open(page, "Ten thousand").await;
@@ -44,17 +49,37 @@ mod speed {
         watch(page).await;
         page.wait_for_end().await;
         println!("{RATE} tokens/s into {MESSAGES} messages: {}", frames(page).await);
+        println!("    {}", used(window.id()));
 
         watch(page).await;
         println!("opening an answer of {} kB: {}", LONG / 1000, open(page, "Two hundred").await);
+        println!("    {}", used(window.id()));
         tokio::time::sleep(Duration::from_secs(3)).await;
         println!("while it appears: {}", frames(page).await);
+        println!("    {}", used(window.id()));
         page.send("LONG").await;
         page.wait_for_text().await;
         watch(page).await;
         page.wait_for_end().await;
         println!("{} kB as they stream: {}", LONG / 1000, frames(page).await);
+        println!("    {}", used(window.id()));
         window.close().await;
+    }
+
+    /// Milliseconds of processor time that the program and its web view have taken so far. On a busy machine they say more
+    /// than the time that passes.
+    fn used(app: u32) -> String {
+        let of = |id: &u32| {
+            let line = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            let rest = line.rsplit_once(')').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+            let ticks = |place: usize| {
+                rest.split_whitespace().nth(place).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+            };
+            // A tick is a hundredth of a second on every Linux that people have.
+            10 * (ticks(11) + ticks(12))
+        };
+        let web: u64 = descendants(app).iter().filter(|id| name(**id).starts_with("WebKitWeb")).map(of).sum();
+        format!("[processor: program {} ms, page {web} ms]", of(&app))
     }
 
     /// Milliseconds from the click to the first frame that shows an answer.

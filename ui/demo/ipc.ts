@@ -116,6 +116,15 @@ function said(content: string, parentId: string | null): Message {
 }
 
 type Args = Record<string, unknown>;
+
+function view(args: Args) {
+  return {
+    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
+    messages: args.id === 'c1' ? messages : [],
+    summaries: [],
+  };
+}
+
 const commands: Record<string, (args: Args) => unknown> = {
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
@@ -243,11 +252,8 @@ const commands: Record<string, (args: Args) => unknown> = {
     firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
       ? []
       : data.summaries(args.query as string | null),
-  get_conversation: (args) => ({
-    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
-    messages: args.id === 'c1' ? messages : [],
-    summaries: [],
-  }),
+  get_conversation: (args) => view(args),
+  open_conversation: (args) => ({ view: view(args), whole: true }),
   send_message: (args) => {
     if (scene === 'failing') throw refusal;
     const { content, parentId } = args.request as { content: string; parentId: string | null };

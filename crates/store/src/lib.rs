@@ -19,6 +19,7 @@ mod messages;
 mod migrations;
 mod model_notes;
 mod open;
+mod opening;
 mod presence;
 mod search;
 mod settings;

@@ -23,6 +23,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
         conversations::list_conversations,
         conversations::get_conversation,
+        conversations::open_conversation,
         conversations::rename_conversation,
         conversations::pin_conversation,
         conversations::set_context_length,

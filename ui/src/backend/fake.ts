@@ -62,12 +62,13 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
       answers.push({ method, args, emit, refuse });
     });
   const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
-  return {
+  const backend: FakeBackend = {
     answers,
     stopped,
     sandboxAddress: () => 'about:blank',
     listConversations: () => Promise.resolve([]),
     getConversation: unexpected('getConversation'),
+    openConversation: async (id) => ({ view: await backend.getConversation(id), whole: true }),
     renameConversation: () => Promise.resolve(),
     deleteConversation: () => Promise.resolve(),
     pinConversation: () => Promise.resolve(),
@@ -133,4 +134,5 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     onFileDrop: () => Promise.resolve(),
     ...overrides,
   };
+  return backend;
 }

@@ -28,6 +28,7 @@ import type {
   ModelNotes,
   ModelState,
   ModelUpdate,
+  Opening,
   NewApiKey,
   NewRemoteServer,
   ReclaimKind,
@@ -54,6 +55,8 @@ export interface Backend {
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
   listConversations(query: string | null): Promise<ConversationSummary[]>;
   getConversation(id: string): Promise<ConversationView>;
+  /** What is shown first of a conversation; of a long one that is only its end. */
+  openConversation(id: string): Promise<Opening>;
   renameConversation(id: string, title: string): Promise<void>;
   deleteConversation(id: string): Promise<void>;
   /** What was computed of a pinned conversation is kept longest. */

@@ -13,7 +13,7 @@ import type {
 } from '../../backend/types';
 import { MessageQueue } from './queue.svelte';
 import { ThoughtClock } from './thoughtClock.svelte';
-import { branchTo, newestLeafUnder, withMessage } from './tree';
+import { branchTo, joined, newestLeafUnder, withMessage } from './tree';
 
 /** What the model is doing before and while it writes. */
 export type Phase =
@@ -126,6 +126,20 @@ export class ChatSession {
     this.summaries = view.summaries;
     this.leafId = view.conversation.leafId;
     if (this.foreignStreamId !== null) this.#watchForeign();
+  }
+
+  /** Fetches the rest of a conversation of which only the end is shown. What came in between stays as it is here. */
+  async showWhole(): Promise<void> {
+    const id = this.conversation?.id;
+    if (id === undefined) return;
+    try {
+      const { messages, summaries } = await this.#backend.getConversation(id);
+      this.messages = joined(messages, this.messages);
+      this.summaries = summaries;
+    } catch (cause) {
+      const retry = () => void this.showWhole();
+      this.failure = { error: toErrorInfo(cause), content: null, retry };
+    }
   }
 
   send(content: string): void {

@@ -55,3 +55,11 @@ export function withMessage(messages: readonly Message[], message: Message): Mes
   const index = messages.findIndex((other) => other.id === message.id);
   return index < 0 ? [...messages, message] : messages.with(index, message);
 }
+
+/** All of a conversation's messages, where some of them are here already, and perhaps newer. */
+export function joined(all: readonly Message[], here: readonly Message[]): Message[] {
+  const mine = new Map(here.map((message) => [message.id, message]));
+  const known = new Set(all.map(({ id }) => id));
+  const newer = here.filter(({ id }) => !known.has(id));
+  return [...all.map((message) => mine.get(message.id) ?? message), ...newer];
+}

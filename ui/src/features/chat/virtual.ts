@@ -25,12 +25,19 @@ export class Heights {
   readonly #measured = new Map<string, number>();
   #offsets = new Float64Array(1);
   #items: readonly Item[] = [];
-  #stale = true;
+  /** The first message below which offsets no longer hold. */
+  #stale = 0;
 
   /** The messages, from the first to the last. */
   set items(items: readonly Item[]) {
     this.#items = items;
-    this.#stale = true;
+    this.#stale = 0;
+    this.#offsets = new Float64Array(items.length + 1);
+  }
+
+  /** The name of the message at this place. */
+  id(index: number): string | undefined {
+    return this.#items[index]?.id;
   }
 
   of(item: Item): number {
@@ -47,7 +54,7 @@ export class Heights {
     const difference = height - this.of(item);
     if (this.#measured.get(item.id) !== height) {
       this.#measured.set(item.id, height);
-      if (difference !== 0) this.#stale = true;
+      if (difference !== 0) this.#stale = Math.min(this.#stale, index);
     }
     return difference;
   }
@@ -79,15 +86,12 @@ export class Heights {
   }
 
   #settle(): void {
-    if (!this.#stale) return;
-    this.#stale = false;
-    const offsets = new Float64Array(this.#items.length + 1);
-    let sum = 0;
-    this.#items.forEach((item, index) => {
-      offsets[index] = sum;
-      sum += this.of(item);
-    });
-    offsets[this.#items.length] = sum;
-    this.#offsets = offsets;
+    const items = this.#items;
+    let sum = this.#offsets[this.#stale] ?? 0;
+    for (let index = this.#stale; index < items.length; index += 1) {
+      sum += this.of(items[index] as Item);
+      this.#offsets[index + 1] = sum;
+    }
+    this.#stale = items.length;
   }
 }
