@@ -6,6 +6,7 @@ use std::path::Path;
 const COMMANDS: &[&str] = &[
     "list_conversations",
     "get_conversation",
+    "open_conversation",
     "rename_conversation",
     "pin_conversation",
     "set_context_length",
@@ -24,6 +25,7 @@ const COMMANDS: &[&str] = &[
     "send_message",
     "regenerate",
     "edit_message",
+    "continue_answer",
     "stop_message",
     "library",
     "catalogue",

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { Connect, Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -11,6 +13,7 @@ export const CSP = [
   "style-src 'self'",
   "img-src 'self' data: asset: http://asset.localhost",
   "font-src 'self'",
+  'frame-src artifact: http://artifact.localhost',
   "connect-src 'self' ipc: http://ipc.localhost",
   "base-uri 'none'",
   "form-action 'none'",
@@ -18,11 +21,31 @@ export const CSP = [
   "object-src 'none'",
 ].join('; ');
 
+/**
+ * In the application the document of sandboxed frames comes from an address of its own (`src-tauri/src/artifacts.rs`).
+ * A browser knows no such address: in the quick loop it is `/artifact/`, with a policy that forbids as much.
+ */
+function sandbox(): Plugin {
+  const serve: Connect.NextHandleFunction = (request, response, next) => {
+    if (request.url !== '/artifact/') return next();
+    response.setHeader('Content-Type', 'text/html');
+    response.setHeader('Content-Security-Policy', 'sandbox allow-scripts');
+    response.end(readFileSync(new URL('sandbox/index.html', import.meta.url)));
+  };
+  return {
+    name: 'sandbox',
+    configureServer: ({ middlewares }) => void middlewares.use(serve),
+    configurePreviewServer: ({ middlewares }) => void middlewares.use(serve),
+  };
+}
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), sandbox()],
   clearScreen: false,
   server: { port: 5173, strictPort: true, watch: { ignored: ['**/src-tauri/**'] } },
-  preview: { headers: { 'Content-Security-Policy': CSP } },
+  preview: {
+    headers: { 'Content-Security-Policy': CSP.replace('frame-src', "frame-src 'self'") },
+  },
   build: {
     target: ['safari17', 'chrome120'],
     cssTarget: ['safari17.5', 'chrome123'],

@@ -6,6 +6,7 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod again;
+mod artifacts;
 mod commands;
 mod desktop;
 mod display;
@@ -51,7 +52,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Opens Lantern and its window; ends the process when the last window is closed, and returns only if none can be opened.
 fn run(started: Instant) -> tauri::Result<()> {
-    let program = tauri::Builder::default()
+    let program = artifacts::serve(tauri::Builder::default())
         // First of all: a second start must hand over before it touches the database.
         .plugin(tauri_plugin_single_instance::init(|handle, arguments, _folder| {
             windows::main::focus(handle);

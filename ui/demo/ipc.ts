@@ -1,7 +1,7 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `rich`, `long`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -16,6 +16,7 @@ import type {
   Settings,
   SettingsPatch,
 } from '../src/backend/types';
+import { RICH, long } from './chat';
 import * as data from './data';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
@@ -39,7 +40,8 @@ let settings: Settings = structuredClone(data.SETTINGS);
 if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
   settings.desktop.firstRunDone = false;
 }
-let messages: Message[] = structuredClone(data.MESSAGES);
+let messages: Message[] =
+  scene === 'long' ? long(10_000) : structuredClone(scene === 'rich' ? RICH : data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;
@@ -120,6 +122,15 @@ function said(content: string, parentId: string | null): Message {
 }
 
 type Args = Record<string, unknown>;
+
+function view(args: Args) {
+  return {
+    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
+    messages: args.id === 'c1' ? messages : args.id === 'c2' ? knowledge.MESSAGES : [],
+    summaries: [],
+  };
+}
+
 const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
@@ -252,11 +263,6 @@ const commands: Record<string, (args: Args) => unknown> = {
     scene === 'prefill'
       ? []
       : data.summaries(args.query as string | null),
-  get_conversation: (args) => ({
-    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
-    messages: args.id === 'c1' ? messages : args.id === 'c2' ? knowledge.MESSAGES : [],
-    summaries: [],
-  }),
   folders: () => (firstRun || scene === 'empty' ? [] : data.FOLDERS),
   create_folder: (args) => ({ id: 'f3', name: String(args.name), createdAt: 1 }),
   find_messages: (args) => data.found((args.query as { text: string }).text),
@@ -270,6 +276,8 @@ const commands: Record<string, (args: Args) => unknown> = {
   import_conversations: () => data.REPORT,
   export_conversations: () => 1,
   'plugin:dialog|save': () => '/home/ada/conversation.json',
+  get_conversation: (args) => view(args),
+  open_conversation: (args) => ({ view: view(args), whole: true }),
   send_message: (args) => {
     if (scene === 'failing') throw refusal;
     const { content, parentId } = args.request as { content: string; parentId: string | null };
@@ -284,6 +292,10 @@ const commands: Record<string, (args: Args) => unknown> = {
     const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? null;
     const user = said(args.content as string, parent);
     void answer(args.channel as Channel<ChatEvent>, user, user.id);
+  },
+  continue_answer: (args) => {
+    const parent = messages.find(({ id }) => id === args.messageId)?.parentId ?? '';
+    void answer(args.channel as Channel<ChatEvent>, null, parent);
   },
   stop_message: () => void (stopped = true),
   load_model: (args) => {
@@ -303,6 +315,12 @@ mockIPC(
   { shouldMockEvents: true },
 );
 mockWindows(scene === 'quick' ? 'quick' : scene === 'own-window' ? 'chat-c1' : 'main');
+
+/** Frames for strangers' code, as `vite.config.ts` serves them. */
+const { __TAURI_INTERNALS__ } = window as unknown as {
+  __TAURI_INTERNALS__: Record<string, unknown>;
+};
+__TAURI_INTERNALS__.convertFileSrc = (_path: string, protocol: string) => `/${protocol}/`;
 
 /** Plays the system: files are held over the window (`enter`) or let go (`drop`). */
 Object.assign(window, {

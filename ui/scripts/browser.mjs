@@ -112,6 +112,61 @@ export const STATES = {
     },
   },
   'conversation-end': { act: openFirstConversation },
+  rich: {
+    demo: 'rich',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.waitForSelector(`${byId('diagram')} img`);
+      await page.waitForSelector('math');
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+    },
+  },
+  artifact: {
+    demo: 'rich',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click('[data-preview="html"]');
+      await page.frameLocator(byId('artifact-frame')).getByRole('button').click();
+    },
+  },
+  'answer-menu': {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('answer-menu')} >> nth=-1`);
+    },
+  },
+  beside: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('answer-menu')} >> nth=-1`);
+      await page.click(byId('answer-compare'));
+      await page.waitForSelector(byId('beside'));
+    },
+  },
+  tree: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(byId('tree-open'));
+      await page.waitForSelector(byId('tree-message'));
+    },
+  },
+  queue: {
+    demo: 'streaming',
+    act: async (page) => {
+      await page.fill(byId('composer'), 'Explain how a lighthouse lens works.');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(`${byId('message-assistant')} table`);
+      await page.fill(byId('composer'), 'And who invented it?');
+      await page.press(byId('composer'), 'Enter');
+      await page.waitForSelector(byId('queued'));
+    },
+  },
+  gauge: {
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('context-length')} summary`);
+    },
+  },
   streaming: {
     demo: 'streaming',
     act: async (page) => {

@@ -2,6 +2,7 @@
 import { mount } from 'svelte';
 import { tauriBackend, windowKind } from './backend';
 import { tellReady } from './ready';
+import { setSandboxAddress } from './shared/sandbox/sandbox';
 import './shared/styles/index.css';
 
 async function start(target: HTMLElement): Promise<void> {
@@ -23,4 +24,5 @@ async function start(target: HTMLElement): Promise<void> {
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html must hold the element that the window is drawn into');
+setSandboxAddress(tauriBackend.sandboxAddress());
 void start(target);

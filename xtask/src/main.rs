@@ -1,5 +1,5 @@
 //! Lantern's chores, in Rust so that they are the same on every system: `cargo xtask run`, `test`, `lint`, `types`,
-//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`, `window-start`. Each step says what it does before it does it, and what to do when it cannot.
+//! `setup`, `aarch64`, `check-cuda`, `fuzz`, `fetching`, `window-start`, `window-speed`. Each step says what it does before it does it, and what to do when it cannot.
 #![forbid(unsafe_code)]
 
 mod aarch64;
@@ -18,6 +18,7 @@ mod test;
 mod types;
 mod ui;
 mod window_start;
+mod window_speed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +90,8 @@ enum Chore {
         #[arg(long)]
         dev: bool,
     },
+    /// Measures the window with long conversations and answers, in the real web view.
+    WindowSpeed,
     /// Tests the kernels for AArch64 on processors that QEMU plays.
     Aarch64,
     /// Installs the system packages that building needs.
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Chore::Fetching { megabytes } => fetching::measure(megabytes),
         Chore::Searching { messages } => searching::measure(messages),
         Chore::WindowStart { runs, dev } => window_start::measure(runs, dev),
+        Chore::WindowSpeed => window_speed::measure(),
         Chore::Aarch64 => aarch64::test(),
         Chore::Setup { test } => {
             system::install(if test { system::Purpose::Test } else { system::Purpose::Build })

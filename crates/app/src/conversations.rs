@@ -1,6 +1,8 @@
 //! Listing, searching, renaming, deleting conversations, and choosing among their branches.
 
-use lantern_protocol::{AppEvent, Conversation, ConversationSummary, ConversationView, FindQuery, Found};
+use lantern_protocol::{
+    AppEvent, Conversation, ConversationSummary, ConversationView, FindQuery, Found, Opening,
+};
 
 use lantern_store::Store;
 
@@ -32,6 +34,12 @@ impl App {
     pub async fn conversation(&self, id: &str) -> Result<ConversationView, AppError> {
         let id = id.to_owned();
         self.0.db.of(&id).run(move |store| store.conversation_view(&id)).await
+    }
+
+    /// What is shown first of a conversation; the rest of a long one is asked for with [`Self::conversation`].
+    pub async fn open_conversation(&self, id: &str) -> Result<Opening, AppError> {
+        let id = id.to_owned();
+        self.0.db.run(move |store| store.open_conversation(&id)).await
     }
 
     /// Gives a conversation another title.

@@ -26,6 +26,7 @@ mod migrations;
 mod model_notes;
 mod open;
 mod passage;
+mod opening;
 mod presence;
 mod records;
 mod search;

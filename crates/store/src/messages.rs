@@ -134,6 +134,20 @@ pub(crate) fn of_conversation(conn: &Connection, conversation_id: &str) -> Resul
     Ok(statement.query_map([conversation_id], read)?.collect::<Result<_, _>>()?)
 }
 
+/// The last messages of the branch that ends at `leaf`, at most so many, the first one first.
+pub(crate) fn tail(conn: &Connection, leaf: &str, count: i64) -> Result<Vec<Message>, StoreError> {
+    let sql = format!(
+        "WITH RECURSIVE up (up_id, up_parent, depth) AS (
+             SELECT id, parent_id, 0 FROM messages WHERE id = ?1
+             UNION ALL
+             SELECT m.id, m.parent_id, depth + 1 FROM messages m JOIN up ON m.id = up_parent WHERE depth + 1 < ?2
+         )
+         SELECT {COLUMNS} FROM up JOIN messages ON id = up_id ORDER BY depth DESC"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    Ok(statement.query_map((leaf, count), read)?.collect::<Result<_, _>>()?)
+}
+
 /// The last message one meets going down from `id`, always to the newest child.
 pub(crate) fn newest_leaf(conn: &Connection, conversation_id: &str, id: &str) -> Result<String, StoreError> {
     // Named, because for a maximum the planner prefers the index by id and then reads the whole conversation.

@@ -47,6 +47,16 @@ pub async fn edit_message(
 }
 
 #[tauri::command]
+pub async fn continue_answer(
+    app: State<'_, App>,
+    message_id: String,
+    channel: Channel<ChatEvent>,
+) -> Reply<()> {
+    forward(app.continue_answer(&message_id).await?, channel);
+    Ok(())
+}
+
+#[tauri::command]
 pub async fn stop_message(app: State<'_, App>, message_id: String) -> Reply<()> {
     Ok(app.stop(&message_id).await?)
 }

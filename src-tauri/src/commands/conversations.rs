@@ -1,7 +1,7 @@
 //! Conversations: listing, searching, opening, renaming, pinning, deleting, choosing a branch.
 
 use lantern_app::App;
-use lantern_protocol::{Conversation, ConversationSummary, ConversationView, FindQuery, Found};
+use lantern_protocol::{Conversation, ConversationSummary, ConversationView, FindQuery, Found, Opening};
 use tauri::State;
 
 use super::Reply;
@@ -17,6 +17,11 @@ pub async fn list_conversations(
 #[tauri::command]
 pub async fn get_conversation(app: State<'_, App>, id: String) -> Reply<ConversationView> {
     Ok(app.conversation(&id).await?)
+}
+
+#[tauri::command]
+pub async fn open_conversation(app: State<'_, App>, id: String) -> Reply<Opening> {
+    Ok(app.open_conversation(&id).await?)
 }
 
 #[tauri::command]

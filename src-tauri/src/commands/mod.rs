@@ -27,6 +27,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
         conversations::list_conversations,
         conversations::get_conversation,
+        conversations::open_conversation,
         conversations::rename_conversation,
         conversations::pin_conversation,
         conversations::set_context_length,
@@ -45,6 +46,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         chat::send_message,
         chat::regenerate,
         chat::edit_message,
+        chat::continue_answer,
         chat::stop_message,
         models::library,
         models::catalogue,

@@ -8,14 +8,26 @@ pub mod quick;
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, Url, WebviewWindow, WebviewWindowBuilder, Window, WindowEvent};
 
+use crate::artifacts;
 use crate::desktop::Desktop;
 
 /// A window of Lantern's page. Its label says which; the page reads it.
 pub type Builder<'a> = WebviewWindowBuilder<'a, tauri::Wry, AppHandle>;
 
-/// What holds for every window: whatever a model writes, it shows Lantern's own page and nothing else.
-pub fn guarded(builder: Builder<'_>) -> Builder<'_> {
-    builder.on_navigation(is_own_page).on_new_window(|_, _| NewWindowResponse::Deny)
+/// A proxy that cannot be reached, for whatever would leave a window over the network: it needs nothing from there. The
+/// policies of the page and of sandboxed frames say nothing of `<link rel=preconnect>`, which asks name servers and opens
+/// connections.
+const NOWHERE: &str = "http://127.0.0.1:0";
+
+/// What holds for every window: whatever a model writes, it shows Lantern's own page and nothing else. A frame for what a
+/// model made may show that frame's document, too.
+pub fn guarded(mut builder: Builder<'_>) -> Builder<'_> {
+    if cfg!(feature = "custom-protocol") {
+        builder = builder.proxy_url(NOWHERE.parse().expect("a constant address"));
+    }
+    builder
+        .on_navigation(|url| is_own_page(url) || artifacts::is_document(url))
+        .on_new_window(|_, _| NewWindowResponse::Deny)
 }
 
 /// Brings a window to the front.

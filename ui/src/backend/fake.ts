@@ -42,7 +42,7 @@ export function fakeMessage(extra: Partial<Message> = {}): Message {
 
 /** A request for an answer that the test plays the model for. */
 export interface FakeAnswer {
-  method: 'send' | 'regenerate' | 'edit';
+  method: 'send' | 'regenerate' | 'edit' | 'continue';
   args: unknown;
   emit: (event: ChatEvent) => void;
   refuse: (error: unknown) => void;
@@ -66,12 +66,14 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
       answers.push({ method, args, emit, refuse });
     });
   const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
-  return {
+  const backend: FakeBackend = {
     ...fakeKnowledge(),
     answers,
     stopped,
+    sandboxAddress: () => 'about:blank',
     listConversations: () => Promise.resolve([]),
     getConversation: unexpected('getConversation'),
+    openConversation: async (id) => ({ view: await backend.getConversation(id), whole: true }),
     renameConversation: () => Promise.resolve(),
     deleteConversation: () => Promise.resolve(),
     pinConversation: () => Promise.resolve(),
@@ -94,6 +96,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     regenerate: (messageId, model, emit) => ask('regenerate', { messageId, model }, emit),
     editMessage: (messageId, content, model, emit) =>
       ask('edit', { messageId, content, model }, emit),
+    continueAnswer: (messageId, emit) => ask('continue', { messageId }, emit),
     stopMessage: (id) => {
       stopped.push(id);
       return Promise.resolve();
@@ -159,4 +162,5 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     onFileDrop: () => Promise.resolve(),
     ...overrides,
   };
+  return backend;
 }

@@ -35,6 +35,7 @@ import type {
   ModelNotes,
   ModelState,
   ModelUpdate,
+  Opening,
   NewApiKey,
   NewRemoteServer,
   ReclaimKind,
@@ -58,9 +59,14 @@ import type { KnowledgeBackend } from './knowledge';
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
 export interface Backend extends KnowledgeBackend {
+  /** Where the document of frames for strangers' code is. */
+  sandboxAddress(): string;
+
   /** All conversations, latest first; with a query, those that match, with the matching passage. */
   listConversations(query: string | null): Promise<ConversationSummary[]>;
   getConversation(id: string): Promise<ConversationView>;
+  /** What is shown first of a conversation; of a long one that is only its end. */
+  openConversation(id: string): Promise<Opening>;
   renameConversation(id: string, title: string): Promise<void>;
   deleteConversation(id: string): Promise<void>;
   /** What was computed of a pinned conversation is kept longest. */
@@ -105,6 +111,8 @@ export interface Backend extends KnowledgeBackend {
     model: string | null,
     onEvent: (event: ChatEvent) => void,
   ): Promise<void>;
+  /** Goes on with an answer that was cut: another one beside it begins with its words. */
+  continueAnswer(messageId: string, onEvent: (event: ChatEvent) => void): Promise<void>;
   stopMessage(messageId: string): Promise<void>;
 
   library(): Promise<LibraryModel[]>;

@@ -1,5 +1,5 @@
 /** The backend as the desktop shell offers it: one command per method, one channel per stream. */
-import { Channel, invoke, type InvokeArgs } from '@tauri-apps/api/core';
+import { Channel, convertFileSrc, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
@@ -39,8 +39,11 @@ async function chooseFiles(): Promise<string[]> {
 
 export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
+  sandboxAddress: () => convertFileSrc('', 'artifact'),
+
   listConversations: (query) => call('list_conversations', { query }),
   getConversation: (id) => call('get_conversation', { id }),
+  openConversation: (id) => call('open_conversation', { id }),
   renameConversation: (id, title) => call('rename_conversation', { id, title }),
   deleteConversation: (id) => call('delete_conversation', { id }),
   pinConversation: (id, pinned) => call('pin_conversation', { id, pinned }),
@@ -64,6 +67,8 @@ export const tauriBackend: Backend = {
     call('regenerate', { messageId, model, channel: channel<ChatEvent>(onEvent) }),
   editMessage: (messageId, content, model, onEvent) =>
     call('edit_message', { messageId, content, model, channel: channel<ChatEvent>(onEvent) }),
+  continueAnswer: (messageId, onEvent) =>
+    call('continue_answer', { messageId, channel: channel<ChatEvent>(onEvent) }),
   stopMessage: (messageId) => call('stop_message', { messageId }),
 
   library: () => call('library'),

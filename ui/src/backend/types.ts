@@ -80,6 +80,7 @@ export type { ModelPlace } from './types/ModelPlace';
 export type { ModelSource } from './types/ModelSource';
 export type { ModelState } from './types/ModelState';
 export type { ModelUpdate } from './types/ModelUpdate';
+export type { Opening } from './types/Opening';
 export type { NewApiKey } from './types/NewApiKey';
 export type { NewRemoteServer } from './types/NewRemoteServer';
 export type { OpenedCitation } from './types/OpenedCitation';

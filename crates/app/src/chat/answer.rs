@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::continued;
 use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
@@ -128,7 +129,8 @@ impl Answer {
             return Ok(self.stopped(None));
         };
         let mut meter = Meter::start();
-        let begun = stop.run_until_cancelled(answering.generate(shortened.request.clone())).await;
+        let request = continued::request(self.recorder.begun(), &answering, shortened.request.clone())?;
+        let begun = stop.run_until_cancelled(answering.generate(request)).await;
         let Some(stream) = begun else { return Ok(self.stopped(None)) };
         let mut stream = stream?;
         meter.prompt_tokens = stream.prompt_tokens();

@@ -20,6 +20,8 @@ pub(crate) struct Recorder {
     db: Database,
     /// As it will be stored.
     message: Message,
+    /// What it held at first.
+    begun: String,
     pending: String,
     pending_tokens: usize,
     since: Option<Instant>,
@@ -27,7 +29,13 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(db: Database, message: Message) -> Self {
-        Self { db, message, pending: String::new(), pending_tokens: 0, since: None }
+        let begun = message.content.clone();
+        Self { db, message, begun, pending: String::new(), pending_tokens: 0, since: None }
+    }
+
+    /// The words that the answer began with, if it goes on with another one.
+    pub(crate) fn begun(&self) -> &str {
+        &self.begun
     }
 
     /// Takes text; it is in the database when [`Self::due`] has been obeyed.

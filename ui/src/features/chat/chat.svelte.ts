@@ -76,13 +76,14 @@ export class ChatController {
     }
     this.opening = id;
     try {
-      const view = await this.#backend.getConversation(id);
+      const { view, whole } = await this.#backend.openConversation(id);
       if (this.opening !== id) return;
       this.#leave();
       const session = this.#fresh();
       session.show(view);
       if (messageId !== null) session.reveal(messageId);
       this.session = session;
+      if (!whole) void session.showWhole();
     } catch (cause) {
       if (this.opening === id) this.openError = toErrorInfo(cause);
     } finally {

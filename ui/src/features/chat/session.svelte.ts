@@ -12,7 +12,9 @@ import type {
   Summary,
 } from '../../backend/types';
 import { SessionFiles } from '../knowledge/files.svelte';
-import { branchTo, newestLeafUnder, withMessage } from './tree';
+import { MessageQueue } from './queue.svelte';
+import { ThoughtClock } from './thoughtClock.svelte';
+import { branchTo, joined, newestLeafUnder, withMessage } from './tree';
 
 /** What the model is doing before and while it writes. */
 export type Phase =
@@ -64,6 +66,10 @@ export class ChatSession {
   /** The message to be scrolled to, such as one that a search found. */
   target = $state<string | null>(null);
   readonly files: SessionFiles;
+  /** What is to be sent when this answer has ended. */
+  readonly queue = new MessageQueue();
+  /** How long the model thought before it answered. */
+  readonly clock = new ThoughtClock();
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -128,6 +134,20 @@ export class ChatSession {
     if (this.foreignStreamId !== null) this.#watchForeign();
   }
 
+  /** Fetches the rest of a conversation of which only the end is shown. What came in between stays as it is here. */
+  async showWhole(): Promise<void> {
+    const id = this.conversation?.id;
+    if (id === undefined) return;
+    try {
+      const { messages, summaries } = await this.#backend.getConversation(id);
+      this.messages = joined(messages, this.messages);
+      this.summaries = summaries;
+    } catch (cause) {
+      const retry = () => void this.showWhole();
+      this.failure = { error: toErrorInfo(cause), content: null, retry };
+    }
+  }
+
   send(content: string): void {
     const after = this.branch.at(-1)?.message.id ?? null;
     const request = {
@@ -142,11 +162,21 @@ export class ChatSession {
     );
   }
 
-  regenerate(messageId: string): void {
+  /** Writes another answer beside this one: by the picked model, or by this one for once. */
+  regenerate(messageId: string, model: string | null = this.pickedModel): void {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
     this.#run({ content: null, after: message.parentId }, (onEvent) =>
-      this.#backend.regenerate(messageId, this.pickedModel, onEvent),
+      this.#backend.regenerate(messageId, model, onEvent),
+    );
+  }
+
+  /** Goes on with an answer that was cut. */
+  continueAnswer(messageId: string): void {
+    const message = this.messages.find(({ id }) => id === messageId);
+    if (!message) return;
+    this.#run({ content: null, after: message.parentId }, (onEvent) =>
+      this.#backend.continueAnswer(messageId, onEvent),
     );
   }
 
@@ -156,6 +186,12 @@ export class ChatSession {
     this.#run({ content, after: message.parentId }, (onEvent) =>
       this.#backend.editMessage(messageId, content, this.pickedModel, onEvent),
     );
+  }
+
+  /** What the user wrote meanwhile goes out; after a stop or a failure they decide themselves. */
+  sendQueued(): void {
+    const next = this.queue.take();
+    if (next !== null) this.send(next);
   }
 
   /** Stops the answer; its text so far is kept. Asked before the answer has begun, it stops it as it begins. */
@@ -284,6 +320,7 @@ export class ChatSession {
     this.liveText = assistant.content;
     this.liveId = assistant.id;
     this.#pending = null;
+    this.clock.begin();
     this.#onChange(this);
     if (this.stopping) void this.stop();
   }
@@ -292,6 +329,7 @@ export class ChatSession {
     if (this.#paint !== null) clearTimeout(this.#paint);
     this.#paint = null;
     this.liveText = this.#buffer;
+    if (this.liveId !== null) this.clock.see(this.liveId, this.liveText);
   }
 
   #end(message: Message): void {
@@ -303,6 +341,7 @@ export class ChatSession {
     this.#pending = null;
     this.stopping = false;
     this.#onChange(this);
+    if (message.status === 'complete' || message.status === 'truncated') this.sendQueued();
   }
 
   #watchForeign(): void {

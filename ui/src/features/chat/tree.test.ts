@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../backend/types';
-import { branchTo, newestLeafUnder, withMessage } from './tree';
+import { branchTo, joined, newestLeafUnder, withMessage } from './tree';
 
 function message(id: string, parentId: string | null, role: Message['role'] = 'user'): Message {
   return {
@@ -75,4 +75,10 @@ it('a message takes the place of its older version', () => {
   expect(messages).toHaveLength(TREE.length);
   expect(messages[1]).toBe(newer);
   expect(withMessage([], newer)).toEqual([newer]);
+});
+
+it('joins all messages with those that are here, which may be newer', () => {
+  const all = ['a', 'b', 'c'].map((id) => message(id, null));
+  const here = [{ ...message('b', null), content: 'newer' }, message('d', null)];
+  expect(joined(all, here).map(({ content }) => content)).toEqual(['a', 'newer', 'c', 'd']);
 });

@@ -12,28 +12,41 @@ export interface BranchNode {
 /** The shown branch, from the first message down to the leaf. Without a leaf, the branch of the newest message. */
 export function branchTo(messages: readonly Message[], leafId: string | null): BranchNode[] {
   const byId = new Map(messages.map((message) => [message.id, message]));
+  const siblings = new Map<string, string[]>();
+  for (const message of messages) {
+    const key = siblingKey(message);
+    const beside = siblings.get(key);
+    if (beside) beside.push(message.id);
+    else siblings.set(key, [message.id]);
+  }
   const branch: BranchNode[] = [];
   const seen = new Set<string>();
   let current = (leafId !== null ? byId.get(leafId) : undefined) ?? messages.at(-1);
   while (current && !seen.has(current.id)) {
     seen.add(current.id);
-    const { parentId, role, id } = current;
-    const alternatives = messages
-      .filter((other) => other.parentId === parentId && other.role === role)
-      .map((other) => other.id);
+    const { parentId, id } = current;
+    const alternatives = siblings.get(siblingKey(current)) ?? [current.id];
     branch.push({ message: current, alternatives, index: alternatives.indexOf(id) });
     current = parentId !== null ? byId.get(parentId) : undefined;
   }
   return branch.reverse();
 }
 
+/** Messages with the same key stand beside each other. */
+function siblingKey({ parentId, role }: Message): string {
+  return `${role} ${parentId ?? ''}`;
+}
+
 /** The end of the newest line below this message; the message itself when nothing follows. */
 export function newestLeafUnder(messages: readonly Message[], id: string): string {
+  const newest = new Map(messages.map((message) => [message.parentId, message.id]));
+  const seen = new Set<string>();
   let leaf = id;
   for (;;) {
-    const next = messages.findLast((message) => message.parentId === leaf);
-    if (!next) return leaf;
-    leaf = next.id;
+    const next = newest.get(leaf);
+    if (next === undefined || seen.has(next)) return leaf;
+    seen.add(next);
+    leaf = next;
   }
 }
 
@@ -41,4 +54,12 @@ export function newestLeafUnder(messages: readonly Message[], id: string): strin
 export function withMessage(messages: readonly Message[], message: Message): Message[] {
   const index = messages.findIndex((other) => other.id === message.id);
   return index < 0 ? [...messages, message] : messages.with(index, message);
+}
+
+/** All of a conversation's messages, where some of them are here already, and perhaps newer. */
+export function joined(all: readonly Message[], here: readonly Message[]): Message[] {
+  const mine = new Map(here.map((message) => [message.id, message]));
+  const known = new Set(all.map(({ id }) => id));
+  const newer = here.filter(({ id }) => !known.has(id));
+  return [...all.map((message) => mine.get(message.id) ?? message), ...newer];
 }

@@ -34,6 +34,11 @@ export class SettingsController {
     }
   }
 
+  /** Changes settings from elsewhere than their page. */
+  async apply(patch: SettingsPatch): Promise<void> {
+    this.current = await this.#backend.updateSettings(patch);
+  }
+
   /** Another part of the application changed the settings. */
   replaced(settings: Settings): void {
     this.current = settings;

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { LONG_ANSWER } from '../../../demo/data';
+import { loadFormulas } from './formulas.svelte';
 import { IncrementalMarkdown } from './incremental';
 import { renderMarkdown } from './render';
 
@@ -18,8 +19,16 @@ const SAMPLES: Record<string, string> = {
     'See [the book] and [b].\n\nMore.\n\n[the book]: https://example.org/book\n[b]: https://example.org/b\n\nEnd [b].',
   'raw HTML':
     '<div>\n\n**bold**\n\n</div>\n\n<!-- a\n\nb -->\n\ntext <br> text\n\n<pre>\n\nx\n</pre>\ny',
+  formulas:
+    'Let $a_b$ be\n$$\nx\n- y\n+ z\n= 1\n$$\nso\n\n\\[\n# a\n> b\n\\]\n\n$$ never\n\nclosed $$ and \\(x',
+  footnotes:
+    'One[^a] two[^b].\n\nMore[^c].\n\n- item[^b]\n\n[^b]: B\n\n    more\n\nText.\n\n[^a]: A\n[^c]: C\n\nend',
+  'a diagram and a page':
+    'See\n\n```mermaid\ngraph TD\n\nA --> B\n```\n\n```html\n<p>\n\n</p>\n```\nend',
   'rules and stars': '***\n\n* * *\n\n**a\n\n*b*\n\n_c\n\n- - -\nd',
 };
+
+beforeAll(loadFormulas);
 
 describe.each(Object.entries(SAMPLES))('%s', (_name, source) => {
   it('gives the same blocks as rendering afresh, at every split', () => {

@@ -4,24 +4,65 @@
  *
  * Links carry `data-href` beside `href`: clicks are taken by `Markdown.svelte`, which shows the address first.
  * Remote images become buttons that name their address; nothing is ever fetched by displaying an answer.
+ * Formulas are MathML (`formulas.svelte.ts`), diagrams are drawn elsewhere (`Diagram.svelte`) from what `diagramOf` finds.
  */
 import DOMPurify, { type Config } from 'dompurify';
 import { Marked, type Token, type Tokens, type TokensList } from 'marked';
 import { escapeHtml } from './escape';
+import {
+  collect,
+  footnotes,
+  numberNotes,
+  withNumbers,
+  type Mentions,
+  type Numbers,
+} from './footnotes';
 import { highlight } from './highlight';
+import { math } from './math';
+
+/** The elements and attributes of MathML that formulas are made of. */
+const MATH_TAGS = [
+  ...['math', 'semantics', 'mrow', 'mi', 'mn', 'mo', 'ms', 'mtext', 'mspace', 'mfrac', 'msqrt'],
+  ...['mroot', 'mstyle', 'mpadded', 'mphantom', 'menclose', 'msub', 'msup', 'msubsup', 'munder'],
+  ...['mover', 'munderover', 'mmultiscripts', 'mprescripts', 'none', 'mtable', 'mtr', 'mtd'],
+  ...['mlabeledtr'],
+];
+const MATH_ATTRIBUTES = [
+  ...['display', 'mathvariant', 'mathcolor', 'mathbackground', 'stretchy', 'symmetric', 'fence'],
+  ...['separator', 'lspace', 'rspace', 'minsize', 'maxsize', 'largeop', 'movablelimits', 'accent'],
+  ...['accentunder', 'linethickness', 'displaystyle', 'scriptlevel', 'columnalign', 'rowalign'],
+  ...['columnspacing', 'rowspacing', 'columnlines', 'rowlines', 'frame', 'side', 'width', 'height'],
+  ...['depth', 'voffset', 'notation'],
+];
+/** What the buttons and marks are told apart by; `Markdown.svelte` takes the clicks. */
+const MARKS = [
+  'data-copy',
+  'data-wrap',
+  'data-preview',
+  'data-note',
+  'data-to-note',
+  'data-from-note',
+];
 
 const POLICY: Config = {
   ALLOWED_TAGS: [
     ...['p', 'br', 'hr', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'blockquote', 'ul', 'ol', 'li'],
     ...['strong', 'em', 'del', 'code', 'pre', 'span', 'div', 'a', 'img', 'button'],
-    ...['table', 'thead', 'tbody', 'tr', 'th', 'td'],
+    ...['table', 'thead', 'tbody', 'tr', 'th', 'td', 'sup'],
+    ...MATH_TAGS,
   ],
   ALLOWED_ATTR: [
     ...['class', 'href', 'title', 'start', 'src', 'alt', 'type', 'role', 'tabindex', 'scope'],
-    ...['aria-label', 'data-href', 'data-copy', 'data-image'],
+    ...['aria-label', 'data-href', 'data-image'],
+    ...MARKS,
+    ...MATH_ATTRIBUTES,
   ],
   // Without this, their values would have to look like addresses. Those that hold one are not in this list.
-  ADD_URI_SAFE_ATTR: ['start', 'type', 'tabindex', 'scope', 'aria-label', 'data-copy'],
+  ADD_URI_SAFE_ATTR: [
+    ...['start', 'type', 'tabindex', 'scope', 'aria-label'],
+    ...MARKS,
+    ...MATH_ATTRIBUTES,
+  ],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|data:image\/(?:png|jpe?g|gif|webp);base64,)/i,
@@ -62,12 +103,17 @@ const marked = new Marked({
       const label = alt ? `Image: ${alt}` : 'Image';
       return `<button type="button" class="md-remote-image" data-image="${safe}" title="${safe}">${label} · not loaded</button>`;
     },
-    code({ text, lang }) {
-      const language = (lang ?? '').trim().split(/\s+/)[0]?.toLowerCase() ?? '';
+    code({ text, lang, raw }) {
+      const language = languageOf(lang);
       const name = language ? escapeHtml(language) : 'text';
+      const preview =
+        PREVIEWS.has(language) && isClosed(raw)
+          ? `<button type="button" class="md-tool" data-preview="${language}">Preview</button>`
+          : '';
       return (
-        `<div class="md-code"><div class="md-code-bar"><span>${name}</span>` +
-        `<button type="button" class="md-copy" data-copy="code" aria-label="Copy code">Copy</button></div>` +
+        `<div class="md-code"><div class="md-code-bar"><span class="md-language">${name}</span>${preview}` +
+        `<button type="button" class="md-tool" data-wrap="code" aria-label="Wrap long lines, or do not">Wrap</button>` +
+        `<button type="button" class="md-tool" data-copy="code" aria-label="Copy code">Copy</button></div>` +
         `<pre tabindex="0" role="group" aria-label="Code, ${name}"><code class="hljs">${highlight(text, language)}</code></pre></div>\n`
       );
     },
@@ -95,19 +141,54 @@ const marked = new Marked({
   },
 });
 
+marked.use(math, footnotes);
+
+/** Languages whose code can be looked at. */
+const PREVIEWS = new Set(['html', 'svg', 'mermaid']);
+
+function languageOf(info: string | undefined): string {
+  return (info ?? '').trim().split(/\s+/)[0]?.toLowerCase() ?? '';
+}
+
+/** Whether a fenced block has its closing fence; without it, more of it may come. */
+function isClosed(raw: string): boolean {
+  const fence = /^ {0,3}(`{3,}|~{3,})/.exec(raw)?.[1];
+  const last = /\n[ \t>]*(`{3,}|~{3,})\s*$/.exec(raw)?.[1];
+  return fence !== undefined && last !== undefined && last.startsWith(fence);
+}
+
+/** The source of the diagram that a block is, once that is whole. */
+export function diagramOf(token: Token): string | null {
+  if (token.type !== 'code') return null;
+  const { lang, raw, text } = token as Tokens.Code;
+  return languageOf(lang) === 'mermaid' && isClosed(raw) ? text : null;
+}
+
+/** What a block says about footnotes. */
+export function mentionsOf(token: Token): Mentions {
+  const found: Mentions = { marks: [], notes: [] };
+  if (token.raw.includes('[^')) marked.walkTokens([token], (one) => collect(found, one));
+  return found;
+}
+
 /** The source as block tokens. */
 export function lex(source: string): TokensList {
   return marked.lexer(source);
 }
 
-/** One block token as HTML for the page. */
-export function renderBlock(token: Token): string {
-  return DOMPurify.sanitize(marked.parser([token]), POLICY);
+/** One block token as HTML for the page, with the numbers of the answer's footnotes. */
+export function renderBlock(token: Token, numbers: Numbers): string {
+  return DOMPurify.sanitize(
+    withNumbers(numbers, () => marked.parser([token])),
+    POLICY,
+  );
 }
 
 /** Everything at once; what the incremental renderer must agree with. */
 export function renderMarkdown(source: string): string[] {
-  return lex(source).filter(isVisible).map(renderBlock);
+  const tokens = lex(source).filter(isVisible);
+  const numbers = numberNotes(tokens.map(mentionsOf));
+  return tokens.map((token) => renderBlock(token, numbers));
 }
 
 /** Whether the block prints anything. */
