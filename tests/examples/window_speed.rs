@@ -131,10 +131,10 @@ mod speed {
         let gaps = page.value("window.watching += 1; return window.gaps", json!([])).await;
         let mut gaps: Vec<f64> = serde_json::from_value(gaps).expect("numbers");
         gaps.sort_by(f64::total_cmp);
-        let at = |share: f64| gaps.get((gaps.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
+        let at = |percent: usize| gaps.get(gaps.len() * percent / 100).copied().unwrap_or(f64::NAN);
         let late = gaps.iter().filter(|gap| **gap > 50.0).count();
         let most = gaps.last().copied().unwrap_or(f64::NAN);
-        let (frames, half, most_of) = (gaps.len(), at(0.5), at(0.99));
+        let (frames, half, most_of) = (gaps.len(), at(50), at(99));
         format!(
             "{frames} frames, median {half:.0} ms, 99 % within {most_of:.0} ms, longest {most:.0} ms, {late} over 50 ms"
         )

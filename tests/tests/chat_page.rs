@@ -101,8 +101,7 @@ async fn formulas_and_diagrams_are_drawn() {
     })
     .await;
     page.pictures("drawn").await;
-    page.click("[data-to-note=\"1\"]").await;
-    let focused = "return document.activeElement?.dataset.note ?? null";
-    assert_eq!(page.value(focused, json!([])).await, json!("1"));
+    let script = "document.querySelector('[data-to-note]').click(); return document.activeElement?.dataset.note ?? null";
+    assert_eq!(page.value(script, json!([])).await, json!("1"), "the note has not the focus");
     window.close().await;
 }

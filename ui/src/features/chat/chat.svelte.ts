@@ -4,6 +4,9 @@ import type { Conversation, ErrorInfo } from '../../backend/types';
 import { DraftStore } from './drafts';
 import { ChatSession } from './session.svelte';
 
+/** When the rest of a long conversation is asked for, in milliseconds after its end was. */
+const REST_AFTER = 300;
+
 export class ChatController {
   session: ChatSession;
   /** The conversation that is being fetched. */
@@ -83,7 +86,8 @@ export class ChatController {
       session.show(view);
       if (messageId !== null) session.reveal(messageId);
       this.session = session;
-      if (!whole) void session.showWhole();
+      // First the end is drawn: reading the rest would hold that up.
+      if (!whole) setTimeout(() => void session.showWhole(), REST_AFTER);
     } catch (cause) {
       if (this.opening === id) this.openError = toErrorInfo(cause);
     } finally {
