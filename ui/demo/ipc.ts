@@ -240,7 +240,9 @@ const commands: Record<string, (args: Args) => unknown> = {
   list_conversations: (args) =>
     firstRun || scene === 'empty' || scene === 'streaming' || scene === 'prefill'
       ? []
-      : data.summaries(args.query as string | null),
+      : scene === 'many'
+        ? data.many()
+        : data.summaries(args.query as string | null),
   get_conversation: (args) => ({
     conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
     messages: args.id === 'c1' ? messages : [],

@@ -57,6 +57,78 @@ const checks = {
     await page.waitForSelector(byId('message-note'));
   },
 
+  'the list of conversations is used by keyboard alone': async (open) => {
+    const page = await open({ demo: 'full' });
+    const rows = page.locator(byId('conversation-open'));
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
+    await rows.nth(0).focus();
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(), (await rows.nth(1).textContent()).trim());
+    await page.keyboard.press('F2');
+    await page.waitForSelector(byId('conversation-rename-input'));
+    await page.keyboard.press('Escape');
+    await rows.nth(1).focus();
+    await page.keyboard.press('Shift+F10');
+    await page.waitForSelector(byId('conversation-menu'));
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(), 'Rename');
+    await page.keyboard.press('Escape');
+    assert.equal(await focused(), (await rows.nth(1).textContent()).trim(), 'the focus came back');
+    await page.keyboard.press('Delete');
+    await page.waitForSelector(byId('confirm-dialog'));
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    const folder = `${byId('folder-toggle-conversations')}[aria-expanded="true"]`;
+    await page.waitForSelector(folder);
+    const inTabOrder = await page.$$eval(
+      `${byId('conversation-list')} [data-focus][tabindex="0"]`,
+      (all) => all.length,
+    );
+    assert.equal(inTabOrder, 1);
+  },
+
+  'of thousands of conversations a few dozen are in the page': async (open) => {
+    const page = await open({ demo: 'many' });
+    const drawn = () => page.locator(byId('conversation-row')).count();
+    assert.ok((await drawn()) < 60, `${await drawn()} rows are drawn`);
+    await page.locator(byId('conversation-open')).nth(0).focus();
+    await page.keyboard.press('End');
+    await page.waitForSelector(`${byId('conversation-open')}:has-text("Conversation 4999")`);
+    assert.ok((await drawn()) < 60, `${await drawn()} rows are drawn at the end`);
+    const focused = await page.evaluate(() => document.activeElement?.textContent?.trim());
+    assert.equal(focused, 'Conversation 4999');
+  },
+
+  'a found message is brought into sight': async (open) => {
+    const page = await open({ demo: 'full', size: [1280, 600] });
+    await STATES.search.act(page);
+    await page.click(`${byId('conversation-open')}[data-message-id="m1"]`);
+    const message = page.locator('[data-message-id="m1"]').last();
+    await message.waitFor();
+    await page.waitForTimeout(400);
+    const top = await page.$eval(
+      `${byId('message-list')} [data-message-id="m1"]`,
+      (found) => found.getBoundingClientRect().top,
+    );
+    assert.ok(top > 0 && top < 300, `it is at ${top}`);
+  },
+
+  'a conversation is dragged into a folder': async (open) => {
+    const page = await open({ demo: 'full' });
+    await page.dragAndDrop(
+      `${byId('conversation-row')} >> nth=0`,
+      `${byId('conversation-folder')} >> nth=1`,
+    );
+    await page.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'move_conversation'),
+    );
+    const args = await page.evaluate(
+      () => window.demoCalls.find(({ command }) => command === 'move_conversation').args,
+    );
+    assert.deepEqual(args, { id: 'c1', folder: 'f2' });
+  },
+
   'code is copied without its frame': async (open) => {
     const page = await open({});
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
