@@ -114,6 +114,38 @@ const checks = {
     assert.ok(top > 0 && top < 300, `it is at ${top}`);
   },
 
+  'a conversation is exported, printed, and put into a new folder': async (open) => {
+    const page = await open({ demo: 'full' });
+    const called = (name) =>
+      page.evaluate((name) => window.demoCalls.find(({ command }) => command === name)?.args, name);
+    await STATES['conversation-export'].act(page);
+    await page.click(`${byId('export-format')}[data-format="html"]`);
+    await page.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'export_conversations'),
+    );
+    const { ids, format } = await called('export_conversations');
+    assert.deepEqual([ids, format], [['c7'], 'html']);
+
+    const printing = await open({ demo: 'full' });
+    await printing.evaluate(() => {
+      window.print = () => (window.printed = document.querySelectorAll('.print section').length);
+    });
+    await printing.hover(`${byId('conversation-row')} >> nth=0`);
+    await printing.click(`${byId('conversation-more')} >> nth=0`);
+    await printing.click(byId('menu-export'));
+    await printing.click(byId('export-print'));
+    await printing.waitForFunction(() => window.printed > 1);
+    await printing.waitForSelector(byId('print-view'), { state: 'detached' });
+
+    const naming = await open({ demo: 'full' });
+    await STATES['folder-name'].act(naming);
+    await naming.fill(byId('name-input'), 'Bread');
+    await naming.press(byId('name-input'), 'Enter');
+    await naming.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'move_conversation'),
+    );
+  },
+
   'a conversation is dragged into a folder': async (open) => {
     const page = await open({ demo: 'full' });
     await page.dragAndDrop(
