@@ -202,7 +202,7 @@ impl<'a> Weights<'a> {
     pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, ModelError> {
         let tensor = self.tensor(&format!("{name}.weight"), &[width, rows])?;
         let matrix = self.matrix(tensor, MatrixShape::one(rows, width), None)?;
-        Ok(Embedding::new(matrix, self.split.of(name)))
+        Ok(Embedding::alone(matrix, self.split.of(name)))
     }
 
     /// The table of token embeddings.
@@ -213,7 +213,8 @@ impl<'a> Weights<'a> {
         let shared = !self.has("output.weight");
         let pool = if shared { self.split.head().pool() } else { None };
         let matrix = self.matrix(tensor, MatrixShape::one(vocab, hidden), pool)?;
-        Ok(Embedding::new(matrix, self.split.of(&tensor.name)))
+        let of = if shared { Embedding::shared } else { Embedding::alone };
+        Ok(of(matrix, self.split.of(&tensor.name)))
     }
 
     /// The layer from hidden states to logits: `output`, or the embedding's matrix in files that share it.

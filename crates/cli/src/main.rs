@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     bench, catalogue, chat, compare, doctor, du, embed, export, import, inspect, list, logits, perplexity,
-    plan, pull, quantize, remote, rm, run, search, serve, show, template, tokenize, verify,
+    plan, pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize, verify,
 };
 use error::CliError;
 
@@ -71,6 +71,8 @@ enum Command {
     Verify(verify::Args),
     /// Use models of other servers, such as vLLM
     Remote(remote::Args),
+    /// Show, keep or forget the Hub's token, which gated models ask for
+    Token(token::Args),
     /// Show what is in a model file, and what it needs
     Inspect(inspect::Args),
     /// Show what a model would take of memory, part by part, without loading it
@@ -124,6 +126,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Du(args) => on_runtime(du::run(args)),
         Command::Verify(args) => on_runtime(verify::run(args)),
         Command::Remote(args) => on_runtime(remote::run(args)),
+        Command::Token(args) => on_runtime(token::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Plan(args) => on_runtime(plan::run(args)),
         Command::Compare(args) => on_runtime(compare::run(args)),

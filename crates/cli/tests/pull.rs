@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lantern_test_hub::{Fault, Repo, TestHub, TestProxy, sha256};
+use lantern_test_hub::{Fault, Gate, Repo, TestHub, TestProxy, sha256};
 use serde_json::Value;
 use support::{Done, Home, done, golden, signal};
 
@@ -189,4 +189,22 @@ fn a_proxy_of_the_environment_is_used_unless_the_host_is_excepted() {
     done(tunnel.output().unwrap()).failed("hub_unreachable");
     let connect = format!("CONNECT {}", fixture.server.address);
     assert!(proxy.seen().iter().any(|line| line.starts_with(&connect)), "{:?}", proxy.seen());
+}
+
+#[test]
+fn a_token_that_was_kept_opens_a_gate_until_it_is_forgotten() {
+    let fixture = Fixture::new();
+    fixture.server.edit(REPO, |repo| {
+        repo.gate = Gate::Terms;
+        repo.admitted.insert("hf_good".into());
+    });
+    let pull = || fixture.home.run(&["pull", &format!("{REPO}:Q4_0")]);
+    pull().failed("hub_gated");
+    assert_eq!(fixture.home.run(&["token"]).good().out, "The Hub gets no token.\n");
+    fixture.home.pipe(&["token", "set"], "\n").failed("no_token");
+    fixture.home.pipe(&["token", "set"], "two words\n").failed("hub_token");
+    let kept = fixture.home.pipe(&["token", "set"], "hf_good\n").good();
+    assert!(kept.out.contains("Lantern's token"), "{}", kept.out);
+    pull().good();
+    assert_eq!(fixture.home.run(&["token", "forget"]).good().out, "The Hub gets no token.\n");
 }

@@ -137,7 +137,7 @@ pub(crate) fn plan(
         _ => usize::MAX,
     };
     let demand = Demand {
-        weights: scratch::weight_bytes(file, wanted_context(config, options)),
+        weights: scratch::weight_bytes(file),
         experts: ExpertDemand::of(file, config, options, device)?,
         scratch: parts.total(),
         parts,

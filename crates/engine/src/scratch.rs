@@ -3,15 +3,12 @@
 //! Everything here is what some part of the program allocates: the tokenizer's tables, the rows of a step on their way
 //! through the widest layer, logits, buffers for the disk and for pictures, and the program itself.
 
-use lantern_gguf::{Array, GgufFile, TensorInfo, Value};
-use lantern_models::ModelConfig;
+use lantern_gguf::{Array, FAULT_AROUND, GgufFile, TensorInfo, Value};
+use lantern_models::{LOOKED_UP_AT_ONCE, ModelConfig};
 
 use crate::options::EngineOptions;
 use crate::prefix_disk::TRANSFER_BYTES;
 use crate::step_costs::MOST_ROWS;
-
-/// Pages around a touched one that Linux maps with it, in bytes.
-const FAULT_AROUND: u64 = 64 << 10;
 
 /// What the program has in memory of its code, its libraries and its threads, as released and as built for tests: measured on
 /// Linux, in round figures.
@@ -88,9 +85,9 @@ impl Scratch {
     }
 }
 
-/// Bytes of a file's tensors that are in memory once `context` different tokens were read. Of a table that is only looked
-/// up in, those are the pages around a token's row; everything else is read whole.
-pub(crate) fn weight_bytes(file: &GgufFile, context: usize) -> u64 {
+/// Bytes of a file's tensors that are in memory. Of a table that is only looked up in, those are the pages around the rows
+/// that are looked up at once; everything else is read whole.
+pub(crate) fn weight_bytes(file: &GgufFile) -> u64 {
     let shared = file.tensor("output.weight").is_none();
     let is_table = |name: &str| match name {
         "token_embd.weight" => !shared,
@@ -98,9 +95,14 @@ pub(crate) fn weight_bytes(file: &GgufFile, context: usize) -> u64 {
     };
     let bytes = |tensor: &TensorInfo| {
         let whole = tensor.byte_len().unwrap_or(0);
-        if is_table(&tensor.name) { whole.min((context as u64).saturating_mul(FAULT_AROUND)) } else { whole }
+        if is_table(&tensor.name) { looked_up_bytes(whole) } else { whole }
     };
     file.tensors().values().map(bytes).sum()
+}
+
+/// Of a table of so many bytes, those that are in memory while rows are looked up.
+fn looked_up_bytes(table: u64) -> u64 {
+    table.min((LOOKED_UP_AT_ONCE * FAULT_AROUND) as u64)
 }
 
 /// The header: its pages in the file, its lists in memory, and the tokenizer's tables made of them.
@@ -209,15 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_only_looked_up_in_is_charged_by_the_tokens_read() {
+    fn of_a_table_that_is_only_looked_up_in_a_few_rows_pages_are_charged() {
+        assert_eq!(looked_up_bytes(1 << 30), 4 << 20);
+        assert_eq!(looked_up_bytes(1 << 20), 1 << 20, "there is no more of it");
         let file = golden("llama_untied-F32.gguf");
         let whole: u64 = file.tensors().values().filter_map(TensorInfo::byte_len).sum();
-        let table = file.tensor("token_embd.weight").and_then(TensorInfo::byte_len).expect("a table");
-        assert!(table > FAULT_AROUND, "{table}");
-        assert_eq!(weight_bytes(&file, 1), whole - table + FAULT_AROUND);
-        assert_eq!(weight_bytes(&file, 1 << 20), whole);
-        let tied = golden("llama_tied-F32.gguf");
-        assert_eq!(weight_bytes(&tied, 1), weight_bytes(&tied, 1 << 20), "the head reads all of it");
+        assert_eq!(weight_bytes(&file), whole, "a small table is all pages around rows");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use memmap2::UncheckedAdvice;
 
 use crate::direct::Mapped;
 
+/// Bytes that Linux maps around a page of a file that is touched, as long as they are in memory anyway.
+pub const FAULT_AROUND: usize = 64 << 10;
+
 /// A tensor's bytes. Cloning is cheap; a clone keeps the map alive.
 #[derive(Clone)]
 pub struct TensorBytes {
@@ -38,21 +41,22 @@ impl TensorBytes {
     }
 
     /// Tells the system that a part of these bytes is not needed for now, so that a mapped file's pages stop counting as memory of
-    /// this process. Reading them again brings them back.
+    /// this process. Reading them again brings them back. What the system maps around a page that is read goes with it, also
+    /// where it belongs to other bytes of the file.
     pub fn release(&self, part: Range<usize>) {
-        let len = part.end.min(self.len).saturating_sub(part.start);
+        let end = part.end.min(self.len);
         #[cfg(not(unix))]
-        let _ = len;
+        let _ = end;
         #[cfg(unix)]
         if let Owner::Map(map) = &self.owner
-            && len > 0
+            && part.start < end
         {
+            let start = (self.start + part.start).saturating_sub(FAULT_AROUND);
+            let len = (self.start + end + FAULT_AROUND).min(map.len()) - start;
             // SAFETY: the map is shared with the file and never written, so its pages come back as they were. A refusal
             // only means that they stay.
             #[allow(unsafe_code)]
-            let _ = unsafe {
-                map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.start + part.start, len)
-            };
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
         }
     }
 

@@ -23,7 +23,7 @@ mod value;
 mod writer;
 
 pub use blocks::dequantize;
-pub use bytes::TensorBytes;
+pub use bytes::{FAULT_AROUND, TensorBytes};
 pub use direct::DIRECT_ALIGN;
 pub use error::GgufError;
 pub use file::GgufFile;

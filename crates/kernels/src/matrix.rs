@@ -188,6 +188,13 @@ impl QMatrix {
         }
     }
 
+    /// Lets go of the pages of the file's map that reading rows has brought into memory; the next reading brings them back.
+    pub fn release(&self) {
+        if let Storage::Rows(bytes) = &self.weights {
+            bytes.release(0..bytes.len());
+        }
+    }
+
     /// All tiles, when the weights were packed as a whole.
     pub fn packed_bytes(&self) -> Option<&[u8]> {
         match &self.weights {

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a worker looks for the next operation before it sleeps.
-const SPIN: Duration = Duration::from_micros(2000);
+const SPIN: Duration = Duration::from_micros(200);
 /// How long a waiting thread keeps its core to itself before it lets others run between looks.
 const HOLD: Duration = Duration::from_micros(20);
 /// The task number that says that an operation is over.

@@ -42,6 +42,7 @@ pub(crate) use decoder::Decoder;
 pub(crate) use delta_net::{DeltaNet, HeadSharing};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use embedding::Embedding;
+pub use embedding::LOOKED_UP_AT_ONCE;
 pub(crate) use expert_matrices::ExpertMatrices;
 pub(crate) use experts::{ExpertParams, Experts};
 pub(crate) use factors::Factors;

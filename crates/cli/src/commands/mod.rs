@@ -24,6 +24,7 @@ pub mod search;
 pub mod serve;
 pub mod show;
 pub mod template;
+pub mod token;
 pub mod tokenize;
 pub mod verify;
 

@@ -1,11 +1,12 @@
 //! `lantern plan`: what a model will take of memory, part by part, before anything is loaded; and whether that is true.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lantern_app::{App, AppOptions};
 use lantern_engine::{
     DiskCacheOptions, Engine, EngineError, EngineOptions, GenerateRequest, GenerationEvent, MemoryPlan,
-    Prompt, SamplingParams, Scratch, available_bytes, peak_rss_bytes, projector_beside,
+    Prompt, SamplingParams, Scratch, available_bytes, peak_rss_bytes, projector_beside, rss_bytes,
 };
 use lantern_gguf::GgufFile;
 use lantern_hub::human_bytes;
@@ -207,8 +208,25 @@ async fn measure(path: &Path, options: &EngineOptions, plan: &MemoryPlan) -> Res
             return Err(error.into());
         }
     }
+    at_rest().await;
     let (peak_bytes, planned_bytes) = (peak_rss_bytes().ok_or_else(unknown)?, plan.alone_bytes());
     Ok(Measured { loaded_bytes, peak_bytes, planned_bytes, ratio: planned_bytes as f64 / peak_bytes as f64 })
+}
+
+/// Waits until the memory of this process no longer changes: an engine with nothing else to do packs the experts that no
+/// token of the prompt has chosen.
+async fn at_rest() {
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    let (mut last, mut same) = (rss_bytes(), 0);
+    for _ in 0..600 {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = rss_bytes();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        if same == 3 {
+            return;
+        }
+    }
 }
 
 fn info(error: &EngineError) -> ErrorInfo {

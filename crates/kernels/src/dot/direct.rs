@@ -1,13 +1,19 @@
-//! A tile times a few columns, unpacked on the way: what writing one token asks for.
+//! A tile times a few columns, unpacked on the way: what writing asks for, of one answer or of several at once.
 
 use super::layouts::Layout;
 use super::simd::Simd;
-use super::{Columns, DIRECT, ROWS, RowStart, TileBlocks};
+use super::{Columns, ROWS, RowStart, TileBlocks};
 
 /// How far ahead of the weights in use the next ones are asked for, in bytes.
 const AHEAD: usize = 4096;
 
-/// Adds the products of a tile with the rows `rows` (at most [`DIRECT`]) to `sums`.
+/// Most rows of activations for which this is faster than a panel, on vectors of so many lanes. With vectors of sixteen rows
+/// eight columns are multiplied at once, and unpacking twice costs less than a panel, which waits for memory.
+pub const fn most_rows(lanes: usize) -> usize {
+    if lanes == ROWS { 31 } else { 4 }
+}
+
+/// Adds the products of a tile with the rows `rows` to `sums`.
 ///
 /// # Safety
 /// As `Kernel` says.
@@ -18,35 +24,47 @@ pub unsafe fn multiply<S: Simd, L: Layout>(
     rows: &[u32],
     sums: &mut [[f32; ROWS]],
 ) {
-    // SAFETY: passed on.
+    assert!(tile.count * L::PARTS * 32 == x.len && rows.len() == sums.len());
+    // SAFETY: passed on; the activations are as long as the assertion says.
     unsafe {
-        if S::LANES == ROWS {
-            for_rows::<S, L, 1>(tile, x, rows, sums)
-        } else {
-            for_rows::<S, L, 2>(tile, x, rows, sums)
+        if S::LANES != ROWS {
+            return by_fours::<S, L, 2>(tile, x, rows, sums);
         }
+        let ((eights, rest), (sums_of_eights, sums)) = (rows.as_chunks::<8>(), sums.as_chunks_mut::<8>());
+        for (rows, sums) in eights.iter().zip(sums_of_eights) {
+            some::<S, L, 8, 1>(tile, x, *rows, sums);
+        }
+        by_fours::<S, L, 1>(tile, x, rest, sums);
     }
 }
 
-/// `H` vectors make sixteen rows.
+/// Four rows at once, and the last ones; `H` vectors make sixteen rows of weights.
 #[inline(always)]
-unsafe fn for_rows<S: Simd, L: Layout, const H: usize>(
+unsafe fn by_fours<S: Simd, L: Layout, const H: usize>(
     tile: TileBlocks,
     x: Columns<'_>,
     rows: &[u32],
     sums: &mut [[f32; ROWS]],
 ) {
-    assert!(tile.count * L::PARTS * 32 == x.len && rows.len() == sums.len() && rows.len() <= DIRECT);
-    // SAFETY: passed on; the activations are as long as the assertion says.
+    let ((fours, rest), (sums_of_fours, sums)) = (rows.as_chunks::<4>(), sums.as_chunks_mut::<4>());
+    // SAFETY: passed on.
     unsafe {
-        match (rows, sums) {
-            (&[a], [sa]) => some::<S, L, 1, H>(tile, x, [a], [sa]),
-            (&[a, b], [sa, sb]) => some::<S, L, 2, H>(tile, x, [a, b], [sa, sb]),
-            (&[a, b, c], [sa, sb, sc]) => some::<S, L, 3, H>(tile, x, [a, b, c], [sa, sb, sc]),
-            (&[a, b, c, d], [sa, sb, sc, sd]) => some::<S, L, 4, H>(tile, x, [a, b, c, d], [sa, sb, sc, sd]),
+        for (rows, sums) in fours.iter().zip(sums_of_fours) {
+            some::<S, L, 4, H>(tile, x, *rows, sums);
+        }
+        match (rest, sums) {
+            (&[a], [sums]) => some::<S, L, 1, H>(tile, x, [a], std::array::from_mut(sums)),
+            (&[a, b], sums) => some::<S, L, 2, H>(tile, x, [a, b], exactly(sums)),
+            (&[a, b, c], sums) => some::<S, L, 3, H>(tile, x, [a, b, c], exactly(sums)),
             _ => {}
         }
     }
+}
+
+/// The sums of `N` rows.
+#[inline(always)]
+fn exactly<const N: usize>(sums: &mut [[f32; ROWS]]) -> &mut [[f32; ROWS]; N] {
+    sums.as_mut_array().expect("as many sums as rows")
 }
 
 #[inline(always)]
@@ -54,7 +72,7 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
     tile: TileBlocks,
     x: Columns<'_>,
     rows: [u32; N],
-    sums: [&mut [f32; ROWS]; N],
+    sums: &mut [[f32; ROWS]; N],
 ) {
     let x = x.pointers(rows, L::GROUP, L::MIN);
     // SAFETY: the caller's promises; a block's parts lie inside it by `Layout`'s constants.

@@ -35,7 +35,8 @@ macro_rules! kernels {
         }
 
         fn of<L: Layout>() -> Kernel {
-            let direct = Some(multiply::<L> as crate::dot::DirectFn);
+            let most_rows = direct::most_rows(<$simd as crate::dot::simd::Simd>::LANES);
+            let direct = Some(crate::dot::Direct { multiply: multiply::<L>, most_rows });
             let tiles = TileKernel { packing: L::PACKING, fill: fill::<L>, direct };
             Kernel { form: L::PACKING.form, tiles: Some(tiles), columns, pair: $pair, registers: None }
         }

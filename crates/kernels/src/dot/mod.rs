@@ -12,7 +12,7 @@
 //! so no order of adding the integers shows: kernels are free to choose any, and all of them (portable or SIMD, one
 //! column or many) give the same bits.
 //!
-//! Two shapes of kernel: a *direct* one takes a tile and up to four columns and unpacks as it multiplies, for
+//! Two shapes of kernel: a *direct* one takes a tile and a few columns and unpacks as it multiplies, for
 //! generation; a *panel* is a tile unpacked once and multiplied with many columns, for prompts (with AVX-512 those of two tiles
 //! at once). [`direct`] and
 //! [`panel`] are written once over [`Simd`], of which each instruction set has an implementation (`x86`, `arm`);
@@ -46,8 +46,8 @@ use crate::isa::Isa;
 use crate::packed::{Packing, ROWS, packing};
 use crate::quantize::Activations;
 
-/// Most columns that a direct kernel multiplies at once.
-pub const DIRECT: usize = 4;
+/// Most rows of activations that any direct kernel takes.
+pub const DIRECT: usize = direct::most_rows(ROWS);
 
 /// Most columns of weights in a panel; a multiple of every block size.
 pub const PANEL: usize = 512;
@@ -179,8 +179,17 @@ pub type PairFn = unsafe fn(
     [&mut [[[f32; ROWS]; PAIR_ROWS]]; 2],
 );
 
-/// The type of [`Kernel::direct`].
+/// The type of [`Direct::multiply`].
 pub type DirectFn = unsafe fn(TileBlocks, Columns<'_>, rows: &[u32], &mut [[f32; ROWS]]);
+
+/// What multiplies a tile without a panel.
+#[derive(Clone, Copy)]
+pub struct Direct {
+    /// Adds a tile's products with the rows `rows` to their sums.
+    pub multiply: DirectFn,
+    /// Most rows for which it is faster than a panel.
+    pub most_rows: usize,
+}
 
 /// Registers that a thread sets up before it multiplies panels: AMX's tiles must be given shapes.
 ///
@@ -234,8 +243,8 @@ pub struct TileKernel {
     pub packing: Packing,
     /// Fills a panel with a tile's blocks.
     pub fill: unsafe fn(&Packing, TileBlocks, &mut Panel),
-    /// Adds a tile's products with up to [`DIRECT`] rows to their sums; `None` where panels do as well.
-    pub direct: Option<DirectFn>,
+    /// For few rows; `None` where panels do as well.
+    pub direct: Option<Direct>,
 }
 
 impl Kernel {

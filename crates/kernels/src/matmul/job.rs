@@ -77,8 +77,10 @@ impl<'a> Job<'a> {
         let rows = &self.rows[group.first as usize..][..group.len as usize];
         let work = GroupWork { job: self, weights, rows, first_out: group.first as usize };
         match weights {
-            Source::Tiles(TileKernel { direct: Some(direct), .. }, bytes) if rows.len() <= DIRECT => {
-                work.directly(direct, bytes, tiles)
+            Source::Tiles(TileKernel { direct: Some(direct), .. }, bytes)
+                if rows.len() <= direct.most_rows =>
+            {
+                work.directly(direct.multiply, bytes, tiles)
             }
             _ => work.with_panels(tiles),
         }
@@ -114,7 +116,15 @@ impl GroupWork<'_> {
         let columns = Columns { all: self.job.acts, start: 0, len: self.job.w.cols() };
         for tile in tiles {
             let blocks = TileBlocks { first: self.tile(bytes, tile).as_ptr(), count };
-            let mut sums = [[0.0; ROWS]; DIRECT];
+            let (mut few, mut many);
+            // Emptying more than is used would be felt with a single row.
+            let sums: &mut [_] = if self.rows.len() <= 4 {
+                few = [[0.0; ROWS]; 4];
+                &mut few
+            } else {
+                many = [[0.0; ROWS]; DIRECT];
+                &mut many
+            };
             let sums = &mut sums[..self.rows.len()];
             // SAFETY: the tile holds all blocks of its rows, and the kernel was chosen for an instruction set that is
             // there.
