@@ -542,6 +542,14 @@ export const FOLDERS: Folder[] = [
   { id: 'f2', name: 'Work', createdAt: 1 },
 ];
 
+/** Thousands of conversations. */
+export function many(): ConversationSummary[] {
+  return Array.from({ length: 5000 }, (_, number) => ({
+    conversation: conversation(`many${number}`, `Conversation ${number}`, number * HOUR),
+    snippet: null,
+  }));
+}
+
 /** What a search for this finds. */
 export function found(query: string): Found {
   if (query === '' || 'nothing'.startsWith(query)) return { hits: [], messages: 0, more: false };

@@ -262,7 +262,9 @@ const commands: Record<string, (args: Args) => unknown> = {
     scene === 'streaming' ||
     scene === 'prefill'
       ? []
-      : data.summaries(args.query as string | null),
+      : scene === 'many'
+        ? data.many()
+        : data.summaries(args.query as string | null),
   folders: () => (firstRun || scene === 'empty' ? [] : data.FOLDERS),
   create_folder: (args) => ({ id: 'f3', name: String(args.name), createdAt: 1 }),
   find_messages: (args) => data.found((args.query as { text: string }).text),

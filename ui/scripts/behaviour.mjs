@@ -57,6 +57,110 @@ const checks = {
     await page.waitForSelector(byId('message-note'));
   },
 
+  'the list of conversations is used by keyboard alone': async (open) => {
+    const page = await open({ demo: 'full' });
+    const rows = page.locator(byId('conversation-open'));
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
+    await rows.nth(0).focus();
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(), (await rows.nth(1).textContent()).trim());
+    await page.keyboard.press('F2');
+    await page.waitForSelector(byId('conversation-rename-input'));
+    await page.keyboard.press('Escape');
+    await rows.nth(1).focus();
+    await page.keyboard.press('Shift+F10');
+    await page.waitForSelector(byId('conversation-menu'));
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(), 'Rename');
+    await page.keyboard.press('Escape');
+    assert.equal(await focused(), (await rows.nth(1).textContent()).trim(), 'the focus came back');
+    await page.keyboard.press('Delete');
+    await page.waitForSelector(byId('confirm-dialog'));
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    const folder = `${byId('folder-toggle-conversations')}[aria-expanded="true"]`;
+    await page.waitForSelector(folder);
+    const inTabOrder = await page.$$eval(
+      `${byId('conversation-list')} [data-focus][tabindex="0"]`,
+      (all) => all.length,
+    );
+    assert.equal(inTabOrder, 1);
+  },
+
+  'of thousands of conversations a few dozen are in the page': async (open) => {
+    const page = await open({ demo: 'many' });
+    const drawn = () => page.locator(byId('conversation-row')).count();
+    assert.ok((await drawn()) < 60, `${await drawn()} rows are drawn`);
+    await page.locator(byId('conversation-open')).nth(0).focus();
+    await page.keyboard.press('End');
+    await page.waitForSelector(`${byId('conversation-open')}:has-text("Conversation 4999")`);
+    assert.ok((await drawn()) < 60, `${await drawn()} rows are drawn at the end`);
+    const focused = await page.evaluate(() => document.activeElement?.textContent?.trim());
+    assert.equal(focused, 'Conversation 4999');
+  },
+
+  'a found message is brought into sight': async (open) => {
+    const page = await open({ demo: 'full', size: [1280, 600] });
+    await STATES.search.act(page);
+    await page.click(`${byId('conversation-open')}[data-message-id="m1"]`);
+    const message = page.locator('[data-message-id="m1"]').last();
+    await message.waitFor();
+    await page.waitForTimeout(400);
+    const top = await page.$eval(
+      `${byId('message-list')} [data-message-id="m1"]`,
+      (found) => found.getBoundingClientRect().top,
+    );
+    assert.ok(top > 0 && top < 300, `it is at ${top}`);
+  },
+
+  'a conversation is exported, printed, and put into a new folder': async (open) => {
+    const page = await open({ demo: 'full' });
+    const called = (name) =>
+      page.evaluate((name) => window.demoCalls.find(({ command }) => command === name)?.args, name);
+    await STATES['conversation-export'].act(page);
+    await page.click(`${byId('export-format')}[data-format="html"]`);
+    await page.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'export_conversations'),
+    );
+    const { ids, format } = await called('export_conversations');
+    assert.deepEqual([ids, format], [['c7'], 'html']);
+
+    const printing = await open({ demo: 'full' });
+    await printing.evaluate(() => {
+      window.print = () => (window.printed = document.querySelectorAll('.print section').length);
+    });
+    await printing.hover(`${byId('conversation-row')} >> nth=0`);
+    await printing.click(`${byId('conversation-more')} >> nth=0`);
+    await printing.click(byId('menu-export'));
+    await printing.click(byId('export-print'));
+    await printing.waitForFunction(() => window.printed > 1);
+    await printing.waitForSelector(byId('print-view'), { state: 'detached' });
+
+    const naming = await open({ demo: 'full' });
+    await STATES['folder-name'].act(naming);
+    await naming.fill(byId('name-input'), 'Bread');
+    await naming.press(byId('name-input'), 'Enter');
+    await naming.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'move_conversation'),
+    );
+  },
+
+  'a conversation is dragged into a folder': async (open) => {
+    const page = await open({ demo: 'full' });
+    await page.dragAndDrop(
+      `${byId('conversation-row')} >> nth=0`,
+      `${byId('conversation-folder')} >> nth=1`,
+    );
+    await page.waitForFunction(() =>
+      window.demoCalls.some(({ command }) => command === 'move_conversation'),
+    );
+    const args = await page.evaluate(
+      () => window.demoCalls.find(({ command }) => command === 'move_conversation').args,
+    );
+    assert.deepEqual(args, { id: 'c1', folder: 'f2' });
+  },
+
   'code is copied without its frame': async (open) => {
     const page = await open({});
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);

@@ -17,8 +17,8 @@ use crate::{App, AppError};
 const BATCH: usize = 32;
 
 impl App {
-    /// Writes conversations to a file, those in the archive included: `ids`, or all there are. Several as Markdown or HTML
-    /// become files of a folder at `path`. Gives how many were written.
+    /// Writes conversations to a file, those in the archive included: `ids`, or all there are. Any but a single
+    /// one that was named become, as Markdown or HTML, files of a folder at `path`. Gives how many were written.
     pub async fn export_conversations(
         &self,
         ids: Option<Vec<String>>,
@@ -27,6 +27,7 @@ impl App {
     ) -> Result<usize, AppError> {
         let all =
             || self.0.db.run(|store| Ok(store.conversations()?.into_iter().map(|one| one.id).collect()));
+        let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
         let ids: Vec<String> = match ids {
             Some(ids) => ids,
             None => all().await?,
@@ -35,14 +36,13 @@ impl App {
         let db = self.0.db.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut failed = None;
-            let single = ids.len() == 1;
             let mut records = ids.iter().map(|id| {
                 let record = db.of(id).run_here(|store| store.record(id));
                 record.map_err(|error| std::io::Error::other(failed.insert(error).to_string()))
             });
             let written = match format {
                 ExportFormat::Json => write::file(&path, format, &folders, &mut records),
-                _ if single => write::file(&path, format, &folders, &mut records),
+                _ if is_one => write::file(&path, format, &folders, &mut records),
                 _ => write::folder(&path, format, &mut records),
             };
             match failed {

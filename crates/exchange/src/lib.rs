@@ -17,6 +17,7 @@ mod json;
 mod markdown;
 pub mod read;
 mod tally;
+mod top;
 mod value;
 pub mod write;
 

@@ -3,18 +3,18 @@
 //! A file is parsed one conversation at a time. Jan's conversations are several files, so what was found of them waits until
 //! everything was seen.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read as _, Seek};
 use std::path::{Path, PathBuf};
 
 use lantern_protocol::{ConversationRecord, Folder};
-use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Deserializer, Map, Value};
+use serde::de::Deserializer as _;
+use serde_json::{Deserializer, Value};
 
 use crate::from::{Source, Threads, convert, recognise};
-use crate::json::{FORMAT, VERSION};
-use crate::{ExchangeError, Tally, json};
+use crate::json::VERSION;
+use crate::top::Top;
+use crate::{ExchangeError, Tally};
 
 /// Bytes of a file, and of what is unpacked of an archive.
 const MOST_BYTES: u64 = 1 << 30;
@@ -68,8 +68,8 @@ pub fn read(path: &Path, each: &mut dyn FnMut(Item)) {
     }
 }
 
-struct Reader<'a> {
-    each: &'a mut dyn FnMut(Item),
+pub(crate) struct Reader<'a> {
+    pub(crate) each: &'a mut dyn FnMut(Item),
     threads: Threads,
     /// Files of a folder or archive that are something else.
     others: usize,
@@ -211,7 +211,7 @@ impl Reader<'_> {
     }
 
     /// One object that may be a conversation. Whether it is.
-    fn object(&mut self, value: Value, file: &mut FileRead) -> bool {
+    pub(crate) fn object(&mut self, value: Value, file: &mut FileRead) -> bool {
         let Some(source) = recognise(&value) else {
             file.left.add("entries that are no conversations");
             return false;
@@ -224,7 +224,7 @@ impl Reader<'_> {
         true
     }
 
-    fn hand_out(&mut self, record: ConversationRecord, left: Tally, file: &mut FileRead) {
+    pub(crate) fn hand_out(&mut self, record: ConversationRecord, left: Tally, file: &mut FileRead) {
         for counted in left.counted() {
             file.left.add_many(&counted.what, usize::try_from(counted.count).unwrap_or(usize::MAX));
         }
@@ -298,90 +298,6 @@ fn kind(begin: &[u8]) -> Kind {
     match begin.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{' | b'[') => Kind::Json,
         _ => Kind::Other,
-    }
-}
-
-/// A value at the top of a file: an object, or an array of which one element at a time is in memory.
-struct Top<'a, 'b, 'c> {
-    reader: &'a mut Reader<'c>,
-    file: &'b mut FileRead,
-    found: &'b mut usize,
-    /// The version of a later Lantern's file.
-    newer: &'b mut Option<u64>,
-}
-
-impl<'de> Visitor<'de> for &mut Top<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or an array of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(value) = list.next_element::<Value>()? {
-            *self.found += usize::from(self.reader.object(value, self.file));
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            let is_ours = object.get("format").and_then(Value::as_str) == Some(FORMAT);
-            if is_ours && key == "conversations" {
-                let version = object.get("version").and_then(Value::as_u64).unwrap_or(0);
-                if version > VERSION {
-                    *self.newer = Some(version);
-                }
-                let folders = object.get("folders").cloned().unwrap_or_default();
-                for folder in serde_json::from_value::<Vec<Folder>>(folders).unwrap_or_default() {
-                    (self.reader.each)(Item::Folder(folder));
-                }
-                fields.next_value_seed(Records(self))?;
-            } else {
-                object.insert(key, fields.next_value()?);
-            }
-        }
-        if self.file.source == Some(Source::Lantern) {
-            return Ok(());
-        }
-        *self.found += usize::from(self.reader.object(Value::Object(object), self.file));
-        Ok(())
-    }
-}
-
-/// The conversations of an export of Lantern's.
-struct Records<'t, 'a, 'b, 'c>(&'t mut Top<'a, 'b, 'c>);
-
-impl<'de> DeserializeSeed<'de> for Records<'_, '_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Records<'_, '_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of conversations")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Top { reader, file, found, newer } = self.0;
-        file.source = Some(Source::Lantern);
-        **found += 1;
-        while let Some(value) = list.next_element::<Value>()? {
-            if newer.is_some() {
-                continue;
-            }
-            match json::record(value) {
-                Ok((record, left)) => reader.hand_out(record, left, file),
-                Err(reason) => file.left.add(&format!("conversations that cannot be read ({reason})")),
-            }
-        }
-        Ok(())
     }
 }
 

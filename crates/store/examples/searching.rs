@@ -151,7 +151,8 @@ fn record(number: u64, count: u64, draw: &mut Draw, common: &[&str]) -> Conversa
             role: if message % 2 == 0 { Role::User } else { Role::Assistant },
             content: draw.text(common),
             status: MessageStatus::Complete,
-            model: (message % 2 == 1).then(|| if number % 500 == 0 { "rare" } else { "common" }.to_owned()),
+            model: (message % 2 == 1)
+                .then(|| if number.is_multiple_of(500) { "rare" } else { "common" }.to_owned()),
             error: None,
             stats: None,
             created_at: at(message),
@@ -169,7 +170,7 @@ fn record(number: u64, count: u64, draw: &mut Draw, common: &[&str]) -> Conversa
             created_at: at(0),
             updated_at: at(count),
             folder_id: None,
-            archived: number % 10 == 0,
+            archived: number.is_multiple_of(10),
             temporary: false,
             id,
         },

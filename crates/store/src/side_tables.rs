@@ -134,7 +134,7 @@ pub(crate) fn read(conn: &Connection, conversation_id: &str) -> Result<Map<Strin
         // A table without rowid has another order, which then is its own.
         let statement = conn.prepare(&sql).or_else(|_| conn.prepare(sql.trim_end_matches(" ORDER BY rowid")));
         let mut statement = statement?;
-        let names: Vec<String> = statement.column_names().into_iter().map(Into::into).collect();
+        let names: Vec<String> = statement.column_names().map(Into::into).collect();
         let mut rows = statement.query([conversation_id])?;
         let mut list = Vec::new();
         while let Some(row) = rows.next()? {
