@@ -47,15 +47,16 @@ CREATE TRIGGER passages_deleted AFTER DELETE ON passages BEGIN
     INSERT INTO passage_index (passage_index, rowid, body) VALUES ('delete', old.id, old.body);
 END;
 
+-- A passage has the vector of one model. Rows with a number of their own keep it on one page; those of a table without
+-- would not.
 CREATE TABLE passage_vectors (
-    passage INTEGER NOT NULL REFERENCES passages (id) ON DELETE CASCADE,
+    passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE,
     -- Content of the model that made it.
     model TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
     -- Numbers of four bytes each, the least significant first.
-    vector BLOB NOT NULL,
-    PRIMARY KEY (passage, model)
-) STRICT, WITHOUT ROWID;
+    vector BLOB NOT NULL
+) STRICT;
 "#;
 
 /// A document to be kept.
@@ -227,14 +228,11 @@ impl Store {
     /// passages that are gone meanwhile are left out.
     pub fn keep_vectors(&mut self, model: &str, vectors: &[(i64, Vec<u8>)]) -> Result<(), StoreError> {
         self.write(|t| {
-            let mut forget =
-                t.prepare_cached("DELETE FROM passage_vectors WHERE passage = ?1 AND model != ?2")?;
             let mut keep = t.prepare_cached(
                 "INSERT OR REPLACE INTO passage_vectors (passage, model, dimensions, vector)
                  SELECT id, ?2, ?3, ?4 FROM passages WHERE id = ?1",
             )?;
             for (passage, vector) in vectors {
-                forget.execute(params![passage, model])?;
                 keep.execute(params![passage, model, vector.len() / 4, vector])?;
             }
             Ok(())

@@ -161,7 +161,7 @@ impl Chat {
                     }
                     return Err(error.into());
                 }
-                Some(ChatEvent::Queued { .. } | ChatEvent::Prefill { .. }) => {}
+                Some(ChatEvent::Sources { .. } | ChatEvent::Queued { .. } | ChatEvent::Prefill { .. }) => {}
                 None => return Err(CliError::internal("the answer ended without an end")),
             }
         }
