@@ -7,7 +7,7 @@ use std::time::Duration;
 use lantern_tests::bus::{Entry, Panel};
 use lantern_tests::desktop::{Desktop, Window};
 use lantern_tests::eventually;
-use lantern_tests::home::Home;
+use lantern_tests::home::{Home, free_port};
 use lantern_tests::page::id;
 use lantern_tests::processes::is_alive;
 use serde_json::json;
@@ -22,6 +22,7 @@ async fn the_tray_tells_and_does() {
     assert!(!entry.enabled, "it says something and does nothing");
     assert_eq!(self::entry(&panel, "No downloads").await.ticked, None);
 
+    page.set(json!({"endpoint": {"enabled": true, "port": free_port(), "key": ""}})).await;
     let endpoint = self::entry(&panel, "Endpoint at 127.0.0.1").await;
     assert_eq!(endpoint.ticked, Some(true));
     panel.choose("Endpoint at").await;
