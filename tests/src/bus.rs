@@ -33,7 +33,9 @@ impl Panel {
         let (trays, told) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
         let bus = zbus::connection::Builder::address(address)
             .and_then(|bus| bus.serve_at("/StatusNotifierWatcher", Watcher { trays: trays.clone() }))
-            .and_then(|bus| bus.serve_at("/org/freedesktop/Notifications", Notifications { told: told.clone() }))
+            .and_then(|bus| {
+                bus.serve_at("/org/freedesktop/Notifications", Notifications { told: told.clone() })
+            })
             .and_then(|bus| bus.name("org.kde.StatusNotifierWatcher"))
             .and_then(|bus| bus.name("org.freedesktop.Notifications"))
             .expect("the names are names");

@@ -54,10 +54,10 @@ async fn the_size_is_changed_by_keys_and_kept() {
     let window = desktop.open().await;
     let page = &window.page;
     let width = page.value("return innerWidth", json!([])).await.as_f64().unwrap();
-    for _ in 0..3 {
+    for percent in [110.0, 125.0, 150.0] {
         page.press(&format!("{CTRL}=")).await;
+        wait_for_width(page, width * 100.0 / percent).await;
     }
-    wait_for_width(page, width / 1.5).await;
     assert_eq!(desktop_settings(page).await["zoom"], 150);
     window.close().await;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lantern_tests::bus::{Entry, Panel};
 use lantern_tests::desktop::{Desktop, Window};
 use lantern_tests::eventually;
-use lantern_tests::home::Home;
+use lantern_tests::home::{Home, free_port};
 use lantern_tests::page::id;
 use lantern_tests::processes::is_alive;
 use serde_json::json;
@@ -22,6 +22,7 @@ async fn the_tray_tells_and_does() {
     assert!(!entry.enabled, "it says something and does nothing");
     assert_eq!(self::entry(&panel, "No downloads").await.ticked, None);
 
+    page.set(json!({"endpoint": {"enabled": true, "port": free_port(), "key": ""}})).await;
     let endpoint = self::entry(&panel, "Endpoint at 127.0.0.1").await;
     assert_eq!(endpoint.ticked, Some(true));
     panel.choose("Endpoint at").await;
@@ -38,10 +39,8 @@ async fn the_tray_tells_and_does() {
     panel.choose("Free its memory").await;
     self::entry(&panel, "No model in memory").await;
 
-    // Closed, it stays in the tray if the settings say so.
-    page.set(json!({"desktop": {"closeToTray": true}})).await;
     assert!(is_visible(&desktop, "Lantern"));
-    xdotool(&desktop, &["search", "--onlyvisible", "--name", "^Lantern$", "windowquit"]);
+    panel.choose("Show or hide").await;
     until("the window is gone", || !is_visible(&desktop, "Lantern")).await;
     panel.choose("Show or hide").await;
     until("the window is back", || is_visible(&desktop, "Lantern")).await;
@@ -85,7 +84,9 @@ async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     // Nobody listens where this home's Hub is.
     let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
     page.invoke("download_model", json!({"request": request})).await.unwrap();
-    let told = eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned()).await;
+    let told =
+        eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned())
+            .await;
     assert_eq!(told.0, "Download failed");
     assert!(told.1.starts_with("model-Q4_0.gguf: "), "it was told {told:?}");
     panel.click_notification(1).await;
@@ -119,5 +120,6 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 async fn ends(window: &Window) {
-    eventually("Lantern ends", Duration::from_secs(15), async || (!is_alive(window.id())).then_some(())).await;
+    eventually("Lantern ends", Duration::from_secs(15), async || (!is_alive(window.id())).then_some(()))
+        .await;
 }

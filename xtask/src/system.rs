@@ -30,7 +30,8 @@ const TO_BUILD: &[&str] = &[
 
 /// A display without a screen, the driver that operates a window, what presses keys outside of it, a session bus, fonts, and `ps`
 /// for looking after programs.
-const TO_TEST: &[&str] = &["xvfb", "xauth", "webkit2gtk-driver", "dbus-x11", "fonts-dejavu-core", "procps", "xdotool"];
+const TO_TEST: &[&str] =
+    &["xvfb", "xauth", "webkit2gtk-driver", "dbus-x11", "fonts-dejavu-core", "procps", "xdotool"];
 
 /// The oldest Node.js that builds the UI.
 const NODE: u32 = 20;
@@ -111,7 +112,9 @@ fn other_linux(purpose: Purpose) -> Result<()> {
     for program in ["Xvfb", "WebKitWebDriver", "dbus-daemon", "xdotool"] {
         // None of them knows a common harmless option: being found is enough.
         if purpose == Purpose::Test && !works(command("sh").args(["-c", &format!("command -v {program}")])) {
-            bail!("{program} is missing: the window's tests need Xvfb, WebKitWebDriver, dbus-daemon and xdotool");
+            bail!(
+                "{program} is missing: the window's tests need Xvfb, WebKitWebDriver, dbus-daemon and xdotool"
+            );
         }
     }
     note("all there");

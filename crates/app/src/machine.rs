@@ -7,8 +7,7 @@ use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 /// Looks at processor, memory, disk and graphics. Takes some milliseconds; with a graphics driver, up to a second.
 pub fn machine() -> Machine {
-    let mut system =
-        System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
+    let mut system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
     system.refresh_memory();
     let name = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -194,12 +194,8 @@ mod tests {
     fn a_patch_changes_only_what_it_names() {
         let patch = serde_json::from_str(r#"{"zoom":125,"autostart":true}"#).unwrap();
         let after = DesktopSettings { reduce_motion: true, ..DesktopSettings::default() }.patched(patch);
-        let expected = DesktopSettings {
-            zoom: 125,
-            autostart: true,
-            reduce_motion: true,
-            ..DesktopSettings::default()
-        };
+        let expected =
+            DesktopSettings { zoom: 125, autostart: true, reduce_motion: true, ..DesktopSettings::default() };
         assert_eq!(after, expected);
         assert!(serde_json::from_str::<DesktopPatch>(r#"{"zom":125}"#).is_err());
     }

@@ -72,7 +72,15 @@ export class SettingsController {
 
   /** Changes something that has no field of its own on the page; rejects where it is refused. */
   async patch(patch: SettingsPatch): Promise<void> {
-    this.current = await this.#backend.updateSettings(patch);
+    const before = this.current;
+    // At once, so that a key pressed again begins where the last one led.
+    if (before) this.current = { ...before, desktop: { ...before.desktop, ...patch.desktop } };
+    try {
+      this.current = await this.#backend.updateSettings(patch);
+    } catch (cause) {
+      this.current = before;
+      throw cause;
+    }
   }
 
   /** Resolves when every change so far is saved or refused. */
