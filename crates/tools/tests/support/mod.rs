@@ -29,7 +29,9 @@ pub fn answer(request: &Value, version: u32) -> Option<Value> {
             }
         },
         _ => {
-            return Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "unknown"}}));
+            return Some(
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "unknown"}}),
+            );
         }
     };
     Some(json!({"jsonrpc": "2.0", "id": id, "result": result}))
