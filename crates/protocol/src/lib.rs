@@ -19,6 +19,7 @@ mod model_notes;
 mod remotes;
 mod search;
 mod settings;
+mod tools;
 
 pub use access::*;
 pub use chat::*;
@@ -34,3 +35,4 @@ pub use model_notes::*;
 pub use remotes::*;
 pub use search::*;
 pub use settings::*;
+pub use tools::*;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::ToolSettings;
+
 /// Light, dark, or as the system says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +66,8 @@ pub struct Settings {
     pub download_bytes_per_second: Option<u32>,
     /// Asks the Hub once a day whether models have a newer revision, and tells it.
     pub check_model_updates: bool,
+    /// Tools that models may call.
+    pub tools: ToolSettings,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
 }
@@ -90,6 +94,7 @@ impl Default for Settings {
             unload_after_minutes: None,
             download_bytes_per_second: None,
             check_model_updates: false,
+            tools: ToolSettings::default(),
             endpoint: EndpointSettings::default(),
         }
     }
@@ -200,6 +205,8 @@ pub struct SettingsPatch {
     pub download_bytes_per_second: Option<u32>,
     /// See [`Settings::check_model_updates`].
     pub check_model_updates: Option<bool>,
+    /// See [`Settings::tools`]; replaced as a whole.
+    pub tools: Option<ToolSettings>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
 }
@@ -242,6 +249,9 @@ impl Settings {
         }
         if let Some(check) = patch.check_model_updates {
             self.check_model_updates = check;
+        }
+        if let Some(tools) = patch.tools {
+            self.tools = tools;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

@@ -23,6 +23,8 @@ mod presence;
 mod search;
 mod settings;
 mod summaries;
+mod tool_calls;
+mod tool_choices;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,6 +35,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question};
 pub use open::DATABASE_FILE;
+pub use tool_calls::{NewToolCall, Round};
 
 /// An open database. Several processes may hold one on the same directory at the same time.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
     StoreError, api_keys, api_requests, conversations, journal, messages, model_notes, search, settings,
-    summaries,
+    summaries, tool_calls, tool_choices,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -19,6 +19,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[conversations::V2, summaries::V2],
     &[api_keys::V3, api_requests::V3],
     &[model_notes::V4],
+    &[tool_calls::V5, tool_choices::V5],
 ];
 
 /// The latest format.

@@ -9,6 +9,7 @@ use lantern_engine::{
 };
 use lantern_protocol::{
     AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
+    ToolCall,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
@@ -19,30 +20,34 @@ use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
 use super::thoughts::Thoughts;
+use super::tool_prompt;
+use super::tool_rounds::{Rounds, Written};
 use crate::models::Answering;
+use crate::tools::Offered;
 use crate::{App, AppError};
 
-/// One answer to be written.
+/// One answer to be written. Where tools are called it is several messages, of which this is about the last one.
 pub(crate) struct Answer {
-    app: App,
-    conversation: Conversation,
-    message_id: String,
-    parent_id: Option<String>,
-    model: String,
-    stop: CancellationToken,
-    events: UnboundedSender<ChatEvent>,
-    recorder: Recorder,
-    thoughts: Thoughts,
+    pub(super) app: App,
+    pub(super) conversation: Conversation,
+    pub(super) message_id: String,
+    pub(super) parent_id: Option<String>,
+    pub(super) model: String,
+    pub(super) stop: CancellationToken,
+    pub(super) events: UnboundedSender<ChatEvent>,
+    pub(super) recorder: Recorder,
+    pub(super) thoughts: Thoughts,
+    pub(super) rounds: Rounds,
     /// Messages of the conversation that the model does not see, for want of room.
-    dropped_messages: u32,
+    pub(super) dropped_messages: u32,
     /// Messages of which the model sees a summary.
-    summarised_messages: u32,
+    pub(super) summarised_messages: u32,
 }
 
 /// How writing ended, when it did not fail.
-struct End {
-    status: MessageStatus,
-    stats: Option<GenerationStats>,
+pub(super) struct End {
+    pub(super) status: MessageStatus,
+    pub(super) stats: Option<GenerationStats>,
 }
 
 impl Answer {
@@ -67,29 +72,32 @@ impl Answer {
             events,
             recorder,
             thoughts: Thoughts::default(),
+            rounds: Rounds::default(),
             dropped_messages,
             summarised_messages,
         }
     }
 
-    /// Writes the answer to its end, whatever that is.
-    pub(crate) async fn write(mut self) {
+    /// Writes the answer to its end, whatever that is; one that has ended with calls goes on from there.
+    pub(crate) async fn write(mut self, calls: Option<Vec<ToolCall>>) {
+        if calls.is_some() {
+            self.rounds.settled = Some(self.recorder.message().clone());
+        }
         // A panic, in a chat template say, must not leave a message that seems to be written forever.
-        let result = AssertUnwindSafe(self.generate()).catch_unwind().await;
+        let result = AssertUnwindSafe(self.generate(calls)).catch_unwind().await;
         let result =
             result.unwrap_or_else(|_| Err(AppError::internal("the task that wrote the answer panicked")));
         let (status, error, stats) = match result {
-            Ok(end) => {
-                let Self { dropped_messages, summarised_messages, .. } = self;
-                let told = |stats| GenerationStats { dropped_messages, summarised_messages, ..stats };
-                (end.status, None, end.stats.map(told))
-            }
+            Ok(end) => (end.status, None, end.stats.map(|stats| self.told(stats))),
             Err(error) => (MessageStatus::Failed, Some(error), None),
         };
         let info = error.clone().map(Into::into);
-        let (mut message, failure) = self.recorder.finish(status, info, stats).await;
+        let (mut message, failure) = match self.rounds.settled.take() {
+            Some(message) => (message, None),
+            None => self.recorder.finish(status, info, stats).await,
+        };
         let error = error.or(failure).filter(|error| !is_deletion(error));
-        self.app.0.answers.end(&self.message_id);
+        self.rounds.ids.iter().chain([&self.message_id]).for_each(|id| self.app.0.answers.end(id));
         self.app.emit(AppEvent::ConversationsChanged);
         let event = match error {
             None => ChatEvent::Finished { message },
@@ -103,17 +111,46 @@ impl Answer {
         let _ = self.events.send(event);
     }
 
-    async fn generate(&mut self) -> Result<End, AppError> {
+    /// The figures with what the model did not see.
+    pub(super) fn told(&self, stats: GenerationStats) -> GenerationStats {
+        let Self { dropped_messages, summarised_messages, .. } = *self;
+        GenerationStats { dropped_messages, summarised_messages, ..stats }
+    }
+
+    async fn generate(&mut self, calls: Option<Vec<ToolCall>>) -> Result<End, AppError> {
         let stop = self.stop.clone();
         let Some(answering) = stop.run_until_cancelled(self.load()).await else {
             return Ok(self.stopped(None));
         };
         // Held to the end: the engine ends with its last holder, even when another model takes its place meanwhile.
         let answering = answering?;
+        let Some(offered) = stop.run_until_cancelled(self.app.offered(&self.conversation.id)).await else {
+            return Ok(self.stopped(None));
+        };
+        let offered = offered?;
+        if let Some(calls) = calls
+            && !self.go_on(calls, &offered).await?
+        {
+            return Ok(self.stopped(None));
+        }
+        loop {
+            let end = self.one_message(&answering, &offered).await?;
+            if self.rounds.calls.is_empty() || end.status != MessageStatus::Complete {
+                return Ok(end);
+            }
+            if !self.next_round(end.stats, &offered).await? {
+                return Ok(self.stopped(None));
+            }
+        }
+    }
+
+    /// Writes one message, up to its end or its calls.
+    async fn one_message(&mut self, answering: &Answering, offered: &Offered) -> Result<End, AppError> {
+        let stop = self.stop.clone();
         let settings = self.app.settings_of(&self.model).await?;
-        let (request, sources) = self.request(&settings, answering.context_length()).await?;
+        let (request, sources) = self.request(&settings, answering.context_length(), offered).await?;
         let Some(shortened) =
-            stop.run_until_cancelled(self.shorten(&answering, &settings, request, &sources)).await
+            stop.run_until_cancelled(self.shorten(answering, &settings, request, &sources)).await
         else {
             return Ok(self.stopped(None));
         };
@@ -146,13 +183,15 @@ impl Answer {
         &self,
         settings: &Settings,
         context_length: Option<usize>,
+        offered: &Offered,
     ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let branch = match self.parent_id.clone() {
             Some(question) => self.app.0.db.run(move |store| store.branch(&question)).await?,
             None => Vec::new(),
         };
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
-        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch);
+        let calls = tool_prompt::calls_of(&self.app.tool_calls(&self.conversation.id).await?);
+        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch, &calls);
         let request = GenerateRequest {
             sampling: sampling(&settings.sampling),
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
@@ -160,7 +199,8 @@ impl Answer {
             owner: Some(self.conversation.id.clone()),
             context_length,
             overflow: overflow(settings),
-            ..GenerateRequest::new(Prompt::Messages { messages, tools: None })
+            tool_choice: self.rounds.choice(offered),
+            ..GenerateRequest::new(Prompt::Messages { messages, tools: offered.json() })
         };
         Ok((request, sources))
     }
@@ -246,8 +286,15 @@ impl Answer {
                 let text = self.thoughts.thought(&text);
                 return Ok(self.append(text, tokens.len()));
             }
-            // No chat offers tools.
-            GenerationEvent::ToolCall { .. } | GenerationEvent::ToolArguments { .. } => return Ok(None),
+            GenerationEvent::ToolCall { index, id, name } => {
+                self.rounds.calls.push(Written { index, id, name, arguments: String::new() });
+                let text = self.thoughts.end();
+                return Ok(self.append(text, 0));
+            }
+            GenerationEvent::ToolArguments { index, text, .. } => {
+                self.rounds.argue(index, &text);
+                return Ok(None);
+            }
             GenerationEvent::Finished { reason, usage, timings, .. } => {
                 let status = match reason {
                     FinishReason::Stop | FinishReason::ToolCalls => MessageStatus::Complete,
@@ -271,7 +318,7 @@ impl Answer {
     }
 
     /// The person stopped it, or Lantern is closing.
-    fn stopped(&self, stats: Option<GenerationStats>) -> End {
+    pub(super) fn stopped(&self, stats: Option<GenerationStats>) -> End {
         let closing = self.app.0.closing.is_cancelled();
         End { status: if closing { MessageStatus::Interrupted } else { MessageStatus::Stopped }, stats }
     }

@@ -12,11 +12,13 @@ mod recorder;
 mod shorten;
 mod summary;
 mod thoughts;
+mod tool_prompt;
+mod tool_rounds;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use lantern_protocol::{AppEvent, ChatEvent, SendMessage};
+use lantern_protocol::{AppEvent, ChatEvent, SendMessage, ToolCall};
 use lantern_store::{Asked, Exchange, Place, Question};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -136,12 +138,17 @@ impl App {
             None => self.default_model().await?,
         };
         let exchange = Exchange { question, model: Some(model.clone()), keep_model };
-        let asked = self.0.db.run(move |store| store.ask(&exchange)).await?;
+        let asked = self.0.db.run(move |store| tool_rounds::ask(store, &exchange)).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(self.begin_answer(asked, model))
     }
 
     fn begin_answer(&self, asked: Asked, model: String) -> ChatStream {
+        self.begin_writing(asked, model, None)
+    }
+
+    /// Writes an answer, or goes on with one that has ended with these calls.
+    fn begin_writing(&self, asked: Asked, model: String, calls: Option<Vec<ToolCall>>) -> ChatStream {
         let Asked { conversation, user_message, assistant_message } = asked;
         let stop = self.0.closing.child_token();
         let message_id = assistant_message.id.clone();
@@ -154,7 +161,7 @@ impl App {
         });
         let task =
             answer::Answer::new(self.clone(), conversation, assistant_message, model, stop.clone(), sender);
-        self.0.tasks.spawn_on(task.write(), &self.0.runtime);
+        self.0.tasks.spawn_on(task.write(calls), &self.0.runtime);
         ChatStream { events, message_id, _stop_on_drop: stop.drop_guard() }
     }
 
