@@ -8,8 +8,9 @@ use std::io::{BufRead, Write};
 
 use lantern_app::{App, ChatStream};
 use lantern_protocol::{
-    AppEvent, BUILT_IN, ChatEvent, ChosenTool, ChosenTools, MessageStatus, NewToolServer, Role, SettingsPatch,
-    ToolCall, ToolCallState, ToolConsent, ToolServerInfo, ToolServerState, ToolSettings, ToolTransport,
+    AppEvent, BUILT_IN, ChatEvent, ChosenTool, ChosenTools, MessageStatus, NewToolServer, Role,
+    SamplingSettings, SettingsPatch, ToolCall, ToolCallState, ToolConsent, ToolServerInfo, ToolServerState,
+    ToolSettings, ToolTransport,
 };
 use serde_json::{Value, json};
 use support::*;
@@ -25,12 +26,14 @@ fn serve_over_stdio() {
         let result = match request["method"].as_str() {
             Some("initialize") => json!({"protocolVersion": request["params"]["protocolVersion"],
                 "capabilities": {"tools": {}}, "serverInfo": {"name": "test", "version": "1"}}),
-            Some("tools/list") => json!({"tools": ["pick", "slow"].map(|name| json!({
-                "name": name,
-                "description": std::fs::read_to_string(format!("{log}.says")).unwrap_or("Picks a number.".into()),
-                "inputSchema": {"type": "object", "properties": {"number": {"enum": [7]}}, "required": ["number"],
-                    "additionalProperties": false},
-            }))}),
+            Some("tools/list") => {
+                let says = std::fs::read_to_string(format!("{log}.says")).unwrap_or("Picks a number.".into());
+                let schema = json!({"type": "object", "properties": {"number": {"enum": [7]}},
+                    "required": ["number"], "additionalProperties": false});
+                let tool = |name| json!({"name": name, "description": says, "inputSchema": schema});
+                let tools = ["pick", "slow"].map(tool);
+                json!({"tools": tools})
+            }
             Some("tools/call") => {
                 let mut log = std::fs::File::options().append(true).create(true).open(&log).unwrap();
                 writeln!(log, "{}", request["params"]["arguments"]).unwrap();
@@ -81,7 +84,10 @@ async fn choose(app: &App, conversation: Option<&str>, tool: &str) {
 
 async fn with_tool(tool: &str) -> (tempfile::TempDir, App) {
     let (home, app) = with_model().await;
-    limit_tokens(&app, Some(60)).await;
+    // Not the likeliest token each time: a random model would write white space for ever.
+    let sampling =
+        SamplingSettings { temperature: 1.5, max_tokens: Some(400), seed: Some(1), ..Default::default() };
+    app.update_settings(SettingsPatch { sampling: Some(sampling), ..Default::default() }).await.unwrap();
     add_server(&app).await;
     choose(&app, None, tool).await;
     (home, app)
@@ -114,7 +120,10 @@ async fn a_call_is_asked_about_runs_and_the_answer_goes_on() {
     let mut stream = app.send_message(message(None, "Pick a number")).await.unwrap();
     let first = stream.message_id().to_owned();
     let (_, call) = until_call(&mut stream, ToolCallState::Asking).await;
-    assert_eq!((call.server.as_str(), call.tool.as_str(), call.message_id.as_str()), ("test", "pick", first.as_str()));
+    assert_eq!(
+        (call.server.as_str(), call.tool.as_str(), call.message_id.as_str()),
+        ("test", "pick", first.as_str())
+    );
     assert_eq!(serde_json::from_str::<Value>(&call.arguments).unwrap(), json!({"number": 7}));
     assert_eq!(runs(&app), 0, "it ran before the user allowed it");
     app.answer_tool_call(&call.id, ToolConsent::Once).await.unwrap();
@@ -136,7 +145,10 @@ async fn a_call_is_asked_about_runs_and_the_answer_goes_on() {
     assert_eq!(end.id, rounds[0].assistant_message.id);
     assert_ne!(end.id, first);
 
-    assert_eq!(roles(&app, &end.conversation_id).await, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+    assert_eq!(
+        roles(&app, &end.conversation_id).await,
+        [Role::User, Role::Assistant, Role::Tool, Role::Assistant]
+    );
     let calls = app.tool_calls(&end.conversation_id).await.unwrap();
     assert_eq!((calls.len(), calls[0].state), (1, ToolCallState::Done));
     assert_eq!(calls[0].result.as_ref().unwrap().text, "The number is 7.");
@@ -155,7 +167,10 @@ async fn what_is_denied_does_not_run_and_the_model_hears_of_it() {
     let end = finished(&drain(stream).await);
     let view = app.conversation(&end.conversation_id).await.unwrap();
     assert!(view.messages[2].content.contains("did not allow"), "{}", view.messages[2].content);
-    assert_eq!((app.tool_calls(&end.conversation_id).await.unwrap()[0].state, runs(&app)), (ToolCallState::Denied, 0));
+    assert_eq!(
+        (app.tool_calls(&end.conversation_id).await.unwrap()[0].state, runs(&app)),
+        (ToolCallState::Denied, 0)
+    );
 }
 
 #[tokio::test]
@@ -252,7 +267,10 @@ async fn beyond_the_limit_calls_wait_for_the_user() {
     let last = finished(&drain(stream).await);
     assert_ne!(last.id, end.id);
     assert_eq!(runs(&app), 1);
-    assert_eq!(roles(&app, &end.conversation_id).await, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+    assert_eq!(
+        roles(&app, &end.conversation_id).await,
+        [Role::User, Role::Assistant, Role::Tool, Role::Assistant]
+    );
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub async fn stop_message(app: State<'_, App>, message_id: String) -> Reply<()> 
 }
 
 /// Passes the events on until the answer ends. A page that is gone drops the stream, which stops the answer.
-fn forward(mut stream: ChatStream, channel: Channel<ChatEvent>) {
+pub(super) fn forward(mut stream: ChatStream, channel: Channel<ChatEvent>) {
     tauri::async_runtime::spawn(async move {
         while let Some(event) = stream.next().await {
             if let Err(error) = channel.send(event) {

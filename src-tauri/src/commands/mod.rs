@@ -11,6 +11,7 @@ pub mod models;
 pub mod remotes;
 pub mod search;
 pub mod settings;
+pub mod tools;
 
 use lantern_protocol::ErrorInfo;
 use tauri::ipc::Invoke;
@@ -76,6 +77,19 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         library::library_folders,
         library::add_library_folder,
         library::remove_library_folder,
+        tools::tool_servers,
+        tools::add_tool_server,
+        tools::remove_tool_server,
+        tools::enable_tool_server,
+        tools::restart_tool_server,
+        tools::sign_in_tool_server,
+        tools::sign_out_tool_server,
+        tools::ask_before_tool,
+        tools::chosen_tools,
+        tools::choose_tools,
+        tools::tool_calls,
+        tools::answer_tool_call,
+        tools::continue_answer,
         links::open_link,
         events::subscribe,
     ]

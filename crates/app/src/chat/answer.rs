@@ -5,11 +5,11 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use lantern_engine::{
     FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-    SamplingParams,
+    SamplingParams, ToolChoice,
 };
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
-    ToolCall,
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Role, SamplingSettings,
+    Settings, ToolCall,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
@@ -135,10 +135,10 @@ impl Answer {
         }
         loop {
             let end = self.one_message(&answering, &offered).await?;
-            if self.rounds.calls.is_empty() || end.status != MessageStatus::Complete {
+            if self.rounds.calls.is_empty() {
                 return Ok(end);
             }
-            if !self.next_round(end.stats, &offered).await? {
+            if !self.next_round(end, &offered).await? {
                 return Ok(self.stopped(None));
             }
         }
@@ -190,6 +190,8 @@ impl Answer {
             None => Vec::new(),
         };
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
+        // Only the first message of an answer, or it would never end.
+        let must_call = offered.required && branch.last().is_none_or(|last| last.role != Role::Tool);
         let calls = tool_prompt::calls_of(&self.app.tool_calls(&self.conversation.id).await?);
         let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch, &calls);
         let request = GenerateRequest {
@@ -199,7 +201,9 @@ impl Answer {
             owner: Some(self.conversation.id.clone()),
             context_length,
             overflow: overflow(settings),
-            tool_choice: self.rounds.choice(offered),
+            // Small models, which are made to call, would hardly stop calling.
+            parallel_tool_calls: !must_call,
+            tool_choice: if must_call { ToolChoice::Required } else { ToolChoice::Auto },
             ..GenerateRequest::new(Prompt::Messages { messages, tools: offered.json() })
         };
         Ok((request, sources))

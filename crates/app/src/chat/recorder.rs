@@ -67,12 +67,13 @@ impl Recorder {
     /// Ends an answer that calls tools: it and its calls are stored together.
     pub(crate) async fn finish_with_calls(
         &mut self,
+        status: MessageStatus,
         stats: Option<GenerationStats>,
         calls: Vec<NewToolCall>,
     ) -> Result<(Message, Vec<ToolCall>), AppError> {
         self.flush().await?;
         let id = self.message.id.clone();
-        let finish = Finish { status: MessageStatus::Complete, error: None, stats };
+        let finish = Finish { status, error: None, stats };
         self.db.run(move |store| store.finish_with_calls(&id, &finish, &calls)).await
     }
 

@@ -37,7 +37,9 @@ pub(super) fn told(call: &ToolCall) -> String {
         ToolCallState::Interrupted => {
             "Error: this call was cut off; whether it had effects is not known. Do not repeat it without asking the user."
         }
-        ToolCallState::NotRun | ToolCallState::Asking | ToolCallState::Running => "Error: this call was not run.",
+        ToolCallState::NotRun | ToolCallState::Asking | ToolCallState::Running => {
+            "Error: this call was not run."
+        }
     };
     if words.len() <= MOST_RESULT {
         return words.to_owned();
@@ -103,7 +105,8 @@ fn thought(content: &str) -> Option<(&str, &str)> {
 
 /// JSON text of an object, whatever the model wrote: templates would fail at anything else.
 fn arguments(call: &ToolCall) -> String {
-    let is_object = serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok_and(|json| json.is_object());
+    let is_object =
+        serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok_and(|json| json.is_object());
     if is_object { call.arguments.clone() } else { "{}".to_owned() }
 }
 
@@ -137,15 +140,24 @@ mod tests {
     }
 
     fn made(messages: &[(&str, &str)], calls: &[ToolCall]) -> Vec<ChatMessage> {
-        let (messages, sources) =
-            messages.iter().enumerate().map(|(at, (role, text))| (ChatMessage::new(*role, *text), vec![at.to_string()])).unzip();
+        let (messages, sources) = messages
+            .iter()
+            .enumerate()
+            .map(|(at, (role, text))| (ChatMessage::new(*role, *text), vec![at.to_string()]))
+            .unzip();
         with_calls(BranchPrompt { messages, sources }, &calls_of(calls)).messages
     }
 
     #[test]
     fn each_call_has_its_result_behind_it() {
         let calls = [call("1", "a", ToolCallState::Done), call("1", "b", ToolCallState::Denied)];
-        let messages = [("user", "6*7?"), ("assistant", "<think>\nhm\n</think>\n\nWell."), ("tool", "42"), ("tool", "no"), ("assistant", "42.")];
+        let messages = [
+            ("user", "6*7?"),
+            ("assistant", "<think>\nhm\n</think>\n\nWell."),
+            ("tool", "42"),
+            ("tool", "no"),
+            ("assistant", "42."),
+        ];
         let made = made(&messages, &calls);
         let roles: Vec<_> = made.iter().map(|message| message.role.as_str()).collect();
         assert_eq!(roles, ["user", "assistant", "tool", "tool", "assistant"]);

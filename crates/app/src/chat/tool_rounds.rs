@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use lantern_engine::ToolChoice;
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, Role, ToolCall, ToolCallState, ToolRound,
+    AppEvent, ChatEvent, Conversation, Message, MessageStatus, Role, ToolCall, ToolCallState, ToolRound,
 };
 use lantern_store::{Asked, Exchange, NewToolCall, Place, Question, Store, StoreError};
 
-use super::answer::Answer;
+use super::answer::{Answer, End};
 use super::recorder::Recorder;
 use super::thoughts::Thoughts;
 use super::{ChatStream, tool_prompt};
@@ -42,11 +41,6 @@ impl Rounds {
         }
     }
 
-    /// Whether the next message must call: only the first one, or the answer would never end.
-    pub(super) fn choice(&self, offered: &Offered) -> ToolChoice {
-        if offered.required && self.ids.is_empty() { ToolChoice::Required } else { ToolChoice::Auto }
-    }
-
     /// The calls as they are stored, not asked about yet.
     fn take(&mut self, offered: &Offered) -> Vec<NewToolCall> {
         let new = |call: Written| {
@@ -66,20 +60,16 @@ impl Rounds {
 
 impl Answer {
     /// Ends the message with its calls, brings them to their end, and begins the next message. Whether there is one: not
-    /// when the answer was stopped, or has called as often as it may.
-    pub(super) async fn next_round(
-        &mut self,
-        stats: Option<GenerationStats>,
-        offered: &Offered,
-    ) -> Result<bool, AppError> {
+    /// when the answer was stopped or cut, or has called as often as it may.
+    pub(super) async fn next_round(&mut self, end: End, offered: &Offered) -> Result<bool, AppError> {
         let most = usize::try_from(self.app.settings().await?.tools.max_rounds).unwrap_or(usize::MAX);
-        let is_over = self.rounds.ids.len() >= most;
+        let is_over = self.rounds.ids.len() >= most || end.status != MessageStatus::Complete;
         let mut calls = self.rounds.take(offered);
         if is_over {
             calls.iter_mut().for_each(|call| call.state = ToolCallState::NotRun);
         }
-        let stats = stats.map(|stats| self.told(stats));
-        let (message, calls) = self.recorder.finish_with_calls(stats, calls).await?;
+        let stats = end.stats.map(|stats| self.told(stats));
+        let (message, calls) = self.recorder.finish_with_calls(end.status, stats, calls).await?;
         self.rounds.settled = Some(message);
         if is_over {
             calls.into_iter().for_each(|call| drop(self.events.send(ChatEvent::ToolCall { call })));

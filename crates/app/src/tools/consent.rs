@@ -34,10 +34,14 @@ impl Drop for Question<'_> {
 
 impl App {
     /// Asks whether a call may run. The windows know of it: the call's state is `asking`.
-    pub(super) fn ask_consent(&self, call_id: &str, conversation_id: &str, tool: &ChosenTool) -> Question<'_> {
+    pub(super) fn ask_consent(
+        &self,
+        call_id: &str,
+        conversation_id: &str,
+        tool: &ChosenTool,
+    ) -> Question<'_> {
         let (sender, answer) = oneshot::channel();
-        let asked =
-            Asked { conversation_id: conversation_id.to_owned(), tool: tool.clone(), answer: sender };
+        let asked = Asked { conversation_id: conversation_id.to_owned(), tool: tool.clone(), answer: sender };
         lock(&self.0.tools.asking.0).insert(call_id.to_owned(), asked);
         Question { app: self, call_id: call_id.to_owned(), answer }
     }

@@ -16,7 +16,9 @@ pub(super) fn definition() -> Definition {
     Definition {
         name: NAME.into(),
         title: Some("Search my conversations".into()),
-        description: "Finds the user's earlier conversations that hold some words, with the passage where they are.".into(),
+        description:
+            "Finds the user's earlier conversations that hold some words, with the passage where they are."
+                .into(),
         parameters: json!({"type": "object", "properties": {"query": query}, "required": ["query"],
             "additionalProperties": false}),
         hints: Hints { read_only: true, destructive: false },

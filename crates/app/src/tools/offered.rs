@@ -118,7 +118,10 @@ impl App {
                 Err(error) => self.emit(AppEvent::Notice {
                     notice: ErrorInfo {
                         code: error.code,
-                        message: format!("The model answers without the tools of `{server}`. {}", error.message),
+                        message: format!(
+                            "The model answers without the tools of `{server}`. {}",
+                            error.message
+                        ),
                         next_step: error.next_step,
                     },
                 }),
@@ -143,7 +146,8 @@ impl App {
         let notice = ErrorInfo {
             code: code.to_owned(),
             message: format!("The model answers without the tool `{tool}` of `{server}`: it {why}."),
-            next_step: "Look at it in the conversation's tools, and switch it on again if you trust it.".into(),
+            next_step: "Look at it in the conversation's tools, and switch it on again if you trust it."
+                .into(),
         };
         self.emit(AppEvent::Notice { notice });
     }

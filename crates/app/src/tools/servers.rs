@@ -22,9 +22,9 @@ impl App {
         let always = self.0.db.run(|store| store.always_run()).await?;
         let info = |server: &str, tool: &Definition| {
             let hash = tool.hash();
-            let always = always.iter().any(|known| {
-                known.server == server && known.tool == tool.name && known.hash == hash
-            });
+            let always = always
+                .iter()
+                .any(|known| known.server == server && known.tool == tool.name && known.hash == hash);
             ToolInfo {
                 name: tool.name.clone(),
                 title: tool.title.clone(),

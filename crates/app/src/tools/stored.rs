@@ -90,7 +90,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Stored>, AppError> {
 }
 
 pub(super) fn write(path: &Path, all: &[Stored]) -> Result<(), AppError> {
-    let written = serde_json::to_vec_pretty(all).map_err(Into::into).and_then(|text| write_private(path, &text));
+    let written =
+        serde_json::to_vec_pretty(all).map_err(Into::into).and_then(|text| write_private(path, &text));
     written.map_err(|error: std::io::Error| file_error(&error.to_string()))
 }
 

@@ -5,7 +5,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use lantern_app::{App, ChatStream};
-use lantern_protocol::{ChatEvent, Message, MessageStatus, SendMessage, ToolCall, ToolCallState, ToolConsent};
+use lantern_protocol::{
+    ChatEvent, Message, MessageStatus, SendMessage, ToolCall, ToolCallState, ToolConsent,
+};
 use tokio::sync::mpsc;
 
 use crate::error::{CliError, print_error};
