@@ -419,6 +419,7 @@ export const SETTINGS: Settings = {
   unloadAfterMinutes: null,
   downloadBytesPerSecond: null,
   checkModelUpdates: false,
+  tools: { maxRounds: 10, timeoutSeconds: 120, folder: null },
   endpoint: {
     enabled: true,
     port: 11_535,

@@ -18,6 +18,7 @@ import type {
 } from '../src/backend/types';
 import * as data from './data';
 import * as pages from './models';
+import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
 const firstRun = scene === 'first-run' || scene === 'downloading';
@@ -34,7 +35,7 @@ const offline = {
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
-let messages: Message[] = structuredClone(data.MESSAGES);
+let messages: Message[] = structuredClone(scene === 'tools' ? tools.MESSAGES : data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;
@@ -115,6 +116,7 @@ function said(content: string, parentId: string | null): Message {
 
 type Args = Record<string, unknown>;
 const commands: Record<string, (args: Args) => unknown> = {
+  ...tools.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {
@@ -242,7 +244,10 @@ const commands: Record<string, (args: Args) => unknown> = {
       ? []
       : data.summaries(args.query as string | null),
   get_conversation: (args) => ({
-    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
+    conversation: {
+      ...data.CONVERSATIONS.find(({ id }) => id === args.id),
+      ...(scene === 'tools' ? { leafId: 'r2' } : {}),
+    },
     messages: args.id === 'c1' ? messages : [],
     summaries: [],
   }),

@@ -21,6 +21,7 @@ import { RepositoryController } from './features/search/repository.svelte';
 import { SearchController } from './features/search/search.svelte';
 import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
+import { ToolsController } from './features/tools/tools.svelte';
 
 export type View = 'chat' | 'models' | 'settings';
 
@@ -56,6 +57,7 @@ export class LanternApp {
   readonly settings: SettingsController;
   readonly access: AccessController;
   readonly remotes: RemotesController;
+  readonly tools: ToolsController;
   #nextNotice = 0;
 
   constructor(backend: Backend, storage: Pick<Storage, 'getItem' | 'setItem'>) {
@@ -71,6 +73,7 @@ export class LanternApp {
     this.settings = new SettingsController(backend);
     this.access = new AccessController(backend);
     this.remotes = new RemotesController(backend);
+    this.tools = new ToolsController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -266,6 +269,9 @@ export class LanternApp {
         break;
       case 'remotes_changed':
         void this.remotes.refresh();
+        break;
+      case 'tool_servers_changed':
+        this.tools.changed();
         break;
       case 'api_keys_changed':
       case 'api_requests_changed':

@@ -3,6 +3,7 @@ import type { EndpointSettings } from "./EndpointSettings";
 import type { Overflow } from "./Overflow";
 import type { SamplingSettings } from "./SamplingSettings";
 import type { Theme } from "./Theme";
+import type { ToolSettings } from "./ToolSettings";
 
 /**
  * All settings.
@@ -60,6 +61,10 @@ downloadBytesPerSecond: number | null,
  * Asks the Hub once a day whether models have a newer revision, and tells it.
  */
 checkModelUpdates: boolean, 
+/**
+ * Tools that models may call.
+ */
+tools: ToolSettings, 
 /**
  * The local endpoint.
  */

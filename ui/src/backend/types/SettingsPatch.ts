@@ -3,6 +3,7 @@ import type { EndpointSettings } from "./EndpointSettings";
 import type { Overflow } from "./Overflow";
 import type { SamplingSettings } from "./SamplingSettings";
 import type { Theme } from "./Theme";
+import type { ToolSettings } from "./ToolSettings";
 
 /**
  * Some settings to change; a field that is absent stays as it is.
@@ -56,6 +57,10 @@ downloadBytesPerSecond?: number,
  * See [`Settings::check_model_updates`].
  */
 checkModelUpdates?: boolean, 
+/**
+ * See [`Settings::tools`]; replaced as a whole.
+ */
+tools?: ToolSettings, 
 /**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */

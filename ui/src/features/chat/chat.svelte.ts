@@ -51,11 +51,12 @@ export class ChatController {
     }
     this.opening = id;
     try {
-      const view = await this.#backend.getConversation(id);
+      const read = [this.#backend.getConversation(id), this.#backend.toolCalls(id)] as const;
+      const [view, calls] = await Promise.all(read);
       if (this.opening !== id) return;
       this.#leave();
       const session = this.#fresh();
-      session.show(view);
+      session.show(view, calls);
       this.session = session;
     } catch (cause) {
       if (this.opening === id) this.openError = toErrorInfo(cause);
@@ -113,6 +114,8 @@ export class ChatController {
 }
 
 function announcementFor(session: ChatSession): string {
+  const asking = session.calls.find(({ state }) => state === 'asking');
+  if (session.busy && asking) return `The model wants to call ${asking.tool}. Allow it or deny it.`;
   if (session.busy) return 'Lantern is answering.';
   const last = session.branch.at(-1)?.message;
   if (session.failure) return `Failed: ${session.failure.error.message}`;

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EMPTY, allowedName, joinCommand, readPasted, readValues, splitCommand, transportOf } from './config';
+import {
+  EMPTY,
+  allowedName,
+  joinCommand,
+  readPasted,
+  readValues,
+  splitCommand,
+  transportOf,
+} from './config';
 
 describe('command lines', () => {
   it.each([
@@ -23,7 +31,11 @@ describe('pasted JSON', () => {
   it('fills the form from what other programs use', () => {
     const pasted = JSON.stringify({
       mcpServers: {
-        'my files!': { command: 'npx', args: ['-y', 'server-files', '/home/a b'], env: { KEY: 'k=1' } },
+        'my files!': {
+          command: 'npx',
+          args: ['-y', 'server-files', '/home/a b'],
+          env: { KEY: 'k=1' },
+        },
         web: { url: 'https://a.example/mcp', headers: { Authorization: 'Bearer x' } },
         nothing: { type: 'other' },
       },

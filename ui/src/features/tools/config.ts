@@ -118,7 +118,8 @@ export function readPasted(text: string): ServerForm[] | null {
     const entry = record(value);
     return entry !== null && (typeof entry.command === 'string' || typeof entry.url === 'string');
   };
-  const named = record(whole.mcpServers) ?? record(whole.servers) ?? (isServer(whole) ? { '': whole } : whole);
+  const named =
+    record(whole.mcpServers) ?? record(whole.servers) ?? (isServer(whole) ? { '': whole } : whole);
   const forms = Object.entries(named)
     .filter(([, entry]) => isServer(entry))
     .map(([name, entry]) => formOf(name, record(entry)!));
