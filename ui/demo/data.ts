@@ -419,7 +419,7 @@ export const SETTINGS: Settings = {
   unloadAfterMinutes: null,
   downloadBytesPerSecond: null,
   checkModelUpdates: false,
-  tools: { maxRounds: 10, timeoutSeconds: 120, folder: null },
+  tools: { maxRounds: 10, timeoutSeconds: 120, folder: '' },
   endpoint: {
     enabled: true,
     port: 11_535,

@@ -254,12 +254,12 @@ pub struct ToolSettings {
     pub max_rounds: u32,
     /// Seconds that a call may take, from 1 to 3600.
     pub timeout_seconds: u32,
-    /// The only folder whose files models may look into, after they asked; `None` gives them none.
-    pub folder: Option<String>,
+    /// The only folder whose files models may look into, after they asked; empty gives them none.
+    pub folder: String,
 }
 
 impl Default for ToolSettings {
     fn default() -> Self {
-        Self { max_rounds: 10, timeout_seconds: 120, folder: None }
+        Self { max_rounds: 10, timeout_seconds: 120, folder: String::new() }
     }
 }

@@ -89,7 +89,7 @@ impl App {
     /// What Lantern's own tools may use.
     pub(super) async fn allowed(&self) -> Result<Allowed, AppError> {
         let folder = self.settings().await?.tools.folder;
-        Ok(Allowed { folder: folder.filter(|folder| !folder.trim().is_empty()).map(Into::into) })
+        Ok(Allowed { folder: Some(folder.trim()).filter(|folder| !folder.is_empty()).map(Into::into) })
     }
 
     /// The tools of a conversation. What cannot be offered, because its server does not work or it is not what the user

@@ -13,6 +13,6 @@ maxRounds: number,
  */
 timeoutSeconds: number, 
 /**
- * The only folder whose files models may look into, after they asked; `None` gives them none.
+ * The only folder whose files models may look into, after they asked; empty gives them none.
  */
-folder: string | null, };
+folder: string, };

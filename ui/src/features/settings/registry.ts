@@ -312,9 +312,9 @@ export const SETTINGS: SettingEntry[] = [
     help: 'The full path of a folder. Models can ask to list, read and search its files, and nothing outside it. Empty, there are no such tools.',
     control: { kind: 'text', rows: 1, placeholder: 'None' },
     initial: '',
-    read: (settings) => settings.tools.folder ?? '',
+    read: (settings) => settings.tools.folder,
     patch: (settings, value) => ({
-      tools: { ...settings.tools, folder: String(value ?? '').trim() || null },
+      tools: { ...settings.tools, folder: String(value ?? '').trim() },
     }),
   },
   {
