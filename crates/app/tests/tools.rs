@@ -332,3 +332,41 @@ async fn servers_are_kept_without_what_is_secret_and_gone_when_removed() {
     let secrets = std::fs::read_to_string(home.path().join("secrets.json")).unwrap_or_default();
     assert!(!secrets.contains("calls"), "{secrets}");
 }
+
+/// Not a test but the process that is killed in the one below.
+#[tokio::test]
+async fn live_and_be_killed() {
+    let Some(home) = std::env::var_os("LANTERN_TEST_HOME") else { return };
+    let app = open(std::path::Path::new(&home)).await;
+    let mut stream = app.send_message(message(None, "Pick a number")).await.unwrap();
+    let (_, call) = until_call(&mut stream, ToolCallState::Asking).await;
+    app.answer_tool_call(&call.id, ToolConsent::Once).await.unwrap();
+    tokio::time::sleep(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn killed_while_a_call_runs_it_is_told_as_cut_off_and_not_run_again() {
+    let (home, app) = with_tool("slow").await;
+    app.shutdown().await;
+    drop(app);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["live_and_be_killed", "--exact", "--quiet"])
+        .env("LANTERN_TEST_HOME", home.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = home.path().join("calls");
+    until("the call runs", async || log.exists().then_some(())).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let app = open(home.path()).await;
+    let conversation = app.list_conversations(None).await.unwrap().remove(0).conversation;
+    let calls = app.tool_calls(&conversation.id).await.unwrap();
+    assert_eq!((calls[0].state, runs(&app)), (ToolCallState::Interrupted, 1));
+    let answer = conversation.leaf_id.unwrap();
+    drain(app.continue_answer(&answer).await.unwrap()).await;
+    let view = app.conversation(&conversation.id).await.unwrap();
+    assert!(view.messages[2].content.contains("cut off"), "{}", view.messages[2].content);
+    assert_eq!((view.messages.len(), runs(&app)), (4, 1));
+}

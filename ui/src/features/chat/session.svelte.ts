@@ -142,8 +142,9 @@ export class ChatSession {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
     const earlier = this.branch.find((node) => node.message === message)?.earlier?.[0];
-    // Whatever failed behind calls is tried again without calling anew; otherwise all rounds are written again.
-    const first = earlier && message.status !== 'failed' ? earlier.id : messageId;
+    // What failed or was cut off behind calls is tried again without calling anew; else all rounds are written again.
+    const isBroken = message.status === 'failed' || message.status === 'interrupted';
+    const first = earlier && !isBroken ? earlier.id : messageId;
     this.#run({ content: null, after: (earlier ?? message).parentId }, (onEvent) =>
       this.#backend.regenerate(first, this.pickedModel, onEvent),
     );
@@ -165,7 +166,9 @@ export class ChatSession {
 
   /** Whether an answer ended with calls that nothing came after. */
   canContinue(messageId: string): boolean {
-    return !this.busy && this.leafId === messageId && this.callsOf(messageId).length > 0;
+    const calls = this.callsOf(messageId);
+    const isOpen = calls.some(({ state }) => state === 'asking' || state === 'running');
+    return !this.busy && this.leafId === messageId && calls.length > 0 && !isOpen;
   }
 
   continueAnswer(messageId: string): void {
