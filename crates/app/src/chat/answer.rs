@@ -4,17 +4,16 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use lantern_engine::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-    SamplingParams, ToolChoice,
+    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, ToolChoice,
 };
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Role, SamplingSettings,
-    Settings, ToolCall,
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Role, Settings, ToolCall,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::chosen::{overflow, sampling};
 use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
@@ -336,28 +335,4 @@ fn stored(messages: &[usize], sources: &[Vec<String>]) -> Vec<String> {
 /// The conversation was deleted under the answer, which is then nobody's failure.
 fn is_deletion(error: &AppError) -> bool {
     matches!(error.code.as_str(), "message_not_found" | "conversation_not_found")
-}
-
-fn overflow(settings: &Settings) -> Overflow {
-    match settings.overflow {
-        lantern_protocol::Overflow::Error => Overflow::Error,
-        // What there is no summary of is left out.
-        lantern_protocol::Overflow::DropOldest | lantern_protocol::Overflow::Summarise => {
-            Overflow::DropOldest
-        }
-    }
-}
-
-fn sampling(settings: &SamplingSettings) -> SamplingParams {
-    SamplingParams {
-        temperature: settings.temperature,
-        top_k: settings.top_k,
-        top_p: settings.top_p,
-        min_p: settings.min_p,
-        repeat_penalty: settings.repeat_penalty,
-        presence_penalty: settings.presence_penalty,
-        frequency_penalty: settings.frequency_penalty,
-        seed: settings.seed.map(u64::from),
-        ..SamplingParams::default()
-    }
 }

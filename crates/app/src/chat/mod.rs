@@ -5,6 +5,7 @@
 //! dropping it stops the answer, and a slow reader never slows the writing.
 
 mod answer;
+mod chosen;
 mod meter;
 mod pictures;
 mod prompt;
