@@ -83,10 +83,11 @@ impl BranchPrompt {
 }
 
 /// A message with its calls. What the model thought before them is told apart, so that its template decides whether it is
-/// shown again: most do as long as the user has said nothing since.
+/// shown again: most do as long as the user has said nothing since. Where words stand between, some templates refuse both; it
+/// then stays in the text, as in answers without calls.
 fn calling(message: ChatMessage, calls: &[ToolCall]) -> ChatMessage {
-    let (reasoning, content) = match thought(&message.content) {
-        Some((thought, rest)) => (Some(thought.to_owned()), rest.to_owned()),
+    let (reasoning, content) = match only_thought(&message.content) {
+        Some(thought) => (Some(thought.to_owned()), String::new()),
         None => (None, message.content),
     };
     let made = calls.iter().map(|call| {
@@ -97,10 +98,10 @@ fn calling(message: ChatMessage, calls: &[ToolCall]) -> ChatMessage {
     ChatMessage { content, reasoning, tool_calls, parts: None, ..message }
 }
 
-/// The thought that stands before everything else, and what comes after it.
-fn thought(content: &str) -> Option<(&str, &str)> {
+/// The thought of a message that has nothing else.
+fn only_thought(content: &str) -> Option<&str> {
     let (thought, rest) = content.trim_start().strip_prefix(THOUGHT.0)?.split_once(THOUGHT.1)?;
-    Some((thought.trim(), rest.trim_start()))
+    rest.trim().is_empty().then(|| thought.trim())
 }
 
 /// JSON text of an object, whatever the model wrote: templates would fail at anything else.
@@ -153,7 +154,7 @@ mod tests {
         let calls = [call("1", "a", ToolCallState::Done), call("1", "b", ToolCallState::Denied)];
         let messages = [
             ("user", "6*7?"),
-            ("assistant", "<think>\nhm\n</think>\n\nWell."),
+            ("assistant", "<think>\nhm\n</think>\n\n"),
             ("tool", "42"),
             ("tool", "no"),
             ("assistant", "42."),
@@ -161,7 +162,7 @@ mod tests {
         let made = made(&messages, &calls);
         let roles: Vec<_> = made.iter().map(|message| message.role.as_str()).collect();
         assert_eq!(roles, ["user", "assistant", "tool", "tool", "assistant"]);
-        assert_eq!((made[1].content.as_str(), made[1].reasoning.as_deref()), ("Well.", Some("hm")));
+        assert_eq!((made[1].content.as_str(), made[1].reasoning.as_deref()), ("", Some("hm")));
         assert_eq!(made[1].tool_calls.as_ref().unwrap()[1]["id"], "b");
         let ids: Vec<_> = made[2..4].iter().map(|message| message.tool_call_id.as_deref().unwrap()).collect();
         assert_eq!(ids, ["a", "b"]);

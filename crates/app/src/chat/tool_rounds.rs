@@ -14,6 +14,9 @@ use super::{ChatStream, tool_prompt};
 use crate::tools::{Calls, Offered};
 use crate::{App, AppError};
 
+/// Most calls of one message that are run. A small model may go on calling for as long as it is let.
+const MOST_CALLS: usize = 16;
+
 /// The rounds of an answer.
 #[derive(Default)]
 pub(super) struct Rounds {
@@ -43,7 +46,7 @@ impl Rounds {
 
     /// The calls as they are stored, not asked about yet.
     fn take(&mut self, offered: &Offered) -> Vec<NewToolCall> {
-        let new = |call: Written| {
+        let new = |(at, call): (usize, Written)| {
             let tool = offered.find(&call.name);
             NewToolCall {
                 call_id: call.id,
@@ -51,10 +54,10 @@ impl Rounds {
                 tool: tool.map_or_else(|| call.name.clone(), |tool| tool.chosen.tool.clone()),
                 name: call.name,
                 arguments: call.arguments,
-                state: ToolCallState::Asking,
+                state: if at < MOST_CALLS { ToolCallState::Asking } else { ToolCallState::NotRun },
             }
         };
-        std::mem::take(&mut self.calls).into_iter().map(new).collect()
+        std::mem::take(&mut self.calls).into_iter().enumerate().map(new).collect()
     }
 }
 

@@ -18,7 +18,7 @@ pub const NAME: &str = "calculator";
 pub(super) fn definition() -> Definition {
     let expression = json!({
         "type": "string",
-        "description": "Such as (1299.99 - 150) * 1.19 or 2^64 or sqrt(2)",
+        "description": "One expression of numbers, operators and functions; no words, no `=`",
     });
     reading(
         NAME,

@@ -14,11 +14,11 @@ pub const NAME: &str = "date_and_time";
 pub(super) fn definition() -> Definition {
     let zone = json!({
         "type": "string",
-        "description": "An IANA time zone such as Europe/Berlin or UTC; without one, this computer's",
+        "description": "An IANA time zone, Continent/City or UTC; without one, this computer's",
     });
     let at = json!({
         "type": "string",
-        "description": "A date and time such as 2026-03-01T09:30 to look at instead of now, in `from_zone`",
+        "description": "Leave it out for now. Otherwise the moment to look at, as YYYY-MM-DDTHH:MM in `from_zone`",
     });
     let from =
         json!({"type": "string", "description": "The time zone of `at`; without one, this computer's"});
