@@ -185,10 +185,6 @@ pub struct SendMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[ts(export)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large events come once an answer; a box would show in every pattern"
-)]
 pub enum ChatEvent {
     /// Both messages are in the database.
     Started {

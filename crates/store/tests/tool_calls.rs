@@ -140,7 +140,7 @@ fn choices_and_consents_are_of_a_tool_as_it_was() {
     assert!(!store.may_run(&one, &changed).unwrap(), "it says something else now");
     store.let_run(None, &tool).unwrap();
     assert!(store.may_run(&two, &tool).unwrap());
-    assert_eq!(store.always_run().unwrap(), [tool.clone()]);
+    assert_eq!(store.always_run().unwrap(), std::slice::from_ref(&tool));
     store.ask_again("s", Some("t")).unwrap();
     assert!(!store.may_run(&one, &tool).unwrap() && store.always_run().unwrap().is_empty());
 }
