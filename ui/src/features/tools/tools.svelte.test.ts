@@ -49,6 +49,28 @@ describe('the tools of a chat', () => {
     expect(kept.at(-1)![1]).toEqual({ tools: [], required: true });
   });
 
+  it('whose server is off or gone can be switched off', async () => {
+    const lost = [
+      { server: 'away', tool: 'x', hash: 'h' },
+      { server: 'test', tool: 'no more', hash: 'h' },
+      { server: 'test', tool: 'echo', hash: 'h1' },
+    ];
+    const backend = fakeBackend({
+      toolServers: () => Promise.resolve([server]),
+      chosenTools: () => Promise.resolve({ tools: lost, required: false }),
+    });
+    const tools = new ToolsController(backend);
+    await tools.show(null);
+    expect(tools.gone).toEqual([]);
+    await tools.refresh();
+    expect(tools.gone.map(({ tool }) => tool)).toEqual(['x', 'no more']);
+    await tools.drop(tools.gone[0]!);
+    expect(tools.chosen.tools).toEqual(lost.slice(1));
+    backend.toolServers = () => Promise.resolve([{ ...server, enabled: false }]);
+    await tools.refresh();
+    expect(tools.gone).toHaveLength(2);
+  });
+
   it('stay as they were when the choice is not kept', async () => {
     const refused = { code: 'too_many_tools', message: 'Too many.', nextStep: 'Fewer.' };
     const tools = new ToolsController(fakeBackend({ chooseTools: () => Promise.reject(refused) }));

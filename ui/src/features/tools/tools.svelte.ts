@@ -33,6 +33,17 @@ export class ToolsController {
   /** How many tools the model is told of. */
   readonly count = $derived(this.chosen.tools.length);
 
+  /** Tools that were switched on and cannot be called: their server is off or gone, or has them no longer. */
+  readonly gone = $derived(
+    this.servers.length === 0
+      ? []
+      : this.chosen.tools.filter(({ server, tool }) => {
+          const known = this.servers.find(({ name }) => name === server);
+          if (!known?.enabled) return true;
+          return known.state.state === 'ready' && !known.tools.some(({ name }) => name === tool);
+        }),
+  );
+
   /** Starts servers that are switched on. */
   refresh(): Promise<boolean> {
     this.isShown = true;
@@ -69,6 +80,11 @@ export class ToolsController {
     );
     const added: ChosenTool[] = tools.map(({ name, hash }) => ({ server, tool: name, hash }));
     return this.#choose({ ...this.chosen, tools: on ? [...others, ...added] : others });
+  }
+
+  drop(gone: ChosenTool): Promise<boolean> {
+    const tools = this.chosen.tools.filter((chosen) => chosen !== gone);
+    return this.#choose({ ...this.chosen, tools });
   }
 
   require(required: boolean): Promise<boolean> {
