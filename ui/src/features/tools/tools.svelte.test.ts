@@ -80,7 +80,7 @@ describe('the tools of a chat', () => {
   });
 
   it('are those of the conversation that was opened last', async () => {
-    let answer = (_: ChosenTools) => {};
+    let answer: (chosen: ChosenTools) => void = () => {};
     const chosenTools = (id: string | null) =>
       id === 'slow'
         ? new Promise<ChosenTools>((resolve) => (answer = resolve))
