@@ -33,6 +33,15 @@ pub fn python() -> PathBuf {
     )
 }
 
+/// The Model Context Protocol's own test server, a program for Node.
+pub fn mcp_server() -> PathBuf {
+    present(
+        variable("LANTERN_MCP_SERVER"),
+        "LANTERN_MCP_SERVER",
+        "`dist/index.js` of the npm package `@modelcontextprotocol/server-everything`",
+    )
+}
+
 fn variable(name: &str) -> PathBuf {
     env::var_os(name).map(PathBuf::from).unwrap_or_default()
 }

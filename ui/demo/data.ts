@@ -429,6 +429,7 @@ export const SETTINGS: Settings = {
   downloadBytesPerSecond: null,
   checkModelUpdates: false,
   embeddingModel: null,
+  tools: { maxRounds: 10, timeoutSeconds: 120, folder: '' },
   endpoint: {
     enabled: true,
     port: 11_535,

@@ -21,6 +21,7 @@ import * as data from './data';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
+import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
 const firstRun = scene === 'first-run' || scene === 'downloading' || scene === 'first-steps';
@@ -41,7 +42,9 @@ if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps'))
   settings.desktop.firstRunDone = false;
 }
 let messages: Message[] =
-  scene === 'long' ? long(10_000) : structuredClone(scene === 'rich' ? RICH : data.MESSAGES);
+  scene === 'long'
+    ? long(10_000)
+    : structuredClone(scene === 'rich' ? RICH : scene === 'tools' ? tools.MESSAGES : data.MESSAGES);
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;
@@ -125,7 +128,10 @@ type Args = Record<string, unknown>;
 
 function view(args: Args) {
   return {
-    conversation: data.CONVERSATIONS.find(({ id }) => id === args.id),
+    conversation: {
+      ...data.CONVERSATIONS.find(({ id }) => id === args.id),
+      ...(scene === 'tools' ? { leafId: 'r2' } : {}),
+    },
     messages: args.id === 'c1' ? messages : args.id === 'c2' ? knowledge.MESSAGES : [],
     summaries: [],
   };
@@ -133,6 +139,7 @@ function view(args: Args) {
 
 const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
+  ...tools.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

@@ -461,6 +461,50 @@ export const STATES = {
       await page.waitForSelector('[aria-invalid="true"]');
     },
   },
+  tools: {
+    demo: 'tools',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(`${byId('tool-call-toggle')} >> nth=0`);
+      await page.waitForSelector(byId('tool-consent'));
+    },
+  },
+  'tool-menu': {
+    demo: 'tools',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(byId('tool-menu'));
+      await page.waitForSelector(byId('tool-switch'));
+    },
+  },
+  'tool-servers': {
+    demo: 'tools',
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.waitForSelector(byId('tool-server'));
+      await page.locator(byId('tool-server')).first().scrollIntoViewIfNeeded();
+      await page.locator(byId('tool-add-paste')).scrollIntoViewIfNeeded();
+    },
+  },
+  'tool-review': {
+    demo: 'tools',
+    act: async (page) => {
+      await page.keyboard.press('Control+,');
+      await page.waitForSelector(byId('tool-server'));
+      const pasted = {
+        mcpServers: {
+          files: {
+            command: 'npx',
+            args: ['-y', 'server-files', '/home/ada/My notes'],
+            env: { KEY: 'k' },
+          },
+        },
+      };
+      await page.fill(byId('tool-add-paste'), JSON.stringify(pasted));
+      await page.click(byId('tool-add-review'));
+      await page.waitForSelector(byId('tool-review'));
+    },
+  },
   'start-failed': { demo: 'start-failed' },
   ...DESKTOP_STATES,
 };

@@ -26,6 +26,7 @@ import { RepositoryController } from './features/search/repository.svelte';
 import { SearchController } from './features/search/search.svelte';
 import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
+import { ToolsController } from './features/tools/tools.svelte';
 
 export type View = 'chat' | 'models' | 'settings';
 
@@ -69,6 +70,7 @@ export class LanternApp {
   readonly access: AccessController;
   readonly remotes: RemotesController;
   readonly knowledge: KnowledgeController;
+  readonly tools: ToolsController;
   #nextNotice = 0;
 
   constructor(
@@ -91,6 +93,7 @@ export class LanternApp {
     this.access = new AccessController(backend);
     this.remotes = new RemotesController(backend);
     this.knowledge = new KnowledgeController(backend);
+    this.tools = new ToolsController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -318,6 +321,9 @@ export class LanternApp {
         break;
       case 'remotes_changed':
         void this.remotes.refresh();
+        break;
+      case 'tool_servers_changed':
+        this.tools.changed();
         break;
       case 'api_keys_changed':
       case 'api_requests_changed':

@@ -8,6 +8,7 @@ mod cuda;
 mod fetching;
 mod fuzz;
 mod lint;
+mod mcp;
 mod models;
 mod python;
 mod run;

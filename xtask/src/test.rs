@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::models::{self, STARTER};
 use crate::shell::{cargo, note, program, programs, run, step};
-use crate::{python, system, types, ui};
+use crate::{mcp, python, system, types, ui};
 
 /// Installs, builds and tests; prints what came of it.
 pub fn test() -> Result<ExitCode> {
@@ -26,6 +26,7 @@ pub fn test() -> Result<ExitCode> {
     let lantern = program(false, "lantern");
     let model = models::fetch(&STARTER, &lantern)?;
     let python = python::with_client()?;
+    let mcp_server = mcp::server()?;
 
     step("The tests");
     let before = types::snapshot()?;
@@ -34,7 +35,8 @@ pub fn test() -> Result<ExitCode> {
         .arg("--no-fail-fast")
         .env("LANTERN_BIN_DIR", programs(false))
         .env("LANTERN_STARTER_MODEL", model)
-        .env("LANTERN_PYTHON", python);
+        .env("LANTERN_PYTHON", python)
+        .env("LANTERN_MCP_SERVER", mcp_server);
     let counts = count(&mut tests)?;
 
     step("Summary");

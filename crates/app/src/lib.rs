@@ -20,6 +20,7 @@ mod models;
 mod secrets;
 mod settings;
 mod status;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +85,7 @@ struct Inner {
     summaries: chat::Summaries,
     access: access::Access,
     comparing: compare::Comparing,
+    tools: tools::Tools,
     endpoint: Mutex<EndpointStatus>,
     notices: Mutex<Vec<ErrorInfo>>,
     events: broadcast::Sender<AppEvent>,
@@ -130,6 +132,7 @@ impl App {
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
             comparing: compare::Comparing::default(),
+            tools: tools::Tools::default(),
             endpoint: Mutex::new(EndpointStatus { running: false, url: None, error: None }),
             notices: Mutex::new(notice.into_iter().collect()),
             events: broadcast::channel(256).0,
@@ -154,6 +157,7 @@ impl App {
         self.0.closing.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.stop_tool_servers();
         self.save_prefixes().await;
     }
 

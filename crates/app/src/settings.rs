@@ -77,6 +77,8 @@ fn checked(settings: Settings) -> Result<Settings, AppError> {
     let settings = keyed(settings);
     check_sampling(&settings.sampling)?;
     check_endpoint(&settings.endpoint)?;
+    within("tools.maxRounds", settings.tools.max_rounds, 0..=100)?;
+    within("tools.timeoutSeconds", settings.tools.timeout_seconds, 1..=3600)?;
     if let Some(length) = settings.context_length {
         within("contextLength", length, CONTEXT_LENGTH)?;
     }

@@ -31,7 +31,7 @@ async fn an_answer_arrives_in_order_and_is_stored_as_it_arrived() {
         ChatEvent::Summarising | ChatEvent::Summarised { .. } | ChatEvent::Dropped { .. } => 2,
         ChatEvent::Queued { .. } => 3,
         ChatEvent::Prefill { .. } => 4,
-        ChatEvent::Text { .. } => 5,
+        ChatEvent::Text { .. } | ChatEvent::ToolCall { .. } | ChatEvent::Round { .. } => 5,
         ChatEvent::Finished { .. } | ChatEvent::Failed { .. } => 6,
     };
     assert!(events.is_sorted_by_key(rank), "{events:?}");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::ErrorInfo;
+use crate::{ErrorInfo, ToolCall, ToolRound};
 
 /// A conversation without its messages. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -189,14 +189,11 @@ pub struct SendMessage {
 }
 
 /// What happens while an answer is written, in order: `started`, any number of `loading`, at most one `sources`, one `summarising`, one
-/// `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
+/// `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`. Where tools are called,
+/// `tool_call` and `round` come in between, and from `summarised` on all begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[ts(export)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large events come once an answer; a box would show in every pattern"
-)]
 pub enum ChatEvent {
     /// Both messages are in the database.
     Started {
@@ -257,6 +254,16 @@ pub enum ChatEvent {
     Text {
         /// To be appended.
         text: String,
+    },
+    /// The model calls a tool, or a call came further.
+    ToolCall {
+        /// As stored.
+        call: ToolCall,
+    },
+    /// All calls have ended, and the answer goes on in another message; what follows is about that one.
+    Round {
+        /// What was stored.
+        round: ToolRound,
     },
     /// The answer is whole, stopped or cut at the token limit: see its status.
     Finished {

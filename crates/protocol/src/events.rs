@@ -113,6 +113,8 @@ pub enum AppEvent {
     },
     /// Servers were added or removed.
     RemotesChanged,
+    /// Servers of tools were added or removed, or one of them is doing otherwise.
+    ToolServersChanged,
     /// Keys of programs were made or revoked.
     ApiKeysChanged,
     /// The endpoint answered requests.

@@ -24,6 +24,7 @@ mod opening;
 mod remotes;
 mod search;
 mod settings;
+mod tools;
 
 pub use access::*;
 pub use chat::*;
@@ -44,3 +45,4 @@ pub use opening::*;
 pub use remotes::*;
 pub use search::*;
 pub use settings::*;
+pub use tools::*;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{DesktopPatch, DesktopSettings};
+use crate::{DesktopPatch, DesktopSettings, ToolSettings};
 
 /// Light, dark, or as the system says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -70,6 +70,8 @@ pub struct Settings {
     pub check_model_updates: bool,
     /// Library id of the model that makes vectors of passages; `None` takes the first that can, `none` makes no vectors.
     pub embedding_model: Option<String>,
+    /// Tools that models may call.
+    pub tools: ToolSettings,
     /// The local endpoint.
     pub endpoint: EndpointSettings,
     /// The desktop.
@@ -100,6 +102,7 @@ impl Default for Settings {
             download_bytes_per_second: None,
             check_model_updates: false,
             embedding_model: None,
+            tools: ToolSettings::default(),
             endpoint: EndpointSettings::default(),
             desktop: DesktopSettings::default(),
         }
@@ -215,6 +218,8 @@ pub struct SettingsPatch {
     pub check_model_updates: Option<bool>,
     /// See [`Settings::embedding_model`]; empty clears it.
     pub embedding_model: Option<String>,
+    /// See [`Settings::tools`]; replaced as a whole.
+    pub tools: Option<ToolSettings>,
     /// See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
     pub endpoint: Option<EndpointSettings>,
     /// See [`Settings::desktop`]; what it does not name stays as it is.
@@ -265,6 +270,9 @@ impl Settings {
         }
         if let Some(model) = patch.embedding_model {
             self.embedding_model = Some(model).filter(|model| !model.is_empty());
+        }
+        if let Some(tools) = patch.tools {
+            self.tools = tools;
         }
         if let Some(endpoint) = patch.endpoint {
             self.endpoint = endpoint;

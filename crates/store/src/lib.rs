@@ -34,6 +34,8 @@ mod settings;
 mod shelf;
 mod side_tables;
 mod summaries;
+mod tool_calls;
+mod tool_choices;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,6 +49,7 @@ pub use exchange::{Asked, Exchange, Finish, Place, Question};
 pub use imports::Imported;
 pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;
+pub use tool_calls::{NewToolCall, Round};
 
 /// An open database. Several processes may hold one on the same directory at the same time.
 #[derive(Debug)]

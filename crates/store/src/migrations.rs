@@ -11,6 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{
     StoreError, api_keys, api_requests, attachments, conversations, documents, folders, imports, journal, knowledge,
     messages, model_notes, search, settings, shelf, summaries,
+    tool_calls, tool_choices,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -21,6 +22,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[model_notes::V4],
     &[folders::V5, shelf::V5, search::V5, imports::V5],
     &[documents::FIRST, attachments::FIRST, knowledge::FIRST],
+    &[tool_calls::V5, tool_choices::V5],
 ];
 
 /// The latest format.

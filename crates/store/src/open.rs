@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::migrations::{self, LATEST, MIGRATIONS};
 use crate::presence::{self, Presence, Writer};
-use crate::{Opened, Store, StoreError, messages};
+use crate::{Opened, Store, StoreError, messages, tool_calls};
 
 /// The database's file name inside the data directory.
 pub const DATABASE_FILE: &str = "lantern.db";
@@ -36,6 +36,7 @@ impl Store {
         let writer = Writer::register(dir)?;
         let mut store = Self { conn, writer: Some(writer), _presence: Some(presence), path };
         let interrupted = store.write(|t| messages::interrupt(t, |writer| !Writer::is_alive(dir, writer)))?;
+        store.write(|t| tool_calls::interrupt(t, |writer| !Writer::is_alive(dir, writer)))?;
         if interrupted > 0 {
             tracing::info!(interrupted, "kept the text of answers that were cut off");
         }

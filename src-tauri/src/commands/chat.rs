@@ -62,7 +62,7 @@ pub async fn stop_message(app: State<'_, App>, message_id: String) -> Reply<()> 
 }
 
 /// Passes the events on until the answer ends. A page that is gone drops the stream, which stops the answer.
-fn forward(handle: AppHandle, mut stream: ChatStream, channel: Channel<ChatEvent>) {
+pub(super) fn forward(handle: AppHandle, mut stream: ChatStream, channel: Channel<ChatEvent>) {
     tauri::async_runtime::spawn(async move {
         let mut waited = Waited::begin();
         while let Some(event) = stream.next().await {

@@ -15,6 +15,7 @@ pub mod models;
 pub mod remotes;
 pub mod search;
 pub mod settings;
+pub mod tools;
 
 use lantern_protocol::ErrorInfo;
 use tauri::ipc::Invoke;
@@ -104,6 +105,19 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         knowledge::remove_knowledge_folder,
         knowledge::failed_files,
         knowledge::model_sees,
+        tools::tool_servers,
+        tools::add_tool_server,
+        tools::remove_tool_server,
+        tools::enable_tool_server,
+        tools::restart_tool_server,
+        tools::sign_in_tool_server,
+        tools::sign_out_tool_server,
+        tools::ask_before_tool,
+        tools::chosen_tools,
+        tools::choose_tools,
+        tools::tool_calls,
+        tools::answer_tool_call,
+        tools::continue_calls,
         links::open_link,
         events::subscribe,
         desktop::page_ready,

@@ -42,7 +42,7 @@ export function fakeMessage(extra: Partial<Message> = {}): Message {
 
 /** A request for an answer that the test plays the model for. */
 export interface FakeAnswer {
-  method: 'send' | 'regenerate' | 'edit' | 'continue';
+  method: 'send' | 'regenerate' | 'edit' | 'continue' | 'continueCalls';
   args: unknown;
   emit: (event: ChatEvent) => void;
   refuse: (error: unknown) => void;
@@ -141,6 +141,19 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     removeRemoteServer: () => Promise.resolve(),
     secretsStatus: () => Promise.resolve({ secretStorage: 'file', hubToken: 'none' }),
     setHubToken: unexpected('setHubToken'),
+    toolServers: () => Promise.resolve([]),
+    addToolServer: () => Promise.resolve(),
+    removeToolServer: () => Promise.resolve(),
+    enableToolServer: () => Promise.resolve(),
+    restartToolServer: () => Promise.resolve(),
+    signInToolServer: () => Promise.resolve(),
+    signOutToolServer: () => Promise.resolve(),
+    askBeforeTool: () => Promise.resolve(),
+    chosenTools: () => Promise.resolve({ tools: [], required: false }),
+    chooseTools: () => Promise.resolve(),
+    toolCalls: () => Promise.resolve([]),
+    answerToolCall: () => Promise.resolve(),
+    continueCalls: (messageId, emit) => ask('continueCalls', { messageId }, emit),
     getSettings: unexpected('getSettings'),
     updateSettings: unexpected('updateSettings'),
     getStatus: unexpected('getStatus'),

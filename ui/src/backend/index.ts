@@ -10,6 +10,7 @@ import type {
   AppEvent,
   AppStatus,
   ChatEvent,
+  ChosenTools,
   CompareEvent,
   CompareRequest,
   Conversation,
@@ -38,6 +39,7 @@ import type {
   Opening,
   NewApiKey,
   NewRemoteServer,
+  NewToolServer,
   ReclaimKind,
   RemoteServer,
   RemovedModel,
@@ -52,6 +54,9 @@ import type {
   SettingsPatch,
   ShellEvent,
   TemplateDiff,
+  ToolCall,
+  ToolConsent,
+  ToolServerInfo,
 } from './types';
 import type { KnowledgeBackend } from './knowledge';
 
@@ -177,6 +182,27 @@ export interface Backend extends KnowledgeBackend {
   secretsStatus(): Promise<SecretsStatus>;
   /** An empty token forgets the one that is kept. */
   setHubToken(token: string): Promise<SecretsStatus>;
+
+  /** Lantern's own tools and all servers; those that are switched on are started. */
+  toolServers(): Promise<ToolServerInfo[]>;
+  /** Adds a server and starts it: the user has seen what that runs. */
+  addToolServer(server: NewToolServer): Promise<void>;
+  removeToolServer(name: string): Promise<void>;
+  enableToolServer(name: string, enabled: boolean): Promise<void>;
+  restartToolServer(name: string): Promise<void>;
+  /** Opens the page to sign in on, and waits until that is done. */
+  signInToolServer(name: string): Promise<void>;
+  signOutToolServer(name: string): Promise<void>;
+  /** Takes back that a tool, or all of a server, may run without asking. */
+  askBeforeTool(server: string, tool: string | null): Promise<void>;
+  /** The tools of a conversation; without one, those with which new ones begin. */
+  chosenTools(conversationId: string | null): Promise<ChosenTools>;
+  chooseTools(conversationId: string | null, chosen: ChosenTools): Promise<void>;
+  /** The calls of all branches of a conversation. */
+  toolCalls(conversationId: string): Promise<ToolCall[]>;
+  answerToolCall(id: string, consent: ToolConsent): Promise<void>;
+  /** Goes on behind calls that nothing came after. */
+  continueCalls(messageId: string, onEvent: (event: ChatEvent) => void): Promise<void>;
 
   getSettings(): Promise<Settings>;
   /** All settings after the change. */

@@ -119,6 +119,21 @@ export const tauriBackend: Backend = {
   secretsStatus: () => call('secrets_status'),
   setHubToken: (token) => call('set_hub_token', { token }),
 
+  toolServers: () => call('tool_servers'),
+  addToolServer: (server) => call('add_tool_server', { server }),
+  removeToolServer: (name) => call('remove_tool_server', { name }),
+  enableToolServer: (name, enabled) => call('enable_tool_server', { name, enabled }),
+  restartToolServer: (name) => call('restart_tool_server', { name }),
+  signInToolServer: (name) => call('sign_in_tool_server', { name }),
+  signOutToolServer: (name) => call('sign_out_tool_server', { name }),
+  askBeforeTool: (server, tool) => call('ask_before_tool', { server, tool }),
+  chosenTools: (conversationId) => call('chosen_tools', { conversationId }),
+  chooseTools: (conversationId, chosen) => call('choose_tools', { conversationId, chosen }),
+  toolCalls: (conversationId) => call('tool_calls', { conversationId }),
+  answerToolCall: (id, consent) => call('answer_tool_call', { id, consent }),
+  continueCalls: (messageId, onEvent) =>
+    call('continue_calls', { messageId, channel: channel<ChatEvent>(onEvent) }),
+
   getSettings: () => call('get_settings'),
   updateSettings: (patch) => call('update_settings', { patch }),
   getStatus: () => call('get_status'),

@@ -4,47 +4,51 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use lantern_engine::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Overflow, Priority, Prompt,
-    SamplingParams,
+    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, ToolChoice,
 };
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, SamplingSettings, Settings,
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Role, Settings, ToolCall,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::continued;
+use super::chosen::{overflow, sampling};
 use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
 use super::temporary::leave_no_prefixes;
 use super::thoughts::Thoughts;
+use super::tool_prompt;
+use super::tool_rounds::{Rounds, Written};
 use crate::models::Answering;
+use crate::tools::Offered;
 use crate::{App, AppError};
 
-/// One answer to be written.
+/// One answer to be written. Where tools are called it is several messages, of which this is about the last one.
 pub(crate) struct Answer {
-    app: App,
-    conversation: Conversation,
-    message_id: String,
-    parent_id: Option<String>,
-    model: String,
-    stop: CancellationToken,
-    events: UnboundedSender<ChatEvent>,
-    recorder: Recorder,
-    thoughts: Thoughts,
+    pub(super) app: App,
+    pub(super) conversation: Conversation,
+    pub(super) message_id: String,
+    pub(super) parent_id: Option<String>,
+    pub(super) model: String,
+    pub(super) stop: CancellationToken,
+    pub(super) events: UnboundedSender<ChatEvent>,
+    pub(super) recorder: Recorder,
+    pub(super) thoughts: Thoughts,
+    pub(super) rounds: Rounds,
     /// Messages of the conversation that the model does not see, for want of room.
-    dropped_messages: u32,
+    pub(super) dropped_messages: u32,
     /// Messages of which the model sees a summary.
-    summarised_messages: u32,
+    pub(super) summarised_messages: u32,
 }
 
 /// How writing ended, when it did not fail.
-struct End {
-    status: MessageStatus,
-    stats: Option<GenerationStats>,
+pub(super) struct End {
+    pub(super) status: MessageStatus,
+    pub(super) stats: Option<GenerationStats>,
 }
 
 impl Answer {
@@ -69,29 +73,32 @@ impl Answer {
             events,
             recorder,
             thoughts: Thoughts::default(),
+            rounds: Rounds::default(),
             dropped_messages,
             summarised_messages,
         }
     }
 
-    /// Writes the answer to its end, whatever that is.
-    pub(crate) async fn write(mut self) {
+    /// Writes the answer to its end, whatever that is; one that has ended with calls goes on from there.
+    pub(crate) async fn write(mut self, calls: Option<Vec<ToolCall>>) {
+        if calls.is_some() {
+            self.rounds.settled = Some(self.recorder.message().clone());
+        }
         // A panic, in a chat template say, must not leave a message that seems to be written forever.
-        let result = AssertUnwindSafe(self.generate()).catch_unwind().await;
+        let result = AssertUnwindSafe(self.generate(calls)).catch_unwind().await;
         let result =
             result.unwrap_or_else(|_| Err(AppError::internal("the task that wrote the answer panicked")));
         let (status, error, stats) = match result {
-            Ok(end) => {
-                let Self { dropped_messages, summarised_messages, .. } = self;
-                let told = |stats| GenerationStats { dropped_messages, summarised_messages, ..stats };
-                (end.status, None, end.stats.map(told))
-            }
+            Ok(end) => (end.status, None, end.stats.map(|stats| self.told(stats))),
             Err(error) => (MessageStatus::Failed, Some(error), None),
         };
         let info = error.clone().map(Into::into);
-        let (mut message, failure) = self.recorder.finish(status, info, stats).await;
+        let (mut message, failure) = match self.rounds.settled.take() {
+            Some(message) => (message, None),
+            None => self.recorder.finish(status, info, stats).await,
+        };
         let error = error.or(failure).filter(|error| !is_deletion(error));
-        self.app.0.answers.end(&self.message_id);
+        self.rounds.ids.iter().chain([&self.message_id]).for_each(|id| self.app.0.answers.end(id));
         self.app.emit(AppEvent::ConversationsChanged);
         if error.is_none() {
             self.app.title_later(&self.conversation, &message);
@@ -108,7 +115,13 @@ impl Answer {
         let _ = self.events.send(event);
     }
 
-    async fn generate(&mut self) -> Result<End, AppError> {
+    /// The figures with what the model did not see.
+    pub(super) fn told(&self, stats: GenerationStats) -> GenerationStats {
+        let Self { dropped_messages, summarised_messages, .. } = *self;
+        GenerationStats { dropped_messages, summarised_messages, ..stats }
+    }
+
+    async fn generate(&mut self, calls: Option<Vec<ToolCall>>) -> Result<End, AppError> {
         let stop = self.stop.clone();
         let Some(answering) = stop.run_until_cancelled(self.load()).await else {
             return Ok(self.stopped(None));
@@ -118,18 +131,41 @@ impl Answer {
         if self.conversation.temporary {
             leave_no_prefixes(&answering, &self.conversation.id).await;
         }
+        let Some(offered) = stop.run_until_cancelled(self.app.offered(&self.conversation.id)).await else {
+            return Ok(self.stopped(None));
+        };
+        let offered = offered?;
+        if let Some(calls) = calls
+            && !self.go_on(calls, &offered).await?
+        {
+            return Ok(self.stopped(None));
+        }
+        loop {
+            let end = self.one_message(&answering, &offered).await?;
+            if self.rounds.calls.is_empty() {
+                return Ok(end);
+            }
+            if !self.next_round(end, &offered).await? {
+                return Ok(self.stopped(None));
+            }
+        }
+    }
+
+    /// Writes one message, up to its end or its calls.
+    async fn one_message(&mut self, answering: &Answering, offered: &Offered) -> Result<End, AppError> {
+        let stop = self.stop.clone();
         let settings = self.app.settings_of(&self.model).await?;
-        let (request, sources) = self.request(&settings, answering.context_length()).await?;
-        let with_files = self.with_files(&answering, request, &sources);
+        let (request, sources) = self.request(&settings, answering.context_length(), offered).await?;
+        let with_files = self.with_files(answering, request, &sources);
         let Some(request) = stop.run_until_cancelled(with_files).await else { return Ok(self.stopped(None)) };
         let request = request?;
         let Some(shortened) =
-            stop.run_until_cancelled(self.shorten(&answering, &settings, request, &sources)).await
+            stop.run_until_cancelled(self.shorten(answering, &settings, request, &sources)).await
         else {
             return Ok(self.stopped(None));
         };
         let mut meter = Meter::start();
-        let request = continued::request(self.recorder.begun(), &answering, shortened.request.clone())?;
+        let request = continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
         let begun = stop.run_until_cancelled(answering.generate(request)).await;
         let Some(stream) = begun else { return Ok(self.stopped(None)) };
         let mut stream = stream?;
@@ -158,6 +194,7 @@ impl Answer {
         &self,
         settings: &Settings,
         context_length: Option<usize>,
+        offered: &Offered,
     ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
         let branch = match self.parent_id.clone() {
             Some(question) => {
@@ -167,7 +204,10 @@ impl Answer {
             None => Vec::new(),
         };
         let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
-        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch);
+        // Only the first message of an answer, or it would never end.
+        let must_call = offered.required && branch.last().is_none_or(|last| last.role != Role::Tool);
+        let calls = tool_prompt::calls_of(&self.app.tool_calls(&self.conversation.id).await?);
+        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch, &calls);
         let request = GenerateRequest {
             sampling: sampling(&settings.sampling),
             max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
@@ -175,7 +215,10 @@ impl Answer {
             owner: Some(self.conversation.id.clone()),
             context_length,
             overflow: overflow(settings),
-            ..GenerateRequest::new(Prompt::Messages { messages, tools: None })
+            // Small models, which are made to call, would hardly stop calling.
+            parallel_tool_calls: !must_call,
+            tool_choice: if must_call { ToolChoice::Required } else { ToolChoice::Auto },
+            ..GenerateRequest::new(Prompt::Messages { messages, tools: offered.json() })
         };
         Ok((request, sources))
     }
@@ -277,8 +320,15 @@ impl Answer {
                 let text = self.thoughts.thought(&text);
                 return Ok(self.append(text, tokens.len()));
             }
-            // No chat offers tools.
-            GenerationEvent::ToolCall { .. } | GenerationEvent::ToolArguments { .. } => return Ok(None),
+            GenerationEvent::ToolCall { index, id, name } => {
+                self.rounds.calls.push(Written { index, id, name, arguments: String::new() });
+                let text = self.thoughts.end();
+                return Ok(self.append(text, 0));
+            }
+            GenerationEvent::ToolArguments { index, text, .. } => {
+                self.rounds.argue(index, &text);
+                return Ok(None);
+            }
             GenerationEvent::Finished { reason, usage, timings, .. } => {
                 let status = match reason {
                     FinishReason::Stop | FinishReason::ToolCalls => MessageStatus::Complete,
@@ -302,7 +352,7 @@ impl Answer {
     }
 
     /// The person stopped it, or Lantern is closing.
-    fn stopped(&self, stats: Option<GenerationStats>) -> End {
+    pub(super) fn stopped(&self, stats: Option<GenerationStats>) -> End {
         let closing = self.app.0.closing.is_cancelled();
         End { status: if closing { MessageStatus::Interrupted } else { MessageStatus::Stopped }, stats }
     }
@@ -316,28 +366,4 @@ fn stored(messages: &[usize], sources: &[Vec<String>]) -> Vec<String> {
 /// The conversation was deleted under the answer, which is then nobody's failure.
 fn is_deletion(error: &AppError) -> bool {
     matches!(error.code.as_str(), "message_not_found" | "conversation_not_found")
-}
-
-fn overflow(settings: &Settings) -> Overflow {
-    match settings.overflow {
-        lantern_protocol::Overflow::Error => Overflow::Error,
-        // What there is no summary of is left out.
-        lantern_protocol::Overflow::DropOldest | lantern_protocol::Overflow::Summarise => {
-            Overflow::DropOldest
-        }
-    }
-}
-
-fn sampling(settings: &SamplingSettings) -> SamplingParams {
-    SamplingParams {
-        temperature: settings.temperature,
-        top_k: settings.top_k,
-        top_p: settings.top_p,
-        min_p: settings.min_p,
-        repeat_penalty: settings.repeat_penalty,
-        presence_penalty: settings.presence_penalty,
-        frequency_penalty: settings.frequency_penalty,
-        seed: settings.seed.map(u64::from),
-        ..SamplingParams::default()
-    }
 }

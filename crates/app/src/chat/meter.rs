@@ -31,7 +31,9 @@ impl Meter {
     pub(super) fn see(&mut self, event: &GenerationEvent) {
         match event {
             GenerationEvent::Prefill { cached, .. } => self.cached_tokens = *cached,
-            GenerationEvent::Text { tokens, .. } | GenerationEvent::Reasoning { tokens, .. } => {
+            GenerationEvent::Text { tokens, .. }
+            | GenerationEvent::Reasoning { tokens, .. }
+            | GenerationEvent::ToolArguments { tokens, .. } => {
                 self.last = Instant::now();
                 self.first.get_or_insert(self.last);
                 self.completion_tokens += tokens.len();

@@ -6,6 +6,7 @@
 
 mod answer;
 mod continued;
+mod chosen;
 mod meter;
 mod pictures;
 mod prompt;
@@ -15,11 +16,13 @@ mod summary;
 mod temporary;
 mod thoughts;
 mod title;
+mod tool_prompt;
+mod tool_rounds;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use lantern_protocol::{AppEvent, ChatEvent, SendMessage, SentWith};
+use lantern_protocol::{AppEvent, ChatEvent, SendMessage, SentWith, ToolCall};
 use lantern_store::{Asked, Exchange, Place, Question, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -158,7 +161,7 @@ impl App {
             return Err(AppError::files_leave_traces());
         }
         let ask = move |store: &mut lantern_store::Store| {
-            let asked = store.ask(&exchange)?;
+            let asked = tool_rounds::ask(store, &exchange)?;
             files.keep(store, &asked)?;
             Ok(asked)
         };
@@ -168,6 +171,11 @@ impl App {
     }
 
     fn begin_answer(&self, asked: Asked, model: String) -> ChatStream {
+        self.begin_writing(asked, model, None)
+    }
+
+    /// Writes an answer, or goes on with one that has ended with these calls.
+    fn begin_writing(&self, asked: Asked, model: String, calls: Option<Vec<ToolCall>>) -> ChatStream {
         let Asked { conversation, user_message, assistant_message } = asked;
         let stop = self.0.closing.child_token();
         let message_id = assistant_message.id.clone();
@@ -180,7 +188,7 @@ impl App {
         });
         let task =
             answer::Answer::new(self.clone(), conversation, assistant_message, model, stop.clone(), sender);
-        self.0.tasks.spawn_on(task.write(), &self.0.runtime);
+        self.0.tasks.spawn_on(task.write(calls), &self.0.runtime);
         ChatStream { events, message_id, _stop_on_drop: stop.drop_guard() }
     }
 

@@ -3,6 +3,8 @@
 use lantern_engine::ChatMessage;
 use lantern_protocol::{Message, Role};
 
+use super::tool_prompt::{self, Called};
+
 /// Longest title, in characters.
 const TITLE_LENGTH: usize = 60;
 
@@ -16,9 +18,9 @@ pub(crate) struct BranchPrompt {
 
 /// The messages of a branch, oldest first, behind the system prompt.
 ///
-/// An answer without a word (it failed or was stopped at once) is left out, and questions that then follow each other
+/// An answer without a word or a call (it failed or was stopped at once) is left out, and questions that then follow each other
 /// become one: templates insist on turns that alternate, and nothing of what the person wrote is lost.
-pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> BranchPrompt {
+pub(crate) fn messages(system_prompt: &str, branch: &[Message], calls: &Called) -> BranchPrompt {
     let mut messages: Vec<(Role, String)> = Vec::with_capacity(branch.len() + 1);
     let mut sources: Vec<Vec<String>> = Vec::with_capacity(branch.len() + 1);
     if !system_prompt.trim().is_empty() {
@@ -26,7 +28,8 @@ pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> BranchPrompt 
         sources.push(Vec::new());
     }
     for message in branch {
-        if message.role == Role::Assistant && message.content.is_empty() {
+        let is_silent = message.content.is_empty() && !calls.contains_key(&message.id);
+        if message.role == Role::Assistant && is_silent {
             continue;
         }
         match (messages.last_mut(), sources.last_mut()) {
@@ -48,7 +51,7 @@ pub(crate) fn messages(system_prompt: &str, branch: &[Message]) -> BranchPrompt 
         }
     }
     let messages = messages.into_iter().map(|(role, content)| ChatMessage::new(role.as_str(), content));
-    BranchPrompt { messages: messages.collect(), sources }
+    tool_prompt::with_calls(BranchPrompt { messages: messages.collect(), sources }, calls)
 }
 
 /// The first line that has words, cut at a word's end.
@@ -89,7 +92,7 @@ mod tests {
     }
 
     fn rendered(system: &str, branch: &[Message]) -> Vec<(String, String)> {
-        messages(system, branch).messages.into_iter().map(|m| (m.role, m.content)).collect()
+        messages(system, branch, &Called::new()).messages.into_iter().map(|m| (m.role, m.content)).collect()
     }
 
     #[test]
@@ -99,7 +102,7 @@ mod tests {
             rendered("Be brief.", &branch),
             [("system".into(), "Be brief.".into()), ("user".into(), "One\n\nTwo".into())]
         );
-        let sources = messages("Be brief.", &branch).sources;
+        let sources = messages("Be brief.", &branch, &Called::new()).sources;
         assert_eq!(sources, [vec![], vec!["id of One".to_owned(), "id of Two".to_owned()]]);
     }
 

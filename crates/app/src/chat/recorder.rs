@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lantern_protocol::{ErrorInfo, GenerationStats, Message, MessageStatus};
-use lantern_store::Finish;
+use lantern_protocol::{ErrorInfo, GenerationStats, Message, MessageStatus, ToolCall};
+use lantern_store::{Finish, NewToolCall};
 use tokio::time::Instant;
 
 use crate::AppError;
@@ -38,6 +38,11 @@ impl Recorder {
         &self.begun
     }
 
+    /// The answer as it will be stored.
+    pub(crate) fn message(&self) -> &Message {
+        &self.message
+    }
+
     /// Takes text; it is in the database when [`Self::due`] has been obeyed.
     pub(crate) fn push(&mut self, text: &str, tokens: usize) {
         self.message.content.push_str(text);
@@ -65,6 +70,19 @@ impl Recorder {
         self.pending_tokens = 0;
         self.since = None;
         Ok(())
+    }
+
+    /// Ends an answer that calls tools: it and its calls are stored together.
+    pub(crate) async fn finish_with_calls(
+        &mut self,
+        status: MessageStatus,
+        stats: Option<GenerationStats>,
+        calls: Vec<NewToolCall>,
+    ) -> Result<(Message, Vec<ToolCall>), AppError> {
+        self.flush().await?;
+        let id = self.message.id.clone();
+        let finish = Finish { status, error: None, stats };
+        self.db.run(move |store| store.finish_with_calls(&id, &finish, &calls)).await
     }
 
     /// Ends the answer. Gives the message as it is stored or, if storing failed, as it should have been, with the error.

@@ -25,6 +25,11 @@ impl Thoughts {
     pub fn said(&mut self, text: String) -> String {
         if text.is_empty() || !std::mem::take(&mut self.is_open) { text } else { format!("{CLOSE}{text}") }
     }
+
+    /// The tag that ends a thought behind which nothing is said: the model calls a tool.
+    pub(crate) fn end(&mut self) -> String {
+        if std::mem::take(&mut self.is_open) { CLOSE.to_owned() } else { String::new() }
+    }
 }
 
 /// What is said of an answer, without what was thought. Nothing, while it was still thinking.

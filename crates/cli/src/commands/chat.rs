@@ -5,7 +5,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use lantern_app::{App, ChatStream};
-use lantern_protocol::{ChatEvent, Message, MessageStatus, SendMessage};
+use lantern_protocol::{
+    ChatEvent, Message, MessageStatus, SendMessage, ToolCall, ToolCallState, ToolConsent,
+};
 use tokio::sync::mpsc;
 
 use crate::error::{CliError, print_error};
@@ -161,9 +163,30 @@ impl Chat {
                     }
                     return Err(error.into());
                 }
-                Some(ChatEvent::Sources { .. } | ChatEvent::Queued { .. } | ChatEvent::Prefill { .. }) => {}
+                Some(ChatEvent::ToolCall { call }) => self.tell_call(&call).await,
+                Some(
+                    ChatEvent::Sources { .. }
+                    | ChatEvent::Queued { .. }
+                    | ChatEvent::Prefill { .. }
+                    | ChatEvent::Round { .. },
+                ) => {}
                 None => return Err(CliError::internal("the answer ended without an end")),
             }
+        }
+    }
+}
+
+impl Chat {
+    /// What becomes of a call. Only the window can ask whether it may run; here it may not, unless it was allowed before.
+    async fn tell_call(&self, call: &ToolCall) {
+        match call.state {
+            ToolCallState::Asking => {
+                output::note(format!("the model may not call {}: allow it in the window", call.name));
+                // It may have been answered in another way meanwhile.
+                let _ = self.app.answer_tool_call(&call.id, ToolConsent::Deny).await;
+            }
+            ToolCallState::Running => output::note(format!("calling {} {}", call.name, call.arguments)),
+            _ => {}
         }
     }
 }

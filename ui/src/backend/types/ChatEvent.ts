@@ -3,10 +3,13 @@ import type { AnswerSources } from "./AnswerSources";
 import type { Conversation } from "./Conversation";
 import type { ErrorInfo } from "./ErrorInfo";
 import type { Message } from "./Message";
+import type { ToolCall } from "./ToolCall";
+import type { ToolRound } from "./ToolRound";
 
 /**
  * What happens while an answer is written, in order: `started`, any number of `loading`, at most one `sources`, one `summarising`, one
- * `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`.
+ * `summarised` and one `dropped`, any number of `queued`, `prefill` and `text`, then exactly one of `finished` and `failed`. Where tools are called,
+ * `tool_call` and `round` come in between, and from `summarised` on all begins anew.
  */
 export type ChatEvent = { "type": "started", 
 /**
@@ -76,7 +79,15 @@ cached: number, } | { "type": "text",
 /**
  * To be appended.
  */
-text: string, } | { "type": "finished", 
+text: string, } | { "type": "tool_call", 
+/**
+ * As stored.
+ */
+call: ToolCall, } | { "type": "round", 
+/**
+ * What was stored.
+ */
+round: ToolRound, } | { "type": "finished", 
 /**
  * As stored.
  */

@@ -4,6 +4,7 @@ import type { EndpointSettings } from "./EndpointSettings";
 import type { Overflow } from "./Overflow";
 import type { SamplingSettings } from "./SamplingSettings";
 import type { Theme } from "./Theme";
+import type { ToolSettings } from "./ToolSettings";
 
 /**
  * All settings.
@@ -69,6 +70,10 @@ checkModelUpdates: boolean,
  * Library id of the model that makes vectors of passages; `None` takes the first that can, `none` makes no vectors.
  */
 embeddingModel: string | null, 
+/**
+ * Tools that models may call.
+ */
+tools: ToolSettings, 
 /**
  * The local endpoint.
  */

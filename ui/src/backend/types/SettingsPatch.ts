@@ -4,6 +4,7 @@ import type { EndpointSettings } from "./EndpointSettings";
 import type { Overflow } from "./Overflow";
 import type { SamplingSettings } from "./SamplingSettings";
 import type { Theme } from "./Theme";
+import type { ToolSettings } from "./ToolSettings";
 
 /**
  * Some settings to change; a field that is absent stays as it is.
@@ -65,6 +66,10 @@ checkModelUpdates?: boolean,
  * See [`Settings::embedding_model`]; empty clears it.
  */
 embeddingModel?: string, 
+/**
+ * See [`Settings::tools`]; replaced as a whole.
+ */
+tools?: ToolSettings, 
 /**
  * See [`Settings::endpoint`]; replaced as a whole. An empty key makes a new one.
  */

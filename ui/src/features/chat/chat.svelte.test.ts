@@ -1,7 +1,7 @@
 import { flushSync } from 'svelte';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { fakeBackend, fakeConversation, fakeMessage, type FakeBackend } from '../../backend/fake';
-import type { ErrorInfo, Message } from '../../backend/types';
+import type { ErrorInfo, Message, ToolCall } from '../../backend/types';
 import { ChatController } from './chat.svelte';
 
 const FULL: ErrorInfo = { code: 'context_overflow', message: 'Too long.', nextStep: 'Shorten it.' };
@@ -292,5 +292,84 @@ describe('conversations', () => {
     await vi.advanceTimersByTimeAsync(1100);
     expect(chat.session.foreignStreamId).toBeNull();
     vi.useRealTimers();
+  });
+});
+
+describe('calls of tools', () => {
+  const call: ToolCall = {
+    id: 'k1',
+    messageId: 'm2',
+    callId: 'call_1',
+    server: 'lantern',
+    tool: 'calculator',
+    name: 'calculator',
+    arguments: '{}',
+    state: 'asking',
+    result: null,
+    createdAt: 1,
+    startedAt: null,
+    endedAt: null,
+  };
+  const later = fakeMessage({ id: 'm4', parentId: 'm3', role: 'assistant', status: 'streaming' });
+
+  it('are asked about, and the answer goes on in another message', () => {
+    const first = begin();
+    const { emit } = backend.answers[0]!;
+    const { session } = chat;
+    emit({ type: 'text', text: 'I calculate.' });
+    emit({ type: 'tool_call', call });
+    expect(session.callsOf('m2')).toEqual([call]);
+    expect(chat.announcement).toContain('wants to call calculator');
+    emit({ type: 'tool_call', call: { ...call, state: 'done' } });
+    expect(session.calls.map(({ state }) => state)).toEqual(['done']);
+    const answered = { ...first, content: 'I calculate.', status: 'complete' as const };
+    const results = [fakeMessage({ id: 'm3', parentId: 'm2', role: 'tool', content: '42' })];
+    emit({ type: 'round', round: { answered, results, assistantMessage: later } });
+    expect(session.liveId).toBe('m4');
+    expect(session.liveText).toBe('');
+    expect(shown()).toEqual(['m1', 'm4']);
+    expect(session.branch[1]!.earlier?.map(({ content }) => content)).toEqual(['I calculate.']);
+    emit({ type: 'finished', message: { ...later, content: '42.', status: 'complete' } });
+    expect(session.busy).toBe(false);
+
+    // Written again, it begins with its first message.
+    session.regenerate('m4');
+    expect(backend.answers[1]).toMatchObject({ method: 'regenerate', args: { messageId: 'm2' } });
+    expect(shown()).toEqual(['m1']);
+  });
+
+  it('behind which an answer failed are kept when it is tried again', () => {
+    const first = begin();
+    const { emit } = backend.answers[0]!;
+    const results = [fakeMessage({ id: 'm3', parentId: 'm2', role: 'tool' })];
+    emit({ type: 'round', round: { answered: first, results, assistantMessage: later } });
+    emit({ type: 'failed', message: { ...later, status: 'failed' }, error: FULL });
+    chat.session.regenerate('m4');
+    expect(backend.answers[1]).toMatchObject({ args: { messageId: 'm4' } });
+  });
+
+  it('that nothing came after let the answer go on', () => {
+    const first = begin();
+    const { emit } = backend.answers[0]!;
+    emit({ type: 'tool_call', call: { ...call, state: 'not_run' } });
+    expect(chat.session.canContinue('m2')).toBe(false);
+    emit({ type: 'finished', message: { ...first, status: 'complete' } });
+    expect(chat.session.canContinue('m2')).toBe(true);
+    chat.session.continueAnswer('m2');
+    expect(backend.answers[1]).toMatchObject({ method: 'continue', args: { messageId: 'm2' } });
+    expect(shown()).toEqual(['m1', 'm2']);
+  });
+
+  it('of an opened conversation are there at once', async () => {
+    backend.getConversation = () =>
+      Promise.resolve({
+        conversation: fakeConversation({ leafId: 'm2' }),
+        messages: [fakeMessage(), fakeMessage({ id: 'm2', parentId: 'm1', role: 'assistant' })],
+        summaries: [],
+      });
+    backend.toolCalls = () => Promise.resolve([{ ...call, state: 'interrupted' }]);
+    await chat.open('c1');
+    expect(chat.session.callsOf('m2')).toHaveLength(1);
+    expect(chat.session.canContinue('m2')).toBe(true);
   });
 });

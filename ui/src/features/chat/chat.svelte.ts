@@ -79,11 +79,12 @@ export class ChatController {
     }
     this.opening = id;
     try {
-      const { view, whole } = await this.#backend.openConversation(id);
+      const read = [this.#backend.openConversation(id), this.#backend.toolCalls(id)] as const;
+      const [{ view, whole }, calls] = await Promise.all(read);
       if (this.opening !== id) return;
       this.#leave();
       const session = this.#fresh();
-      session.show(view);
+      session.show(view, calls);
       if (messageId !== null) session.reveal(messageId);
       this.session = session;
       // First the end is drawn: reading the rest would hold that up.
@@ -151,6 +152,8 @@ export class ChatController {
 }
 
 function announcementFor(session: ChatSession): string {
+  const asking = session.calls.find(({ state }) => state === 'asking');
+  if (session.busy && asking) return `The model wants to call ${asking.tool}. Allow it or deny it.`;
   if (session.busy) return 'Lantern is answering.';
   const last = session.branch.at(-1)?.message;
   if (session.failure) return `Failed: ${session.failure.error.message}`;

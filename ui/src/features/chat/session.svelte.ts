@@ -10,11 +10,15 @@ import type {
   ErrorInfo,
   Message,
   Summary,
+  ToolCall,
+  ToolConsent,
+  ToolRound,
 } from '../../backend/types';
 import { SessionFiles } from '../knowledge/files.svelte';
+import { withCall } from '../tools/calls';
 import { MessageQueue } from './queue.svelte';
 import { ThoughtClock } from './thoughtClock.svelte';
-import { branchTo, joined, newestLeafUnder, withMessage } from './tree';
+import { branchTo, joined, newestLeafUnder, withMessage, withRoundsJoined } from './tree';
 
 /** What the model is doing before and while it writes. */
 export type Phase =
@@ -70,6 +74,8 @@ export class ChatSession {
   readonly queue = new MessageQueue();
   /** How long the model thought before it answered. */
   readonly clock = new ThoughtClock();
+  /** Calls of tools, of all branches. */
+  calls = $state.raw<ToolCall[]>([]);
 
   #pending = $state.raw<Pending | null>(null);
   #buffer = '';
@@ -87,9 +93,7 @@ export class ChatSession {
 
   /** The branch on show. While a request is pending it ends where the new message will follow. */
   readonly branch = $derived.by(() => {
-    const whole = branchTo(this.messages, this.leafId).filter(
-      ({ message }) => message.role === 'user' || message.role === 'assistant',
-    );
+    const whole = withRoundsJoined(branchTo(this.messages, this.leafId));
     if (!this.#pending) return whole;
     const end = whole.findIndex(({ message }) => message.id === this.#pending?.after);
     return whole.slice(0, end + 1);
@@ -125,7 +129,8 @@ export class ChatSession {
       null,
   );
 
-  show(view: ConversationView): void {
+  show(view: ConversationView, calls: ToolCall[] = this.calls): void {
+    this.calls = calls;
     this.conversation = view.conversation;
     this.messages = view.messages;
     this.summaries = view.summaries;
@@ -166,9 +171,34 @@ export class ChatSession {
   regenerate(messageId: string, model: string | null = this.pickedModel): void {
     const message = this.messages.find(({ id }) => id === messageId);
     if (!message) return;
-    this.#run({ content: null, after: message.parentId }, (onEvent) =>
-      this.#backend.regenerate(messageId, model, onEvent),
+    const earlier = this.branch.find((node) => node.message === message)?.earlier?.[0];
+    // What failed or was cut off behind calls is tried again without calling anew; else all rounds are written again.
+    const isBroken = message.status === 'failed' || message.status === 'interrupted';
+    const first = earlier && !isBroken ? earlier.id : messageId;
+    this.#run({ content: null, after: (earlier ?? message).parentId }, (onEvent) =>
+      this.#backend.regenerate(first, model, onEvent),
     );
+  }
+
+  callsOf(messageId: string): ToolCall[] {
+    return this.calls.filter((call) => call.messageId === messageId);
+  }
+
+  /** The user's word on a call that waits for it. */
+  async answerCall(id: string, consent: ToolConsent): Promise<void> {
+    try {
+      await this.#backend.answerToolCall(id, consent);
+    } catch (cause) {
+      const retry = () => void this.answerCall(id, consent);
+      this.failure = { error: toErrorInfo(cause), content: null, retry };
+    }
+  }
+
+  /** Whether an answer ended with calls that nothing came after. */
+  canContinue(messageId: string): boolean {
+    const calls = this.callsOf(messageId);
+    const isOpen = calls.some(({ state }) => state === 'asking' || state === 'running');
+    return !this.busy && this.leafId === messageId && calls.length > 0 && !isOpen;
   }
 
   /** Goes on with an answer that was cut. */
@@ -177,6 +207,14 @@ export class ChatSession {
     if (!message) return;
     this.#run({ content: null, after: message.parentId }, (onEvent) =>
       this.#backend.continueAnswer(messageId, onEvent),
+    );
+  }
+
+  /** Goes on behind the calls that an answer ended with. */
+  continueCalls(messageId: string): void {
+    if (!this.canContinue(messageId)) return;
+    this.#run({ content: null, after: messageId }, (onEvent) =>
+      this.#backend.continueCalls(messageId, onEvent),
     );
   }
 
@@ -292,6 +330,13 @@ export class ChatSession {
         this.#buffer += event.text;
         this.#paint ??= setTimeout(() => this.#flush(), PAINT_EVERY);
         break;
+      case 'tool_call':
+        this.calls = withCall(this.calls, event.call);
+        if (event.call.state === 'asking') this.#onChange(this);
+        break;
+      case 'round':
+        this.#nextRound(event.round);
+        break;
       case 'finished':
         this.#end(event.message);
         break;
@@ -325,6 +370,20 @@ export class ChatSession {
     if (this.stopping) void this.stop();
   }
 
+  /** What is written from now on is another message of the same answer. */
+  #nextRound({ answered, results, assistantMessage }: ToolRound): void {
+    this.#flush();
+    const stored = [answered, ...results, assistantMessage];
+    this.messages = stored.reduce<Message[]>(withMessage, this.messages);
+    this.dropped = 0;
+    this.summarised = 0;
+    this.phase = { kind: 'starting' };
+    this.leafId = assistantMessage.id;
+    this.#buffer = '';
+    this.liveText = '';
+    this.liveId = assistantMessage.id;
+  }
+
   #flush(): void {
     if (this.#paint !== null) clearTimeout(this.#paint);
     this.#paint = null;
@@ -350,7 +409,8 @@ export class ChatSession {
       const id = this.conversation?.id;
       if (!id || this.busy) return;
       try {
-        this.show(await this.#backend.getConversation(id));
+        const calls = this.#backend.toolCalls(id);
+        this.show(await this.#backend.getConversation(id), await calls);
         if (this.foreignStreamId === null) this.stopping = false;
       } catch {
         // The conversation is gone; whoever removed it tells the rest of the window.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../backend/types';
-import { branchTo, joined, newestLeafUnder, withMessage } from './tree';
+import { branchTo, joined, newestLeafUnder, withMessage, withRoundsJoined } from './tree';
 
 function message(id: string, parentId: string | null, role: Message['role'] = 'user'): Message {
   return {
@@ -81,4 +81,47 @@ it('joins all messages with those that are here, which may be newer', () => {
   const all = ['a', 'b', 'c'].map((id) => message(id, null));
   const here = [{ ...message('b', null), content: 'newer' }, message('d', null)];
   expect(joined(all, here).map(({ content }) => content)).toEqual(['a', 'newer', 'c', 'd']);
+});
+
+describe('an answer in rounds', () => {
+  /** q ─ a1 ─ t1 ─ t2 ─ a2 ─ q2, with q ─ b1 ─ t3 ─ b2 and t2 ─ a2'. */
+  const ROUNDS = [
+    message('q', null),
+    message('a1', 'q', 'assistant'),
+    message('t1', 'a1', 'tool'),
+    message('t2', 't1', 'tool'),
+    message('a2', 't2', 'assistant'),
+    message('q2', 'a2'),
+    message('b1', 'q', 'assistant'),
+    message('t3', 'b1', 'tool'),
+    message('b2', 't3', 'assistant'),
+  ];
+  const joined = (messages: Message[], leaf: string) =>
+    withRoundsJoined(branchTo(messages, leaf)).map(({ message, earlier, alternatives, index }) => [
+      message.id,
+      earlier?.map(({ id }) => id) ?? [],
+      alternatives,
+      index,
+    ]);
+
+  it('is one: its last message, with the alternatives of its first', () => {
+    expect(joined(ROUNDS, 'q2')).toEqual([
+      ['q', [], ['q'], 0],
+      ['a2', ['a1'], ['a1', 'b1'], 0],
+      ['q2', [], ['q2'], 0],
+    ]);
+    expect(joined(ROUNDS, 'b2').at(-1)).toEqual(['b2', ['b1'], ['a1', 'b1'], 1]);
+  });
+
+  it('has the alternatives of its end where only that was written again', () => {
+    const again = [...ROUNDS.slice(0, 5), message("a2'", 't2', 'assistant')];
+    expect(joined(again, "a2'").at(-1)).toEqual(["a2'", ['a1'], ['a2', "a2'"], 1]);
+  });
+
+  it('that was cut off behind its results ends with its calls', () => {
+    expect(joined(ROUNDS.slice(0, 4), 't2')).toEqual([
+      ['q', [], ['q'], 0],
+      ['a1', [], ['a1'], 0],
+    ]);
+  });
 });

@@ -7,6 +7,31 @@ export interface BranchNode {
   alternatives: string[];
   /** Where this one stands among them. */
   index: number;
+  /** Messages of the same answer before this one, each of which ended with calls of tools. */
+  earlier?: Message[];
+}
+
+/** The branch with an answer's rounds as one: its last message, with the alternatives of its first. */
+export function withRoundsJoined(branch: readonly BranchNode[]): BranchNode[] {
+  const joined: BranchNode[] = [];
+  let goesOn = false;
+  for (const node of branch) {
+    const { role } = node.message;
+    const before = joined.at(-1);
+    if (role === 'tool') {
+      goesOn = true;
+    } else if (role === 'assistant' && goesOn && before?.message.role === 'assistant') {
+      const earlier = [...(before.earlier ?? []), before.message];
+      const first = before.alternatives.length > 1 || node.alternatives.length < 2;
+      const { alternatives, index } = first ? before : node;
+      joined[joined.length - 1] = { message: node.message, alternatives, index, earlier };
+      goesOn = false;
+    } else if (role !== 'system') {
+      joined.push(node);
+      goesOn = false;
+    }
+  }
+  return joined;
 }
 
 /** The shown branch, from the first message down to the leaf. Without a leaf, the branch of the newest message. */

@@ -27,6 +27,7 @@ export type Section =
   | 'Engine'
   | 'Downloads'
   | 'Knowledge'
+  | 'Tools'
   | 'Local endpoint';
 
 export interface SettingEntry {
@@ -54,6 +55,7 @@ export const SECTIONS: { name: Section; lead: string }[] = [
     lead: 'How much of this computer a model may use. A change takes effect with the next answer, for which the model is loaded again.',
   },
   { name: 'Downloads', lead: 'How models come from the Hub.' },
+  { name: 'Tools', lead: 'What models may do when they call tools. Each call asks first.' },
   {
     name: 'Knowledge',
     lead: 'Folders that conversations can search. Lantern reads text, code, Markdown, web pages, PDF, Word, CSV and Excel files in them, and reads them again when they change. Nothing leaves this computer.',
@@ -338,6 +340,38 @@ export const SETTINGS: SettingEntry[] = [
     initial: null,
     read: (settings) => settings.embeddingModel,
     patch: (_settings, value) => ({ embeddingModel: value === null ? '' : String(value) }),
+  },
+  {
+    id: 'tools.folder',
+    section: 'Tools',
+    label: 'Folder that models may look into',
+    help: 'The full path of a folder. Models can ask to list, read and search its files, and nothing outside it. Empty, there are no such tools.',
+    control: { kind: 'text', rows: 1, placeholder: 'None' },
+    initial: '',
+    read: (settings) => settings.tools.folder,
+    patch: (settings, value) => ({
+      tools: { ...settings.tools, folder: String(value ?? '').trim() },
+    }),
+  },
+  {
+    id: 'tools.maxRounds',
+    section: 'Tools',
+    label: 'Rounds of calls',
+    help: 'How often one answer may call tools and go on by itself. Then it waits for you.',
+    control: { kind: 'number', min: 0, max: 100, empty: null },
+    initial: 10,
+    read: (settings) => settings.tools.maxRounds,
+    patch: (settings, value) => ({ tools: { ...settings.tools, maxRounds: Number(value) } }),
+  },
+  {
+    id: 'tools.timeoutSeconds',
+    section: 'Tools',
+    label: 'Time for a call',
+    help: 'Seconds that a tool may take before its call is given up.',
+    control: { kind: 'number', min: 1, max: 3600, empty: null },
+    initial: 120,
+    read: (settings) => settings.tools.timeoutSeconds,
+    patch: (settings, value) => ({ tools: { ...settings.tools, timeoutSeconds: Number(value) } }),
   },
   {
     id: 'endpoint.enabled',

@@ -1,0 +1,99 @@
+//! Tables `tool_choices` and `tool_consents`: which tools a conversation may use, and which of them may run without asking.
+//!
+//! Both remember a tool by its hash: one that describes itself differently is another tool, of which nobody said anything.
+
+use lantern_protocol::{ChosenTool, ChosenTools};
+use rusqlite::{OptionalExtension, params};
+
+use crate::{Store, StoreError, conversations, now_ms};
+
+/// Format 5.
+pub(crate) const V5: &str = "
+CREATE TABLE tool_choices (
+    -- NULL for what new conversations begin with.
+    conversation_id TEXT UNIQUE REFERENCES conversations (id) ON DELETE CASCADE,
+    choice TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX tool_choices_of_new ON tool_choices (conversation_id IS NULL) WHERE conversation_id IS NULL;
+
+CREATE TABLE tool_consents (
+    -- NULL for always.
+    conversation_id TEXT REFERENCES conversations (id) ON DELETE CASCADE,
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tool_consents_by_tool ON tool_consents (server, tool, hash);
+";
+
+impl Store {
+    /// The tools of a conversation; without one, those with which new ones begin.
+    pub fn chosen_tools(&self, conversation_id: Option<&str>) -> Result<ChosenTools, StoreError> {
+        let sql = "SELECT choice FROM tool_choices WHERE conversation_id IS ?1";
+        let found: Option<String> =
+            self.conn.prepare_cached(sql)?.query_row([conversation_id], |row| row.get(0)).optional()?;
+        // Those of a later version are not understood, and then no tools are better than some.
+        Ok(found.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    /// Chooses the tools of a conversation, or those with which new ones begin.
+    pub fn choose_tools(
+        &mut self,
+        conversation_id: Option<&str>,
+        chosen: &ChosenTools,
+    ) -> Result<(), StoreError> {
+        let choice = serde_json::to_string(chosen)?;
+        self.write(|t| {
+            if let Some(id) = conversation_id {
+                conversations::get(t, id)?;
+            }
+            t.execute("DELETE FROM tool_choices WHERE conversation_id IS ?1", [conversation_id])?;
+            t.execute(
+                "INSERT INTO tool_choices (conversation_id, choice) VALUES (?1, ?2)",
+                params![conversation_id, choice],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Whether a tool, as it is, may run in a conversation without asking.
+    pub fn may_run(&self, conversation_id: &str, tool: &ChosenTool) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM tool_consents WHERE server = ?1 AND tool = ?2 AND hash = ?3
+                       AND (conversation_id IS NULL OR conversation_id = ?4))";
+        let values = params![tool.server, tool.tool, tool.hash, conversation_id];
+        Ok(self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// The tools that may always run without asking.
+    pub fn always_run(&self) -> Result<Vec<ChosenTool>, StoreError> {
+        let sql = "SELECT server, tool, hash FROM tool_consents WHERE conversation_id IS NULL";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(ChosenTool { server: row.get(0)?, tool: row.get(1)?, hash: row.get(2)? })
+        };
+        Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Lets a tool, as it is, run without asking: in a conversation, or always.
+    pub fn let_run(&mut self, conversation_id: Option<&str>, tool: &ChosenTool) -> Result<(), StoreError> {
+        self.write(|t| {
+            t.execute(
+                "INSERT INTO tool_consents (conversation_id, server, tool, hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![conversation_id, tool.server, tool.tool, tool.hash, now_ms()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Takes back that a server's tool may run without asking, everywhere; without a tool, all of the server's.
+    pub fn ask_again(&mut self, server: &str, tool: Option<&str>) -> Result<(), StoreError> {
+        self.write(|t| {
+            t.execute(
+                "DELETE FROM tool_consents WHERE server = ?1 AND (?2 IS NULL OR tool = ?2)",
+                params![server, tool],
+            )?;
+            Ok(())
+        })
+    }
+}
