@@ -48,11 +48,12 @@ pub async fn edit_message(
 
 #[tauri::command]
 pub async fn continue_answer(
+    handle: AppHandle,
     app: State<'_, App>,
     message_id: String,
     channel: Channel<ChatEvent>,
 ) -> Reply<()> {
-    forward(app.continue_answer(&message_id).await?, channel);
+    forward(handle, app.continue_answer(&message_id).await?, channel);
     Ok(())
 }
 
