@@ -161,7 +161,7 @@ impl Store {
         finish: &Finish,
         calls: &[NewToolCall],
     ) -> Result<(Message, Vec<ToolCall>), StoreError> {
-        let writer = self.writer.id().to_owned();
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
             let Finish { status, error, stats } = finish;
             let message = messages::finish(t, message_id, *status, error.as_ref(), stats.as_ref())?;
@@ -191,7 +191,7 @@ impl Store {
 
     /// A call runs from now on. Once this has returned, nobody will run it again.
     pub fn begin_tool_call(&mut self, id: &str) -> Result<ToolCall, StoreError> {
-        let writer = self.writer.id().to_owned();
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
             let begun = t.execute(
                 "UPDATE tool_calls SET state = 'running', writer = ?2, started_at = ?3, ended_at = NULL
@@ -204,7 +204,7 @@ impl Store {
 
     /// The user is asked about a call that was not run after all.
     pub fn reopen_tool_call(&mut self, id: &str) -> Result<ToolCall, StoreError> {
-        let writer = self.writer.id().to_owned();
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
             t.execute(
                 "UPDATE tool_calls SET state = 'asking', writer = ?2, ended_at = NULL
@@ -240,7 +240,7 @@ impl Store {
         results: &[(String, String)],
         model: Option<&str>,
     ) -> Result<Round, StoreError> {
-        let writer = self.writer.id().to_owned();
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
             let answered = messages::get(t, message_id)?;
             if answered.status == MessageStatus::Streaming {
