@@ -119,6 +119,7 @@ struct Notifications {
     told: Arc<Mutex<Vec<(String, String)>>>,
 }
 
+#[allow(missing_docs)] // The macro makes a trait of the signal, without words.
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Notifications {
     fn get_capabilities(&self) -> Vec<&'static str> {

@@ -112,7 +112,7 @@ async fn what_the_system_refuses_is_told_and_not_stored() {
 
     assert_eq!(desktop_settings(page).await["quickShortcut"], "Ctrl+Shift+Space");
     change(json!({"quickShortcut": ""})).await.unwrap();
-    let entry = desktop.home.path().join("config/autostart/Lantern.desktop");
+    let entry = desktop.home.path().join(".config/autostart/Lantern.desktop");
     change(json!({"autostart": true})).await.unwrap();
     let text = std::fs::read_to_string(&entry).expect("the system knows of it");
     assert!(text.contains("lantern-desktop") && text.contains("--in-tray"), "{text}");
