@@ -1,4 +1,6 @@
 //! The part of a desktop that shows trays and notifications, on a session bus of its own: what programs tell it is kept for tests.
+// The macro makes a trait of the signal, without words.
+#![allow(missing_docs)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

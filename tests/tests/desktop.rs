@@ -4,8 +4,6 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use lantern_protocol::Settings;
-use lantern_store::Store;
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
@@ -114,29 +112,7 @@ async fn what_the_system_refuses_is_told_and_not_stored() {
 
     assert_eq!(desktop_settings(page).await["quickShortcut"], "Ctrl+Shift+Space");
     change(json!({"quickShortcut": ""})).await.unwrap();
-    // Another Lantern on the same screen, with another home and without the bus by which the two would find each other.
-    let other = Home::empty();
-    std::fs::create_dir_all(other.data()).unwrap();
-    let mut store = Store::open(&other.data()).unwrap().store;
-    let taken = |mut settings: Settings| {
-        settings.desktop.quick_shortcut = "Ctrl+Shift+Space".into();
-        Ok::<_, std::convert::Infallible>(settings)
-    };
-    let Ok(_) = store.change_settings(taken).unwrap();
-    drop(store);
-    let mut program = other.command("lantern-desktop");
-    desktop.place(&mut program);
-    program.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent").stderr(Stdio::null());
-    let _other = Running::start(&mut program);
-    page.until("the other Lantern has the keys", Duration::from_secs(20), async || {
-        match change(json!({"quickShortcut": "Ctrl+Shift+Space"})).await {
-            Err(refused) => (refused["code"] == "shortcut_taken").then_some(()),
-            Ok(_) => change(json!({"quickShortcut": ""})).await.map(|_| None).unwrap(),
-        }
-    })
-    .await;
-
-    let entry = desktop.home.path().join("config/autostart/Lantern.desktop");
+    let entry = desktop.home.path().join(".config/autostart/Lantern.desktop");
     change(json!({"autostart": true})).await.unwrap();
     let text = std::fs::read_to_string(&entry).expect("the system knows of it");
     assert!(text.contains("lantern-desktop") && text.contains("--in-tray"), "{text}");
