@@ -80,10 +80,11 @@ pub async fn answer_tool_call(app: State<'_, App>, id: String, consent: ToolCons
 
 #[tauri::command]
 pub async fn continue_calls(
+    handle: AppHandle,
     app: State<'_, App>,
     message_id: String,
     channel: Channel<ChatEvent>,
 ) -> Reply<()> {
-    super::chat::forward(app.continue_calls(&message_id).await?, channel);
+    super::chat::forward(handle, app.continue_calls(&message_id).await?, channel);
     Ok(())
 }
