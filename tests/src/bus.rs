@@ -150,6 +150,7 @@ impl Notifications {
 
     fn close_notification(&self, _number: u32) {}
 
+    /// The person clicked the notification or one of its buttons.
     #[zbus(signal)]
     async fn action_invoked(emitter: &SignalEmitter<'_>, number: u32, action: &str) -> zbus::Result<()>;
 }

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_two_rankings_have_goes_before_what_one_has_higher() {
         assert_eq!(fuse(&[vec!["a", "b", "c"], vec!["b", "d"]]), ["b", "a", "d", "c"]);
-        assert_eq!(fuse::<u8>(&[]), []);
+        assert_eq!(fuse::<u8>(&[]), Vec::<u8>::new());
     }
 
     #[test]
