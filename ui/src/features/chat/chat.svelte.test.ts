@@ -355,8 +355,11 @@ describe('calls of tools', () => {
     expect(chat.session.canContinue('m2')).toBe(false);
     emit({ type: 'finished', message: { ...first, status: 'complete' } });
     expect(chat.session.canContinue('m2')).toBe(true);
-    chat.session.continueAnswer('m2');
-    expect(backend.answers[1]).toMatchObject({ method: 'continue', args: { messageId: 'm2' } });
+    chat.session.continueCalls('m2');
+    expect(backend.answers[1]).toMatchObject({
+      method: 'continueCalls',
+      args: { messageId: 'm2' },
+    });
     expect(shown()).toEqual(['m1', 'm2']);
   });
 
