@@ -51,6 +51,21 @@ impl Page {
         self.until(&format!("{selector} goes away"), SOON, gone).await;
     }
 
+    /// Scrolls a list of which only what is in sight is drawn, until `selector` is there.
+    pub async fn scroll_to(&self, list: &str, selector: &str) {
+        const STEP: &str = "const list = document.querySelector(arguments[0]);
+            const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
+            list.scrollTop = atEnd ? 0 : list.scrollTop + list.clientHeight / 2;";
+        self.until(&format!("{selector} is in {list}"), SOON, async || {
+            if self.session.find(selector).await.is_none() {
+                let _ = self.session.run(STEP, json!([list])).await;
+                return None;
+            }
+            Some(())
+        })
+        .await;
+    }
+
     /// Waits for an answer to a question about the page. In vain, it keeps a picture and tells what the page says.
     pub async fn until<T>(&self, what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let start = Instant::now();

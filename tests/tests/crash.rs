@@ -82,6 +82,7 @@ async fn check(window: &Window, seen: &Seen) {
     assert!(kept.starts_with(&seen.letters), "on the screen: {}\nkept: {kept}", seen.letters);
 
     let row = format!("[data-conversation-id=\"{}\"]", seen.conversation);
+    window.page.scroll_to(&id("conversation-list", ""), &row).await;
     window.page.click(&format!("{row} {}", id("conversation-open", ""))).await;
     window.page.wait(&id("message-assistant", "[data-status=\"interrupted\"]")).await;
     let shown = letters(&window.page.answer().await);

@@ -18,8 +18,8 @@ mod system;
 mod test;
 mod types;
 mod ui;
-mod window_start;
 mod window_speed;
+mod window_start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::continued;
 use super::chosen::{overflow, sampling};
+use super::continued;
 use super::meter::{Meter, count, stats};
 use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;

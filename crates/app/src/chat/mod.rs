@@ -5,8 +5,8 @@
 //! dropping it stops the answer, and a slow reader never slows the writing.
 
 mod answer;
-mod continued;
 mod chosen;
+mod continued;
 mod meter;
 mod pictures;
 mod prompt;
