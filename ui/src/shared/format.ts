@@ -60,6 +60,11 @@ export function formatSeconds(seconds: number): string {
   });
 }
 
+/** How fast a model writes. */
+export function formatSpeed(tokensPerSecond: number): string {
+  return t('common.units.tokensPerSecond', { value: formatDecimal(tokensPerSecond, 1) });
+}
+
 export function formatPercent(part: number, whole: number): string {
   return t('common.units.percent', { value: formatCount(Math.floor((100 * part) / whole)) });
 }
