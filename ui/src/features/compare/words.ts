@@ -1,10 +1,10 @@
 /** The figures of a comparison, in words. */
 import type { ComparedModel, Comparison, Measurement } from '../../backend/types';
-import { formatBytes, formatNumber, formatSeconds } from '../../shared/format';
+import { formatBytes, formatDecimal, formatSeconds } from '../../shared/format';
 
 export function formatMeasurement({ value, error }: Measurement, digits: number): string {
-  const shown = formatNumber(value, digits);
-  return error > 0 ? `${shown} ± ${formatNumber(error, digits)}` : shown;
+  const shown = formatDecimal(value, digits);
+  return error > 0 ? `${shown} ± ${formatDecimal(error, digits)}` : shown;
 }
 
 export interface Row {
@@ -26,8 +26,8 @@ export function rowsOf({ a, b }: Comparison): Row[] {
     row('file', (model) => formatBytes(model.fileBytes)),
     row('memory', (model) => formatBytes(model.memoryBytes)),
     row('loading', (model) => formatSeconds(model.loadSeconds)),
-    row('reading', (model) => formatNumber(model.readingTokensPerSecond, 0)),
-    row('writing', (model) => formatNumber(model.writingTokensPerSecond, 1)),
+    row('reading', (model) => formatDecimal(model.readingTokensPerSecond, 0)),
+    row('writing', (model) => formatDecimal(model.writingTokensPerSecond, 1)),
     row('perplexity', (model) => formatMeasurement(model.perplexity, 2)),
   ];
 }

@@ -4,10 +4,10 @@
  * shape the controls.
  */
 import type { SamplingSettings, Settings } from '../../backend/types';
-import { t } from '../../shared/i18n';
+import { LANGUAGES, t, TAGS, type Tag } from '../../shared/i18n';
 import { TESTID } from '../../shared/testids';
 import { DESKTOP_SETTINGS } from './desktop';
-import { named, type Section, type SettingEntry } from './entry';
+import { named, type Section, type SettingEntry, type Words } from './entry';
 
 /** In the order in which they are drawn; what they are called is in `settings.sections`. */
 export const SECTIONS: Section[] = [
@@ -21,6 +21,11 @@ export const SECTIONS: Section[] = [
   'knowledge',
   'local-endpoint',
 ];
+
+/** A language to choose, in the language itself. */
+function inItself(tag: Tag): [Tag, Words] {
+  return [tag, () => LANGUAGES[tag].name];
+}
 
 type Numeric = Exclude<keyof SamplingSettings, 'seed' | 'maxTokens'>;
 
@@ -105,6 +110,21 @@ export const SETTINGS: SettingEntry[] = [
     initial: 'system',
     read: (settings) => settings.theme,
     patch: (_settings, value) => ({ theme: value as Settings['theme'] }),
+  }),
+  named({
+    id: 'language',
+    section: 'appearance',
+    control: {
+      kind: 'choice',
+      testid: TESTID.languageSelect,
+      options: [
+        ['system', () => t('settings.entries.language.options.system')],
+        ...TAGS.map(inItself),
+      ],
+    },
+    initial: 'system',
+    read: (settings) => settings.language,
+    patch: (_settings, value) => ({ language: value as Settings['language'] }),
   }),
   named({
     id: 'defaultModel',
