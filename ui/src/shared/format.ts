@@ -65,6 +65,11 @@ export function formatList(parts: string[]): string {
   return new Intl.ListFormat(locale(), { type: 'unit', style: 'short' }).format(parts);
 }
 
+/** How fast a model writes. */
+export function formatSpeed(tokensPerSecond: number): string {
+  return t('common.units.tokensPerSecond', { value: formatDecimal(tokensPerSecond, 1) });
+}
+
 export function formatPercent(part: number, whole: number): string {
   return t('common.units.percent', { value: formatCount(Math.floor((100 * part) / whole)) });
 }
