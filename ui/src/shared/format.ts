@@ -60,6 +60,11 @@ export function formatSeconds(seconds: number): string {
   });
 }
 
+/** Names in a row: `a, b, c`. */
+export function formatList(parts: string[]): string {
+  return new Intl.ListFormat(locale(), { type: 'unit', style: 'short' }).format(parts);
+}
+
 /** How fast a model writes. */
 export function formatSpeed(tokensPerSecond: number): string {
   return t('common.units.tokensPerSecond', { value: formatDecimal(tokensPerSecond, 1) });
