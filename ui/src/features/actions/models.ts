@@ -65,7 +65,7 @@ function settingActions(app: LanternApp): Action[] {
     id: `setting-${id}`,
     group: 'settings',
     label,
-    words: `${section} ${t('actions.words.setting')}`,
+    words: `${t(`settings.sections.${section}.title`)} ${t('actions.words.setting')}`,
     run: () => app.showSetting(id),
   }));
 }

@@ -3,7 +3,7 @@ import { createInstance } from 'i18next';
 import type { Language } from '../../backend/types';
 import { ENGLISH, type Key } from './english';
 import { LANGUAGES, spoken, type Tag } from './languages';
-import { isolated, type Values } from './marks';
+import { isolated, type Values } from './values';
 
 type Texts = Record<string, object>;
 
@@ -37,6 +37,10 @@ void i18n.init({
   resources: { en: { translation: ENGLISH } },
 });
 i18n.services.formatter?.add('number', (value: unknown) => Number(value).toLocaleString(locale()));
+// For a name in the middle of a sentence, in languages that write it small there.
+i18n.services.formatter?.add('lower', (value: unknown) =>
+  String(value).toLocaleLowerCase(locale()),
+);
 
 /** A text by its key. `{{count}}` is a bare number in it, `{{count, number}}` one with separators. */
 export function t(key: Key, values: Values = {}): string {
