@@ -1,7 +1,7 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `rich`, `long`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `rich`, `long`, `german`, `arabic`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -21,6 +21,7 @@ import * as data from './data';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
+import { ARABIC, SPOKEN } from './languages';
 import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -41,10 +42,13 @@ let settings: Settings = structuredClone(data.SETTINGS);
 if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
   settings.desktop.firstRunDone = false;
 }
+settings.language = SPOKEN[scene] ?? 'system';
 let messages: Message[] =
   scene === 'long'
     ? long(10_000)
-    : structuredClone(scene === 'rich' ? RICH : scene === 'tools' ? tools.MESSAGES : data.MESSAGES);
+    : structuredClone(
+        { rich: RICH, tools: tools.MESSAGES, arabic: ARABIC }[scene] ?? data.MESSAGES,
+      );
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;

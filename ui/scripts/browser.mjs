@@ -73,8 +73,8 @@ export const byId = (name) => `[data-testid="${name}"]`;
 
 /** On a small window the sidebar is hidden until asked for. */
 async function showSidebar(page) {
-  const show = page.locator(`${byId('sidebar-toggle')}[aria-label="Show sidebar"]`);
-  if ((await show.count()) > 0) await show.click();
+  if ((await page.locator(byId('sidebar')).count()) > 0) return;
+  await page.click(byId('sidebar-toggle'));
 }
 
 async function openFirstConversation(page) {
@@ -503,6 +503,26 @@ export const STATES = {
       await page.fill(byId('tool-add-paste'), JSON.stringify(pasted));
       await page.click(byId('tool-add-review'));
       await page.waitForSelector(byId('tool-review'));
+    },
+  },
+  german: { demo: 'german', act: openFirstConversation },
+  'german-settings': { demo: 'german', act: (page) => page.keyboard.press('Control+,') },
+  arabic: {
+    demo: 'arabic',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+    },
+  },
+  'arabic-settings': { demo: 'arabic', act: (page) => page.keyboard.press('Control+,') },
+  'arabic-models': { demo: 'arabic', act: openModels },
+  'arabic-menu': {
+    demo: 'arabic',
+    act: async (page) => {
+      await showSidebar(page);
+      await page.hover(`${byId('conversation-row')} >> nth=1`);
+      await page.click(`${byId('conversation-more')} >> nth=1`);
+      await page.waitForSelector(byId('conversation-menu'));
     },
   },
   'start-failed': { demo: 'start-failed' },

@@ -44,13 +44,18 @@ i18n.services.formatter?.add('lower', (value: unknown) =>
 
 /** A text by its key. `{{count}}` is a bare number in it, `{{count, number}}` one with separators. */
 export function t(key: Key, values: Values = {}): string {
-  const replace = LANGUAGES[tag].dir === 'rtl' ? isolated(values) : values;
+  const replace = direction() === 'rtl' ? isolated(values) : values;
   return i18n.t(key, { replace, count: values.count, lng: tag });
 }
 
 /** The language that is shown. */
 export function language(): Tag {
   return tag;
+}
+
+/** Where its words run to. */
+export function direction(): 'ltr' | 'rtl' {
+  return LANGUAGES[tag].dir;
 }
 
 /** For `Intl`. */
