@@ -60,6 +60,11 @@ export function formatSeconds(seconds: number): string {
   });
 }
 
+/** Names in a row: `a, b, c`. */
+export function formatList(parts: string[]): string {
+  return new Intl.ListFormat(locale(), { type: 'conjunction', style: 'narrow' }).format(parts);
+}
+
 /** How fast a model writes. */
 export function formatSpeed(tokensPerSecond: number): string {
   return t('common.units.tokensPerSecond', { value: formatDecimal(tokensPerSecond, 1) });
@@ -72,11 +77,6 @@ export function formatPercent(part: number, whole: number): string {
 /** A day, of a moment given in milliseconds. */
 export function formatDate(at: number, how: Intl.DateTimeFormatOptions): string {
   return new Date(at).toLocaleDateString(locale(), how);
-}
-
-/** `a, b, c`. */
-export function formatList(items: string[]): string {
-  return new Intl.ListFormat(locale(), { type: 'unit' }).format(items);
 }
 
 /** A moment given in milliseconds: the time today, otherwise the day and the time. */

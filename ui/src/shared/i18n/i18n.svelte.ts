@@ -3,7 +3,7 @@ import { createInstance } from 'i18next';
 import type { Language } from '../../backend/types';
 import { ENGLISH, type Key } from './english';
 import { LANGUAGES, spoken, type Tag } from './languages';
-import { isolated, type Values } from './marks';
+import { isolated, type Values } from './values';
 
 type Texts = Record<string, object>;
 

@@ -1,4 +1,4 @@
 export type { Key } from './english';
 export { chooseLanguage, language, locale, setLanguage, startLanguage, t } from './i18n.svelte';
 export { LANGUAGES, TAGS, type Tag } from './languages';
-export { marked, markedParts, type Values } from './marks';
+export type { Values } from './values';
