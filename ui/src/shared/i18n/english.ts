@@ -20,7 +20,6 @@ import remotes from './en/remotes.json';
 import search from './en/search.json';
 import settings from './en/settings.json';
 import tools from './en/tools.json';
-import views from './en/views.json';
 
 export const ENGLISH = {
   access,
@@ -41,7 +40,6 @@ export const ENGLISH = {
   search,
   settings,
   tools,
-  views,
 };
 
 /** `open_one` and `open_other` are both asked for as `open`. */
