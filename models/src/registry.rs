@@ -160,7 +160,15 @@ fn load_from<'a, T>(
     weights.split().synchronize()?;
     weights.split().keep_weights(weights.resident()?);
     let made = then(&weights);
+    release(file);
     Ok((model, made))
+}
+
+/// What has been read is packed or copied, and the pages that the system mapped around it are nobody's.
+fn release(file: &GgufFile) {
+    for bytes in file.tensors().values().filter_map(|tensor| file.bytes(tensor).ok()) {
+        bytes.release(0..bytes.len());
+    }
 }
 
 fn family(file: &GgufFile) -> Result<&'static Family, ModelError> {
