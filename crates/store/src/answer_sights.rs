@@ -27,7 +27,12 @@ impl Store {
                 "INSERT OR REPLACE INTO answer_sights (message_id, summarised_to, summary, dropped_to)
                  VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![sight.message_id, sight.summarised_to, sight.summary, sight.dropped_to])?;
+            .execute(params![
+                sight.message_id,
+                sight.summarised_to,
+                sight.summary,
+                sight.dropped_to
+            ])?;
             Ok(())
         })
     }

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    StoreError, answer_sights, api_keys, api_requests, attachments, conversations, documents, folders, imports, journal,
-    knowledge, messages, model_notes, overflow_choices, search, settings, shelf, summaries, tool_calls, tool_choices,
+    StoreError, answer_sights, api_keys, api_requests, attachments, conversations, documents, folders,
+    imports, journal, knowledge, messages, model_notes, overflow_choices, search, settings, shelf, summaries,
+    tool_calls, tool_choices,
 };
 
 /// The statements that lead to format 1, 2, …, in order.

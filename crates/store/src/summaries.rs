@@ -24,7 +24,8 @@ CREATE TABLE edited_summaries (
 ";
 
 const COLUMNS: &str = "summaries.message_id, text, edited_at IS NOT NULL";
-const FROM: &str = "summaries LEFT JOIN edited_summaries ON edited_summaries.message_id = summaries.message_id";
+const FROM: &str =
+    "summaries LEFT JOIN edited_summaries ON edited_summaries.message_id = summaries.message_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Summary> {
     Ok(Summary { message_id: row.get(0)?, text: row.get(1)?, edited: row.get(2)? })
@@ -82,7 +83,12 @@ impl Store {
     }
 
     /// Has a summary read otherwise: as a person wants it, or, not `edited`, as a model wrote it anew.
-    pub fn change_summary(&mut self, message_id: &str, text: &str, edited: bool) -> Result<Summary, StoreError> {
+    pub fn change_summary(
+        &mut self,
+        message_id: &str,
+        text: &str,
+        edited: bool,
+    ) -> Result<Summary, StoreError> {
         self.write(|t| {
             get(t, message_id)?.ok_or_else(|| StoreError::NoSummary(message_id.into()))?;
             put(t, message_id, text)?;

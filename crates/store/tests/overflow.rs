@@ -145,7 +145,11 @@ fn document(store: &mut Store, hash: &str) {
     store.keep_document(&new).unwrap();
 }
 
-fn sent(store: &mut Store, place: lantern_store::Place, files: &[&str]) -> Result<Asked, lantern_store::StoreError> {
+fn sent(
+    store: &mut Store,
+    place: lantern_store::Place,
+    files: &[&str],
+) -> Result<Asked, lantern_store::StoreError> {
     let attachments = files.iter().map(|hash| AttachedFile { document: (*hash).into(), name: "f".into() });
     let with = SentWith { attachments: attachments.collect(), ..SentWith::default() };
     let exchange = Exchange {

@@ -78,7 +78,8 @@ fn record() -> impl Strategy<Value = ConversationRecord> {
                 });
             }
             let leaf_id = (!messages.is_empty()).then(|| leaf.get(&messages).id.clone());
-            let summary = |id: &String| Summary { message_id: id.clone(), text: title.clone(), edited: pinned };
+            let summary =
+                |id: &String| Summary { message_id: id.clone(), text: title.clone(), edited: pinned };
             let summaries = leaf_id.iter().map(summary).collect();
             let part = |message_id| KeptPart {
                 message_id,

@@ -20,6 +20,7 @@ impl App {
         let (message, kept) = self
             .0
             .db
+            .of(message_id)
             .run(move |store| {
                 let message = store.message(&id)?;
                 let model = store.conversation(&message.conversation_id)?.model;
@@ -43,6 +44,7 @@ impl App {
         let asked = self
             .0
             .db
+            .of(message_id)
             .run(move |store| {
                 let mut asked = store.ask(&exchange)?;
                 store.append(&asked.assistant_message.id, &content)?;
