@@ -1,5 +1,6 @@
 /** The files of one open conversation: those that wait to be sent, those of its messages, and what its answers saw. */
 import { toErrorInfo, type Backend } from '../../backend';
+import { isTemporary } from '../chat/drafts';
 import type {
   AnswerSources,
   Attachment,
@@ -19,6 +20,15 @@ export interface StagedFile {
 
 /** More than this is not pasted: it would go through memory several times. */
 const MOST_PASTED = 32 * 1024 * 1024;
+
+/** As the application would refuse it. */
+const NO_FILES: ErrorInfo = {
+  code: 'temporary_without_files',
+  message:
+    'A temporary chat leaves no trace, and files that are read for a conversation are kept in the database.',
+  nextStep:
+    'Begin an ordinary conversation for them; deleting it deletes what was read of them, too.',
+};
 
 export class SessionFiles {
   /** In the order in which they were added. */
@@ -87,6 +97,11 @@ export class SessionFiles {
 
   async #stage(name: string, read: () => Promise<Attachment>): Promise<void> {
     const key = this.#nextKey++;
+    // Reading it would keep a copy of it.
+    if (isTemporary(this.#conversationId)) {
+      this.staged = [...this.staged, { key, name, attachment: null, error: NO_FILES }];
+      return;
+    }
     this.staged = [...this.staged, { key, name, attachment: null, error: null }];
     const settle = (change: Partial<StagedFile>) => {
       this.staged = this.staged.map((one) => (one.key === key ? { ...one, ...change } : one));
