@@ -1,5 +1,6 @@
 /** The files of one open conversation: those that wait to be sent, those of its messages, and what its answers saw. */
 import { toErrorInfo, type Backend } from '../../backend';
+import { t } from '../../shared/i18n';
 import { isTemporary } from '../chat/drafts';
 import type {
   AnswerSources,
@@ -20,15 +21,6 @@ export interface StagedFile {
 
 /** More than this is not pasted: it would go through memory several times. */
 const MOST_PASTED = 32 * 1024 * 1024;
-
-/** As the application would refuse it. */
-const NO_FILES: ErrorInfo = {
-  code: 'temporary_without_files',
-  message:
-    'A temporary chat leaves no trace, and files that are read for a conversation are kept in the database.',
-  nextStep:
-    'Begin an ordinary conversation for them; deleting it deletes what was read of them, too.',
-};
 
 export class SessionFiles {
   /** In the order in which they were added. */
@@ -99,7 +91,7 @@ export class SessionFiles {
     const key = this.#nextKey++;
     // Reading it would keep a copy of it.
     if (isTemporary(this.#conversationId)) {
-      this.staged = [...this.staged, { key, name, attachment: null, error: NO_FILES }];
+      this.staged = [...this.staged, { key, name, attachment: null, error: noFiles() }];
       return;
     }
     this.staged = [...this.staged, { key, name, attachment: null, error: null }];
@@ -169,6 +161,15 @@ export class SessionFiles {
     }
     return found;
   }
+}
+
+/** As the application would refuse it. */
+function noFiles(): ErrorInfo {
+  return {
+    code: 'temporary_without_files',
+    message: t('overflow.files.message'),
+    nextStep: t('overflow.files.nextStep'),
+  };
 }
 
 function tooLarge(name: string): ErrorInfo {

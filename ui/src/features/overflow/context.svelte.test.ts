@@ -4,6 +4,7 @@ import type { Backend } from '../../backend';
 import { fakeBackend, fakeConversation, fakeMessage } from '../../backend/fake';
 import type { ConversationContext, NextSight, Summary } from '../../backend/types';
 import { LanternApp } from '../../lantern.svelte';
+import { t } from '../../shared/i18n';
 import { TESTID } from '../../shared/testids';
 import { ContextController } from './context.svelte';
 import ContextPanel from './ContextPanel.svelte';
@@ -41,7 +42,10 @@ async function opened(
 }
 
 const words = (context: ContextController) =>
-  [0, 1, 2, 3, 4, 5].map((place) => context.markAt(place)?.words ?? null);
+  [0, 1, 2, 3, 4, 5].map((place) => {
+    const mark = context.markAt(place);
+    return mark && t(mark.words);
+  });
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -234,7 +238,7 @@ it('the panel names what is chosen, counts the messages, and warns of a question
     `[data-testid="${TESTID.contextOverflow}"]`,
   )!;
   expect(select.value).toBe('error');
-  expect(select.options[0]!.text).toBe('As the settings say: go on without the oldest messages');
+  expect(select.options[0]!.text).toBe('As the settings say (Go on without the oldest messages)');
   const counts = document.querySelector(`[data-testid="${TESTID.contextMessages}"]`)!;
   expect(counts.textContent.replace(/\s+/g, ' ')).toContain('Read as they stand 4');
   expect(counts.querySelector('dd[data-mark="dropped"]')?.textContent).toBe('2');

@@ -6,6 +6,7 @@ import { createContext } from 'svelte';
 import { toErrorInfo } from '../../backend';
 import type { ConversationContext, ErrorInfo, Overflow, Summary } from '../../backend/types';
 import type { LanternApp } from '../../lantern.svelte';
+import type { Key } from '../../shared/i18n';
 import { branchTo } from '../chat/tree';
 import { NOTHING, countMarks, endsByCounts, endsOf, markAt, type Ends, type Mark } from './sight';
 import { inspectedWords, markWords } from './words';
@@ -17,7 +18,7 @@ const ASK_AFTER = 250;
 export interface MessageMark {
   /** For the next question, or for the answer that was picked out. */
   mark: Mark;
-  words: string;
+  words: Key;
 }
 
 /** The summary that stands in the list. */

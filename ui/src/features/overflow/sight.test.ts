@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fakeMessage } from '../../backend/fake';
 import type { Message } from '../../backend/types';
 import { branchTo, withRoundsJoined } from '../chat/tree';
-import { NOTHING, countMarks, endsByCounts, endsOf, markAt, placeOf } from './sight';
+import { t } from '../../shared/i18n';
+import { NOTHING, countMarks, endsByCounts, endsOf, markAt, placeOf, type Mark } from './sight';
 import { inspectedWords, markWords } from './words';
 
 /** Question, answer with a call, its result, the rest of the answer; question, answer. */
@@ -53,12 +54,13 @@ it('what is left out follows what the summary is of', () => {
 it('each mark has words, for the next question and for what the last answer read', () => {
   expect(markWords(null, 'read')).toBeNull();
   expect(markWords('read', 'read')).toBeNull();
-  expect(markWords(null, 'dropped')).toBe('Left out of what the model reads');
-  expect(markWords('dropped', 'dropped')).toBe('Left out of what the model reads');
-  expect(markWords('summarised', 'summarised')).toBe('The model reads a summary of this');
-  expect(markWords('dropped', 'read')).toBe('Left out from the next question on');
-  expect(markWords('summarised', 'dropped')).toBe('Read as a summary from the next question on');
-  expect(markWords('read', 'summarised')).toBe('Read again from the next question on');
+  const words = (next: Mark | null, answer: Mark) => t(markWords(next, answer)!);
+  expect(words(null, 'dropped')).toBe('Left out of what the model reads');
+  expect(words('dropped', 'dropped')).toBe('Left out of what the model reads');
+  expect(words('summarised', 'summarised')).toBe('The model reads a summary of this');
+  expect(words('dropped', 'read')).toBe('Left out from the next question on');
+  expect(words('summarised', 'dropped')).toBe('Read as a summary from the next question on');
+  expect(words('read', 'summarised')).toBe('Read again from the next question on');
   expect(inspectedWords('read')).toBeNull();
-  expect(inspectedWords('dropped')).toBe('That answer did not read this');
+  expect(t(inspectedWords('dropped')!)).toBe('That answer did not read this');
 });
