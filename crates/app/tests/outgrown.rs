@@ -325,3 +325,19 @@ async fn a_summary_that_leaves_no_room_is_told_and_the_oldest_are_left_out() {
     let view = app.conversation(&id).await.unwrap();
     assert!(view.messages.iter().any(|message| message.role == Role::Assistant));
 }
+
+#[tokio::test]
+async fn an_answer_that_was_cut_goes_on_in_a_conversation_that_does_not_fit() {
+    let (_home, app) = small().await;
+    for overflow in [Overflow::DropOldest, Overflow::Summarise] {
+        let (_, events) = outgrown(&app, overflow).await;
+        let cut = finished(&events);
+        let events = drain(app.continue_answer(&cut.id).await.unwrap()).await;
+        let more = finished(&events);
+        assert!(more.content.starts_with(&cut.content) && more.content.len() > cut.content.len());
+        assert_ne!(unseen(&events), (None, None), "it is told what the model does not read");
+        let sight = sight_of(&app, &more).await.expect("it is kept");
+        assert_eq!(sight.dropped_to.is_some(), overflow == Overflow::DropOldest, "{sight:?}");
+        assert!(more.stats.unwrap().prompt_tokens < CONTEXT);
+    }
+}

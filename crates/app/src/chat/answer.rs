@@ -163,13 +163,15 @@ impl Answer {
         let with_files = self.with_files(answering, request, &sources);
         let Some(request) = stop.run_until_cancelled(with_files).await else { return Ok(self.stopped(None)) };
         let request = request?;
-        let Some(shortened) =
+        let Some(mut shortened) =
             stop.run_until_cancelled(self.shorten(answering, &settings, request, &sources)).await
         else {
             return Ok(self.stopped(None));
         };
         let mut meter = Meter::start();
-        let request = continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
+        let (request, left_out) =
+            continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
+        shortened.left_out = left_out;
         let begun = stop.run_until_cancelled(answering.generate(request)).await;
         let Some(stream) = begun else { return Ok(self.stopped(None)) };
         let mut stream = stream?;
@@ -245,7 +247,7 @@ impl Answer {
 
     /// Tells which messages the model does not see, if the conversation did not fit.
     fn tell_dropped(&mut self, stream: &GenerationStream, shortened: &Shortened, sources: &[Vec<String>]) {
-        let Some(dropped) = stream.dropped() else { return };
+        let Some(dropped) = shortened.left_out(stream) else { return };
         let message_ids = stored(&shortened.dropped(stream), sources);
         self.dropped_messages = count(message_ids.len());
         let _ = self.events.send(ChatEvent::Dropped {

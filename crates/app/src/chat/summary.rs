@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use lantern_engine::{ChatMessage, Engine, GenerateRequest, GenerationStream, Overflow, Prompt};
+use lantern_engine::{ChatMessage, Dropped, Engine, GenerateRequest, GenerationStream, Overflow, Prompt};
 
 use super::summary_writer::{not_summarised, write_summary};
 use crate::AppError;
@@ -56,12 +56,14 @@ pub struct Shortened {
     pub summarised: Option<Summarised>,
     /// For each of its messages, which of the original request's it was.
     origins: Vec<Option<usize>>,
+    /// What its prompt lost before the engine saw it.
+    pub(super) left_out: Option<Dropped>,
 }
 
 impl Shortened {
     /// A request as it is.
     pub fn as_it_is(request: GenerateRequest) -> Self {
-        Self { request, summarised: None, origins: Vec::new() }
+        Self { request, summarised: None, origins: Vec::new(), left_out: None }
     }
 
     /// A request as it is, which loses its oldest turns where it is too long.
@@ -94,12 +96,18 @@ impl Shortened {
             },
             summarised: Some(summarised),
             origins,
+            left_out: None,
         }
+    }
+
+    /// What was left out of the request without a summary.
+    pub(super) fn left_out<'a>(&'a self, stream: &'a GenerationStream) -> Option<&'a Dropped> {
+        stream.dropped().or(self.left_out.as_ref())
     }
 
     /// Which of the original request's messages were left out without a summary.
     pub fn dropped(&self, stream: &GenerationStream) -> Vec<usize> {
-        let messages = stream.dropped().map_or(&[][..], |dropped| &dropped.messages);
+        let messages = self.left_out(stream).map_or(&[][..], |dropped| &dropped.messages);
         let origin = |&at: &usize| match self.summarised {
             Some(_) => self.origins.get(at).copied().flatten(),
             None => Some(at),
