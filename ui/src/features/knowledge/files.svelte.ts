@@ -1,7 +1,5 @@
 /** The files of one open conversation: those that wait to be sent, those of its messages, and what its answers saw. */
 import { toErrorInfo, type Backend } from '../../backend';
-import { t } from '../../shared/i18n';
-import { isTemporary } from '../chat/drafts';
 import type {
   AnswerSources,
   Attachment,
@@ -10,6 +8,8 @@ import type {
   ErrorInfo,
   SentWith,
 } from '../../backend/types';
+import { t } from '../../shared/i18n';
+import { isTemporary } from '../chat/drafts';
 
 /** A file on its way into the next message. */
 export interface StagedFile {
@@ -175,8 +175,8 @@ function noFiles(): ErrorInfo {
 function tooLarge(name: string): ErrorInfo {
   return {
     code: 'document_too_large',
-    message: `${name} is too large to be pasted.`,
-    nextStep: 'Drop the file on the window, or choose it with the paper clip.',
+    message: t('knowledge.tooLarge.message', { name }),
+    nextStep: t('knowledge.tooLarge.nextStep'),
   };
 }
 
@@ -184,7 +184,7 @@ function base64(file: File): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
-    reader.onerror = () => reject(reader.error ?? new Error('The clipboard could not be read.'));
+    reader.onerror = () => reject(reader.error ?? new Error(t('knowledge.clipboard')));
     reader.readAsDataURL(file);
   });
 }
