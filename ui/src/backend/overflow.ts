@@ -33,8 +33,7 @@ export function fakeOverflow(): OverflowBackend {
     conversationContext: () => Promise.resolve({ overflow: null, sights: [], next: null }),
     setOverflow: () => Promise.resolve(),
     editSummary: (messageId, text) => Promise.resolve({ messageId, text, edited: true }),
-    rewriteSummary: (messageId) =>
-      Promise.resolve({ messageId, text: 'Written anew.', edited: false }),
+    rewriteSummary: (messageId) => Promise.resolve({ messageId, text: 'anew', edited: false }),
     removeSummary: () => Promise.resolve(),
   };
 }
