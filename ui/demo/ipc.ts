@@ -22,6 +22,7 @@ import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
 import { ARABIC, SPOKEN } from './languages';
+import * as overflow from './overflow';
 import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -39,16 +40,18 @@ const offline = {
 };
 
 let settings: Settings = structuredClone(data.SETTINGS);
+if (scene === 'refused') settings.overflow = 'error';
 if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
   settings.desktop.firstRunDone = false;
 }
 settings.language = SPOKEN[scene] ?? 'system';
 let messages: Message[] =
-  scene === 'long'
+  overflow.messagesOf(scene) ??
+  (scene === 'long'
     ? long(10_000)
     : structuredClone(
         { rich: RICH, tools: tools.MESSAGES, arabic: ARABIC }[scene] ?? data.MESSAGES,
-      );
+      ));
 let events: Channel<AppEvent> | undefined;
 let stopped = false;
 let counter = 0;
@@ -137,13 +140,14 @@ function view(args: Args) {
       ...(scene === 'tools' ? { leafId: 'r2' } : {}),
     },
     messages: args.id === 'c1' ? messages : args.id === 'c2' ? knowledge.MESSAGES : [],
-    summaries: [],
+    summaries: overflow.summaries(scene),
   };
 }
 
 const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
   ...tools.commands(scene),
+  ...overflow.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

@@ -161,6 +161,46 @@ export const STATES = {
       await page.waitForSelector(byId('queued'));
     },
   },
+  outgrown: {
+    demo: 'outgrown',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.waitForSelector(byId('message-unseen'));
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+      await page.click(`${byId('summary')} summary`);
+    },
+  },
+  'outgrown-edit': {
+    demo: 'outgrown',
+    act: async (page) => {
+      await STATES.outgrown.act(page);
+      await page.click(byId('summary-edit'));
+      await page.waitForSelector(byId('summary-text'));
+    },
+  },
+  'outgrown-panel': {
+    demo: 'outgrown',
+    act: async (page) => {
+      await STATES.outgrown.act(page);
+      await page.click(`${byId('context-length')} summary`);
+      await page.waitForSelector(byId('context-messages'));
+    },
+  },
+  'outgrown-inspect': {
+    demo: 'outgrown',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.click(byId('sight-show'));
+      await page.$eval(byId('message-list'), (list) => (list.scrollTop = 0));
+    },
+  },
+  refused: {
+    demo: 'refused',
+    act: async (page) => {
+      await openFirstConversation(page);
+      await page.waitForSelector(byId('overflow-drop'));
+    },
+  },
   gauge: {
     act: async (page) => {
       await openFirstConversation(page);

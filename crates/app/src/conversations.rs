@@ -39,7 +39,7 @@ impl App {
     /// What is shown first of a conversation; the rest of a long one is asked for with [`Self::conversation`].
     pub async fn open_conversation(&self, id: &str) -> Result<Opening, AppError> {
         let id = id.to_owned();
-        self.0.db.run(move |store| store.open_conversation(&id)).await
+        self.0.db.of(&id).run(move |store| store.open_conversation(&id)).await
     }
 
     /// Gives a conversation another title.

@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use lantern_app::App;
-use lantern_protocol::{ExportFormat, FindQuery, SettingsPatch};
+use lantern_protocol::{AttachedFile, ExportFormat, FindQuery, SentWith, SettingsPatch};
 use support::*;
 
 /// Whether any file of a data directory holds these bytes.
@@ -54,6 +54,41 @@ async fn a_temporary_chat_leaves_no_trace() {
     assert!(!is_anywhere(home.path(), "zyzzyva") && !is_anywhere(home.path(), &chat.id));
     let prefixes = lantern_engine::DiskCacheOptions { folder: home.path().join("prefixes"), quota_bytes: 0 };
     assert_eq!(prefixes.bytes(), 0, "what was computed of it went to the disk");
+}
+
+#[tokio::test]
+async fn a_temporary_chat_has_no_files_and_says_so() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(4)).await;
+    let chat = app.begin_temporary_chat().await.unwrap();
+    let kept = app.attach_bytes("notes.txt", b"Of zyzzyvas.".to_vec()).await.unwrap();
+    let file = AttachedFile { document: kept.document, name: kept.name };
+    for with in [
+        SentWith { attachments: vec![file], folders: None },
+        SentWith { attachments: vec![], folders: Some(vec!["folder".into()]) },
+    ] {
+        let sent = app.send_message_with(message(Some(&chat.id), "What is in it?"), with).await;
+        assert_eq!(sent.map(|_| ()).unwrap_err().code, "temporary_without_files");
+    }
+    let folders = app.set_conversation_folders(&chat.id, vec!["folder".into()]).await;
+    assert_eq!(folders.unwrap_err().code, "temporary_without_files");
+    assert!(app.conversation(&chat.id).await.unwrap().messages.is_empty(), "the question was stored");
+    // None is no file: the same chat answers.
+    let none = SentWith { attachments: vec![], folders: Some(vec![]) };
+    let sent = app.send_message_with(message(Some(&chat.id), "Hello"), none).await.unwrap();
+    assert_eq!(finished(&drain(sent).await).conversation_id, chat.id);
+}
+
+#[tokio::test]
+async fn a_stopped_answer_of_a_temporary_chat_goes_on() {
+    let (_home, app) = with_model().await;
+    limit_tokens(&app, Some(4)).await;
+    let chat = app.begin_temporary_chat().await.unwrap();
+    let cut = answer(&app, Some(&chat.id), "Tell me a story").await;
+    let more = finished(&drain(app.continue_answer(&cut.id).await.unwrap()).await);
+    assert!(more.content.starts_with(&cut.content) && more.content.len() > cut.content.len());
+    let opened = app.open_conversation(&chat.id).await.unwrap();
+    assert_eq!(opened.view.messages.len(), 3);
 }
 
 #[tokio::test]

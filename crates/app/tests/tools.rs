@@ -203,6 +203,36 @@ async fn consent_holds_for_the_conversation_or_for_always() {
 }
 
 #[tokio::test]
+async fn a_temporary_chat_calls_tools_and_leaves_nothing_of_them() {
+    let (home, app) = with_tool("pick").await;
+    let chat = app.begin_temporary_chat().await.unwrap();
+    let nothing = app.chosen_tools(Some(chat.id.clone())).await.unwrap();
+    assert!(nothing.tools.is_empty(), "it begins without those of new conversations");
+    choose(&app, Some(&chat.id), "pick").await;
+    let mut stream = app.send_message(message(Some(&chat.id), "Pick a number")).await.unwrap();
+    let (_, call) = until_call(&mut stream, ToolCallState::Asking).await;
+    app.answer_tool_call(&call.id, ToolConsent::Chat).await.unwrap();
+    let (_, done) = until_call(&mut stream, ToolCallState::Done).await;
+    assert_eq!(done.result.unwrap().text, "The number is 7.");
+    finished(&drain(stream).await);
+    assert_eq!(roles(&app, &chat.id).await, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+    assert_eq!(app.tool_calls(&chat.id).await.unwrap().len(), 1);
+    // The consent holds for this chat, and nobody is asked again.
+    let mut stream = app.send_message(message(Some(&chat.id), "And another")).await.unwrap();
+    let (before, _) = until_call(&mut stream, ToolCallState::Done).await;
+    assert!(!before.iter().any(|event| {
+        matches!(event, ChatEvent::ToolCall { call } if call.state == ToolCallState::Asking)
+    }));
+    drop(stream);
+    app.delete_conversation(&chat.id).await.unwrap();
+    app.shutdown().await;
+    for file in ["lantern.db", "lantern.db-wal"] {
+        let bytes = std::fs::read(home.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(16).any(|window| window == b"The number is 7."), "it is in {file}");
+    }
+}
+
+#[tokio::test]
 async fn a_tool_that_describes_itself_differently_is_another_tool() {
     let (_home, app) = with_tool("pick").await;
     let mut stream = app.send_message(message(None, "Pick a number")).await.unwrap();

@@ -268,7 +268,17 @@ impl Engine {
         request: &GenerateRequest,
         reserve: usize,
     ) -> Result<Option<Dropped>, EngineError> {
-        let room = overflow::Room::new(self.context_of(request), request.max_tokens).less(reserve);
+        self.overflowing_within(request, self.context_of(request), reserve)
+    }
+
+    /// The same in a context of so many tokens, which may be more than there is room for yet: engines grow.
+    pub fn overflowing_within(
+        &self,
+        request: &GenerateRequest,
+        context: usize,
+        reserve: usize,
+    ) -> Result<Option<Dropped>, EngineError> {
+        let room = overflow::Room::new(context, request.max_tokens).less(reserve);
         Ok(self.plan_prompt(&request.prompt, &request.template_vars, Some(room))?.1)
     }
 

@@ -72,8 +72,11 @@ pub struct ConversationView {
 pub struct Summary {
     /// The last message that it is of; the others are those before that.
     pub message_id: String,
-    /// As the model wrote it.
+    /// As the model wrote it, or as the person edited it.
     pub text: String,
+    /// Whether the person edited it: what the model writes afterwards stands behind it.
+    #[serde(default)]
+    pub edited: bool,
 }
 
 /// Who speaks.

@@ -38,32 +38,33 @@ CREATE TABLE answer_citations (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// See [`Store::attach`].
+pub(crate) fn attach(t: &Connection, message_id: &str, files: &[AttachedFile]) -> Result<(), StoreError> {
+    messages::get(t, message_id)?;
+    let mut insert = t.prepare_cached(
+        "INSERT INTO attachments (message_id, position, document, name) VALUES (?1,
+             (SELECT coalesce(max(position) + 1, 0) FROM attachments WHERE message_id = ?1), ?2, ?3)",
+    )?;
+    for file in files {
+        insert.execute(params![message_id, file.document, file.name])?;
+    }
+    Ok(())
+}
+
+/// Gives a message the files of another.
+pub(crate) fn attach_as(t: &Connection, message_id: &str, other: &str) -> Result<(), StoreError> {
+    t.prepare_cached(
+        "INSERT INTO attachments (message_id, position, document, name)
+         SELECT ?1, position, document, name FROM attachments WHERE message_id = ?2",
+    )?
+    .execute([message_id, other])?;
+    Ok(())
+}
+
 impl Store {
     /// Adds files to a message, behind those that it has. Their documents must have been kept.
     pub fn attach(&mut self, message_id: &str, files: &[AttachedFile]) -> Result<(), StoreError> {
-        self.write(|t| {
-            messages::get(t, message_id)?;
-            let mut insert = t.prepare_cached(
-                "INSERT INTO attachments (message_id, position, document, name) VALUES (?1,
-                     (SELECT coalesce(max(position) + 1, 0) FROM attachments WHERE message_id = ?1), ?2, ?3)",
-            )?;
-            for file in files {
-                insert.execute(params![message_id, file.document, file.name])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Gives a message the files of another.
-    pub fn attach_as(&mut self, message_id: &str, other: &str) -> Result<(), StoreError> {
-        self.write(|t| {
-            t.prepare_cached(
-                "INSERT INTO attachments (message_id, position, document, name)
-                 SELECT ?1, position, document, name FROM attachments WHERE message_id = ?2",
-            )?
-            .execute([message_id, other])?;
-            Ok(())
-        })
+        self.write(|t| attach(t, message_id, files))
     }
 
     /// The files of a message, in order.

@@ -76,6 +76,9 @@ pub enum StoreError {
     /// No such folder.
     #[error("There is no folder {0}.")]
     NoFolder(String),
+    /// No such summary.
+    #[error("There is no summary of what comes before the message {0}.")]
+    NoSummary(String),
     /// Two folders cannot have the same name.
     #[error("There is a folder of the name “{0}” already.")]
     FolderExists(String),
@@ -105,6 +108,7 @@ impl StoreError {
             Self::StillStreaming(_) => "answer_in_progress",
             Self::WrongRole { .. } => "wrong_role",
             Self::NoFolder(_) => "folder_not_found",
+            Self::NoSummary(_) => "summary_not_found",
             Self::FolderExists(_) => "folder_exists",
             Self::Record(_) => "not_a_conversation",
             Self::Json(_) => "database_error",
@@ -130,6 +134,7 @@ impl StoreError {
             "conversation_not_found" | "message_not_found" | "folder_not_found" => {
                 "Reload the list; it may have been deleted.".into()
             }
+            "summary_not_found" => "Reload the conversation; it may have been removed.".into(),
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
             "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
             "wrong_role" => "Choose another message.".into(),

@@ -3,11 +3,11 @@
 //! A question is stored together with its still empty answer before a model is asked, so whatever happens then, the
 //! person's words are safe and the answer has a place to be written to.
 
-use lantern_protocol::{Conversation, ErrorInfo, GenerationStats, Message, MessageStatus, Role};
+use lantern_protocol::{Conversation, ErrorInfo, GenerationStats, Message, MessageStatus, Role, SentWith};
 use rusqlite::Connection;
 
 use crate::messages::{self, NewMessage};
-use crate::{Store, StoreError, conversations};
+use crate::{Store, StoreError, attachments, conversations, knowledge, tool_choices};
 
 /// Where a question goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,17 @@ pub struct Exchange {
     pub keep_model: bool,
 }
 
+/// What a question has of files.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QuestionFiles {
+    /// None, or it was asked before and has those that it had.
+    None,
+    /// Files of its own.
+    Sent(SentWith),
+    /// Those of the question that it replaces.
+    Of(String),
+}
+
 /// What [`Store::ask`] stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
@@ -90,43 +101,22 @@ impl Store {
     /// Stores a question and its empty answer in one transaction that has reached the disk when this returns.
     pub fn ask(&mut self, exchange: &Exchange) -> Result<Asked, StoreError> {
         let writer = self.writer_id().to_owned();
+        self.write(|t| ask(t, exchange, &writer))
+    }
+
+    /// The same for a question with files, and with the tools that a new conversation begins with: no crash leaves one
+    /// without the other.
+    pub fn ask_with(&mut self, exchange: &Exchange, files: &QuestionFiles) -> Result<Asked, StoreError> {
+        let writer = self.writer_id().to_owned();
         self.write(|t| {
-            let (conversation_id, user_message, parent_id) = match &exchange.question {
-                Question::New { place, content } => {
-                    let message = insert_question(t, place, content, exchange.model.as_deref())?;
-                    let id = message.id.clone();
-                    (message.conversation_id.clone(), Some(message), id)
-                }
-                Question::Again { message_id } => {
-                    let message = settled(t, message_id)?;
-                    let question = match (message.role, message.parent_id) {
-                        (Role::User, _) => message.id,
-                        (Role::Assistant, Some(parent)) => parent,
-                        _ => return Err(StoreError::WrongRole { id: message.id, wanted: "an answer" }),
-                    };
-                    (message.conversation_id, None, question)
-                }
-            };
-            let assistant_message = messages::insert(
-                t,
-                NewMessage {
-                    conversation_id: &conversation_id,
-                    parent_id: Some(&parent_id),
-                    role: Role::Assistant,
-                    content: "",
-                    model: exchange.model.as_deref(),
-                    writer: Some(&writer),
-                },
-            )?;
-            conversations::set_leaf(t, &conversation_id, Some(&assistant_message.id))?;
-            if exchange.keep_model {
-                conversations::set_model(t, &conversation_id, exchange.model.as_deref())?;
+            let asked = ask(t, exchange, &writer)?;
+            if matches!(exchange.question, Question::New { place: Place::New { .. }, .. }) {
+                tool_choices::begin_with(t, &asked.conversation.id)?;
             }
-            Ok(Asked {
-                conversation: conversations::get(t, &conversation_id)?,
-                user_message,
-                assistant_message,
-            })
+            if let Some(message) = &asked.user_message {
+                keep_files(t, &asked.conversation.id, &message.id, files)?;
+            }
+            Ok(asked)
         })
     }
 
@@ -135,6 +125,59 @@ impl Store {
         self.write(|t| {
             messages::finish(t, message_id, finish.status, finish.error.as_ref(), finish.stats.as_ref())
         })
+    }
+}
+
+fn ask(t: &Connection, exchange: &Exchange, writer: &str) -> Result<Asked, StoreError> {
+    let (conversation_id, user_message, parent_id) = match &exchange.question {
+        Question::New { place, content } => {
+            let message = insert_question(t, place, content, exchange.model.as_deref())?;
+            let id = message.id.clone();
+            (message.conversation_id.clone(), Some(message), id)
+        }
+        Question::Again { message_id } => {
+            let message = settled(t, message_id)?;
+            let question = match (message.role, message.parent_id) {
+                (Role::User, _) => message.id,
+                (Role::Assistant, Some(parent)) => parent,
+                _ => return Err(StoreError::WrongRole { id: message.id, wanted: "an answer" }),
+            };
+            (message.conversation_id, None, question)
+        }
+    };
+    let assistant_message = messages::insert(
+        t,
+        NewMessage {
+            conversation_id: &conversation_id,
+            parent_id: Some(&parent_id),
+            role: Role::Assistant,
+            content: "",
+            model: exchange.model.as_deref(),
+            writer: Some(writer),
+        },
+    )?;
+    conversations::set_leaf(t, &conversation_id, Some(&assistant_message.id))?;
+    if exchange.keep_model {
+        conversations::set_model(t, &conversation_id, exchange.model.as_deref())?;
+    }
+    Ok(Asked { conversation: conversations::get(t, &conversation_id)?, user_message, assistant_message })
+}
+
+fn keep_files(
+    t: &Connection,
+    conversation_id: &str,
+    message_id: &str,
+    files: &QuestionFiles,
+) -> Result<(), StoreError> {
+    match files {
+        QuestionFiles::None => Ok(()),
+        QuestionFiles::Of(other) => attachments::attach_as(t, message_id, other),
+        QuestionFiles::Sent(with) => {
+            if let Some(folders) = &with.folders {
+                knowledge::set_folders(t, conversation_id, folders)?;
+            }
+            attachments::attach(t, message_id, &with.attachments)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::side_tables::{self, Renamed};
-use crate::{Store, StoreError, id_in, messages, now_ms, search, shelf};
+use crate::{Store, StoreError, id_in, messages, now_ms, search, shelf, summaries};
 
 /// Format 5.
 pub(crate) const V5: &str = "
@@ -105,6 +105,9 @@ fn import(conn: &Connection, record: &ConversationRecord) -> Result<Imported, St
     for summary in &record.summaries {
         conn.prepare_cached("INSERT INTO summaries (message_id, text, created_at) VALUES (?1, ?2, ?3)")?
             .execute(params![ids[&summary.message_id], summary.text, now_ms()])?;
+        if summary.edited {
+            summaries::mark_edited(conn, &ids[&summary.message_id])?;
+        }
     }
     if let Some(origin) = &record.origin {
         conn.prepare_cached(

@@ -2,7 +2,7 @@
 //! files, and which conversations search them.
 
 use lantern_protocol::{ErrorInfo, FailedFile};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{Store, StoreError, conversations, new_id, now_ms};
 
@@ -72,6 +72,20 @@ pub struct FolderCount {
     pub embedded: u32,
     /// Files that could not be read.
     pub failed: u32,
+}
+
+/// See [`Store::set_folders_of_conversation`].
+pub(crate) fn set_folders(t: &Connection, id: &str, folders: &[String]) -> Result<(), StoreError> {
+    conversations::get(t, id)?;
+    t.execute("DELETE FROM conversation_knowledge WHERE conversation_id = ?1", [id])?;
+    let mut insert = t.prepare_cached(
+        "INSERT OR IGNORE INTO conversation_knowledge (conversation_id, folder)
+         SELECT ?1, id FROM knowledge_folders WHERE id = ?2",
+    )?;
+    for folder in folders {
+        insert.execute([id, folder])?;
+    }
+    Ok(())
 }
 
 impl Store {
@@ -201,18 +215,7 @@ impl Store {
 
     /// Has a conversation search these folders and no others; those that are gone are left out.
     pub fn set_folders_of_conversation(&mut self, id: &str, folders: &[String]) -> Result<(), StoreError> {
-        self.write(|t| {
-            conversations::get(t, id)?;
-            t.execute("DELETE FROM conversation_knowledge WHERE conversation_id = ?1", [id])?;
-            let mut insert = t.prepare_cached(
-                "INSERT OR IGNORE INTO conversation_knowledge (conversation_id, folder)
-                 SELECT ?1, id FROM knowledge_folders WHERE id = ?2",
-            )?;
-            for folder in folders {
-                insert.execute([id, folder])?;
-            }
-            Ok(())
-        })
+        self.write(|t| set_folders(t, id, folders))
     }
 
     /// Where the folder of this id is.

@@ -9,6 +9,7 @@
 //! decides on which thread to call it and whom to tell.
 #![forbid(unsafe_code)]
 
+mod answer_sights;
 mod api_keys;
 mod api_requests;
 mod attachments;
@@ -26,6 +27,7 @@ mod migrations;
 mod model_notes;
 mod open;
 mod opening;
+mod overflow_choices;
 mod passage;
 mod presence;
 mod records;
@@ -45,7 +47,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use documents::{FoundPassage, NewDocument};
 pub use error::StoreError;
-pub use exchange::{Asked, Exchange, Finish, Place, Question};
+pub use exchange::{Asked, Exchange, Finish, Place, Question, QuestionFiles};
 pub use imports::Imported;
 pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;

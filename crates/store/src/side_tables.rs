@@ -19,6 +19,7 @@ const OWN: &[&str] = &[
     "conversations",
     "messages",
     "summaries",
+    "edited_summaries",
     "shelf",
     "journal",
     "imports",

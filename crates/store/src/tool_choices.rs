@@ -3,7 +3,7 @@
 //! Both remember a tool by its hash: one that describes itself differently is another tool, of which nobody said anything.
 
 use lantern_protocol::{ChosenTool, ChosenTools};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Store, StoreError, conversations, now_ms};
 
@@ -26,6 +26,16 @@ CREATE TABLE tool_consents (
 ) STRICT;
 CREATE INDEX tool_consents_by_tool ON tool_consents (server, tool, hash);
 ";
+
+/// Gives a new conversation the tools that new ones begin with.
+pub(crate) fn begin_with(t: &Connection, conversation_id: &str) -> Result<(), StoreError> {
+    t.prepare_cached(
+        "INSERT INTO tool_choices (conversation_id, choice)
+         SELECT ?1, choice FROM tool_choices WHERE conversation_id IS NULL",
+    )?
+    .execute([conversation_id])?;
+    Ok(())
+}
 
 impl Store {
     /// The tools of a conversation; without one, those with which new ones begin.

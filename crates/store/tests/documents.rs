@@ -38,7 +38,7 @@ fn a_document_goes_with_the_last_message_that_has_it() {
     let second = ask_new(&mut store, "Second");
     let id = |asked: &lantern_store::Asked| asked.user_message.clone().unwrap().id;
     store.attach(&id(&first), &[file("a"), file("b")]).unwrap();
-    store.attach_as(&id(&second), &id(&first)).unwrap();
+    store.attach(&id(&second), &[file("a"), file("b")]).unwrap();
     let names = |store: &Store, asked| {
         store.attachments(&id(asked)).unwrap().into_iter().map(|one| one.name).collect::<Vec<_>>()
     };

@@ -78,8 +78,9 @@ fn record() -> impl Strategy<Value = ConversationRecord> {
                 });
             }
             let leaf_id = (!messages.is_empty()).then(|| leaf.get(&messages).id.clone());
-            let summaries = leaf_id.iter().map(|id| Summary { message_id: id.clone(), text: title.clone() });
-            let summaries = summaries.collect();
+            let summary =
+                |id: &String| Summary { message_id: id.clone(), text: title.clone(), edited: pinned };
+            let summaries = leaf_id.iter().map(summary).collect();
             let part = |message_id| KeptPart {
                 message_id,
                 name: "metadata".into(),
@@ -177,7 +178,7 @@ fn what_is_no_tree_is_refused_whole() {
     let mut no_leaf = simple("no leaf", &[None]);
     no_leaf.conversation.leaf_id = Some("nowhere".into());
     let mut no_message = simple("no message", &[None]);
-    no_message.summaries.push(Summary { message_id: "nowhere".into(), text: "s".into() });
+    no_message.summaries.push(Summary { message_id: "nowhere".into(), text: "s".into(), edited: false });
     for bad in [cycle.clone(), twice, no_leaf, no_message] {
         let error = store.import(&[fine.clone(), bad]).unwrap_err();
         assert_eq!(error.code(), "not_a_conversation");

@@ -12,6 +12,7 @@ pub mod knowledge;
 pub mod library;
 pub mod links;
 pub mod models;
+pub mod overflow;
 pub mod remotes;
 pub mod search;
 pub mod settings;
@@ -49,6 +50,11 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         chat::edit_message,
         chat::continue_answer,
         chat::stop_message,
+        overflow::conversation_context,
+        overflow::set_overflow,
+        overflow::edit_summary,
+        overflow::rewrite_summary,
+        overflow::remove_summary,
         models::library,
         models::catalogue,
         models::import_model,

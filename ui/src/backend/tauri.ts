@@ -5,6 +5,7 @@ import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
 import { knowledgeOf } from './knowledge';
+import { overflowOf } from './overflow';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
 import { t } from '../shared/i18n';
 
@@ -40,6 +41,7 @@ async function chooseFiles(): Promise<string[]> {
 
 export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
+  ...overflowOf(call),
   sandboxAddress: () => convertFileSrc('', 'artifact'),
 
   listConversations: (query) => call('list_conversations', { query }),

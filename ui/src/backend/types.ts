@@ -1,5 +1,6 @@
 /** The application's data types, generated from the Rust definitions (`cargo test -p lantern-protocol`). */
 export type { AnswerSources } from './types/AnswerSources';
+export type { AnswerSight } from './types/AnswerSight';
 export type { ApiKey } from './types/ApiKey';
 export type { ApiRequest } from './types/ApiRequest';
 export type { AppEvent } from './types/AppEvent';
@@ -18,6 +19,7 @@ export type { CompareText } from './types/CompareText';
 export type { ComparedModel } from './types/ComparedModel';
 export type { Comparison } from './types/Comparison';
 export type { Conversation } from './types/Conversation';
+export type { ConversationContext } from './types/ConversationContext';
 export type { ConversationFiles } from './types/ConversationFiles';
 export type { ConversationSummary } from './types/ConversationSummary';
 export type { ConversationView } from './types/ConversationView';
@@ -83,6 +85,8 @@ export type { ModelState } from './types/ModelState';
 export type { ModelUpdate } from './types/ModelUpdate';
 export type { Opening } from './types/Opening';
 export type { NewApiKey } from './types/NewApiKey';
+export type { NextSight } from './types/NextSight';
+export type { Overflow } from './types/Overflow';
 export type { NewRemoteServer } from './types/NewRemoteServer';
 export type { OpenedCitation } from './types/OpenedCitation';
 export type { OwnerDiskUse } from './types/OwnerDiskUse';

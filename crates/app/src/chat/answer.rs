@@ -3,25 +3,20 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
-use lantern_engine::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Priority, Prompt, ToolChoice,
-};
+use lantern_engine::{FinishReason, GenerateRequest, GenerationEvent, GenerationStream};
 use lantern_protocol::{
-    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Role, Settings, ToolCall,
+    AppEvent, ChatEvent, Conversation, GenerationStats, Message, MessageStatus, Settings, ToolCall,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::chosen::{overflow, sampling};
 use super::continued;
 use super::meter::{Meter, count, stats};
-use super::prompt::{self, BranchPrompt};
 use super::recorder::Recorder;
 use super::summary::Shortened;
 use super::temporary::leave_no_prefixes;
 use super::thoughts::Thoughts;
-use super::tool_prompt;
 use super::tool_rounds::{Rounds, Written};
 use crate::models::Answering;
 use crate::tools::Offered;
@@ -154,24 +149,36 @@ impl Answer {
     /// Writes one message, up to its end or its calls.
     async fn one_message(&mut self, answering: &Answering, offered: &Offered) -> Result<End, AppError> {
         let stop = self.stop.clone();
-        let settings = self.app.settings_of(&self.model).await?;
-        let (request, sources) = self.request(&settings, answering.context_length(), offered).await?;
+        let settings = self.app.settings_in(&self.conversation.id, &self.model).await?;
+        let branch = match self.parent_id.clone() {
+            Some(question) => {
+                let db = self.app.0.db.of(&question);
+                db.run(move |store| store.branch(&question)).await?
+            }
+            None => Vec::new(),
+        };
+        let context = answering.context_length();
+        let (request, sources) =
+            self.app.branch_request(&self.conversation, &branch, &settings, context, offered).await?;
         let with_files = self.with_files(answering, request, &sources);
         let Some(request) = stop.run_until_cancelled(with_files).await else { return Ok(self.stopped(None)) };
         let request = request?;
-        let Some(shortened) =
+        let Some(mut shortened) =
             stop.run_until_cancelled(self.shorten(answering, &settings, request, &sources)).await
         else {
             return Ok(self.stopped(None));
         };
         let mut meter = Meter::start();
-        let request = continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
+        let (request, left_out) =
+            continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
+        shortened.left_out = left_out;
         let begun = stop.run_until_cancelled(answering.generate(request)).await;
         let Some(stream) = begun else { return Ok(self.stopped(None)) };
         let mut stream = stream?;
         meter.prompt_tokens = stream.prompt_tokens();
         self.tell_summarised(&stream, &shortened, &sources);
         self.tell_dropped(&stream, &shortened, &sources);
+        self.keep_sight(&stream, &shortened, &sources).await?;
         self.follow(&mut stream, meter).await
     }
 
@@ -189,40 +196,6 @@ impl Answer {
         Ok(Answering::Local(self.app.load_found(model, &settings, context, seen).await?))
     }
 
-    /// The request, and for each of its messages the ids of those stored messages that are in it.
-    async fn request(
-        &self,
-        settings: &Settings,
-        context_length: Option<usize>,
-        offered: &Offered,
-    ) -> Result<(GenerateRequest, Vec<Vec<String>>), AppError> {
-        let branch = match self.parent_id.clone() {
-            Some(question) => {
-                let db = self.app.0.db.of(&question);
-                db.run(move |store| store.branch(&question)).await?
-            }
-            None => Vec::new(),
-        };
-        let system_prompt = self.conversation.system_prompt.as_ref().unwrap_or(&settings.system_prompt);
-        // Only the first message of an answer, or it would never end.
-        let must_call = offered.required && branch.last().is_none_or(|last| last.role != Role::Tool);
-        let calls = tool_prompt::calls_of(&self.app.tool_calls(&self.conversation.id).await?);
-        let BranchPrompt { messages, sources } = prompt::messages(system_prompt, &branch, &calls);
-        let request = GenerateRequest {
-            sampling: sampling(&settings.sampling),
-            max_tokens: settings.sampling.max_tokens.map(|n| n as usize),
-            priority: Priority::Chat,
-            owner: Some(self.conversation.id.clone()),
-            context_length,
-            overflow: overflow(settings),
-            // Small models, which are made to call, would hardly stop calling.
-            parallel_tool_calls: !must_call,
-            tool_choice: if must_call { ToolChoice::Required } else { ToolChoice::Auto },
-            ..GenerateRequest::new(Prompt::Messages { messages, tools: offered.json() })
-        };
-        Ok((request, sources))
-    }
-
     /// The request with what the model sees of files, which is kept with the answer and told.
     async fn with_files(
         &self,
@@ -234,7 +207,7 @@ impl Answer {
         let composed = self.app.with_files(answering, conversation, answer, request, stored).await?;
         let (request, Some(sources)) = composed else { return Ok(composed.0) };
         let kept = sources.clone();
-        self.app.0.db.run(move |store| store.keep_sources(&kept)).await?;
+        self.app.0.db.of(answer).run(move |store| store.keep_sources(&kept)).await?;
         let _ = self.events.send(ChatEvent::Sources { sources });
         Ok(request)
     }
@@ -274,7 +247,7 @@ impl Answer {
 
     /// Tells which messages the model does not see, if the conversation did not fit.
     fn tell_dropped(&mut self, stream: &GenerationStream, shortened: &Shortened, sources: &[Vec<String>]) {
-        let Some(dropped) = stream.dropped() else { return };
+        let Some(dropped) = shortened.left_out(stream) else { return };
         let message_ids = stored(&shortened.dropped(stream), sources);
         self.dropped_messages = count(message_ids.len());
         let _ = self.events.send(ChatEvent::Dropped {
@@ -359,7 +332,7 @@ impl Answer {
 }
 
 /// The ids of the stored messages that these of the request's are made of.
-fn stored(messages: &[usize], sources: &[Vec<String>]) -> Vec<String> {
+pub(super) fn stored(messages: &[usize], sources: &[Vec<String>]) -> Vec<String> {
     messages.iter().filter_map(|&message| sources.get(message)).flatten().cloned().collect()
 }
 

@@ -1,7 +1,7 @@
 //! Going on with an answer that was stopped, cut or interrupted: another answer beside it begins with its words, and the
 //! model reads these as the beginning of its own turn.
 
-use lantern_engine::{GenerateRequest, Prompt};
+use lantern_engine::{Dropped, GenerateRequest, Overflow, Prompt};
 use lantern_protocol::{AppEvent, MessageStatus, Role};
 use lantern_store::{Exchange, Question};
 
@@ -20,6 +20,7 @@ impl App {
         let (message, kept) = self
             .0
             .db
+            .of(message_id)
             .run(move |store| {
                 let message = store.message(&id)?;
                 let model = store.conversation(&message.conversation_id)?.model;
@@ -43,6 +44,7 @@ impl App {
         let asked = self
             .0
             .db
+            .of(message_id)
             .run(move |store| {
                 let mut asked = store.ask(&exchange)?;
                 store.append(&asked.assistant_message.id, &content)?;
@@ -55,24 +57,35 @@ impl App {
     }
 }
 
-/// The request for an answer that begins with these words; as it is for one that begins with none.
+/// The request for an answer that begins with these words, and what it loses of a conversation that has no room beside them;
+/// as it is for one that begins with none.
 pub(super) fn request(
     begun: &str,
     answering: &Answering,
     request: GenerateRequest,
-) -> Result<GenerateRequest, AppError> {
+) -> Result<(GenerateRequest, Option<Dropped>), AppError> {
     if begun.is_empty() {
-        return Ok(request);
+        return Ok((request, None));
     }
     let Some(loaded) = answering.local() else { return Err(not_here()) };
     // Templates leave old thoughts out; of an answer only what was said is read again.
     let said = begun.rsplit_once(THOUGHT).map_or(begun, |(_, said)| said.trim_start());
     let engine = &loaded.engine;
-    let mut ids = engine.prompt_ids(request.prompt.clone())?;
     // Words of an answer, which must not become control tokens.
-    let words = engine.tokenizer().encode(said, false, false);
-    ids.extend(words.map_err(lantern_engine::EngineError::from)?);
-    Ok(GenerateRequest { prompt: Prompt::Tokens(ids), ..request })
+    let words = engine.tokenizer().encode(said, false, false).map_err(lantern_engine::EngineError::from)?;
+    // Tokens know no turns: what has to go goes before there are any.
+    let dropped = match request.overflow {
+        Overflow::DropOldest => engine.overflowing(&request, words.len())?,
+        Overflow::Error => None,
+    };
+    let mut prompt = request.prompt.clone();
+    if let (Prompt::Messages { messages, .. }, Some(dropped)) = (&mut prompt, &dropped) {
+        let mut at = 0..messages.len();
+        messages.retain(|_| at.next().is_some_and(|at| dropped.messages.binary_search(&at).is_err()));
+    }
+    let mut ids = engine.prompt_ids(prompt)?;
+    ids.extend(words);
+    Ok((GenerateRequest { prompt: Prompt::Tokens(ids), ..request }, dropped))
 }
 
 fn nothing_to_continue() -> AppError {

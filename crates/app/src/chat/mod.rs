@@ -5,6 +5,7 @@
 //! dropping it stops the answer, and a slow reader never slows the writing.
 
 mod answer;
+mod branch_request;
 mod chosen;
 mod continued;
 mod meter;
@@ -12,7 +13,10 @@ mod pictures;
 mod prompt;
 mod recorder;
 mod shorten;
+mod sight;
+mod summaries;
 mod summary;
+mod summary_writer;
 mod temporary;
 mod thoughts;
 mod title;
@@ -23,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use lantern_protocol::{AppEvent, ChatEvent, SendMessage, SentWith, ToolCall};
-use lantern_store::{Asked, Exchange, Place, Question, StoreError};
+use lantern_store::{Asked, Exchange, Place, Question, QuestionFiles};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -109,7 +113,8 @@ impl App {
                 (place, model)
             }
         };
-        self.ask(Question::New { place, content }, request.model, kept_model, Files::Sent(with)).await
+        let files = QuestionFiles::Sent(with);
+        self.ask(Question::New { place, content }, request.model, kept_model, files).await
     }
 
     /// Answers a question once more: a sibling of the answer `message_id`, or an answer to the question `message_id`.
@@ -117,7 +122,7 @@ impl App {
     pub async fn regenerate(&self, message_id: &str, model: Option<String>) -> Result<ChatStream, AppError> {
         let kept_model = self.model_at(message_id).await?;
         let question = Question::Again { message_id: message_id.into() };
-        self.ask(question, model, kept_model, Files::None).await
+        self.ask(question, model, kept_model, QuestionFiles::None).await
     }
 
     /// Puts another version of a question beside it, which opens a branch, and answers that. Without a model, the
@@ -131,7 +136,7 @@ impl App {
         require_words(content)?;
         let kept_model = self.model_at(message_id).await?;
         let place = Place::InsteadOf { message_id: message_id.into() };
-        let files = Files::Of(message_id.into());
+        let files = QuestionFiles::Of(message_id.into());
         self.ask(Question::New { place, content: content.into() }, model, kept_model, files).await
     }
 
@@ -148,7 +153,7 @@ impl App {
         question: Question,
         asked_model: Option<String>,
         kept_model: Option<String>,
-        files: Files,
+        files: QuestionFiles,
     ) -> Result<ChatStream, AppError> {
         let keep_model = asked_model.is_some();
         let model = match asked_model.or(kept_model) {
@@ -157,15 +162,10 @@ impl App {
         };
         let exchange = Exchange { question, model: Some(model.clone()), keep_model };
         let db = self.database_of(&exchange);
-        if db.is_temporary() && files.are_sent() {
+        if db.is_temporary() && are_sent(&files) {
             return Err(AppError::files_leave_traces());
         }
-        let ask = move |store: &mut lantern_store::Store| {
-            let asked = tool_rounds::ask(store, &exchange)?;
-            files.keep(store, &asked)?;
-            Ok(asked)
-        };
-        let asked = db.run(ask).await?;
+        let asked = db.run(move |store| store.ask_with(&exchange, &files)).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(self.begin_answer(asked, model))
     }
@@ -206,34 +206,10 @@ impl App {
     }
 }
 
-/// What a question has of files.
-enum Files {
-    /// It was asked before, and has those that it had.
-    None,
-    /// Files of its own.
-    Sent(SentWith),
-    /// Those of the question that it replaces.
-    Of(String),
-}
-
-impl Files {
-    fn are_sent(&self) -> bool {
-        matches!(self, Self::Sent(with) if !with.attachments.is_empty() || with.folders.as_ref().is_some_and(|f| !f.is_empty()))
-    }
-
-    fn keep(&self, store: &mut lantern_store::Store, asked: &Asked) -> Result<(), StoreError> {
-        let Some(message) = &asked.user_message else { return Ok(()) };
-        match self {
-            Self::None => Ok(()),
-            Self::Of(other) => store.attach_as(&message.id, other),
-            Self::Sent(with) => {
-                if let Some(folders) = &with.folders {
-                    store.set_folders_of_conversation(&asked.conversation.id, folders)?;
-                }
-                store.attach(&message.id, &with.attachments)
-            }
-        }
-    }
+/// Whether files or folders come with a question.
+fn are_sent(files: &QuestionFiles) -> bool {
+    matches!(files, QuestionFiles::Sent(with)
+        if !with.attachments.is_empty() || with.folders.as_ref().is_some_and(|folders| !folders.is_empty()))
 }
 
 fn require_words(content: &str) -> Result<(), AppError> {

@@ -1,4 +1,5 @@
-//! Where summaries come from and are kept: of conversations in the database, of requests of other programs in memory.
+//! Summaries of requests of other programs, which are kept in memory; those of conversations are in the database
+//! ([`summaries`](super::summaries)).
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -39,7 +40,7 @@ impl Summaries {
             let first = lost.messages[..count].iter().filter_map(|&at| messages.get(at));
             let name = self.name(engine, first);
             let (_, text) = kept.iter().find(|(other, _)| *other == name)?;
-            Some(Known { messages: count, text: text.clone() })
+            Some(Known { messages: count, text: text.clone(), ..Known::default() })
         })
     }
 
@@ -68,14 +69,15 @@ impl App {
         engine: &Arc<Engine>,
         request: &GenerateRequest,
     ) -> Result<Shortened, AppError> {
-        let Some(lost) = summary::to_lose(engine, request).await? else {
+        let context = summary::context(engine, request);
+        let Some(lost) = summary::to_lose(engine, request, context, 0).await? else {
             return Ok(Shortened::untouched(request.clone()));
         };
         let Prompt::Messages { messages, .. } = &request.prompt else {
             return Ok(Shortened::untouched(request.clone()));
         };
         let summaries = &self.0.summaries;
-        let known = summaries.find(engine, messages, &lost);
+        let known = summaries.find(engine, messages, &lost).unwrap_or_default();
         let name = summaries.name(engine, lost.messages.iter().filter_map(|&at| messages.get(at)));
         let shortened = summary::summarise(engine, request.clone(), lost, known).await?;
         if let Some(summarised) = &shortened.summarised {
@@ -95,51 +97,5 @@ impl App {
             },
         });
         Shortened::untouched(request)
-    }
-
-    /// As [`Self::shortened`], of a conversation of this application, whose summaries are in the database. `sources` are
-    /// the ids of the stored messages that each of the request's is made of.
-    pub(super) async fn try_shorten_stored(
-        &self,
-        engine: &Arc<Engine>,
-        request: &GenerateRequest,
-        sources: &[Vec<String>],
-        begin: impl FnOnce(),
-    ) -> Result<Shortened, AppError> {
-        let Some(lost) = summary::to_lose(engine, request).await? else {
-            return Ok(Shortened::untouched(request.clone()));
-        };
-        let ends: Vec<String> = lost
-            .messages
-            .iter()
-            .map(|&at| sources.get(at).and_then(|ids| ids.last()).cloned().unwrap_or_default())
-            .collect();
-        let known = self.known(&ends).await?;
-        let is_new = known.as_ref().is_none_or(|known| known.messages < ends.len());
-        if is_new {
-            begin();
-        }
-        let shortened = summary::summarise(engine, request.clone(), lost, known).await?;
-        if let (true, Some(summarised), Some(end)) = (is_new, &shortened.summarised, ends.last().cloned()) {
-            let text = summarised.text.clone();
-            let db = self.0.db.of(&end);
-            db.run(move |store| store.keep_summary(&end, &text)).await?;
-        }
-        Ok(shortened)
-    }
-
-    /// The stored summary that reaches furthest, of those that end at one of these messages.
-    async fn known(&self, ends: &[String]) -> Result<Option<Known>, AppError> {
-        let ends = ends.to_vec();
-        let db = ends.first().map_or_else(|| self.0.db.clone(), |end| self.0.db.of(end));
-        db.run(move |store| {
-            for (at, end) in ends.iter().enumerate().rev() {
-                if let Some(text) = store.summary(end)? {
-                    return Ok(Some(Known { messages: at + 1, text }));
-                }
-            }
-            Ok(None)
-        })
-        .await
     }
 }

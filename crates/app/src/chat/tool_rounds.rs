@@ -5,7 +5,7 @@ use std::time::Duration;
 use lantern_protocol::{
     AppEvent, ChatEvent, Conversation, Message, MessageStatus, Role, ToolCall, ToolCallState, ToolRound,
 };
-use lantern_store::{Asked, Exchange, NewToolCall, Place, Question, Store, StoreError};
+use lantern_store::{Asked, NewToolCall, Store};
 
 use super::answer::{Answer, End};
 use super::recorder::Recorder;
@@ -91,7 +91,7 @@ impl Answer {
             }
             Ok((store.message(&id)?, store.tool_calls_of(&id)?))
         };
-        let (message, calls) = self.app.0.db.run(reopen).await?;
+        let (message, calls) = self.app.0.db.of(&self.conversation.id).run(reopen).await?;
         self.rounds.settled = Some(message);
         self.finish_round(calls, offered).await
     }
@@ -114,7 +114,7 @@ impl Answer {
             calls.iter().map(|call| (call.id.clone(), tool_prompt::told(call))).collect();
         let (id, model) = (self.message_id.clone(), self.model.clone());
         let next = move |store: &mut Store| store.next_round(&id, &results, Some(&model));
-        let round = self.app.0.db.run(next).await?;
+        let round = self.app.0.db.of(&self.conversation.id).run(next).await?;
         self.begin_message(round.results, round.assistant_message);
         Ok(true)
     }
@@ -124,7 +124,7 @@ impl Answer {
         self.rounds.ids.push(std::mem::replace(&mut self.message_id, message.id.clone()));
         self.parent_id.clone_from(&message.parent_id);
         self.app.0.answers.begin(&message.id, &self.conversation.id, self.stop.clone());
-        self.recorder = Recorder::new(self.app.0.db.clone(), message.clone());
+        self.recorder = Recorder::new(self.app.0.db.of(&message.id), message.clone());
         self.thoughts = Thoughts::default();
         (self.dropped_messages, self.summarised_messages) = (0, 0);
         if let Some(answered) = self.rounds.settled.take() {
@@ -133,18 +133,6 @@ impl Answer {
         }
         self.app.emit(AppEvent::ConversationsChanged);
     }
-}
-
-/// Stores a question with its empty answer; a new conversation begins with the tools that new ones begin with.
-pub(super) fn ask(store: &mut Store, exchange: &Exchange) -> Result<Asked, StoreError> {
-    let asked = store.ask(exchange)?;
-    if matches!(exchange.question, Question::New { place: Place::New { .. }, .. }) {
-        let chosen = store.chosen_tools(None)?;
-        if !chosen.tools.is_empty() {
-            store.choose_tools(Some(&asked.conversation.id), &chosen)?;
-        }
-    }
-    Ok(asked)
 }
 
 impl App {
@@ -158,7 +146,8 @@ impl App {
             let calls = store.tool_calls_of(&id)?;
             Ok((message, conversation, calls))
         };
-        let (message, conversation, calls): (Message, Conversation, _) = self.0.db.run(read).await?;
+        let (message, conversation, calls): (Message, Conversation, _) =
+            self.0.db.of(message_id).run(read).await?;
         let is_open = |call: &ToolCall| matches!(call.state, ToolCallState::Asking | ToolCallState::Running);
         let is_last = conversation.leaf_id.as_deref() == Some(message_id);
         if message.role != Role::Assistant || calls.is_empty() || !is_last || calls.iter().any(is_open) {

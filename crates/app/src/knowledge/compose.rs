@@ -79,6 +79,29 @@ impl App {
         Ok((request, sources))
     }
 
+    /// The request with what the model is sure to see of files already: no passages are looked for. For plans of what fits.
+    pub(crate) async fn with_known_files(
+        &self,
+        answering: &Answering,
+        conversation: &str,
+        mut request: GenerateRequest,
+        stored: &[Vec<String>],
+    ) -> Result<GenerateRequest, AppError> {
+        let files = self.files_of(conversation, stored).await?;
+        if files.attachments.is_empty() && files.earlier.is_empty() {
+            return Ok(request);
+        }
+        let room = room(answering, &request).await?;
+        let Prompt::Messages { messages, .. } = &mut request.prompt else { return Ok(request) };
+        let engine = answering.local().map(|loaded| Arc::clone(&loaded.engine));
+        let sees = engine.as_ref().is_some_and(|engine| engine.info().sees);
+        let mut composer = Composer::new(self.clone(), Tokens(engine), room, "", &files);
+        composer.add_attachments(&files, stored, sees).await?;
+        composer.add_earlier(&files, stored).await?;
+        composer.put_before(messages);
+        Ok(request)
+    }
+
     async fn files_of(&self, conversation: &str, stored: &[Vec<String>]) -> Result<Files, AppError> {
         let ids: Vec<String> = stored.iter().flatten().cloned().collect();
         let conversation = conversation.to_owned();

@@ -63,7 +63,8 @@ impl App {
         if let Some(conversation_id) = kept {
             let tool = asked.tool.clone();
             let is_always = conversation_id.is_none();
-            self.0.db.run(move |store| store.let_run(conversation_id.as_deref(), &tool)).await?;
+            let db = conversation_id.as_deref().map_or_else(|| self.0.db.clone(), |id| self.0.db.of(id));
+            db.run(move |store| store.let_run(conversation_id.as_deref(), &tool)).await?;
             for other in self.waiting_too(&asked, is_always) {
                 let _ = other.answer.send(true);
             }

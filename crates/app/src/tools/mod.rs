@@ -32,7 +32,8 @@ pub(crate) struct Tools {
 impl App {
     /// The tools of a conversation; without one, those with which new ones begin.
     pub async fn chosen_tools(&self, conversation_id: Option<String>) -> Result<ChosenTools, AppError> {
-        self.0.db.run(move |store| store.chosen_tools(conversation_id.as_deref())).await
+        let db = conversation_id.as_deref().map_or_else(|| self.0.db.clone(), |id| self.0.db.of(id));
+        db.run(move |store| store.chosen_tools(conversation_id.as_deref())).await
     }
 
     /// Chooses the tools of a conversation, or those with which new ones begin.
@@ -41,13 +42,6 @@ impl App {
         conversation_id: Option<String>,
         chosen: ChosenTools,
     ) -> Result<(), AppError> {
-        if conversation_id.as_deref().is_some_and(lantern_store::is_temporary) {
-            return Err(AppError::new(
-                "temporary_without_tools",
-                "A temporary chat leaves no trace, and what tools are called with leaves this chat.",
-                "Begin an ordinary conversation to use tools.",
-            ));
-        }
         if chosen.tools.len() > offered::MOST_TOOLS {
             return Err(AppError::new(
                 "too_many_tools",
@@ -55,13 +49,14 @@ impl App {
                 "Switch some off: the model reads all of them before each answer.",
             ));
         }
-        self.0.db.run(move |store| store.choose_tools(conversation_id.as_deref(), &chosen)).await
+        let db = conversation_id.as_deref().map_or_else(|| self.0.db.clone(), |id| self.0.db.of(id));
+        db.run(move |store| store.choose_tools(conversation_id.as_deref(), &chosen)).await
     }
 
     /// The calls of all branches of a conversation, in order.
     pub async fn tool_calls(&self, conversation_id: &str) -> Result<Vec<ToolCall>, AppError> {
         let id = conversation_id.to_owned();
-        self.0.db.run(move |store| store.tool_calls(&id)).await
+        self.0.db.of(conversation_id).run(move |store| store.tool_calls(&id)).await
     }
 }
 

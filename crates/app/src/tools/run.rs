@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{Offered, conversations};
+use crate::database::Database;
 use crate::{App, AppError};
 
 /// Calls of one answer.
@@ -48,7 +49,7 @@ impl Calls<'_> {
             return self.end(&call, self.stopped(ToolCallState::NotRun), None).await;
         }
         let id = call.id.clone();
-        let call = self.tell(self.app.0.db.run(move |store: &mut Store| store.begin_tool_call(&id)).await?);
+        let call = self.tell(self.db().run(move |store: &mut Store| store.begin_tool_call(&id)).await?);
         match self.call(tool, arguments).await {
             Ok(output) => {
                 let state = if output.is_error { ToolCallState::Failed } else { ToolCallState::Done };
@@ -74,9 +75,12 @@ impl Calls<'_> {
 
     /// Whether it may run; `None` if the answer was stopped before that was clear.
     async fn may_run(&self, call: &ToolCall, tool: &ChosenTool) -> Result<Option<bool>, AppError> {
-        let (conversation, asked) = (self.conversation_id.to_owned(), tool.clone());
-        if self.app.0.db.run(move |store: &mut Store| store.may_run(&conversation, &asked)).await? {
-            return Ok(Some(true));
+        // What may always run is kept with the conversations that stay.
+        for db in [self.db(), self.app.0.db.clone()] {
+            let (conversation, asked) = (self.conversation_id.to_owned(), tool.clone());
+            if db.run(move |store: &mut Store| store.may_run(&conversation, &asked)).await? {
+                return Ok(Some(true));
+            }
         }
         // Before windows hear of it, so that nobody answers too early.
         let mut question = self.app.ask_consent(&call.id, self.conversation_id, tool);
@@ -120,7 +124,12 @@ impl Calls<'_> {
     ) -> Result<ToolCall, AppError> {
         let id = call.id.clone();
         let end = move |store: &mut Store| store.end_tool_call(&id, state, result.as_ref());
-        Ok(self.tell(self.app.0.db.run(end).await?))
+        Ok(self.tell(self.db().run(end).await?))
+    }
+
+    /// The database that has the conversation.
+    fn db(&self) -> Database {
+        self.app.0.db.of(self.conversation_id)
     }
 
     fn tell(&self, call: ToolCall) -> ToolCall {

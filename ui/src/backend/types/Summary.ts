@@ -9,6 +9,10 @@ export type Summary = {
  */
 messageId: string, 
 /**
- * As the model wrote it.
+ * As the model wrote it, or as the person edited it.
  */
-text: string, };
+text: string, 
+/**
+ * Whether the person edited it: what the model writes afterwards stands behind it.
+ */
+edited: boolean, };

@@ -44,10 +44,15 @@ export class AnswerActions {
     this.#app.chat.session.continueAnswer(messageId);
   }
 
-  /** What is done with conversations that do not fit from now on, and this answer once more. */
+  /** What this conversation does from now on when it does not fit, and this answer once more. */
   async overflow(messageId: string, overflow: 'drop_oldest' | 'summarise'): Promise<void> {
-    await this.#app.attempt(() => this.#app.settings.apply({ overflow }));
-    this.#app.chat.session.regenerate(messageId);
+    const { session } = this.#app.chat;
+    const id = session.conversation?.id;
+    if (id === undefined) return;
+    await this.#app.attempt(async () => {
+      await this.#app.backend.setOverflow(id, overflow);
+      session.regenerate(messageId);
+    });
   }
 }
 

@@ -74,7 +74,8 @@ describe('an answer', () => {
     const messageIds = ['m0', 'm1'];
     emit({ type: 'summarised', messageIds, text: 'In short', tokensBefore: 9, tokensAfter: 3 });
     expect(session.summarised).toBe(2);
-    expect(session.summary).toEqual({ messageId: 'm1', text: 'In short' });
+    expect(session.sight).toEqual({ summarisedTo: 'm1', droppedTo: 'm9' });
+    expect(session.summaries).toEqual([{ messageId: 'm1', text: 'In short', edited: false }]);
     emit({ type: 'queued', position: 2 });
     expect(session.phase).toEqual({ kind: 'queued', position: 2 });
     emit({ type: 'prefill', processed: 10, total: 40, cached: 5 });

@@ -7,6 +7,11 @@ const TEMPORARY = 'temporary-';
 /** Old drafts of deleted conversations must not pile up for ever. */
 const MOST = 100;
 
+/** Whether a conversation of this id leaves no trace. */
+export function isTemporary(conversationId: string | null): boolean {
+  return conversationId?.startsWith(TEMPORARY) ?? false;
+}
+
 type Kept = Pick<Storage, 'getItem' | 'setItem'>;
 
 export class DraftStore {
@@ -39,7 +44,7 @@ export class DraftStore {
       this.#drafts.delete(oldest);
     }
     try {
-      const lasting = [...this.#drafts].filter(([id]) => !id.startsWith(TEMPORARY));
+      const lasting = [...this.#drafts].filter(([id]) => !isTemporary(id));
       this.#storage.setItem(KEY, JSON.stringify(lasting));
     } catch {
       // A full or forbidden storage costs the draft its survival of a restart, nothing else.

@@ -15,6 +15,7 @@ import type {
   ToolRound,
 } from '../../backend/types';
 import { SessionFiles } from '../knowledge/files.svelte';
+import type { Sight } from '../overflow/sight';
 import { withCall } from '../tools/calls';
 import { MessageQueue } from './queue.svelte';
 import { ThoughtClock } from './thoughtClock.svelte';
@@ -45,6 +46,8 @@ export interface Failure {
   retry: () => void;
 }
 
+/** Everything is read. */
+const ALL: Sight = { summarisedTo: null, droppedTo: null };
 /** Text is painted at most this often, in milliseconds: fast enough to look fluent, slow enough to stay cheap. */
 const PAINT_EVERY = 40;
 /** How often an answer that another window began is looked at, in milliseconds. */
@@ -66,6 +69,8 @@ export class ChatSession {
   dropped = $state(0);
   /** Older messages of which it reads a summary as it writes the live answer. */
   summarised = $state(0);
+  /** Where those end. */
+  sight = $state.raw<Sight>(ALL);
   summaries = $state.raw<Summary[]>([]);
   /** The message to be scrolled to, such as one that a search found. */
   target = $state<string | null>(null);
@@ -97,21 +102,6 @@ export class ChatSession {
     if (!this.#pending) return whole;
     const end = whole.findIndex(({ message }) => message.id === this.#pending?.after);
     return whole.slice(0, end + 1);
-  });
-
-  /** What the model reads in place of the beginning of the branch, if the last answer needed that. */
-  readonly summary = $derived.by((): Summary | null => {
-    const last = this.branch.at(-1)?.message;
-    const count =
-      last?.id === this.liveId ? this.summarised : (last?.stats?.summarisedMessages ?? 0);
-    if (count === 0) return null;
-    const ends = this.branch.map(({ message }) => message.id);
-    const known = this.summaries.filter(({ messageId }) => ends.includes(messageId));
-    const at = ({ messageId }: Summary) => ends.indexOf(messageId);
-    return known.reduce<Summary | null>(
-      (latest, one) => (latest === null || at(one) > at(latest) ? one : latest),
-      null,
-    );
   });
 
   readonly busy = $derived(this.#pending !== null || this.liveId !== null);
@@ -283,6 +273,7 @@ export class ChatSession {
     this.stopping = false;
     this.dropped = 0;
     this.summarised = 0;
+    this.sight = ALL;
     this.phase = { kind: 'starting' };
     this.#pending = pending;
     this.#onChange(this);
@@ -313,6 +304,7 @@ export class ChatSession {
         break;
       case 'dropped':
         this.dropped = event.messageIds.length;
+        this.sight = { ...this.sight, droppedTo: event.messageIds.at(-1) ?? null };
         break;
       case 'sources':
         this.files.saw(event.sources);
@@ -350,8 +342,11 @@ export class ChatSession {
     this.summarised = messageIds.length;
     const messageId = messageIds.at(-1);
     if (messageId === undefined) return;
-    const others = this.summaries.filter((summary) => summary.messageId !== messageId);
-    this.summaries = [...others, { messageId, text }];
+    this.sight = { ...this.sight, summarisedTo: messageId };
+    const same = this.summaries.find((summary) => summary.messageId === messageId);
+    if (same?.text === text) return;
+    const others = this.summaries.filter((summary) => summary !== same);
+    this.summaries = [...others, { messageId, text, edited: false }];
   }
 
   #begin(conversation: Conversation, user: Message | null, assistant: Message): void {
@@ -377,6 +372,7 @@ export class ChatSession {
     this.messages = stored.reduce<Message[]>(withMessage, this.messages);
     this.dropped = 0;
     this.summarised = 0;
+    this.sight = ALL;
     this.phase = { kind: 'starting' };
     this.leafId = assistantMessage.id;
     this.#buffer = '';

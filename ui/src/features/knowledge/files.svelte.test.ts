@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { fakeBackend, fakeConversation, fakeMessage } from '../../backend/fake';
 import type { AnswerSources, Attachment } from '../../backend/types';
 import { ChatSession } from '../chat/session.svelte';
@@ -44,6 +44,21 @@ describe('files that wait to be sent', () => {
     files.add(['/home/a.pdf']);
     await settled();
     expect(files.staged[0]?.error).toEqual(error);
+    expect(files.sentWith()).toBeUndefined();
+  });
+
+  it('are not read in a chat that leaves no trace', async () => {
+    const attachFile = vi.fn(() => Promise.reject(new Error('it was read')));
+    const files = new SessionFiles(fakeBackend({ attachFile, attachBytes: attachFile }));
+    await files.load('temporary-1');
+    files.add(['/home/a.pdf']);
+    files.paste([new File(['x'], 'b.txt')]);
+    await settled();
+    expect(attachFile).not.toHaveBeenCalled();
+    expect(files.staged.map(({ error }) => error?.code)).toEqual([
+      'temporary_without_files',
+      'temporary_without_files',
+    ]);
     expect(files.sentWith()).toBeUndefined();
   });
 

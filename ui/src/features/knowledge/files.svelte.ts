@@ -9,6 +9,7 @@ import type {
   SentWith,
 } from '../../backend/types';
 import { t } from '../../shared/i18n';
+import { isTemporary } from '../chat/drafts';
 
 /** A file on its way into the next message. */
 export interface StagedFile {
@@ -88,6 +89,11 @@ export class SessionFiles {
 
   async #stage(name: string, read: () => Promise<Attachment>): Promise<void> {
     const key = this.#nextKey++;
+    // Reading it would keep a copy of it.
+    if (isTemporary(this.#conversationId)) {
+      this.staged = [...this.staged, { key, name, attachment: null, error: noFiles() }];
+      return;
+    }
     this.staged = [...this.staged, { key, name, attachment: null, error: null }];
     const settle = (change: Partial<StagedFile>) => {
       this.staged = this.staged.map((one) => (one.key === key ? { ...one, ...change } : one));
@@ -155,6 +161,15 @@ export class SessionFiles {
     }
     return found;
   }
+}
+
+/** As the application would refuse it. */
+function noFiles(): ErrorInfo {
+  return {
+    code: 'temporary_without_files',
+    message: t('overflow.files.message'),
+    nextStep: t('overflow.files.nextStep'),
+  };
 }
 
 function tooLarge(name: string): ErrorInfo {

@@ -15,6 +15,7 @@ import downloads from './en/downloads.json';
 import firstRun from './en/firstRun.json';
 import knowledge from './en/knowledge.json';
 import models from './en/models.json';
+import overflow from './en/overflow.json';
 import quick from './en/quick.json';
 import remotes from './en/remotes.json';
 import search from './en/search.json';
@@ -35,6 +36,7 @@ export const ENGLISH = {
   firstRun,
   knowledge,
   models,
+  overflow,
   quick,
   remotes,
   search,
