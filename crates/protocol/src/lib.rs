@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod assistants;
 mod chat;
 mod compare;
 mod conversations;
@@ -20,6 +21,7 @@ mod knowledge;
 mod library;
 mod model_notes;
 mod opening;
+mod prompts;
 mod records;
 mod remotes;
 mod search;
@@ -27,6 +29,7 @@ mod settings;
 mod tools;
 
 pub use access::*;
+pub use assistants::*;
 pub use chat::*;
 pub use compare::*;
 pub use conversations::*;
@@ -41,6 +44,7 @@ pub use knowledge::*;
 pub use library::*;
 pub use model_notes::*;
 pub use opening::*;
+pub use prompts::*;
 pub use records::*;
 pub use remotes::*;
 pub use search::*;

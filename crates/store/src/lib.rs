@@ -11,7 +11,9 @@
 
 mod api_keys;
 mod api_requests;
+mod assistants;
 mod attachments;
+mod conversation_assistants;
 mod conversations;
 mod documents;
 mod error;
@@ -28,6 +30,7 @@ mod open;
 mod opening;
 mod passage;
 mod presence;
+mod prompts;
 mod records;
 mod search;
 mod settings;
@@ -43,6 +46,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lantern_protocol::ErrorInfo;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use conversation_assistants::NamedAssistant;
 pub use documents::{FoundPassage, NewDocument};
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question};
