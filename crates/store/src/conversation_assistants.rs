@@ -163,6 +163,27 @@ impl Store {
         Ok(statement.query_map([conversation_id], read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Takes back what a conversation chose of that which its assistant says: the later choice holds.
+    pub fn follow_assistant(&mut self, id: &str, assistant: &Assistant) -> Result<(), StoreError> {
+        let setup = &assistant.setup;
+        self.write(|t| {
+            if setup.model.is_some() {
+                conversations::set_model(t, id, None)?;
+            }
+            if setup.tools.is_some() {
+                t.execute("DELETE FROM tool_choices WHERE conversation_id = ?1", [id])?;
+            }
+            if !setup.folders.is_empty() {
+                t.execute("DELETE FROM conversation_knowledge WHERE conversation_id = ?1", [id])?;
+                t.execute(
+                    "UPDATE conversation_assistants SET own_folders = 0 WHERE conversation_id = ?1",
+                    [id],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
     /// Lets a conversation follow its assistant's model, or whichever is the default.
     pub fn forget_model(&mut self, conversation_id: &str) -> Result<(), StoreError> {
         self.write(|t| conversations::set_model(t, conversation_id, None))

@@ -95,7 +95,11 @@ fn a_conversations_own_choices_go_before_its_assistants() {
     let fox = store.add_assistant(&AssistantSetup { folders, ..setup("Fox") }).unwrap();
     let (id, _) = conversation(&mut store, &fox);
     assert_eq!(store.chosen_tools(Some(&id)).unwrap(), setup("Fox").tools.unwrap());
-    assert_eq!(store.folders_of_conversation(&id).unwrap(), [folder], "a folder that is gone is left out");
+    assert_eq!(
+        store.folders_of_conversation(&id).unwrap(),
+        [folder.clone()],
+        "a folder that is gone is left out"
+    );
 
     let own = ChosenTools { tools: vec![tool("date")], required: true };
     store.choose_tools(Some(&id), &own).unwrap();
@@ -107,6 +111,12 @@ fn a_conversations_own_choices_go_before_its_assistants() {
     let ant = store.add_assistant(&setup("Ant")).unwrap();
     store.set_assistant(&id, Some(&ant)).unwrap();
     assert_eq!(store.folders_of_conversation(&id).unwrap(), [other], "and stays with another assistant");
+
+    store.set_assistant(&id, Some(&fox)).unwrap();
+    store.follow_assistant(&id, &fox).unwrap();
+    assert_eq!(store.chosen_tools(Some(&id)).unwrap(), setup("Fox").tools.unwrap());
+    assert_eq!(store.folders_of_conversation(&id).unwrap(), [folder], "the later choice holds");
+    assert_eq!(store.conversation(&id).unwrap().model, None, "and its model answers");
 }
 
 #[test]

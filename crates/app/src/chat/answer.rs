@@ -155,6 +155,7 @@ impl Answer {
     async fn one_message(&mut self, answering: &Answering, offered: &Offered) -> Result<End, AppError> {
         let stop = self.stop.clone();
         let settings = self.app.settings_of(&self.model).await?;
+        let settings = self.app.as_assistant(settings, &self.conversation.id, &self.message_id).await?;
         let (request, sources) = self.request(&settings, answering.context_length(), offered).await?;
         let with_files = self.with_files(answering, request, &sources);
         let Some(request) = stop.run_until_cancelled(with_files).await else { return Ok(self.stopped(None)) };

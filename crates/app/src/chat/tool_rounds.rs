@@ -11,6 +11,7 @@ use super::answer::{Answer, End};
 use super::recorder::Recorder;
 use super::thoughts::Thoughts;
 use super::{ChatStream, tool_prompt};
+use crate::assistants::Begun;
 use crate::tools::{Calls, Offered};
 use crate::{App, AppError};
 
@@ -135,15 +136,17 @@ impl Answer {
     }
 }
 
-/// Stores a question with its empty answer; a new conversation begins with the tools that new ones begin with.
-pub(super) fn ask(store: &mut Store, exchange: &Exchange) -> Result<Asked, StoreError> {
-    let asked = store.ask(exchange)?;
-    if matches!(exchange.question, Question::New { place: Place::New { .. }, .. }) {
-        let chosen = store.chosen_tools(None)?;
-        if !chosen.tools.is_empty() {
-            store.choose_tools(Some(&asked.conversation.id), &chosen)?;
-        }
+/// Stores a question with its empty answer; a new conversation begins with the tools that new ones begin with, unless its
+/// assistant or the user says otherwise.
+pub(super) fn ask(store: &mut Store, exchange: &Exchange, begun: &Begun) -> Result<Asked, StoreError> {
+    let mut asked = store.ask(exchange)?;
+    if matches!(exchange.question, Question::New { place: Place::New { .. }, .. })
+        && let Some(chosen) = begun.first_tools(store)?
+        && !chosen.tools.is_empty()
+    {
+        store.choose_tools(Some(&asked.conversation.id), &chosen)?;
     }
+    begun.keep(store, &mut asked)?;
     Ok(asked)
 }
 
