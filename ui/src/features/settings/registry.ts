@@ -4,6 +4,7 @@
  * shape the controls.
  */
 import type { SamplingSettings, Settings, SettingsPatch } from '../../backend/types';
+import { LANGUAGES, TAGS, type Tag } from '../../shared/i18n';
 import { TESTID } from '../../shared/testids';
 import { DESKTOP_SETTINGS } from './desktop';
 
@@ -65,6 +66,10 @@ export const SECTIONS: { name: Section; lead: string }[] = [
     lead: 'Lets other programs on this computer use your models through the OpenAI protocol. It asks for a key, and listens on 127.0.0.1 only unless you say otherwise.',
   },
 ];
+
+function named(tag: Tag): [Tag, string] {
+  return [tag, LANGUAGES[tag].name];
+}
 
 type Numeric = Exclude<keyof SamplingSettings, 'seed' | 'maxTokens'>;
 
@@ -163,6 +168,20 @@ export const SETTINGS: SettingEntry[] = [
     initial: 'system',
     read: (settings) => settings.theme,
     patch: (_settings, value) => ({ theme: value as Settings['theme'] }),
+  },
+  {
+    id: 'language',
+    section: 'Appearance',
+    label: 'Language',
+    help: 'Of the windows. What models write does not depend on it.',
+    control: {
+      kind: 'choice',
+      testid: TESTID.languageSelect,
+      options: [['system', 'As the system'], ...TAGS.map(named)],
+    },
+    initial: 'system',
+    read: (settings) => settings.language,
+    patch: (_settings, value) => ({ language: value as Settings['language'] }),
   },
   {
     id: 'defaultModel',
