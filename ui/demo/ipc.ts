@@ -18,6 +18,7 @@ import type {
 } from '../src/backend/types';
 import { RICH, long } from './chat';
 import * as data from './data';
+import * as assistants from './assistants';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
@@ -140,6 +141,7 @@ function view(args: Args) {
 const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
   ...tools.commands(scene),
+  ...assistants.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

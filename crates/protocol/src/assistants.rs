@@ -44,9 +44,9 @@ pub enum AssistantColour {
     #[default]
     Amber,
     Red,
+    Pink,
     Violet,
     Blue,
-    Teal,
     Green,
     Grey,
 }

@@ -78,8 +78,10 @@ pub struct SentWith {
     /// Ids of the folders that the conversation searches from now on; `None` leaves them as they are.
     pub folders: Option<Vec<String>>,
     /// Id of the assistant that answers in the conversation from now on; `None` leaves it as it is.
+    #[ts(optional)]
     pub assistant: Option<String>,
     /// Tools that a new conversation begins with; `None` takes the assistant's, or those of all new ones.
+    #[ts(optional)]
     pub tools: Option<ChosenTools>,
 }
 

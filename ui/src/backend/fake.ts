@@ -3,6 +3,7 @@
  * sent by hand.
  */
 import type { Backend } from '.';
+import { fakeAssistants } from './assistants';
 import { fakeKnowledge } from './knowledge';
 import type { ChatEvent, Conversation, Message } from './types';
 
@@ -68,6 +69,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
   const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
   const backend: FakeBackend = {
     ...fakeKnowledge(),
+    ...fakeAssistants(),
     answers,
     stopped,
     sandboxAddress: () => 'about:blank',

@@ -58,12 +58,13 @@ import type {
   ToolConsent,
   ToolServerInfo,
 } from './types';
+import type { AssistantsBackend } from './assistants';
 import type { KnowledgeBackend } from './knowledge';
 
 /** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
-export interface Backend extends KnowledgeBackend {
+export interface Backend extends KnowledgeBackend, AssistantsBackend {
   /** Where the document of frames for strangers' code is. */
   sandboxAddress(): string;
 

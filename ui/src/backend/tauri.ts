@@ -2,8 +2,10 @@
 import { Channel, convertFileSrc, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
+import { t } from '../shared/i18n';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
+import { assistantsOf } from './assistants';
 import { knowledgeOf } from './knowledge';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
 
@@ -37,8 +39,14 @@ async function chooseFiles(): Promise<string[]> {
   }
 }
 
+function chooseAssistantFile(): Promise<string | null> {
+  const filters = [{ name: t('assistants.title'), extensions: ['json'] }];
+  return choose({ title: t('assistants.import'), directory: false, filters });
+}
+
 export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
+  ...assistantsOf(call, chooseAssistantFile),
   sandboxAddress: () => convertFileSrc('', 'artifact'),
 
   listConversations: (query) => call('list_conversations', { query }),

@@ -25,6 +25,7 @@ async function started(solo: string | null = null) {
     focusSearch: vi.fn(),
     focusComposer: vi.fn(),
     pickModel: vi.fn(),
+    pickAssistant: vi.fn(),
   };
   return { app, actions: new ActionsController(app, ui), ui, updateSettings };
 }
