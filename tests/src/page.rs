@@ -51,7 +51,8 @@ impl Page {
         self.until(&format!("{selector} goes away"), SOON, gone).await;
     }
 
-    /// Scrolls a list of which only what is in sight is drawn, until `selector` is there.
+    /// Scrolls a list of which only what is in sight is drawn, until `selector` is there and in its middle, as far as it can be: of
+    /// what is half behind an edge, the driver clicks the half that is not seen.
     pub async fn scroll_to(&self, list: &str, selector: &str) {
         const STEP: &str = "const list = document.querySelector(arguments[0]);
             const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
@@ -64,6 +65,8 @@ impl Page {
             Some(())
         })
         .await;
+        let script = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center' })";
+        self.value(script, json!([selector])).await;
     }
 
     /// Waits for an answer to a question about the page. In vain, it keeps a picture and tells what the page says.
@@ -115,6 +118,32 @@ impl Page {
     /// Presses keys together, as `\u{E009}k` for Ctrl and K, wherever the focus is.
     pub async fn press(&self, keys: &str) {
         self.session.press(keys).await.unwrap_or_else(|error| panic!("{keys:?} cannot be pressed: {error}"));
+    }
+
+    /// Writes with the keyboard, wherever the focus is.
+    pub async fn write(&self, text: &str) {
+        self.session.write(text).await.unwrap_or_else(|error| panic!("{text:?} cannot be written: {error}"));
+    }
+
+    /// Goes on with the Tab key until the focus is on what the selector finds, and gives how often it was pressed. Fails where
+    /// the keyboard does not get there, or where nothing shows that it has.
+    pub async fn tab_to(&self, selector: &str) -> usize {
+        const PLACES: usize = 150;
+        let here = "return document.activeElement?.matches(arguments[0]) ?? false";
+        for pressed in 0..PLACES {
+            if self.value(here, json!([selector])).await == json!(true) {
+                let shown = "const style = getComputedStyle(document.activeElement);
+                    const parent = getComputedStyle(document.activeElement.parentElement);
+                    return document.activeElement.matches(':focus-visible')
+                      && [style, parent].some((one) => one.outlineStyle !== 'none' || one.boxShadow !== 'none');";
+                let shown = self.value(shown, json!([])).await;
+                assert_eq!(shown, json!(true), "nothing shows that {selector} has the focus");
+                return pressed;
+            }
+            self.press("\u{E004}").await;
+        }
+        self.picture("failure").await;
+        panic!("{PLACES} times Tab do not lead to {selector}");
     }
 
     /// The text of the last element that the selector finds, as the person sees it; empty when there is none.
