@@ -2,7 +2,6 @@
 import { Channel, convertFileSrc, invoke, type InvokeArgs } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
-import { t } from '../shared/i18n';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
 import { assistantsOf } from './assistants';

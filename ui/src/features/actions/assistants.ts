@@ -6,7 +6,7 @@ import type { Action, WindowUi } from './actions';
 export function assistantActions(app: LanternApp, ui: WindowUi): Action[] {
   const choose: Action = {
     id: 'pick-assistant',
-    group: 'Chat',
+    group: 'chat',
     label: t('assistants.action.choose'),
     keys: ['Mod+Shift+A'],
     run: () => ui.pickAssistant(),
@@ -17,23 +17,23 @@ export function assistantActions(app: LanternApp, ui: WindowUi): Action[] {
     ...chosen,
     {
       id: 'go-assistants',
-      group: 'Go to',
+      group: 'goTo',
       label: t('assistants.action.go'),
       keys: ['Mod+4'],
       run: () => app.showAssistants('assistants'),
     },
     {
       id: 'go-prompts',
-      group: 'Go to',
+      group: 'goTo',
       label: t('assistants.action.prompts'),
-      words: 'library templates slash variables',
+      words: t('assistants.words.prompts'),
       run: () => app.showAssistants('prompts'),
     },
     {
       id: 'new-assistant',
-      group: 'Chat',
+      group: 'chat',
       label: t('assistants.action.new'),
-      words: 'persona character system prompt',
+      words: t('assistants.words.new'),
       run: () => {
         app.showAssistants('assistants');
         app.assistants.edit(null);
@@ -41,7 +41,7 @@ export function assistantActions(app: LanternApp, ui: WindowUi): Action[] {
     },
     {
       id: 'new-prompt',
-      group: 'Chat',
+      group: 'chat',
       label: t('assistants.action.newPrompt'),
       run: () => {
         app.showAssistants('prompts');
@@ -56,9 +56,9 @@ export function chatWithActions(app: LanternApp): Action[] {
   if (app.solo) return [];
   return app.assistants.all.map(({ id, setup }) => ({
     id: `chat-with-${id}`,
-    group: 'Chat',
+    group: 'chat',
     label: t('assistants.action.chat', { name: setup.name }),
-    words: 'assistant new',
+    words: t('assistants.words.chat'),
     run: () => app.chatWith(id),
   }));
 }
