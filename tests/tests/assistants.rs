@@ -39,6 +39,7 @@ async fn an_assistant_is_made_answers_and_is_kept_by_its_conversation() {
     let window = desktop.open().await;
     let page = &window.page;
     page.set_answers(8).await;
+    page.click(&id("first-run-skip", "")).await;
     assert!(!page.has(&id("assistant-picker", "")).await, "nothing is offered where there is none");
     make(page, "Fox", "You are a fox. Speak of the wood.").await;
     page.pictures("assistants").await;
@@ -93,6 +94,7 @@ async fn a_slash_offers_prompts_and_asks_for_what_they_leave_open() {
     let window = desktop.open().await;
     let page = &window.page;
     page.set_answers(4).await;
+    page.click(&id("first-run-skip", "")).await;
     page.click(&id("nav-assistants", "")).await;
     page.click(&id("assistants-tab", "[data-tab=\"prompts\"]")).await;
     for (name, text) in [("Name it", "Name a colour."), ("Translate", "Say {{text}} in {{language|German}}.")]
