@@ -234,7 +234,7 @@ async fn prompts_are_kept_as_they_are_written() {
     let text = "Translate {{text}} into {{language|German}}. {{clipboard}}\n";
     let prompt = app.save_prompt(None, " /Translate  it ", text.into()).await.unwrap();
     assert_eq!((prompt.name.as_str(), prompt.text.as_str()), ("Translate it", text));
-    assert_eq!(app.prompts().await.unwrap(), [prompt.clone()]);
+    assert_eq!(app.prompts().await.unwrap(), std::slice::from_ref(&prompt));
     for (name, text) in [("", "x"), ("x", " \n"), (&*"x".repeat(81), "x")] {
         assert_eq!(app.save_prompt(None, name, text.into()).await.unwrap_err().code, "bad_prompt");
     }
