@@ -97,7 +97,7 @@ fn a_conversations_own_choices_go_before_its_assistants() {
     assert_eq!(store.chosen_tools(Some(&id)).unwrap(), setup("Fox").tools.unwrap());
     assert_eq!(
         store.folders_of_conversation(&id).unwrap(),
-        [folder.clone()],
+        std::slice::from_ref(&folder),
         "a folder that is gone is left out"
     );
 
@@ -107,7 +107,7 @@ fn a_conversations_own_choices_go_before_its_assistants() {
     store.set_folders_of_conversation(&id, &[]).unwrap();
     assert_eq!(store.folders_of_conversation(&id).unwrap(), [""; 0], "none is a choice, too");
     store.set_folders_of_conversation(&id, std::slice::from_ref(&other)).unwrap();
-    assert_eq!(store.folders_of_conversation(&id).unwrap(), [other.clone()]);
+    assert_eq!(store.folders_of_conversation(&id).unwrap(), std::slice::from_ref(&other));
     let ant = store.add_assistant(&setup("Ant")).unwrap();
     store.set_assistant(&id, Some(&ant)).unwrap();
     assert_eq!(store.folders_of_conversation(&id).unwrap(), [other], "and stays with another assistant");
@@ -189,7 +189,7 @@ fn prompts_are_found_by_names_that_no_two_share() {
     let text = "Translate {{text}} into {{language|German}}.";
     let prompt = open(dir.path()).save_prompt(None, "Translate", text).unwrap();
     let mut store = open(dir.path());
-    assert_eq!(store.prompts().unwrap(), [prompt.clone()]);
+    assert_eq!(store.prompts().unwrap(), std::slice::from_ref(&prompt));
     assert_eq!(prompt.text, text);
     assert_eq!(store.save_prompt(None, "translate", "").unwrap_err().code(), "prompt_exists");
     store.save_prompt(None, "Correct", "Correct this.").unwrap();
