@@ -170,6 +170,29 @@ fn an_export_carries_the_assistant_of_a_conversation_and_of_its_answers() {
 }
 
 #[test]
+fn a_record_says_nothing_of_what_may_run_or_of_other_conversations() {
+    let mut store = Store::in_memory().unwrap();
+    let id = ask_new(&mut store, "hello").conversation.id;
+    store.let_run(Some(&id), &tool("date")).unwrap();
+    let mut record = store.record(&id).unwrap();
+    assert!(!record.tables.contains_key("tool_consents"), "a consent is no part of a conversation");
+    let consent = |conversation: Option<&str>| {
+        serde_json::json!({"conversation_id": conversation, "server": "lantern", "tool": "date",
+            "hash": "hash of date", "created_at": 1})
+    };
+    record.tables.insert("tool_consents".into(), serde_json::json!([consent(None), consent(Some(&id))]));
+    let choice = serde_json::to_string(&setup("x").tools).unwrap();
+    let choices = serde_json::json!([{"conversation_id": null, "choice": choice}]);
+    record.tables.insert("tool_choices".into(), choices);
+    let mut other = Store::in_memory().unwrap();
+    let imported = other.import(&[record]).unwrap();
+    let [Imported::New { conversation_id, rows_kept: 3 }] = &imported[..] else { panic!("{imported:?}") };
+    assert!(!other.may_run(conversation_id, &tool("date")).unwrap());
+    assert_eq!(other.always_run().unwrap(), []);
+    assert_eq!(other.chosen_tools(None).unwrap(), ChosenTools::default(), "new chats begin as before");
+}
+
+#[test]
 fn an_assistant_that_is_not_understood_is_none() {
     let mut store = Store::in_memory().unwrap();
     let fox = store.add_assistant(&setup("Fox")).unwrap();
