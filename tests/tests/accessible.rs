@@ -48,6 +48,13 @@ async fn axe_finds_nothing_in_any_view() {
     page.click(&id("nav-settings", "")).await;
     page.wait(&id("settings-view", "")).await;
     check(page, "the settings").await;
+    page.click(&id("nav-assistants", "")).await;
+    page.click(&id("assistant-new", "")).await;
+    page.wait(&id("assistant-form", "")).await;
+    check(page, "an assistant's form").await;
+    page.click(&id("assistants-tab", "[data-tab=\"prompts\"]")).await;
+    page.click(&id("prompt-new", "")).await;
+    check(page, "a prompt's form").await;
     window.close().await;
 }
 

@@ -18,6 +18,7 @@ import type {
 } from '../src/backend/types';
 import { RICH, long } from './chat';
 import * as data from './data';
+import * as assistants from './assistants';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
@@ -148,6 +149,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
   ...tools.commands(scene),
   ...overflow.commands(scene),
+  ...assistants.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

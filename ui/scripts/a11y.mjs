@@ -1,11 +1,12 @@
-/** axe-core over every state (or those that are named) in both themes; also fails on script errors and on violations of the policy. */
+/** axe-core over every state, or those that are named, in both themes; also fails on script errors and on violations of the policy. */
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { STATES, onStage } from './browser.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const findings = [];
+/** Names of states; without any, all. */
 const wanted = process.argv.slice(2);
+const findings = [];
 
 const complaints = await onStage(async (open) => {
   for (const [name, { demo, act }] of Object.entries(STATES)) {

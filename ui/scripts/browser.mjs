@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
+import { ASSISTANT_STATES } from './assistants.mjs';
 import { DESKTOP_STATES } from './desktop.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -566,5 +567,6 @@ export const STATES = {
     },
   },
   'start-failed': { demo: 'start-failed' },
+  ...ASSISTANT_STATES,
   ...DESKTOP_STATES,
 };

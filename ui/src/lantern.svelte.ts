@@ -4,12 +4,14 @@ import { toErrorInfo, type Backend } from './backend';
 import type {
   AppEvent,
   AppStatus,
+  Assistant,
   ConversationView,
   DownloadRequest,
   ErrorInfo,
   FoundRepository,
   RemovedModel,
 } from './backend/types';
+import { AssistantsController, type AssistantsTab } from './features/assistants/assistants.svelte';
 import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
 import { CompareController } from './features/compare/compare.svelte';
@@ -20,6 +22,7 @@ import { DownloadsController } from './features/downloads/downloads.svelte';
 import { FirstRunController } from './features/first-run/firstRun.svelte';
 import { DetailsController } from './features/models/details.svelte';
 import { KnowledgeController } from './features/knowledge/knowledge.svelte';
+import { PromptsController } from './features/prompts/prompts.svelte';
 import { ModelsController } from './features/models/models.svelte';
 import { RemotesController } from './features/remotes/remotes.svelte';
 import { RepositoryController } from './features/search/repository.svelte';
@@ -28,7 +31,7 @@ import { SETTINGS } from './features/settings/registry';
 import { SettingsController } from './features/settings/settings.svelte';
 import { ToolsController } from './features/tools/tools.svelte';
 
-export type View = 'chat' | 'models' | 'settings';
+export type View = 'chat' | 'models' | 'assistants' | 'settings';
 
 /** The pages about models. */
 export type ModelsTab = 'library' | 'find' | 'downloads' | 'disk' | 'compare';
@@ -71,6 +74,8 @@ export class LanternApp {
   readonly remotes: RemotesController;
   readonly knowledge: KnowledgeController;
   readonly tools: ToolsController;
+  readonly assistants: AssistantsController;
+  readonly prompts: PromptsController;
   #nextNotice = 0;
 
   constructor(
@@ -94,6 +99,8 @@ export class LanternApp {
     this.remotes = new RemotesController(backend);
     this.knowledge = new KnowledgeController(backend);
     this.tools = new ToolsController(backend);
+    this.assistants = new AssistantsController(backend);
+    this.prompts = new PromptsController(backend);
     this.chat = new ChatController(backend, {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
@@ -102,6 +109,14 @@ export class LanternApp {
 
   readonly endpoint = $derived(this.status?.endpoint ?? { running: false, url: null, error: null });
 
+  /** The assistant that answers next in the open conversation. */
+  readonly assistant = $derived.by((): Assistant | null => {
+    const { session } = this.chat;
+    const current = session.conversation === null ? null : this.assistants.current;
+    // A conversation that has just begun has the one that was chosen for it.
+    return current?.assistant ?? this.assistants.find(session.assistantId);
+  });
+
   /** Id of the model that answers next in the open conversation: one of a server only where the user chose it. */
   readonly answeringModel = $derived.by((): string | null => {
     const { session } = this.chat;
@@ -109,6 +124,7 @@ export class LanternApp {
     const wanted = [
       session.pickedModel,
       session.conversation?.model,
+      this.assistant?.setup.model,
       this.settings.current?.defaultModel,
     ].find((id) => typeof id === 'string' && this.#answers(id));
     return wanted ?? usable[0]?.id ?? null;
@@ -122,9 +138,10 @@ export class LanternApp {
   /** Sends a message. A conversation whose model is no longer here goes on with the one that the picker shows. */
   send(content: string): void {
     const { session } = this.chat;
-    const kept = session.conversation?.model ?? null;
+    const kept = session.conversation?.model ?? this.assistant?.setup.model ?? null;
     const gone = kept !== null && !this.#answers(kept);
     if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
+    session.pickedTools = this.tools.own;
     this.chat.send(content);
     void this.firstRun.finish();
   }
@@ -147,6 +164,8 @@ export class LanternApp {
       // Servers may take their time; nobody waits for them.
       void this.remotes.refresh();
       void this.knowledge.refresh();
+      void this.assistants.refresh();
+      void this.prompts.refresh();
       this.startError = this.settings.error;
       if (this.solo !== null) await this.chat.open(this.solo);
     } catch (cause) {
@@ -224,6 +243,38 @@ export class LanternApp {
     await this.attempt(async () => {
       await this.models.restore(removal);
       if (this.justRemoved?.id === removal) this.justRemoved = null;
+    });
+  }
+
+  showAssistants(tab: AssistantsTab): void {
+    this.view = 'assistants';
+    this.assistants.tab = tab;
+  }
+
+  /** An empty conversation with this assistant. */
+  chatWith(id: string): void {
+    this.newChat();
+    void this.pickAssistant(id);
+  }
+
+  /** The user chose an assistant for the open conversation, or none. What it says something of is chosen anew with it. */
+  async pickAssistant(id: string | null): Promise<void> {
+    const { session } = this.chat;
+    const setup = this.assistants.find(id)?.setup;
+    if (setup?.model) session.pickedModel = null;
+    const { conversation } = session;
+    if (conversation === null) {
+      session.assistantId = id;
+      session.files.follow(setup?.folders ?? []);
+      return;
+    }
+    await this.attempt(async () => {
+      await this.assistants.choose(conversation.id, id);
+      session.assistantId = id;
+      if (setup?.model && session.conversation) {
+        session.conversation = { ...session.conversation, model: null };
+      }
+      await Promise.all([session.files.load(conversation.id), this.tools.show(conversation.id)]);
     });
   }
 
@@ -331,6 +382,12 @@ export class LanternApp {
         break;
       case 'knowledge_changed':
         void this.knowledge.refresh();
+        break;
+      case 'assistants_changed':
+        void this.assistants.refresh();
+        break;
+      case 'prompts_changed':
+        void this.prompts.refresh();
         break;
       case 'notice':
         this.notify(event.notice);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod assistants;
 mod chat;
 mod compare;
 mod conversations;
@@ -17,6 +18,7 @@ mod home;
 mod knowledge;
 mod machine;
 mod models;
+mod prompts;
 mod secrets;
 mod settings;
 mod status;

@@ -17,7 +17,7 @@ fn document(name: &str) -> PathBuf {
 
 fn with(files: &[&Attachment]) -> SentWith {
     let file = |one: &&Attachment| AttachedFile { document: one.document.clone(), name: one.name.clone() };
-    SentWith { attachments: files.iter().map(file).collect(), folders: None }
+    SentWith { attachments: files.iter().map(file).collect(), folders: None, ..Default::default() }
 }
 
 /// Sends, waits for the end. Gives the answer and what it saw of files.
@@ -145,7 +145,7 @@ async fn what_cannot_be_read_is_refused_before_anything_is_stored() {
     let broken = app.attach_bytes("a.png", b"\x89PNG\r\n\x1a\n and no more".to_vec()).await;
     assert_eq!(broken.unwrap_err().code, "bad_picture");
     let nobody = AttachedFile { document: "../../etc/passwd".into(), name: "x".into() };
-    let with = SentWith { attachments: vec![nobody], folders: None };
+    let with = SentWith { attachments: vec![nobody], folders: None, ..Default::default() };
     let refused = app.send_message_with(message(None, "Hi"), with).await.unwrap_err();
     assert_eq!(refused.code, "attachment_gone");
     assert!(app.list_conversations(None).await.unwrap().is_empty());
@@ -175,7 +175,7 @@ async fn a_folder_is_read_searched_and_kept_current() {
     assert_eq!((folder.files, folder.failed, folder.passages), (2, 1, 2));
     assert_eq!(app.failed_files(&id).await.unwrap()[0].error.code, "document_encrypted");
 
-    let with = SentWith { attachments: Vec::new(), folders: Some(vec![id.clone()]) };
+    let with = SentWith { attachments: Vec::new(), folders: Some(vec![id.clone()]), ..Default::default() };
     let (answer, sources) = ask(&app, message(None, "What is the keeper called?"), with).await;
     let sources = sources.unwrap();
     assert_eq!((sources.seen[0].seen, sources.seen[0].document.as_ref()), (Seen::Passages, None));

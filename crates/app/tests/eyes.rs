@@ -61,7 +61,7 @@ async fn a_model_that_sees_is_shown_the_picture_and_one_that_does_not_is_told_of
 
     let picture = app.attach_file(golden("vision/waves.png")).await.unwrap();
     let file = AttachedFile { document: picture.document, name: picture.name };
-    let with = SentWith { attachments: vec![file], folders: None };
+    let with = SentWith { attachments: vec![file], folders: None, ..Default::default() };
     let asked = || SendMessage { model: Some(see.clone()), ..message(None, "What is this?") };
     let (_, bare, seen) = ask(&app, asked(), SentWith::default()).await;
     assert_eq!(seen, None);

@@ -19,8 +19,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, catalogue, chat, compare, doctor, du, embed, export, import, inspect, list, logits, perplexity,
-    plan, pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize, verify,
+    assistant, bench, catalogue, chat, compare, doctor, du, embed, export, import, inspect, list, logits,
+    perplexity, plan, pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize,
+    verify,
 };
 use error::CliError;
 
@@ -44,6 +45,8 @@ Studio, Ollama, Jan and GPT4All are used where they lie, unless LANTERN_OTHER_PR
 enum Command {
     /// Talk with a model; the conversation is kept and also shows in the window
     Chat(chat::Args),
+    /// Show, export and import assistants
+    Assistant(assistant::Args),
     /// Answer one prompt and end
     Run(run::Args),
     /// Let other programs use the models, in OpenAI's protocol
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<(), CliError> {
     match command {
         Command::Chat(args) => on_runtime(chat::run(args)),
+        Command::Assistant(args) => on_runtime(assistant::run(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Search(args) => on_runtime(search::run(args)),

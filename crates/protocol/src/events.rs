@@ -121,6 +121,10 @@ pub enum AppEvent {
     ApiRequestsChanged,
     /// Folders that are searched were added, removed or read.
     KnowledgeChanged,
+    /// Assistants were added, changed or deleted.
+    AssistantsChanged,
+    /// Prompts of the library were added, changed or deleted.
+    PromptsChanged,
     /// Something the user should know.
     Notice {
         /// What.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::ErrorInfo;
+use crate::{ChosenTools, ErrorInfo};
 
 /// What a file is, told by its content; its name decides only among kinds of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -77,6 +77,12 @@ pub struct SentWith {
     pub attachments: Vec<AttachedFile>,
     /// Ids of the folders that the conversation searches from now on; `None` leaves them as they are.
     pub folders: Option<Vec<String>>,
+    /// Id of the assistant that answers in the conversation from now on; `None` leaves it as it is.
+    #[ts(optional)]
+    pub assistant: Option<String>,
+    /// Tools that a new conversation begins with; `None` takes the assistant's, or those of all new ones.
+    #[ts(optional)]
+    pub tools: Option<ChosenTools>,
 }
 
 /// Names a file that was read before.

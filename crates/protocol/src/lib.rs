@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod assistants;
 mod chat;
 mod compare;
 mod conversations;
@@ -21,6 +22,7 @@ mod library;
 mod model_notes;
 mod opening;
 mod overflow;
+mod prompts;
 mod records;
 mod remotes;
 mod search;
@@ -28,6 +30,7 @@ mod settings;
 mod tools;
 
 pub use access::*;
+pub use assistants::*;
 pub use chat::*;
 pub use compare::*;
 pub use conversations::*;
@@ -43,6 +46,7 @@ pub use library::*;
 pub use model_notes::*;
 pub use opening::*;
 pub use overflow::*;
+pub use prompts::*;
 pub use records::*;
 pub use remotes::*;
 pub use search::*;

@@ -82,6 +82,18 @@ pub enum StoreError {
     /// Two folders cannot have the same name.
     #[error("There is a folder of the name “{0}” already.")]
     FolderExists(String),
+    /// No such assistant.
+    #[error("There is no assistant {0}.")]
+    NoAssistant(String),
+    /// Two assistants cannot have the same name.
+    #[error("There is an assistant of the name “{0}” already.")]
+    AssistantExists(String),
+    /// No such prompt.
+    #[error("There is no prompt {0}.")]
+    NoPrompt(String),
+    /// Two prompts cannot have the same name.
+    #[error("There is a prompt of the name “{0}” already.")]
+    PromptExists(String),
     /// A conversation from elsewhere is not one: its messages do not make a tree, or name what is not there.
     #[error("The conversation cannot be taken in: {0}.")]
     Record(String),
@@ -110,6 +122,10 @@ impl StoreError {
             Self::NoFolder(_) => "folder_not_found",
             Self::NoSummary(_) => "summary_not_found",
             Self::FolderExists(_) => "folder_exists",
+            Self::NoAssistant(_) => "assistant_not_found",
+            Self::AssistantExists(_) => "assistant_exists",
+            Self::NoPrompt(_) => "prompt_not_found",
+            Self::PromptExists(_) => "prompt_exists",
             Self::Record(_) => "not_a_conversation",
             Self::Json(_) => "database_error",
             Self::Sqlite(error) => sqlite_code(error),
@@ -131,14 +147,16 @@ impl StoreError {
             "backup_failed" => {
                 "Free some disk space and start Lantern again. The database is as it was.".into()
             }
-            "conversation_not_found" | "message_not_found" | "folder_not_found" => {
-                "Reload the list; it may have been deleted.".into()
-            }
+            "conversation_not_found"
+            | "message_not_found"
+            | "folder_not_found"
+            | "assistant_not_found"
+            | "prompt_not_found" => "Reload the list; it may have been deleted.".into(),
             "summary_not_found" => "Reload the conversation; it may have been removed.".into(),
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
             "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
             "wrong_role" => "Choose another message.".into(),
-            "folder_exists" => "Choose another name.".into(),
+            "folder_exists" | "assistant_exists" | "prompt_exists" => "Choose another name.".into(),
             "not_a_conversation" => "Export it once more from where it came from.".into(),
             "disk_full" => "Free some disk space and try again.".into(),
             "database_busy" => "Another program holds the database. Try again in a moment.".into(),

@@ -7,7 +7,7 @@ use lantern_protocol::{Conversation, ErrorInfo, GenerationStats, Message, Messag
 use rusqlite::Connection;
 
 use crate::messages::{self, NewMessage};
-use crate::{Store, StoreError, attachments, conversations, knowledge, tool_choices};
+use crate::{Begun, Store, StoreError, attachments, conversations, knowledge};
 
 /// Where a question goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,15 +104,18 @@ impl Store {
         self.write(|t| ask(t, exchange, &writer))
     }
 
-    /// The same for a question with files, and with the tools that a new conversation begins with: no crash leaves one
-    /// without the other.
-    pub fn ask_with(&mut self, exchange: &Exchange, files: &QuestionFiles) -> Result<Asked, StoreError> {
+    /// The same for a question with files, and with what a conversation begins with: no crash leaves one without the other.
+    pub fn ask_with(
+        &mut self,
+        exchange: &Exchange,
+        files: &QuestionFiles,
+        begun: &Begun,
+    ) -> Result<Asked, StoreError> {
         let writer = self.writer_id().to_owned();
         self.write(|t| {
-            let asked = ask(t, exchange, &writer)?;
-            if matches!(exchange.question, Question::New { place: Place::New { .. }, .. }) {
-                tool_choices::begin_with(t, &asked.conversation.id)?;
-            }
+            let mut asked = ask(t, exchange, &writer)?;
+            let is_new = matches!(exchange.question, Question::New { place: Place::New { .. }, .. });
+            begun.keep(t, &mut asked, is_new)?;
             if let Some(message) = &asked.user_message {
                 keep_files(t, &asked.conversation.id, &message.id, files)?;
             }

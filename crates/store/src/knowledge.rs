@@ -4,7 +4,7 @@
 use lantern_protocol::{ErrorInfo, FailedFile};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, conversations, new_id, now_ms};
+use crate::{Store, StoreError, conversation_assistants, conversations, new_id, now_ms};
 
 pub(crate) const FIRST: &str = "
 CREATE TABLE knowledge_folders (
@@ -206,8 +206,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Ids of the folders that a conversation searches.
+    /// Ids of the folders that a conversation searches: those that it chose, or else its assistant's.
     pub fn folders_of_conversation(&self, id: &str) -> Result<Vec<String>, StoreError> {
+        if let Some(folders) = conversation_assistants::folders(&self.conn, id)? {
+            return Ok(folders);
+        }
         let sql = "SELECT folder FROM conversation_knowledge WHERE conversation_id = ?1 ORDER BY folder";
         let mut statement = self.conn.prepare_cached(sql)?;
         Ok(statement.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?)
@@ -215,7 +218,10 @@ impl Store {
 
     /// Has a conversation search these folders and no others; those that are gone are left out.
     pub fn set_folders_of_conversation(&mut self, id: &str, folders: &[String]) -> Result<(), StoreError> {
-        self.write(|t| set_folders(t, id, folders))
+        self.write(|t| {
+            conversation_assistants::chose_folders(t, id)?;
+            set_folders(t, id, folders)
+        })
     }
 
     /// Where the folder of this id is.

@@ -12,7 +12,10 @@
 mod answer_sights;
 mod api_keys;
 mod api_requests;
+mod assistants;
 mod attachments;
+mod begun;
+mod conversation_assistants;
 mod conversations;
 mod documents;
 mod error;
@@ -30,6 +33,7 @@ mod opening;
 mod overflow_choices;
 mod passage;
 mod presence;
+mod prompts;
 mod records;
 mod search;
 mod settings;
@@ -45,6 +49,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lantern_protocol::ErrorInfo;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use begun::Begun;
+pub use conversation_assistants::NamedAssistant;
 pub use documents::{FoundPassage, NewDocument};
 pub use error::StoreError;
 pub use exchange::{Asked, Exchange, Finish, Place, Question, QuestionFiles};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    StoreError, answer_sights, api_keys, api_requests, attachments, conversations, documents, folders,
-    imports, journal, knowledge, messages, model_notes, overflow_choices, search, settings, shelf, summaries,
-    tool_calls, tool_choices,
+    StoreError, answer_sights, api_keys, api_requests, assistants, attachments, conversation_assistants,
+    conversations, documents, folders, imports, journal, knowledge, messages, model_notes, overflow_choices,
+    prompts, search, settings, shelf, summaries, tool_calls, tool_choices,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -24,6 +24,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[documents::FIRST, attachments::FIRST, knowledge::FIRST],
     &[tool_calls::V5, tool_choices::V5],
     &[overflow_choices::FIRST, answer_sights::FIRST, summaries::EDITED],
+    &[assistants::FIRST, conversation_assistants::FIRST, prompts::FIRST],
 ];
 
 /// The latest format.

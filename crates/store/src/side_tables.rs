@@ -26,6 +26,8 @@ const OWN: &[&str] = &[
     "kept_parts",
     "search_documents",
     "search_rows",
+    // What may run unasked is the user's word on this computer; no file can give it.
+    "tool_consents",
 ];
 /// Foreign keys from a table to a message or a conversation.
 const MOST_STEPS: usize = 3;
@@ -229,6 +231,10 @@ fn insert(conn: &Connection, side: &Side, columns: &[Column], row: &Value, renam
     if !row.keys().all(known) {
         return false;
     }
+    // One that belongs to nothing would hold for everything: tools without a conversation are those of new ones.
+    if !row.get(&side.column).is_some_and(|value| belongs(side, value, renamed)) {
+        return false;
+    }
     let (mut names, mut values) = (Vec::new(), Vec::new());
     let mut number = None;
     for (name, value) in row {
@@ -249,6 +255,20 @@ fn insert(conn: &Connection, side: &Side, columns: &[Column], row: &Value, renam
         renamed.numbers.insert((side.name.clone(), old), *new);
     }
     written.is_ok()
+}
+
+/// Whether a row's parent came with the same record.
+fn belongs(side: &Side, value: &Value, renamed: &Renamed) -> bool {
+    match value {
+        // Names of rows further down stay what they are; that there is such a row the foreign key sees to.
+        Value::String(_) if side.parent != "conversations" && side.parent != "messages" => true,
+        Value::String(id) => renamed.ids.contains_key(id),
+        Value::Number(number) => number.as_i64().is_some_and(|number| {
+            let key = (side.parent.clone(), number);
+            renamed.numbers.contains_key(&key)
+        }),
+        _ => false,
+    }
 }
 
 /// What a value that names a message, a conversation or a numbered row has become.

@@ -5,7 +5,7 @@
 use lantern_protocol::{ChosenTool, ChosenTools};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{Store, StoreError, conversations, now_ms};
+use crate::{NamedAssistant, Store, StoreError, assistants, conversations, now_ms};
 
 /// Format 5.
 pub(crate) const V5: &str = "
@@ -37,12 +37,33 @@ pub(crate) fn begin_with(t: &Connection, conversation_id: &str) -> Result<(), St
     Ok(())
 }
 
+/// See [`Store::choose_tools`].
+pub(crate) fn choose(
+    t: &Connection,
+    conversation_id: Option<&str>,
+    chosen: &ChosenTools,
+) -> Result<(), StoreError> {
+    if let Some(id) = conversation_id {
+        conversations::get(t, id)?;
+    }
+    t.execute("DELETE FROM tool_choices WHERE conversation_id IS ?1", [conversation_id])?;
+    t.execute(
+        "INSERT INTO tool_choices (conversation_id, choice) VALUES (?1, ?2)",
+        params![conversation_id, serde_json::to_string(chosen)?],
+    )?;
+    Ok(())
+}
+
 impl Store {
-    /// The tools of a conversation; without one, those with which new ones begin.
+    /// The tools of a conversation: its own, or else its assistant's. Without one, those with which new ones begin.
     pub fn chosen_tools(&self, conversation_id: Option<&str>) -> Result<ChosenTools, StoreError> {
         let sql = "SELECT choice FROM tool_choices WHERE conversation_id IS ?1";
         let found: Option<String> =
             self.conn.prepare_cached(sql)?.query_row([conversation_id], |row| row.get(0)).optional()?;
+        if let (None, Some(id)) = (&found, conversation_id) {
+            let assistant = self.assistant_of(id)?;
+            return Ok(assistant.and_then(|named| named.assistant.setup.tools).unwrap_or_default());
+        }
         // Those of a later version are not understood, and then no tools are better than some.
         Ok(found.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
@@ -53,26 +74,18 @@ impl Store {
         conversation_id: Option<&str>,
         chosen: &ChosenTools,
     ) -> Result<(), StoreError> {
-        let choice = serde_json::to_string(chosen)?;
-        self.write(|t| {
-            if let Some(id) = conversation_id {
-                conversations::get(t, id)?;
-            }
-            t.execute("DELETE FROM tool_choices WHERE conversation_id IS ?1", [conversation_id])?;
-            t.execute(
-                "INSERT INTO tool_choices (conversation_id, choice) VALUES (?1, ?2)",
-                params![conversation_id, choice],
-            )?;
-            Ok(())
-        })
+        self.write(|t| choose(t, conversation_id, chosen))
     }
 
-    /// Whether a tool, as it is, may run in a conversation without asking.
+    /// Whether a tool, as it is, may run in a conversation without asking: the user said so of the conversation, of all, or of
+    /// the assistant. Of an assistant that is not here nobody said anything: it came with the conversation, or is gone.
     pub fn may_run(&self, conversation_id: &str, tool: &ChosenTool) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM tool_consents WHERE server = ?1 AND tool = ?2 AND hash = ?3
                        AND (conversation_id IS NULL OR conversation_id = ?4))";
         let values = params![tool.server, tool.tool, tool.hash, conversation_id];
-        Ok(self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        let said: bool = self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        let lets = |named: NamedAssistant| named.is_here && named.assistant.setup.unasked.contains(tool);
+        Ok(said || self.assistant_of(conversation_id)?.is_some_and(lets))
     }
 
     /// The tools that may always run without asking.
@@ -103,7 +116,7 @@ impl Store {
                 "DELETE FROM tool_consents WHERE server = ?1 AND (?2 IS NULL OR tool = ?2)",
                 params![server, tool],
             )?;
-            Ok(())
+            assistants::ask_again(t, server, tool)
         })
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use lantern_protocol::{
     AnswerSight, AttachedFile, ChosenTool, ChosenTools, DocumentKind, Overflow, Place, SentWith, Summary,
 };
-use lantern_store::{Asked, Exchange, NewDocument, Question, QuestionFiles, Store};
+use lantern_store::{Asked, Begun, Exchange, NewDocument, Question, QuestionFiles, Store};
 use support::*;
 
 /// A conversation of so many exchanges, and the ids of its answers.
@@ -157,7 +157,7 @@ fn sent(
         model: None,
         keep_model: false,
     };
-    store.ask_with(&exchange, &QuestionFiles::Sent(with))
+    store.ask_with(&exchange, &QuestionFiles::Sent(with), &Begun::default())
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_question_and_its_files_are_there_together_or_not_at_all() {
         model: None,
         keep_model: false,
     };
-    let edited = store.ask_with(&again, &QuestionFiles::Of(question.id)).unwrap();
+    let edited = store.ask_with(&again, &QuestionFiles::Of(question.id), &Begun::default()).unwrap();
     assert_eq!(store.attachments(&edited.user_message.unwrap().id).unwrap().len(), 1);
     assert_eq!(edited.conversation.id, asked.conversation.id);
 }

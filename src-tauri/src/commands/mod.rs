@@ -2,6 +2,7 @@
 //! calls one method of [`lantern_app::App`], and turns a failure into [`lantern_protocol::ErrorInfo`]. Nothing else.
 
 pub mod access;
+pub mod assistants;
 pub mod chat;
 pub mod conversations;
 pub mod desktop;
@@ -124,6 +125,17 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         tools::tool_calls,
         tools::answer_tool_call,
         tools::continue_calls,
+        assistants::assistants,
+        assistants::save_assistant,
+        assistants::duplicate_assistant,
+        assistants::delete_assistant,
+        assistants::export_assistant,
+        assistants::import_assistant,
+        assistants::choose_assistant,
+        assistants::conversation_assistant,
+        assistants::prompts,
+        assistants::save_prompt,
+        assistants::delete_prompt,
         links::open_link,
         events::subscribe,
         desktop::page_ready,

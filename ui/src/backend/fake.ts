@@ -3,6 +3,7 @@
  * sent by hand.
  */
 import type { Backend } from '.';
+import { fakeAssistants } from './assistants';
 import { fakeKnowledge } from './knowledge';
 import { fakeOverflow } from './overflow';
 import type { ChatEvent, Conversation, Message } from './types';
@@ -70,6 +71,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
   const backend: FakeBackend = {
     ...fakeKnowledge(),
     ...fakeOverflow(),
+    ...fakeAssistants(),
     answers,
     stopped,
     sandboxAddress: () => 'about:blank',

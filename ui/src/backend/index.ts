@@ -58,13 +58,14 @@ import type {
   ToolConsent,
   ToolServerInfo,
 } from './types';
+import type { AssistantsBackend } from './assistants';
 import type { KnowledgeBackend } from './knowledge';
 import type { OverflowBackend } from './overflow';
 
 /** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
-export interface Backend extends KnowledgeBackend, OverflowBackend {
+export interface Backend extends KnowledgeBackend, OverflowBackend, AssistantsBackend {
   /** Where the document of frames for strangers' code is. */
   sandboxAddress(): string;
 

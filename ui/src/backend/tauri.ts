@@ -4,6 +4,7 @@ import { listen } from '@tauri-apps/api/event';
 import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
+import { assistantsOf } from './assistants';
 import { knowledgeOf } from './knowledge';
 import { overflowOf } from './overflow';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
@@ -39,9 +40,15 @@ async function chooseFiles(): Promise<string[]> {
   }
 }
 
+function chooseAssistantFile(): Promise<string | null> {
+  const filters = [{ name: t('assistants.title'), extensions: ['json'] }];
+  return choose({ title: t('assistants.import'), directory: false, filters });
+}
+
 export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
   ...overflowOf(call),
+  ...assistantsOf(call, chooseAssistantFile),
   sandboxAddress: () => convertFileSrc('', 'artifact'),
 
   listConversations: (query) => call('list_conversations', { query }),

@@ -150,6 +150,7 @@ impl Answer {
     async fn one_message(&mut self, answering: &Answering, offered: &Offered) -> Result<End, AppError> {
         let stop = self.stop.clone();
         let settings = self.app.settings_in(&self.conversation.id, &self.model).await?;
+        self.app.note_assistant(&self.conversation.id, &self.message_id).await?;
         let branch = match self.parent_id.clone() {
             Some(question) => {
                 let db = self.app.0.db.of(&question);

@@ -13,6 +13,11 @@ impl App {
     /// The settings as they hold for a conversation that this model answers in.
     pub(super) async fn settings_in(&self, conversation: &str, model: &str) -> Result<Settings, AppError> {
         let settings = self.settings_of(model).await?;
+        let assistant = self.assistant_of(conversation).await?;
+        let settings = match assistant {
+            Some(named) => named.assistant.setup.over(settings),
+            None => settings,
+        };
         let id = conversation.to_owned();
         let own = self.0.db.of(conversation).run(move |store| store.overflow_choice(&id)).await?;
         Ok(Settings { overflow: own.unwrap_or(settings.overflow), ..settings })

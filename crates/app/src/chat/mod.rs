@@ -27,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use lantern_protocol::{AppEvent, ChatEvent, SendMessage, SentWith, ToolCall};
-use lantern_store::{Asked, Exchange, Place, Question, QuestionFiles};
+use lantern_store::{Asked, Begun, Exchange, Place, Question, QuestionFiles};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -102,10 +102,11 @@ impl App {
         let content = request.content;
         require_words(&content)?;
         self.check_attachments(&with.attachments).await?;
+        let begun = self.begun(&with).await?;
         let (place, kept_model) = match request.conversation_id {
             None => (Place::New { title: prompt::title(&content) }, None),
             Some(conversation_id) => {
-                let model = self.model_of(&conversation_id).await?;
+                let model = self.model_of(&conversation_id, &begun).await?;
                 let place = match request.parent_id {
                     Some(parent_id) => Place::Below { conversation_id, parent_id },
                     None => Place::End { conversation_id },
@@ -113,8 +114,8 @@ impl App {
                 (place, model)
             }
         };
-        let files = QuestionFiles::Sent(with);
-        self.ask(Question::New { place, content }, request.model, kept_model, files).await
+        let question = Question::New { place, content };
+        self.ask_with(question, request.model, kept_model, QuestionFiles::Sent(with), begun).await
     }
 
     /// Answers a question once more: a sibling of the answer `message_id`, or an answer to the question `message_id`.
@@ -155,8 +156,22 @@ impl App {
         kept_model: Option<String>,
         files: QuestionFiles,
     ) -> Result<ChatStream, AppError> {
+        self.ask_with(question, asked_model, kept_model, files, Begun::default()).await
+    }
+
+    async fn ask_with(
+        &self,
+        question: Question,
+        asked_model: Option<String>,
+        kept_model: Option<String>,
+        files: QuestionFiles,
+        mut begun: Begun,
+    ) -> Result<ChatStream, AppError> {
         let keep_model = asked_model.is_some();
-        let model = match asked_model.or(kept_model) {
+        let chosen = asked_model.or(kept_model);
+        let assistants = begun.assistant.as_ref().and_then(|assistant| assistant.setup.model.clone());
+        begun.models_own = chosen.is_none() && assistants.is_some();
+        let model = match chosen.or(assistants) {
             Some(model) => model,
             None => self.default_model().await?,
         };
@@ -165,7 +180,7 @@ impl App {
         if db.is_temporary() && are_sent(&files) {
             return Err(AppError::files_leave_traces());
         }
-        let asked = db.run(move |store| store.ask_with(&exchange, &files)).await?;
+        let asked = db.run(move |store| store.ask_with(&exchange, &files, &begun)).await?;
         self.emit(AppEvent::ConversationsChanged);
         Ok(self.begin_answer(asked, model))
     }
@@ -192,17 +207,31 @@ impl App {
         ChatStream { events, message_id, _stop_on_drop: stop.drop_guard() }
     }
 
-    /// The model a conversation has kept.
-    async fn model_of(&self, conversation_id: &str) -> Result<Option<String>, AppError> {
-        let id = conversation_id.to_owned();
-        self.0.db.of(conversation_id).run(move |store| Ok(store.conversation(&id)?.model)).await
+    /// With what a message begins its conversation, or goes on with it.
+    async fn begun(&self, with: &SentWith) -> Result<Begun, AppError> {
+        let assistant = match with.assistant.clone() {
+            Some(id) => Some(self.0.db.run(move |store| store.assistant(&id)).await?),
+            None => None,
+        };
+        Ok(Begun { assistant, tools: with.tools.clone(), models_own: false })
     }
 
-    /// The model kept by the conversation of a message.
+    /// The model a conversation has kept, or its assistant's, unless it gets another one now.
+    async fn model_of(&self, conversation_id: &str, begun: &Begun) -> Result<Option<String>, AppError> {
+        let id = conversation_id.to_owned();
+        let db = self.0.db.of(conversation_id);
+        match db.run(move |store| Ok(store.conversation(&id)?.model)).await? {
+            None if begun.assistant.is_none() => self.assistants_model(conversation_id).await,
+            model => Ok(model),
+        }
+    }
+
+    /// The model kept by the conversation of a message, or its assistant's.
     async fn model_at(&self, message_id: &str) -> Result<Option<String>, AppError> {
         let id = message_id.to_owned();
         let db = self.0.db.of(message_id);
-        db.run(move |store| Ok(store.conversation(&store.message(&id)?.conversation_id)?.model)).await
+        let conversation = db.run(move |store| Ok(store.message(&id)?.conversation_id)).await?;
+        self.model_of(&conversation, &Begun::default()).await
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use lantern_protocol::{ChosenTools, ToolCall};
 use lantern_tools::{ToolError, ToolServer};
 
-pub(crate) use offered::Offered;
+pub(crate) use offered::{MOST_TOOLS, Offered};
 pub(crate) use run::Calls;
 
 use crate::{App, AppError};

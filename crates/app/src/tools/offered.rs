@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{App, AppError};
 
 /// Most tools of a conversation. The model reads all of them before each answer.
-pub(super) const MOST_TOOLS: usize = 128;
+pub(crate) const MOST_TOOLS: usize = 128;
 /// Longest name that models are sure to write.
 const MOST_NAME: usize = 64;
 

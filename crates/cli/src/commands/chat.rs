@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use lantern_app::{App, ChatStream};
 use lantern_protocol::{
-    ChatEvent, Message, MessageStatus, SendMessage, ToolCall, ToolCallState, ToolConsent,
+    ChatEvent, Message, MessageStatus, SendMessage, SentWith, ToolCall, ToolCallState, ToolConsent,
 };
 use tokio::sync::mpsc;
 
@@ -24,6 +24,9 @@ pub struct Args {
     /// Goes on with the newest conversation
     #[arg(long)]
     last: bool,
+    /// The assistant that answers from now on, by its name or id: see `lantern assistant list`
+    #[arg(long, value_name = "NAME")]
+    assistant: Option<String>,
 }
 
 const HELP: &str = "/new starts a new conversation, /exit ends, Ctrl-C stops an answer";
@@ -43,7 +46,15 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         true => model.id,
         false => model.path,
     });
-    let mut chat = Chat { app, model, conversation, interrupts: Interrupts::listen()? };
+    let assistant = match &args.assistant {
+        Some(name) => Some(app.assistant(name).await?.id),
+        None => None,
+    };
+    // One that is gone on with changes its assistant once; each new one begins with it.
+    if let (Some(id), Some(_)) = (&conversation, &assistant) {
+        app.choose_assistant(id, assistant.clone()).await?;
+    }
+    let mut chat = Chat { app, model, conversation, assistant, interrupts: Interrupts::listen()? };
     let result = chat.converse().await;
     chat.app.shutdown().await;
     result
@@ -57,6 +68,8 @@ struct Chat {
     app: App,
     model: Option<String>,
     conversation: Option<String>,
+    /// Id of the assistant of new conversations.
+    assistant: Option<String>,
     interrupts: Interrupts,
 }
 
@@ -112,7 +125,9 @@ impl Chat {
             content: text.to_owned(),
             model: self.model.clone(),
         };
-        let stream = self.app.send_message(request).await?;
+        let assistant = self.assistant.clone().filter(|_| self.conversation.is_none());
+        let with = SentWith { assistant, ..SentWith::default() };
+        let stream = self.app.send_message_with(request, with).await?;
         let message = self.print(stream).await?;
         match message.status {
             MessageStatus::Stopped => output::note("(stopped)"),

@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments and what it does.
 
+pub mod assistant;
 pub mod bench;
 pub mod catalogue;
 pub mod chat;

@@ -41,7 +41,7 @@ endpoint: EndpointStatus, } | { "type": "settings_changed",
 /**
  * All of them.
  */
-settings: Settings, } | { "type": "remotes_changed" } | { "type": "tool_servers_changed" } | { "type": "api_keys_changed" } | { "type": "api_requests_changed" } | { "type": "knowledge_changed" } | { "type": "notice", 
+settings: Settings, } | { "type": "remotes_changed" } | { "type": "tool_servers_changed" } | { "type": "api_keys_changed" } | { "type": "api_requests_changed" } | { "type": "knowledge_changed" } | { "type": "assistants_changed" } | { "type": "prompts_changed" } | { "type": "notice", 
 /**
  * What.
  */

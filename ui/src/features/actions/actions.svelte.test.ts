@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { fakeAssistant } from '../../backend/assistants';
 import { fakeBackend, fakeConversation } from '../../backend/fake';
 import * as data from '../../../demo/data';
 import { LanternApp } from '../../lantern.svelte';
@@ -25,6 +26,7 @@ async function started(solo: string | null = null) {
     focusSearch: vi.fn(),
     focusComposer: vi.fn(),
     pickModel: vi.fn(),
+    pickAssistant: vi.fn(),
   };
   return { app, actions: new ActionsController(app, ui), ui, updateSettings };
 }
@@ -54,6 +56,21 @@ describe('actions', () => {
     expect(search.defaultPrevented).toBe(true);
     actions.onkeydown(press('k', { ctrlKey: true }));
     expect(actions.open).toBe('palette');
+  });
+
+  it('lead to assistants and prompts', async () => {
+    const { app, actions, ui } = await started();
+    app.assistants.all = [fakeAssistant('fox', { name: 'Fox' })];
+    const run = (words: string) => actions.run(actions.find(words)[0]!.action);
+    run('chat with fox');
+    expect(app.assistant?.id).toBe('fox');
+    run('new assistant');
+    expect(app.view).toBe('assistants');
+    expect(app.assistants.editing?.id).toBeNull();
+    run('prompts');
+    expect(app.assistants.tab).toBe('prompts');
+    run('choose the assistant');
+    expect(ui.pickAssistant).toHaveBeenCalledOnce();
   });
 
   it('leave a question mark to whoever writes one', async () => {

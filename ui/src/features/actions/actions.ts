@@ -1,5 +1,6 @@
 /** What can be done in the window, each thing once. The palette, the shortcuts and their sheet are made from this. */
 import type { LanternApp } from '../../lantern.svelte';
+import { assistantActions, chatWithActions } from './assistants';
 import { chatActions } from './chat';
 import { modelActions } from './models';
 import { placeActions } from './places';
@@ -33,16 +34,22 @@ export interface WindowUi {
   focusSearch(): void;
   focusComposer(): void;
   pickModel(): void;
+  pickAssistant(): void;
   showPalette(): void;
   showShortcuts(): void;
 }
 
 /** The actions that have a place of their own, whatever is in the library or among the conversations. */
 export function fixedActions(app: LanternApp, ui: WindowUi): Action[] {
-  return [...chatActions(app, ui), ...placeActions(app, ui), ...viewActions(app, ui)];
+  return [
+    ...chatActions(app, ui),
+    ...placeActions(app, ui),
+    ...assistantActions(app, ui),
+    ...viewActions(app, ui),
+  ];
 }
 
 /** All actions as things are now, also those that come and go with models, conversations and settings. */
 export function allActions(app: LanternApp, ui: WindowUi): Action[] {
-  return [...fixedActions(app, ui), ...modelActions(app)];
+  return [...fixedActions(app, ui), ...chatWithActions(app), ...modelActions(app)];
 }

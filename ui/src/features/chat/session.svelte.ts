@@ -5,10 +5,12 @@
 import { toErrorInfo, type Backend } from '../../backend';
 import type {
   ChatEvent,
+  ChosenTools,
   Conversation,
   ConversationView,
   ErrorInfo,
   Message,
+  SentWith,
   Summary,
   ToolCall,
   ToolConsent,
@@ -59,6 +61,10 @@ export class ChatSession {
   leafId = $state<string | null>(null);
   /** The model that the user picked for the next message. */
   pickedModel = $state<string | null>(null);
+  /** Id of the assistant that a conversation which has not begun is to have. */
+  assistantId = $state<string | null>(null);
+  /** Tools that were chosen in place of the assistant's. */
+  pickedTools: ChosenTools | null = null;
   failure = $state.raw<Failure | null>(null);
   /** Id of the answer being written here. */
   liveId = $state<string | null>(null);
@@ -151,10 +157,22 @@ export class ChatSession {
       content,
       model: this.pickedModel,
     };
-    const sentWith = this.files.sentWith();
+    const sentWith = this.#sentWith();
     this.#run({ content, after }, (onEvent) =>
       this.#backend.sendMessage(request, onEvent, sentWith),
     );
+  }
+
+  /** What goes with the next message: files and, with the first one, the assistant. */
+  #sentWith(): SentWith | undefined {
+    const files = this.files.sentWith();
+    if (this.conversation !== null || this.assistantId === null) return files;
+    return {
+      attachments: files?.attachments ?? [],
+      folders: this.files.chosenFolders(),
+      assistant: this.assistantId,
+      ...(this.pickedTools ? { tools: this.pickedTools } : {}),
+    };
   }
 
   /** Writes another answer beside this one: by the picked model, or by this one for once. */

@@ -33,6 +33,8 @@ export class SessionFiles {
   folders = $state.raw<string[]>([]);
 
   #conversationId: string | null = null;
+  /** Whether the folders are those of the assistant, which the user has not changed. */
+  #follows = false;
   #nextKey = 0;
   readonly #backend: Backend;
 
@@ -112,8 +114,16 @@ export class SessionFiles {
     this.staged = this.staged.filter((one) => one.key !== key);
   }
 
+  /** A conversation that has not begun searches what its assistant does, until the user chooses. */
+  follow(folders: string[]): void {
+    if (this.#conversationId !== null) return;
+    this.folders = folders;
+    this.#follows = true;
+  }
+
   /** Searches a folder from now on, or no longer. */
   async toggleFolder(id: string): Promise<void> {
+    this.#follows = false;
     const before = this.folders;
     this.folders = before.includes(id) ? before.filter((one) => one !== id) : [...before, id];
     if (this.#conversationId === null) return;
@@ -125,12 +135,17 @@ export class SessionFiles {
     }
   }
 
+  /** The folders that the user chose for a conversation that has not begun; `null` leaves them to its assistant. */
+  chosenFolders(): string[] | null {
+    return this.#conversationId === null && !this.#follows ? this.folders : null;
+  }
+
   /** What goes with the next message; nothing, if nothing does. */
   sentWith(): SentWith | undefined {
     const attachments = this.#ready.map(({ document, name }) => ({ document, name }));
-    const isNew = this.#conversationId === null;
-    if (attachments.length === 0 && (!isNew || this.folders.length === 0)) return undefined;
-    return { attachments, folders: isNew ? this.folders : null };
+    const chosen = this.chosenFolders();
+    if (attachments.length === 0 && (chosen === null || chosen.length === 0)) return undefined;
+    return { attachments, folders: chosen };
   }
 
   /** A message reached the database: what was staged went with it. */

@@ -23,6 +23,10 @@ export class ToolsController {
   signingIn = $state<string | null>(null);
   /** Somebody looks at the servers, so what changes is read anew. */
   isShown = false;
+  /** What the user chose for a conversation that has not begun and has an assistant with tools of its own. */
+  own = $state.raw<ChosenTools | null>(null);
+  /** Whether what is chosen is for that conversation alone. */
+  #isDraft = false;
   #conversation: string | null = null;
   readonly #backend: Backend;
 
@@ -56,12 +60,18 @@ export class ToolsController {
     if (this.isShown) void this.refresh();
   }
 
-  /** The tools of this conversation are on show from now on; without one, those of new ones. */
-  async show(conversationId: string | null): Promise<void> {
+  /** The tools of this conversation are on show from now on; without one, its assistant's, or those of new ones. */
+  async show(conversationId: string | null, assistants: ChosenTools | null = null): Promise<void> {
     this.#conversation = conversationId;
+    this.#isDraft = conversationId === null && assistants !== null;
+    this.own = null;
+    if (this.#isDraft) {
+      this.chosen = assistants ?? NONE;
+      return;
+    }
     await this.#attempt(async () => {
       const chosen = await this.#backend.chosenTools(conversationId);
-      if (this.#conversation === conversationId) this.chosen = chosen;
+      if (this.#conversation === conversationId && !this.#isDraft) this.chosen = chosen;
     });
   }
 
@@ -132,6 +142,10 @@ export class ToolsController {
   async #choose(chosen: ChosenTools): Promise<boolean> {
     const before = this.chosen;
     this.chosen = chosen;
+    if (this.#isDraft) {
+      this.own = chosen;
+      return true;
+    }
     const kept = await this.#attempt(() => this.#backend.chooseTools(this.#conversation, chosen));
     if (!kept) this.chosen = before;
     return kept;

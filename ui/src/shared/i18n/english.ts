@@ -5,6 +5,7 @@
 import access from './en/access.json';
 import actions from './en/actions.json';
 import artifacts from './en/artifacts.json';
+import assistants from './en/assistants.json';
 import chat from './en/chat.json';
 import common from './en/common.json';
 import compare from './en/compare.json';
@@ -16,6 +17,7 @@ import firstRun from './en/firstRun.json';
 import knowledge from './en/knowledge.json';
 import models from './en/models.json';
 import overflow from './en/overflow.json';
+import prompts from './en/prompts.json';
 import quick from './en/quick.json';
 import remotes from './en/remotes.json';
 import search from './en/search.json';
@@ -26,6 +28,7 @@ export const ENGLISH = {
   access,
   actions,
   artifacts,
+  assistants,
   chat,
   common,
   compare,
@@ -37,6 +40,7 @@ export const ENGLISH = {
   knowledge,
   models,
   overflow,
+  prompts,
   quick,
   remotes,
   search,
