@@ -146,6 +146,10 @@ pub struct EngineInfo {
     pub memory_bytes: u64,
     /// Threads that compute.
     pub threads: usize,
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+    /// The processor's instructions that are used: `avx2`.
+    pub isa: &'static str,
     /// Whether the weights came from a packed copy.
     pub from_packed_copy: bool,
     /// What computes beside the CPU.
