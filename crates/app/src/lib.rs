@@ -17,6 +17,7 @@ mod home;
 mod knowledge;
 mod machine;
 mod models;
+mod receipts;
 mod secrets;
 mod settings;
 mod status;
@@ -43,6 +44,7 @@ pub use models::{
     Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
     converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
+pub use receipts::ReplayStream;
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]
@@ -82,6 +84,7 @@ struct Inner {
     knowledge: knowledge::Knowledge,
     secrets: secrets::Secrets,
     answers: chat::Answers,
+    receipts: receipts::Receipts,
     summaries: chat::Summaries,
     access: access::Access,
     comparing: compare::Comparing,
@@ -129,6 +132,7 @@ impl App {
             knowledge,
             secrets,
             answers: chat::Answers::default(),
+            receipts: receipts::Receipts::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
             comparing: compare::Comparing::default(),

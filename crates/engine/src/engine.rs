@@ -417,6 +417,9 @@ impl Parts {
         };
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
+            path: path.to_owned(),
+            projector: options.projector.clone(),
+            draft: draft.as_ref().and(options.draft.clone()),
             architecture: config.architecture,
             name: config.name,
             quantisation: identity::quantisation(&file),

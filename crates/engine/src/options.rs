@@ -121,6 +121,12 @@ impl EngineOptions {
 /// What is loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineInfo {
+    /// The file; of a split model the first piece.
+    pub path: PathBuf,
+    /// The file that shows it pictures, if there is one.
+    pub projector: Option<PathBuf>,
+    /// The file of the smaller model that guesses, if one does.
+    pub draft: Option<PathBuf>,
     /// GGUF's `general.architecture`.
     pub architecture: String,
     /// GGUF's `general.name`.

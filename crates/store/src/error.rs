@@ -65,6 +65,9 @@ pub enum StoreError {
     /// Nothing can follow an answer that is still being written.
     #[error("The answer {0} is still being written.")]
     StillStreaming(String),
+    /// What is stored of an answer's receipt makes no sense.
+    #[error("The receipt of the message {0} cannot be read.")]
+    Receipt(String),
     /// The operation does not fit the message's role, such as editing an answer.
     #[error("The message {id} is not {wanted}.")]
     WrongRole {
@@ -106,6 +109,7 @@ impl StoreError {
             Self::WrongRole { .. } => "wrong_role",
             Self::NoFolder(_) => "folder_not_found",
             Self::FolderExists(_) => "folder_exists",
+            Self::Receipt(_) => "receipt_damaged",
             Self::Record(_) => "not_a_conversation",
             Self::Json(_) => "database_error",
             Self::Sqlite(error) => sqlite_code(error),
@@ -132,6 +136,9 @@ impl StoreError {
             }
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
             "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
+            "receipt_damaged" => {
+                "Have the question answered again: that answer gets a receipt of its own.".into()
+            }
             "wrong_role" => "Choose another message.".into(),
             "folder_exists" => "Choose another name.".into(),
             "not_a_conversation" => "Export it once more from where it came from.".into(),

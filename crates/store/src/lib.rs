@@ -28,12 +28,14 @@ mod open;
 mod opening;
 mod passage;
 mod presence;
+mod receipts;
 mod records;
 mod search;
 mod settings;
 mod shelf;
 mod side_tables;
 mod summaries;
+mod token_ids;
 mod tool_calls;
 mod tool_choices;
 
@@ -49,6 +51,7 @@ pub use exchange::{Asked, Exchange, Finish, Place, Question};
 pub use imports::Imported;
 pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;
+pub use receipts::Unhashed;
 pub use tool_calls::{NewToolCall, Round};
 
 /// An open database. Several processes may hold one on the same directory at the same time.
