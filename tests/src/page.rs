@@ -51,7 +51,8 @@ impl Page {
         self.until(&format!("{selector} goes away"), SOON, gone).await;
     }
 
-    /// Scrolls a list of which only what is in sight is drawn, until `selector` is there.
+    /// Scrolls a list of which only what is in sight is drawn, until `selector` is there and in its middle, as far as it can be: of
+    /// what is half behind an edge, the driver clicks the half that is not seen.
     pub async fn scroll_to(&self, list: &str, selector: &str) {
         const STEP: &str = "const list = document.querySelector(arguments[0]);
             const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
@@ -64,6 +65,8 @@ impl Page {
             Some(())
         })
         .await;
+        let script = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center' })";
+        self.value(script, json!([selector])).await;
     }
 
     /// Waits for an answer to a question about the page. In vain, it keeps a picture and tells what the page says.

@@ -406,6 +406,7 @@ export const QUEUE: DownloadProgress[] = [
 
 export const SETTINGS: Settings = {
   theme: 'system',
+  language: 'system',
   defaultModel: MODEL,
   systemPrompt: '',
   sampling: {

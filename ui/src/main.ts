@@ -2,10 +2,12 @@
 import { mount } from 'svelte';
 import { tauriBackend, windowKind } from './backend';
 import { tellReady } from './ready';
+import { startLanguage } from './shared/i18n';
 import { setSandboxAddress } from './shared/sandbox/sandbox';
 import './shared/styles/index.css';
 
 async function start(target: HTMLElement): Promise<void> {
+  await startLanguage(localStorage);
   const kind = windowKind();
   if (kind.kind === 'quick') {
     const { startQuick } = await import('./features/quick/start');

@@ -19,6 +19,32 @@ pub enum Theme {
     Dark,
 }
 
+/// The language of the windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(export)]
+pub enum Language {
+    /// Follows the system; English where Lantern does not speak the system's language.
+    #[default]
+    System,
+    /// English.
+    En,
+    /// German.
+    De,
+    /// Spanish.
+    Es,
+    /// French.
+    Fr,
+    /// Portuguese.
+    Pt,
+    /// Japanese.
+    Ja,
+    /// Chinese in simplified characters.
+    Zh,
+    /// Arabic, written from right to left.
+    Ar,
+}
+
 /// What happens to a conversation that no longer fits the context.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +66,8 @@ pub enum Overflow {
 pub struct Settings {
     /// Light, dark, or as the system says.
     pub theme: Theme,
+    /// The language of the windows, or as the system says.
+    pub language: Language,
     /// Library id of the model that answers; `None` takes the first that is there.
     pub default_model: Option<String>,
     /// Stands before every conversation that brings none of its own, in the window, on the command line and at the
@@ -89,6 +117,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             theme: Theme::System,
+            language: Language::System,
             default_model: None,
             system_prompt: DEFAULT_SYSTEM_PROMPT.into(),
             sampling: SamplingSettings::default(),
@@ -192,6 +221,8 @@ impl Default for EndpointSettings {
 pub struct SettingsPatch {
     /// See [`Settings::theme`].
     pub theme: Option<Theme>,
+    /// See [`Settings::language`].
+    pub language: Option<Language>,
     /// See [`Settings::default_model`]; empty clears it.
     pub default_model: Option<String>,
     /// See [`Settings::system_prompt`].
@@ -231,6 +262,9 @@ impl Settings {
     pub fn patched(mut self, patch: SettingsPatch) -> Self {
         if let Some(theme) = patch.theme {
             self.theme = theme;
+        }
+        if let Some(language) = patch.language {
+            self.language = language;
         }
         if let Some(model) = patch.default_model {
             self.default_model = Some(model).filter(|m| !m.is_empty());
@@ -293,6 +327,7 @@ mod tests {
         let settings: Settings =
             serde_json::from_str(r#"{"theme":"dark","sampling":{"temperature":0.1}}"#).unwrap();
         assert_eq!(settings.theme, Theme::Dark);
+        assert_eq!(settings.language, Language::System);
         assert_eq!(settings.sampling.temperature, 0.1);
         assert_eq!(settings.sampling.top_k, 40);
         assert_eq!(settings.endpoint.port, DEFAULT_PORT);
@@ -305,11 +340,11 @@ mod tests {
             default_model: Some("a".into()),
             ..Settings::default()
         };
-        let patch = serde_json::from_str(r#"{"theme":"light","defaultModel":""}"#).unwrap();
+        let patch = serde_json::from_str(r#"{"theme":"light","language":"ar","defaultModel":""}"#).unwrap();
         let after = before.patched(patch);
         assert_eq!(
-            (after.theme, after.default_model, after.system_prompt.as_str()),
-            (Theme::Light, None, "Be brief.")
+            (after.theme, after.language, after.default_model, after.system_prompt.as_str()),
+            (Theme::Light, Language::Ar, None, "Be brief.")
         );
     }
 

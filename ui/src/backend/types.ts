@@ -60,6 +60,7 @@ export type { IssuedKey } from './types/IssuedKey';
 export type { KnowledgeFolder } from './types/KnowledgeFolder';
 export type { KnowledgeState } from './types/KnowledgeState';
 export type { KnowledgeStatus } from './types/KnowledgeStatus';
+export type { Language } from './types/Language';
 export type { LibraryFolder } from './types/LibraryFolder';
 export type { LibraryModel } from './types/LibraryModel';
 export type { Machine } from './types/Machine';

@@ -248,6 +248,7 @@ export const TESTID = {
   settingControl: 'setting-control',
   settingError: 'setting-error',
   settingReset: 'setting-reset',
+  languageSelect: 'language-select',
   themeSelect: 'theme-select',
   keyReveal: 'key-reveal',
   keyCopy: 'key-copy',

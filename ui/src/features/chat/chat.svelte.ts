@@ -3,6 +3,7 @@ import { toErrorInfo, type Backend } from '../../backend';
 import type { Conversation, ErrorInfo } from '../../backend/types';
 import { DraftStore } from './drafts';
 import { ChatSession } from './session.svelte';
+import { t } from '../../shared/i18n';
 
 /** When the rest of a long conversation is asked for, in milliseconds after its end was. */
 const REST_AFTER = 300;
@@ -153,18 +154,18 @@ export class ChatController {
 
 function announcementFor(session: ChatSession): string {
   const asking = session.calls.find(({ state }) => state === 'asking');
-  if (session.busy && asking) return `The model wants to call ${asking.tool}. Allow it or deny it.`;
-  if (session.busy) return 'Lantern is answering.';
+  if (session.busy && asking) return t('chat.announce.asking', { tool: asking.tool });
+  if (session.busy) return t('chat.announce.busy');
   const last = session.branch.at(-1)?.message;
-  if (session.failure) return `Failed: ${session.failure.error.message}`;
+  if (session.failure) return t('chat.announce.failure', { reason: session.failure.error.message });
   switch (last?.status) {
     case 'failed':
-      return `The answer failed: ${last.error?.message ?? ''}`;
+      return t('chat.announce.failed', { reason: last.error?.message ?? '' });
     case 'stopped':
-      return 'Answer stopped.';
+      return t('chat.announce.stopped');
     case 'truncated':
-      return 'The answer reached the token limit.';
+      return t('chat.announce.truncated');
     default:
-      return 'Answer finished.';
+      return t('chat.announce.finished');
   }
 }

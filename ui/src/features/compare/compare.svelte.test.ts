@@ -78,5 +78,5 @@ describe('a comparison', () => {
 it('figures are told with their errors', () => {
   expect(formatMeasurement({ value: 9.214, error: 0.184 }, 2)).toBe('9.21 ± 0.18');
   expect(formatMeasurement({ value: 9.214, error: 0 }, 1)).toBe('9.2');
-  expect(rowsOf(COMPARISON).map(({ name }) => name)).toContain('Perplexity');
+  expect(rowsOf(COMPARISON).map(({ row }) => row)).toContain('perplexity');
 });

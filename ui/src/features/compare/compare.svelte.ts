@@ -7,6 +7,7 @@ import type {
   ErrorInfo,
   LibraryModel,
 } from '../../backend/types';
+import { t } from '../../shared/i18n';
 
 /** Messages of the user's that are read when they want their own. */
 const LAST_PROMPTS = 20;
@@ -37,9 +38,9 @@ export class CompareController {
 
   /** Why it cannot begin yet, in words. */
   readonly obstacle = $derived.by(() => {
-    if (this.a === '' || this.b === '') return 'Choose two models.';
-    if (this.a === this.b) return 'Choose two different models.';
-    return this.ready ? '' : 'Write the text that both read.';
+    if (this.a === '' || this.b === '') return t('compare.obstacles.two');
+    if (this.a === this.b) return t('compare.obstacles.different');
+    return this.ready ? '' : t('compare.obstacles.text');
   });
 
   /** Chooses two files of the same model, if there are such, and nobody has chosen yet. */

@@ -1,10 +1,13 @@
 /** A download in words. */
 import type { DownloadProgress } from '../../backend/types';
 import { formatBytes, formatSeconds } from '../../shared/format';
+import { t } from '../../shared/i18n';
 
 export function amountOf({ receivedBytes, totalBytes }: DownloadProgress): string {
   const received = formatBytes(receivedBytes);
-  return totalBytes ? `${received} of ${formatBytes(totalBytes)}` : received;
+  return totalBytes
+    ? t('downloads.amount', { received, total: formatBytes(totalBytes) })
+    : received;
 }
 
 /** From 0 to 1; `null` while the whole is not known. */
@@ -14,9 +17,9 @@ export function shareOf({ receivedBytes, totalBytes }: DownloadProgress): number
 
 function speedOf({ bytesPerSecond, etaSeconds, connections }: DownloadProgress): string {
   if (bytesPerSecond <= 0) return '';
-  const parts = [`${formatBytes(bytesPerSecond)}/s`];
-  if (etaSeconds !== null) parts.push(`${formatSeconds(etaSeconds)} left`);
-  if (connections > 1) parts.push(`${connections} connections`);
+  const parts = [t('downloads.perSecond', { size: formatBytes(bytesPerSecond) })];
+  if (etaSeconds !== null) parts.push(t('downloads.left', { time: formatSeconds(etaSeconds) }));
+  if (connections > 1) parts.push(t('downloads.connections', { count: connections }));
   return ` · ${parts.join(' · ')}`;
 }
 
@@ -25,20 +28,25 @@ export function wordsOf(download: DownloadProgress): string {
   switch (download.state) {
     case 'queued':
       return download.receivedBytes > 0
-        ? `Waiting for its turn · ${amount}`
-        : 'Waiting for its turn';
+        ? t('downloads.states.queuedAt', { amount })
+        : t('downloads.states.queued');
     case 'running':
       return amount + speedOf(download);
     case 'retrying':
-      return `${amount} · ${download.error?.message ?? 'The connection was lost.'} Trying again…`;
+      return t('downloads.states.retrying', {
+        amount,
+        cause: download.error?.message ?? t('downloads.states.connectionLost'),
+      });
     case 'verifying':
-      return 'Checking that every byte is right…';
+      return t('downloads.states.verifying');
     case 'paused':
-      return `Paused at ${amount}`;
+      return t('downloads.states.paused', { amount });
     case 'cancelled':
     case 'failed':
-      return `Stopped at ${amount}. What has arrived is kept.`;
+      return t('downloads.states.stopped', { amount });
     case 'done':
-      return `In your library · ${formatBytes(download.totalBytes ?? download.receivedBytes)}`;
+      return t('downloads.states.done', {
+        size: formatBytes(download.totalBytes ?? download.receivedBytes),
+      });
   }
 }

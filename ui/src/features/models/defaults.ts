@@ -1,5 +1,6 @@
 /** How a model is to be used, between what is kept and what stands in the fields of its form. */
 import type { ModelDefaults, SamplingDefaults, Settings } from '../../backend/types';
+import { t } from '../../shared/i18n';
 
 export type SamplingField = keyof SamplingDefaults;
 export type NumberField = 'contextLength' | 'gpuLayers' | 'cpuExpertLayers';
@@ -17,16 +18,17 @@ export interface DefaultsDraft {
   template: string;
 }
 
-export const SAMPLING: { field: SamplingField; label: string; step: number }[] = [
-  { field: 'temperature', label: 'Temperature', step: 0.05 },
-  { field: 'topK', label: 'Top k', step: 1 },
-  { field: 'topP', label: 'Top p', step: 0.01 },
-  { field: 'minP', label: 'Min p', step: 0.01 },
-  { field: 'repeatPenalty', label: 'Repeat penalty', step: 0.01 },
-  { field: 'presencePenalty', label: 'Presence penalty', step: 0.05 },
-  { field: 'frequencyPenalty', label: 'Frequency penalty', step: 0.05 },
-  { field: 'seed', label: 'Seed', step: 1 },
-  { field: 'maxTokens', label: 'Longest answer', step: 1 },
+/** The fields of a form; the settings name them. */
+export const SAMPLING: { field: SamplingField; step: number }[] = [
+  { field: 'temperature', step: 0.05 },
+  { field: 'topK', step: 1 },
+  { field: 'topP', step: 0.01 },
+  { field: 'minP', step: 0.01 },
+  { field: 'repeatPenalty', step: 0.01 },
+  { field: 'presencePenalty', step: 0.05 },
+  { field: 'frequencyPenalty', step: 0.05 },
+  { field: 'seed', step: 1 },
+  { field: 'maxTokens', step: 1 },
 ];
 
 /** Absent and `null` are the same to whoever wrote it. */
@@ -71,5 +73,5 @@ export function defaultsOf(draft: DefaultsDraft, before: ModelDefaults): ModelDe
 /** What the settings say where a field is empty. */
 export function settingOf(settings: Settings | null, field: SamplingField): string {
   const value = settings?.sampling[field];
-  return value === null || value === undefined ? 'As set' : `${value}`;
+  return value === null || value === undefined ? t('models.defaults.asSet') : `${value}`;
 }

@@ -11,12 +11,12 @@ import type {
 
 /** Ranges of weights to choose from. */
 export const SIZES = {
-  any: { label: 'Any size', min: null, max: null },
-  tiny: { label: 'Up to 2B', min: null, max: 2e9 },
-  small: { label: '2B to 5B', min: 2e9, max: 5e9 },
-  medium: { label: '5B to 15B', min: 5e9, max: 15e9 },
-  large: { label: '15B to 40B', min: 15e9, max: 40e9 },
-  huge: { label: 'Over 40B', min: 40e9, max: null },
+  any: { min: null, max: null },
+  tiny: { min: null, max: 2e9 },
+  small: { min: 2e9, max: 5e9 },
+  medium: { min: 5e9, max: 15e9 },
+  large: { min: 15e9, max: 40e9 },
+  huge: { min: 40e9, max: null },
 } as const;
 export type Size = keyof typeof SIZES;
 

@@ -1,37 +1,29 @@
 /** What the Hub tells of models, in words. */
 import type { FitVerdict, Gating, ModelCapability, SearchSort } from '../../backend/types';
+import { formatCount } from '../../shared/format';
+import { locale, t } from '../../shared/i18n';
 
-export const CAPABILITIES: Record<ModelCapability, string> = {
-  vision: 'Vision',
-  tools: 'Tools',
-  thinking: 'Thinking',
-  embedding: 'Embedding',
-};
+export const CAPABILITIES: ModelCapability[] = ['vision', 'tools', 'thinking', 'embedding'];
 
-export const SORTS: Record<SearchSort, string> = {
-  trending: 'Trending',
-  downloads: 'Most downloads',
-  likes: 'Most likes',
-  newest: 'Newest',
-};
+export const SORTS: SearchSort[] = ['trending', 'downloads', 'likes', 'newest'];
 
-export const GATINGS: Record<Gating, string | null> = {
-  none: null,
-  automatic: 'Terms to accept',
-  manual: 'On request',
-};
+/** What a model asks of those who want it, if anything. */
+export function gatingWords(gating: Gating): string | null {
+  return gating === 'none' ? null : t(`search.gatings.${gating}`);
+}
 
-export const VERDICTS: Record<FitVerdict, { words: string; tone: 'good' | 'fair' | 'bad' }> = {
-  fits: { words: 'Fits', tone: 'good' },
-  experts_on_cpu: { words: 'Fits, experts on the processor', tone: 'good' },
-  experts_from_disk: { words: 'Runs partly from the disk', tone: 'fair' },
-  too_large: { words: 'Too large', tone: 'bad' },
-  unsupported: { words: 'Cannot be run', tone: 'bad' },
+export const TONES: Record<FitVerdict, 'good' | 'fair' | 'bad'> = {
+  fits: 'good',
+  experts_on_cpu: 'good',
+  experts_from_disk: 'fair',
+  too_large: 'bad',
+  unsupported: 'bad',
 };
 
 /** `1.2k`, `3.4M`. */
 export function formatMany(count: number): string {
-  if (count < 1000) return `${count}`;
+  if (count < 1000) return formatCount(count);
   const [value, unit] = count < 1e6 ? [count / 1e3, 'k'] : [count / 1e6, 'M'];
-  return `${value >= 100 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, '')}${unit}`;
+  const most = value >= 100 ? 0 : 1;
+  return `${value.toLocaleString(locale(), { maximumFractionDigits: most })}${unit}`;
 }

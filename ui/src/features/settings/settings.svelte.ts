@@ -4,7 +4,7 @@
  */
 import { toErrorInfo, type Backend } from '../../backend';
 import type { ErrorInfo, Settings, SettingsPatch } from '../../backend/types';
-import type { SettingEntry, SettingValue } from './registry';
+import type { SettingEntry, SettingValue } from './entry';
 
 /** Typing and dragging are saved once they pause this long, in milliseconds. */
 const SAVE_AFTER = 350;
