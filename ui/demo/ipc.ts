@@ -21,6 +21,7 @@ import * as data from './data';
 import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
+import * as receipts from './receipts';
 import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -140,6 +141,7 @@ function view(args: Args) {
 const commands: Record<string, (args: Args) => unknown> = {
   ...knowledge.commands(firstRun),
   ...tools.commands(scene),
+  ...receipts.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

@@ -12,6 +12,7 @@ pub mod knowledge;
 pub mod library;
 pub mod links;
 pub mod models;
+pub mod receipts;
 pub mod remotes;
 pub mod search;
 pub mod settings;
@@ -118,6 +119,10 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         tools::tool_calls,
         tools::answer_tool_call,
         tools::continue_calls,
+        receipts::receipts,
+        receipts::save_receipts,
+        receipts::replay_message,
+        receipts::stop_replay,
         links::open_link,
         events::subscribe,
         desktop::page_ready,

@@ -4,6 +4,7 @@
  */
 import type { Backend } from '.';
 import { fakeKnowledge } from './knowledge';
+import { fakeReceipts } from './receipts';
 import type { ChatEvent, Conversation, Message } from './types';
 
 export function fakeConversation(extra: Partial<Conversation> = {}): Conversation {
@@ -68,6 +69,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
   const unexpected = (name: string) => () => Promise.reject(new Error(`${name} was not expected`));
   const backend: FakeBackend = {
     ...fakeKnowledge(),
+    ...fakeReceipts(),
     answers,
     stopped,
     sandboxAddress: () => 'about:blank',

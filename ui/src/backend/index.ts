@@ -59,11 +59,12 @@ import type {
   ToolServerInfo,
 } from './types';
 import type { KnowledgeBackend } from './knowledge';
+import type { ReceiptsBackend } from './receipts';
 
 /** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
-export interface Backend extends KnowledgeBackend {
+export interface Backend extends KnowledgeBackend, ReceiptsBackend {
   /** Where the document of frames for strangers' code is. */
   sandboxAddress(): string;
 

@@ -5,6 +5,7 @@ import { open, save, type OpenDialogOptions } from '@tauri-apps/plugin-dialog';
 import type { Backend } from '.';
 import { toErrorInfo } from './errors';
 import { knowledgeOf } from './knowledge';
+import { receiptsOf } from './receipts';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
@@ -39,6 +40,7 @@ async function chooseFiles(): Promise<string[]> {
 
 export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
+  ...receiptsOf(call, channel),
   sandboxAddress: () => convertFileSrc('', 'artifact'),
 
   listConversations: (query) => call('list_conversations', { query }),

@@ -9,6 +9,7 @@ mod now;
 mod record;
 mod replay;
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use lantern_protocol::{AnswerReceipts, ErrorInfo, LibraryModel, Receipt, ReceiptBy};
@@ -60,6 +61,19 @@ impl App {
             None => store.message(&id).map(|_| None),
         };
         self.0.db.of(message_id).run(read).await?.ok_or_else(missing)
+    }
+
+    /// Writes the receipts of an answer to a file, as `lantern receipt show` prints them.
+    pub async fn save_receipts(&self, message_id: &str, path: PathBuf) -> Result<(), AppError> {
+        let receipts = self.receipts(message_id).await?.receipts;
+        let write = move || {
+            let text = serde_json::to_vec_pretty(&receipts).map_err(AppError::internal)?;
+            std::fs::write(&path, text).map_err(|error| {
+                let cause = format!("{} cannot be written: {error}.", path.display());
+                AppError::new("io_error", cause, "Choose another place.")
+            })
+        };
+        tokio::task::spawn_blocking(write).await.map_err(AppError::internal)?
     }
 
     /// What is to be known before a replay.

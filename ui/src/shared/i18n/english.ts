@@ -16,6 +16,7 @@ import firstRun from './en/firstRun.json';
 import knowledge from './en/knowledge.json';
 import models from './en/models.json';
 import quick from './en/quick.json';
+import receipts from './en/receipts.json';
 import remotes from './en/remotes.json';
 import search from './en/search.json';
 import settings from './en/settings.json';
@@ -37,6 +38,7 @@ export const ENGLISH = {
   knowledge,
   models,
   quick,
+  receipts,
   remotes,
   search,
   settings,
