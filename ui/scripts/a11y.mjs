@@ -1,13 +1,15 @@
-/** axe-core over every state in both themes; also fails on script errors and on violations of the policy. */
+/** axe-core over every state in both themes; also fails on script errors and on violations of the policy. Arguments: names of states (default: all). */
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { STATES, onStage } from './browser.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const findings = [];
+const wanted = process.argv.slice(2);
 
 const complaints = await onStage(async (open) => {
   for (const [name, { demo, act }] of Object.entries(STATES)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
     for (const theme of ['light', 'dark']) {
       const page = await open({ demo, theme });
       await act?.(page);

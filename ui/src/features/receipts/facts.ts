@@ -3,6 +3,9 @@ import type { Receipt, ReceiptBy, ReceiptSampling } from '../../backend/types';
 import { formatBytes, formatCount } from '../../shared/format';
 import { locale, t } from '../../shared/i18n';
 
+/** Characters of what two answers have in common that are shown. */
+const MOST_COMMON = 160;
+
 export interface Fact {
   name: string;
   value: string;
@@ -13,6 +16,17 @@ export interface Fact {
 export interface Group {
   title: string;
   facts: Fact[];
+}
+
+/** What two answers begin with alike, of a long beginning only its end, and how each goes on. */
+export function apart(then: string, now: string): { common: string; then: string; now: string } {
+  let same = 0;
+  while (same < then.length && then[same] === now[same]) same += 1;
+  // Not through the middle of a character.
+  if (/[\uD800-\uDBFF]/.test(then[same - 1] ?? '')) same -= 1;
+  const from = Math.max(0, same - MOST_COMMON);
+  const common = (from > 0 ? '…' : '') + then.slice(from, same);
+  return { common, then: then.slice(same), now: now.slice(same) };
 }
 
 export function groupsOf(receipt: Receipt): Group[] {

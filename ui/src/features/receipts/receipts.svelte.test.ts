@@ -11,6 +11,7 @@ import type {
   ReplayVerdict,
 } from '../../backend/types';
 import { TESTID } from '../../shared/testids';
+import { apart } from './facts';
 import ReceiptDialog from './ReceiptDialog.svelte';
 
 const SAME: ReplayVerdict = {
@@ -50,6 +51,13 @@ async function settled() {
   await Promise.resolve();
   flushSync();
 }
+
+it('of two answers shows where they part', () => {
+  expect(apart('to be', 'to do')).toEqual({ common: 'to ', then: 'be', now: 'do' });
+  expect(apart('a😀', 'a😁')).toEqual({ common: 'a', then: '😀', now: '😁' });
+  const long = 'x'.repeat(500);
+  expect(apart(long, `${long}y`)).toEqual({ common: `…${'x'.repeat(160)}`, then: '', now: 'y' });
+});
 
 const found = (receipts: Receipt[], notice: ErrorInfo | null = null) => ({
   receipts: (): Promise<AnswerReceipts> => Promise.resolve({ receipts, notice }),
@@ -159,7 +167,7 @@ it('says why there is none, and why a replay came to nothing', async () => {
   expect(one(TESTID.errorCard)?.dataset.code).toBe('receipt_missing');
   expect(one(TESTID.receiptReplay)).toBeUndefined();
   await unmount(open!);
-   
+
   await show({ ...found([RECEIPT]), replayMessage: () => Promise.reject(BUSY) });
   await press(TESTID.receiptReplay);
   expect(one(TESTID.errorCard)?.dataset.code).toBe('replay_busy');
