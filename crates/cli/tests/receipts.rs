@@ -4,15 +4,27 @@ mod support;
 
 use std::fs;
 
+use lantern_app::{App, AppOptions};
+use lantern_protocol::{SamplingSettings, SettingsPatch};
 use serde_json::Value;
 use support::{Home, golden};
+
+/// A model of random weights would talk until its context is full.
+fn limit_answers(home: &Home) {
+    let sampling = SamplingSettings { temperature: 1.0, max_tokens: Some(20), ..SamplingSettings::default() };
+    let patch = SettingsPatch { sampling: Some(sampling), ..SettingsPatch::default() };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let options = AppOptions { home: Some(home.data()), ..AppOptions::default() };
+        App::open(options).await.unwrap().update_settings(patch).await.unwrap();
+    });
+}
 
 #[test]
 fn an_answer_comes_again_from_its_file_and_from_its_message() {
     let home = Home::new();
     home.run(&["import", &golden("llama_untied-Q8_0.gguf")]).good();
-    let chat = ["chat", "llama_untied-Q8_0", "--max-tokens", "20"];
-    home.pipe(&chat, "Say something.\nAnd more.\n").good();
+    limit_answers(&home);
+    home.pipe(&["chat", "llama_untied-Q8_0"], "Say something.\nAnd more.\n").good();
     let all = home.dir.path().join("all.json").to_str().unwrap().to_owned();
     home.run(&["export", &all]).good();
     let all: Value = serde_json::from_str(&fs::read_to_string(&all).unwrap()).unwrap();

@@ -47,6 +47,9 @@ impl App {
     /// A file's hash; `None` where it is not as it was.
     async fn take_hash(&self, file: Unhashed) -> Result<Option<String>, AppError> {
         let app = self.clone();
+        // A thread outlives whoever waits for it, and a runtime that ends waits for its threads.
+        let gone = self.0.closing.child_token();
+        let _guard = gone.clone().drop_guard();
         self.with_library(move |library| {
             let path = Path::new(&file.path);
             if stamp(path) != file {
@@ -59,11 +62,11 @@ impl App {
             let sha256 = library.take_sha256(path, |_| {
                 // As much rest as work, and none of it while somebody waits for words.
                 std::thread::sleep(last.elapsed());
-                while app.0.answers.are_running() && !app.0.closing.is_cancelled() {
+                while app.0.answers.are_running() && !gone.is_cancelled() {
                     std::thread::sleep(PATIENCE);
                 }
                 last = Instant::now();
-                !app.0.closing.is_cancelled()
+                !gone.is_cancelled()
             })?;
             Ok(sha256.filter(|_| stamp(path) == file))
         })
