@@ -12,6 +12,7 @@ use crate::programs::{program, starter_model};
 #[derive(Debug)]
 pub struct Home {
     folder: TempDir,
+    hub: String,
 }
 
 impl Home {
@@ -19,6 +20,8 @@ impl Home {
     pub fn empty() -> Self {
         let home = Self {
             folder: tempfile::tempdir().expect("the system's folder for temporary files can be written"),
+            // Nobody listens there: a test that asked the internet would fail, not succeed on some machines.
+            hub: "http://127.0.0.1:9".into(),
         };
         std::fs::create_dir_all(home.folder.path().join("run")).unwrap();
         home
@@ -35,6 +38,11 @@ impl Home {
             String::from_utf8_lossy(&output.stderr)
         );
         home
+    }
+
+    /// With a Hub of its own at this address.
+    pub fn with_hub(self, endpoint: String) -> Self {
+        Self { hub: endpoint, ..self }
     }
 
     /// `LANTERN_HOME`.
@@ -66,8 +74,7 @@ impl Home {
             .env("XDG_CACHE_HOME", at("cache"))
             .env("XDG_RUNTIME_DIR", at("run"))
             .env("HF_HOME", at("huggingface"))
-            // Nobody listens there: a test that asked the internet would fail, not succeed on some machines.
-            .env("HF_ENDPOINT", "http://127.0.0.1:9");
+            .env("HF_ENDPOINT", &self.hub);
         for name in
             ["HF_HUB_CACHE", "HF_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DBUS_SESSION_BUS_ADDRESS"]
         {

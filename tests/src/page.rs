@@ -120,6 +120,32 @@ impl Page {
         self.session.press(keys).await.unwrap_or_else(|error| panic!("{keys:?} cannot be pressed: {error}"));
     }
 
+    /// Writes with the keyboard, wherever the focus is.
+    pub async fn write(&self, text: &str) {
+        self.session.write(text).await.unwrap_or_else(|error| panic!("{text:?} cannot be written: {error}"));
+    }
+
+    /// Goes on with the Tab key until the focus is on what the selector finds, and gives how often it was pressed. Fails where
+    /// the keyboard does not get there, or where nothing shows that it has.
+    pub async fn tab_to(&self, selector: &str) -> usize {
+        const PLACES: usize = 150;
+        let here = "return document.activeElement?.matches(arguments[0]) ?? false";
+        for pressed in 0..PLACES {
+            if self.value(here, json!([selector])).await == json!(true) {
+                let shown = "const style = getComputedStyle(document.activeElement);
+                    const parent = getComputedStyle(document.activeElement.parentElement);
+                    return document.activeElement.matches(':focus-visible')
+                      && [style, parent].some((one) => one.outlineStyle !== 'none' || one.boxShadow !== 'none');";
+                let shown = self.value(shown, json!([])).await;
+                assert_eq!(shown, json!(true), "nothing shows that {selector} has the focus");
+                return pressed;
+            }
+            self.press("\u{E004}").await;
+        }
+        self.picture("failure").await;
+        panic!("{PLACES} times Tab do not lead to {selector}");
+    }
+
     /// The text of the last element that the selector finds, as the person sees it; empty when there is none.
     pub async fn text(&self, selector: &str) -> String {
         let script = "const all = document.querySelectorAll(arguments[0]); return all[all.length - 1]?.innerText ?? ''";

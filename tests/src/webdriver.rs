@@ -65,6 +65,18 @@ impl Session {
         self.post(&format!("/element/{}/value", element.0), json!({"text": text})).await.map(drop)
     }
 
+    /// Presses and lets go of one key after the other, wherever the focus is.
+    pub async fn write(&self, keys: &str) -> Result<(), String> {
+        let strokes = keys.chars().map(String::from);
+        let actions: Vec<Value> = strokes
+            .flat_map(|key| {
+                [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+            })
+            .collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.post("/actions", json!({"actions": [keyboard]})).await.map(drop)
+    }
+
     /// Presses keys together wherever the focus is: the last one while the others are held. `\u{E009}` is Ctrl.
     pub async fn press(&self, keys: &str) -> Result<(), String> {
         let keys: Vec<String> = keys.chars().map(String::from).collect();

@@ -3,10 +3,14 @@
 
 use std::path::Path;
 
+use lantern_protocol::MessageStatus;
+use lantern_store::{Exchange, Finish, Place, Question, Store};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
 use serde_json::{Value, json};
+
+const ESCAPE: &str = "\u{E00C}";
 
 #[tokio::test]
 async fn axe_finds_nothing_in_any_view() {
@@ -46,6 +50,130 @@ async fn axe_finds_nothing_in_any_view() {
     check(page, "the settings").await;
     window.close().await;
 }
+
+#[tokio::test]
+async fn nor_in_the_first_steps() {
+    let desktop = Desktop::start(Home::empty()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.value(&axe(), json!([])).await;
+    page.wait(&id("first-run", "")).await;
+    for step in ["1", "2"] {
+        page.wait(&id("first-run", &format!("[data-step=\"{step}\"]"))).await;
+        check(page, &format!("step {step} of the first run")).await;
+        page.click(&id("first-run-next", "")).await;
+    }
+    page.click(&id("first-run-skip", "")).await;
+    page.wait_gone(&id("first-run", "")).await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn nor_in_what_opens_above_and_beside_a_conversation() {
+    let home = Home::empty();
+    fill(&home);
+    let desktop = Desktop::start(home).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.value(&axe(), json!([])).await;
+
+    page.click(&id("conversation-open", "")).await;
+    page.wait(&format!("{} math", id("markdown", ""))).await;
+    page.wait(&id("diagram", "")).await;
+    check(page, "a conversation with all that text can be").await;
+    for (button, opened) in [
+        ("tree-open", "tree"),
+        ("answer-menu", "answer-with"),
+        ("tool-menu", "tool-menu-panel"),
+        ("knowledge-menu", "knowledge-manage"),
+        ("context-length", "context-length-input"),
+    ] {
+        page.click(&id(button, "")).await;
+        page.wait(&id(opened, "")).await;
+        check(page, opened).await;
+        page.write(ESCAPE).await;
+        page.wait_gone(&id(opened, "")).await;
+    }
+    page.click("[data-preview]").await;
+    page.wait(&id("artifact-frame", "")).await;
+    check(page, "a page in its frame").await;
+    page.click(&id("artifact-close", "")).await;
+
+    for (keys, opened) in [("\u{E009}k", "palette"), ("\u{E009}/", "shortcut-sheet")] {
+        page.press(keys).await;
+        page.wait(&id(opened, "")).await;
+        check(page, opened).await;
+        page.write(ESCAPE).await;
+        page.wait_gone(&id(opened, "")).await;
+    }
+
+    page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-more", "")).await;
+    page.wait(&id("conversation-menu", "")).await;
+    check(page, "the menu of a conversation").await;
+    page.click(&id("menu-export", "")).await;
+    page.wait(&id("export-dialog", "")).await;
+    check(page, "exporting").await;
+    page.write(ESCAPE).await;
+    page.wait_gone(&id("export-dialog", "")).await;
+
+    page.fill(&id("search", ""), "lamp").await;
+    page.wait(&id("conversation-snippet", "")).await;
+    page.click(&id("filters-toggle", "")).await;
+    page.wait(&id("filters", "")).await;
+    check(page, "a search with filters").await;
+    page.fill(&id("search", ""), "").await;
+
+    page.click(&id("temporary-chat", "")).await;
+    page.wait(&id("temporary-mark", "")).await;
+    check(page, "a temporary chat").await;
+    window.close().await;
+}
+
+/// A conversation with everything that an answer can hold, and one that failed.
+fn fill(home: &Home) {
+    std::fs::create_dir_all(home.data()).expect("the home can be written");
+    let mut store = Store::open(&home.data()).expect("a new database").store;
+    for (title, answer, status) in [
+        ("Failed", "It goes out.", MessageStatus::Failed),
+        ("Everything", EVERYTHING, MessageStatus::Complete),
+    ] {
+        let question =
+            Question::New { place: Place::New { title: title.into() }, content: "The lamp?".into() };
+        let asked = store.ask(&Exchange { question, model: None, keep_model: false }).unwrap();
+        store.append(&asked.assistant_message.id, answer).unwrap();
+        store.finish(&asked.assistant_message.id, &Finish { status, error: None, stats: None }).unwrap();
+    }
+}
+
+const EVERYTHING: &str = "<think>It asks for the lamp.</think># A lamp
+
+A formula $\\frac{a}{b}$, `code`, a [link](https://example.org) and a note[^1].
+
+| lamp | lens |
+|------|------|
+| oil  | 1st  |
+
+```rust
+fn main() {}
+```
+
+```html
+<h1>Lamp</h1>
+```
+
+```mermaid
+graph LR
+  Lamp --> Lens
+```
+
+- [x] lit
+- [ ] out
+
+> Quoted.
+
+[^1]: Here.
+";
 
 /// Runs axe over the page in both themes.
 async fn check(page: &Page, view: &str) {

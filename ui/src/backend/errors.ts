@@ -1,5 +1,6 @@
 /** Turns whatever a call can reject with into the one error shape the window shows. */
 import type { ErrorInfo } from './types';
+import { t } from '../shared/i18n';
 
 export function isErrorInfo(value: unknown): value is ErrorInfo {
   if (typeof value !== 'object' || value === null) return false;
@@ -17,7 +18,7 @@ export function toErrorInfo(cause: unknown): ErrorInfo {
         : JSON.stringify(cause);
   return {
     code: 'unexpected',
-    message: message || 'Something failed without saying why.',
-    nextStep: 'Try again; if it keeps failing, restart Lantern.',
+    message: message || t('common.unexpected.message'),
+    nextStep: t('common.unexpected.nextStep'),
   };
 }

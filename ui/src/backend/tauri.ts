@@ -7,6 +7,7 @@ import { toErrorInfo } from './errors';
 import { knowledgeOf } from './knowledge';
 import { receiptsOf } from './receipts';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
+import { t } from '../shared/i18n';
 
 async function call<T>(command: string, args?: InvokeArgs): Promise<T> {
   try {
@@ -32,7 +33,7 @@ async function choose(options: OpenDialogOptions): Promise<string | null> {
 
 async function chooseFiles(): Promise<string[]> {
   try {
-    return (await open({ title: 'Choose files to attach', multiple: true })) ?? [];
+    return (await open({ title: t('desktop.choose.files'), multiple: true })) ?? [];
   } catch (cause) {
     throw toErrorInfo(cause);
   }
@@ -154,15 +155,15 @@ export const tauriBackend: Backend = {
   openLink: (url) => call('open_link', { url }),
   chooseModelFile: () =>
     choose({
-      title: 'Choose a model file',
+      title: t('desktop.choose.model'),
       directory: false,
-      filters: [{ name: 'GGUF models', extensions: ['gguf'] }],
+      filters: [{ name: t('desktop.choose.gguf'), extensions: ['gguf'] }],
     }),
-  chooseFolder: () => choose({ title: 'Choose a folder with models', directory: true }),
+  chooseFolder: () => choose({ title: t('desktop.choose.modelFolder'), directory: true }),
   chooseExports: async () => {
     try {
-      const filters = [{ name: 'Conversations', extensions: ['json', 'jsonl', 'zip'] }];
-      const title = 'Choose exports of conversations';
+      const filters = [{ name: t('conversations.label'), extensions: ['json', 'jsonl', 'zip'] }];
+      const title = t('desktop.choose.exports');
       return (await open({ title, multiple: true, directory: false, filters })) ?? [];
     } catch (cause) {
       throw toErrorInfo(cause);

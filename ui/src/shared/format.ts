@@ -62,7 +62,7 @@ export function formatSeconds(seconds: number): string {
 
 /** Names in a row: `a, b, c`. */
 export function formatList(parts: string[]): string {
-  return new Intl.ListFormat(locale(), { type: 'unit', style: 'short' }).format(parts);
+  return new Intl.ListFormat(locale(), { type: 'conjunction', style: 'narrow' }).format(parts);
 }
 
 /** How fast a model writes. */
@@ -74,12 +74,17 @@ export function formatPercent(part: number, whole: number): string {
   return t('common.units.percent', { value: formatCount(Math.floor((100 * part) / whole)) });
 }
 
+/** A day, of a moment given in milliseconds. */
+export function formatDate(at: number, how: Intl.DateTimeFormatOptions): string {
+  return new Date(at).toLocaleDateString(locale(), how);
+}
+
 /** A moment given in milliseconds: the time today, otherwise the day and the time. */
 export function formatTime(at: number): string {
   const then = new Date(at);
   const time = then.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
   if (then.toDateString() === new Date().toDateString()) return time;
-  return `${then.toLocaleDateString(locale(), { day: 'numeric', month: 'short' })}, ${time}`;
+  return `${formatDate(at, { day: 'numeric', month: 'short' })}, ${time}`;
 }
 
 function trimZero(text: string): string {

@@ -1,9 +1,10 @@
 /** Keyboard shortcuts of the window, under Ctrl or, on a Mac, ⌘. */
+import { t } from './i18n';
 const MAC = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? '');
 
 /** How a shortcut is written on this system. */
 export function shortcut(key: string): string {
-  return MAC ? `⌘${key}` : `Ctrl ${key}`;
+  return MAC ? `⌘${key}` : `${t('common.keys.ctrl')} ${key}`;
 }
 
 /** The key pressed together with Ctrl or ⌘ and nothing else, in lower case. */

@@ -3,6 +3,7 @@ import { isMac, isPressed, isWriting, parseChord, type Chord } from './chords';
 import { allActions, fixedActions, GROUPS, type Action, type WindowUi } from './actions';
 import { fuzzy } from './fuzzy';
 import type { LanternApp } from '../../lantern.svelte';
+import { t } from '../../shared/i18n';
 
 /** As many as anybody reads. */
 const MOST = 50;
@@ -68,7 +69,7 @@ function scored(search: string, action: Action): (Found & { score: number }) | n
   // Other words and the group find it too, but less surely.
   const other = label
     ? null
-    : fuzzy(search, `${action.group} ${action.label} ${action.words ?? ''}`);
+    : fuzzy(search, `${t(`actions.group.${action.group}`)} ${action.label} ${action.words ?? ''}`);
   if (!label && !other) return null;
   const score = label ? label.score : (other?.score ?? 0) - 20;
   return { action, at: label?.at ?? [], score };

@@ -6,13 +6,13 @@ import { placeActions } from './places';
 import { viewActions } from './view';
 
 export const GROUPS = [
-  'Chat',
-  'Go to',
-  'Conversations',
-  'Models',
-  'View',
-  'Settings',
-  'Help',
+  'chat',
+  'goTo',
+  'conversations',
+  'models',
+  'view',
+  'settings',
+  'help',
 ] as const;
 export type Group = (typeof GROUPS)[number];
 

@@ -1,6 +1,7 @@
 /** Actions about the open conversation. */
 import type { LanternApp } from '../../lantern.svelte';
 import type { Action, WindowUi } from './actions';
+import { t } from '../../shared/i18n';
 
 export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
   const { session } = app.chat;
@@ -11,16 +12,16 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
   const actions: Action[] = [
     {
       id: 'write',
-      group: 'Chat',
-      label: 'Write a message',
+      group: 'chat',
+      label: t('actions.write'),
       keys: ['Mod+L'],
-      words: 'composer focus field',
+      words: t('actions.words.write'),
       run: () => ui.focusComposer(),
     },
     {
       id: 'pick-model',
-      group: 'Chat',
-      label: 'Choose the model that answers',
+      group: 'chat',
+      label: t('actions.pickModel'),
       keys: ['Mod+Shift+M'],
       run: () => ui.pickModel(),
     },
@@ -28,8 +29,8 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
   if (!app.solo) {
     actions.unshift({
       id: 'new-chat',
-      group: 'Chat',
-      label: 'New chat',
+      group: 'chat',
+      label: t('actions.newChat'),
       keys: ['Mod+N'],
       run: () => app.newChat(),
     });
@@ -37,8 +38,8 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
   if (session.busy || session.foreignStreamId !== null) {
     actions.push({
       id: 'stop',
-      group: 'Chat',
-      label: 'Stop the answer',
+      group: 'chat',
+      label: t('actions.stop'),
       keys: ['Mod+.'],
       run: () => void session.stop(),
     });
@@ -47,10 +48,10 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
     const id = last.id;
     actions.push({
       id: 'regenerate',
-      group: 'Chat',
-      label: 'Answer again',
+      group: 'chat',
+      label: t('actions.regenerate'),
       keys: ['Mod+Shift+R'],
-      words: 'regenerate retry',
+      words: t('actions.words.regenerate'),
       run: () => session.regenerate(id),
     });
     const branches = session.branch.findLast(({ alternatives }) => alternatives.length > 1);
@@ -60,8 +61,8 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
     const id = conversation.id;
     actions.push({
       id: 'own-window',
-      group: 'Chat',
-      label: 'Open this conversation in a window of its own',
+      group: 'chat',
+      label: t('actions.ownWindow'),
       keys: ['Mod+Shift+O'],
       run: () => void app.attempt(() => app.backend.openChatWindow(id)),
     });
@@ -70,16 +71,16 @@ export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
     const id = conversation.id;
     actions.push({
       id: 'in-main',
-      group: 'Chat',
-      label: 'Show this conversation in the main window',
+      group: 'chat',
+      label: t('actions.inMain'),
       keys: ['Mod+Shift+O'],
       run: () => void app.attempt(() => app.backend.showInMain(id)),
     });
   }
   actions.push({
     id: 'quick',
-    group: 'Chat',
-    label: 'Ask something in the quick window',
+    group: 'chat',
+    label: t('actions.quick'),
     keys: ['Mod+Shift+N'],
     run: () => void app.attempt(() => app.backend.quickShow()),
   });
@@ -96,18 +97,18 @@ function branchActions(app: LanternApp, shown: string, alternatives: string[]): 
   return [
     {
       id: 'branch-previous',
-      group: 'Chat',
-      label: 'Previous branch',
+      group: 'chat',
+      label: t('actions.branchPrevious'),
       keys: ['Alt+ArrowLeft'],
-      words: 'version answer',
+      words: t('actions.words.branch'),
       run: () => step(-1),
     },
     {
       id: 'branch-next',
-      group: 'Chat',
-      label: 'Next branch',
+      group: 'chat',
+      label: t('actions.branchNext'),
       keys: ['Alt+ArrowRight'],
-      words: 'version answer',
+      words: t('actions.words.branch'),
       run: () => step(1),
     },
   ];

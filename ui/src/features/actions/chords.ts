@@ -2,6 +2,8 @@
  * Keys pressed together, written as `Mod+Shift+F`: `Mod` is ⌘ on a Mac and Ctrl elsewhere. The key itself is what it
  * writes (`K`, `,`, `?`) or its name (`ArrowUp`, `Escape`).
  */
+import { t, type Key } from '../../shared/i18n';
+
 export interface Chord {
   mod: boolean;
   shift: boolean;
@@ -13,14 +15,24 @@ const MAC = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? '');
 
 export const isMac = (): boolean => MAC;
 
-const NAMES: Record<string, string> = {
+const SIGNS: Record<string, string> = {
   ArrowUp: '↑',
   ArrowDown: '↓',
   ArrowLeft: '←',
   ArrowRight: '→',
-  Escape: 'Esc',
-  ' ': 'Space',
 };
+
+/** Keys whose names are words. */
+const NAMES: Record<string, Key> = {
+  Enter: 'common.keys.enter',
+  Escape: 'common.keys.escape',
+  ' ': 'common.keys.space',
+};
+
+function nameOf(key: string): string {
+  const name = NAMES[key];
+  return name ? t(name) : (SIGNS[key] ?? key);
+}
 
 export function parseChord(text: string): Chord {
   // The last plus of `Mod++` is the key.
@@ -51,10 +63,10 @@ export function isPressed(chord: Chord, event: KeyboardEvent, mac: boolean = isM
 /** The keys one by one, as this system writes them. */
 export function keyCaps(chord: Chord, mac: boolean = isMac()): string[] {
   const caps: string[] = [];
-  if (chord.mod) caps.push(mac ? '⌘' : 'Ctrl');
-  if (chord.alt) caps.push(mac ? '⌥' : 'Alt');
-  if (chord.shift) caps.push(mac ? '⇧' : 'Shift');
-  caps.push(NAMES[chord.key] ?? chord.key);
+  if (chord.mod) caps.push(mac ? '⌘' : t('common.keys.ctrl'));
+  if (chord.alt) caps.push(mac ? '⌥' : t('common.keys.alt'));
+  if (chord.shift) caps.push(mac ? '⇧' : t('common.keys.shift'));
+  caps.push(nameOf(chord.key));
   return caps;
 }
 

@@ -2,6 +2,7 @@
 import type { LanternApp } from '../../lantern.svelte';
 import { SETTINGS } from '../settings/registry';
 import type { Action } from './actions';
+import { t } from '../../shared/i18n';
 
 export function modelActions(app: LanternApp): Action[] {
   if (app.solo) return useActions(app);
@@ -19,9 +20,9 @@ function useActions(app: LanternApp): Action[] {
     .filter((id) => id !== app.answeringModel)
     .map((id) => ({
       id: `use-${id}`,
-      group: 'Models',
-      label: `Answer with ${id}`,
-      words: 'use pick model',
+      group: 'models',
+      label: t('chat.answer.with', { model: id }),
+      words: t('actions.words.use'),
       run: () => app.pickModel(id),
     }));
 }
@@ -31,17 +32,17 @@ function memoryActions(app: LanternApp): Action[] {
   if (app.models.state.state === 'loaded') {
     actions.push({
       id: 'unload',
-      group: 'Models',
-      label: 'Free the memory of the model',
-      words: 'unload eject',
+      group: 'models',
+      label: t('actions.unload'),
+      words: t('actions.words.unload'),
       run: () => void app.attempt(() => app.models.unload()),
     });
   }
   if (app.downloads.underWay.length > 0) {
     actions.push({
       id: 'pause-downloads',
-      group: 'Models',
-      label: 'Pause all downloads',
+      group: 'models',
+      label: t('actions.pauseDownloads'),
       run: () => void app.attempt(() => app.downloads.pauseAll()),
     });
   }
@@ -53,7 +54,7 @@ function conversationActions(app: LanternApp): Action[] {
     .filter(({ conversation }) => conversation.id !== app.chat.openId)
     .map(({ conversation: { id, title } }) => ({
       id: `open-${id}`,
-      group: 'Conversations',
+      group: 'conversations',
       label: title,
       run: () => void app.openConversation(id),
     }));
@@ -62,9 +63,9 @@ function conversationActions(app: LanternApp): Action[] {
 function settingActions(app: LanternApp): Action[] {
   return SETTINGS.map(({ id, label, section }) => ({
     id: `setting-${id}`,
-    group: 'Settings',
+    group: 'settings',
     label,
-    words: `${section} setting`,
+    words: `${t(`settings.sections.${section}.title`)} ${t('actions.words.setting')}`,
     run: () => app.showSetting(id),
   }));
 }

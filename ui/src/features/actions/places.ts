@@ -1,13 +1,14 @@
 /** Actions that go somewhere. */
 import type { LanternApp, ModelsTab } from '../../lantern.svelte';
 import type { Action, WindowUi } from './actions';
+import { t } from '../../shared/i18n';
 
-const TABS: [ModelsTab, string, string?][] = [
-  ['library', 'Models on this computer', 'Mod+2'],
-  ['find', 'Find models', 'Mod+3'],
-  ['downloads', 'Downloads', 'Mod+J'],
-  ['disk', 'Disk use of models'],
-  ['compare', 'Compare two models'],
+const TABS: [ModelsTab, string?][] = [
+  ['library', 'Mod+2'],
+  ['find', 'Mod+3'],
+  ['downloads', 'Mod+J'],
+  ['disk'],
+  ['compare'],
 ];
 
 export function placeActions(app: LanternApp, ui: WindowUi): Action[] {
@@ -15,44 +16,44 @@ export function placeActions(app: LanternApp, ui: WindowUi): Action[] {
   return [
     {
       id: 'go-chat',
-      group: 'Go to',
-      label: 'Chat',
+      group: 'goTo',
+      label: t('actions.goChat'),
       keys: ['Mod+1'],
       run: () => (app.view = 'chat'),
     },
-    ...TABS.map(([tab, label, key]): Action => ({
+    ...TABS.map(([tab, key]): Action => ({
       id: `go-${tab}`,
-      group: 'Go to',
-      label,
+      group: 'goTo',
+      label: t(`actions.tab.${tab}`),
       ...(key === undefined ? {} : { keys: [key] }),
       run: () => app.showModels(tab),
     })),
     {
       id: 'go-settings',
-      group: 'Go to',
-      label: 'Settings',
+      group: 'goTo',
+      label: t('actions.goSettings'),
       keys: ['Mod+,'],
-      words: 'preferences options',
+      words: t('actions.words.settings'),
       run: () => (app.view = 'settings'),
     },
     {
       id: 'search',
-      group: 'Conversations',
-      label: 'Search conversations',
+      group: 'conversations',
+      label: t('actions.search'),
       keys: ['Mod+Shift+F'],
       run: () => ui.focusSearch(),
     },
     {
       id: 'older',
-      group: 'Conversations',
-      label: 'Conversation below in the list',
+      group: 'conversations',
+      label: t('actions.older'),
       keys: ['Alt+ArrowDown'],
       run: () => neighbour(app, 1),
     },
     {
       id: 'newer',
-      group: 'Conversations',
-      label: 'Conversation above in the list',
+      group: 'conversations',
+      label: t('actions.newer'),
       keys: ['Alt+ArrowUp'],
       run: () => neighbour(app, -1),
     },

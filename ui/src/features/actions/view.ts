@@ -2,6 +2,7 @@
 import type { DesktopPatch, Theme } from '../../backend/types';
 import type { LanternApp } from '../../lantern.svelte';
 import type { Action, WindowUi } from './actions';
+import { t } from '../../shared/i18n';
 
 /** Sizes in percent that zooming goes through. */
 export const ZOOMS = [50, 67, 75, 80, 90, 100, 110, 125, 150, 175, 200, 250, 300];
@@ -27,52 +28,67 @@ export function viewActions(app: LanternApp, ui: WindowUi): Action[] {
     words?: string,
   ): Action => ({
     id,
-    group: 'View',
+    group: 'view',
     label,
     run,
     ...(keys ? { keys } : {}),
     ...(words ? { words } : {}),
   });
   const actions = [
-    view('zoom-in', 'Larger', () => set({ zoom: zoomed(zoom, 1) }), ['Mod++', 'Mod+='], 'zoom in'),
-    view('zoom-out', 'Smaller', () => set({ zoom: zoomed(zoom, -1) }), ['Mod+-'], 'zoom out'),
-    view('zoom-reset', 'Usual size', () => set({ zoom: 100 }), ['Mod+0'], 'zoom reset'),
-    view('theme-system', 'Theme: as the system', () => theme('system')),
-    view('theme-light', 'Theme: light', () => theme('light')),
-    view('theme-dark', 'Theme: dark', () => theme('dark')),
+    view(
+      'zoom-in',
+      t('actions.zoomIn'),
+      () => set({ zoom: zoomed(zoom, 1) }),
+      ['Mod++', 'Mod+='],
+      t('actions.words.zoomIn'),
+    ),
+    view(
+      'zoom-out',
+      t('actions.zoomOut'),
+      () => set({ zoom: zoomed(zoom, -1) }),
+      ['Mod+-'],
+      t('actions.words.zoomOut'),
+    ),
+    view(
+      'zoom-reset',
+      t('actions.zoomReset'),
+      () => set({ zoom: 100 }),
+      ['Mod+0'],
+      t('actions.words.zoomReset'),
+    ),
+    view('theme-system', t('actions.theme.system'), () => theme('system')),
+    view('theme-light', t('actions.theme.light'), () => theme('light')),
+    view('theme-dark', t('actions.theme.dark'), () => theme('dark')),
     view(
       'density',
-      dense ? 'More room between things' : 'Less room between things',
+      dense ? t('actions.comfortable') : t('actions.compact'),
       () => set({ density: dense ? 'comfortable' : 'compact' }),
       undefined,
-      'density compact comfortable',
+      t('actions.words.density'),
     ),
     view(
       'motion',
-      calm ? 'Move things again' : 'Move nothing',
+      calm ? t('actions.moving') : t('actions.still'),
       () => set({ reduceMotion: !calm }),
       undefined,
-      'reduce motion animation',
+      t('actions.words.motion'),
     ),
     {
       id: 'palette',
-      group: 'Help',
-      label: 'Do anything',
+      group: 'help',
+      label: t('actions.palette'),
       keys: ['Mod+K'],
-      words: 'command palette',
+      words: t('actions.words.palette'),
       run: () => ui.showPalette(),
     },
     {
       id: 'shortcuts',
-      group: 'Help',
-      label: 'Keyboard shortcuts',
+      group: 'help',
+      label: t('actions.shortcuts'),
       keys: ['Mod+/', '?'],
       run: () => ui.showShortcuts(),
     },
   ] satisfies Action[];
   if (app.solo) return actions;
-  return [
-    view('sidebar', 'Show or hide the sidebar', () => ui.toggleSidebar(), ['Mod+B']),
-    ...actions,
-  ];
+  return [view('sidebar', t('actions.sidebar'), () => ui.toggleSidebar(), ['Mod+B']), ...actions];
 }

@@ -12,6 +12,7 @@ import type {
   Role,
 } from '../../backend/types';
 import { archived, foundItems, listed } from './items';
+import { t } from '../../shared/i18n';
 
 /** Typing is searched once it pauses this long, in milliseconds. */
 const SEARCH_AFTER = 150;
@@ -190,7 +191,7 @@ export class ConversationsController {
   /** Asks where to, and writes. Gives how many were written; `null` when the user thought better of it. */
   async save(id: string | null, format: ExportFormat, title: string): Promise<number | null> {
     const isFolder = id === null && format !== 'json';
-    const name = `${title.replaceAll(/[^\p{L}\p{N} -]+/gu, ' ').trim() || 'Conversation'}`;
+    const name = `${title.replaceAll(/[^\p{L}\p{N} -]+/gu, ' ').trim() || t('conversations.export.fileNameOne')}`;
     const path = isFolder
       ? await this.#backend.chooseFolder()
       : await this.#backend.chooseSavePath(name, EXTENSIONS[format]);

@@ -1,5 +1,7 @@
 /** Conversations under the headings of the sidebar: today, yesterday, the last week, and then month by month. */
+import { formatDate } from '../../shared/format';
 import type { ConversationSummary } from '../../backend/types';
+import { t } from '../../shared/i18n';
 
 export interface Group {
   label: string;
@@ -22,12 +24,12 @@ export function groupByDay(rows: readonly ConversationSummary[], now: number): G
 
 function labelFor(time: number, now: number): string {
   const days = Math.round((startOfDay(now) - startOfDay(time)) / DAY);
-  if (days <= 0) return 'Today';
-  if (days === 1) return 'Yesterday';
-  if (days < 7) return 'Last 7 days';
+  if (days <= 0) return t('conversations.days.today');
+  if (days === 1) return t('conversations.days.yesterday');
+  if (days < 7) return t('conversations.days.week');
   const date = new Date(time);
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
-  return date.toLocaleDateString('en-GB', {
+  return formatDate(time, {
     month: 'long',
     ...(sameYear ? {} : { year: 'numeric' }),
   });

@@ -62,8 +62,8 @@ it('hits are titles and messages, and more than are shown is said', () => {
   expect(told(foundItems({ hits, messages: 2000, more: true }))).toEqual([
     '# Titles',
     '? a',
-    '# Messages (over 2000)',
+    '# Messages (over 2,000)',
     '? b',
-    'The first 1 are shown. More words or a filter find the rest.',
+    'The first 1 is shown. More words or a filter find the rest.',
   ]);
 });

@@ -1,7 +1,9 @@
 /** What the sidebar lists, in order: headings, folders, conversations, hits of a search. */
 import type { ConversationSummary, Folder, Found, FoundMessage } from '../../backend/types';
+import { formatCount } from '../../shared/format';
 import type { VirtualItem } from '../../shared/ui/virtual';
 import { groupByDay } from './groups';
+import { t } from '../../shared/i18n';
 
 export type ListItem = VirtualItem &
   (
@@ -38,9 +40,9 @@ export function listed(
   const others = shown.filter(({ conversation }) => !conversation.pinned);
   const items: ListItem[] = [];
   if (pinned.length > 0) {
-    items.push(heading('Pinned'), ...pinned.map((row) => conversation(row)));
+    items.push(heading(t('conversations.pinned')), ...pinned.map((row) => conversation(row)));
   }
-  if (folders.length > 0) items.push(heading('Folders'));
+  if (folders.length > 0) items.push(heading(t('conversations.folders')));
   for (const folder of folders) {
     const inside = others.filter(({ conversation }) => conversation.folderId === folder.id);
     const isOpen = openFolders.has(folder.id);
@@ -74,13 +76,14 @@ export function foundItems(found: Found): ListItem[] {
   const titles = found.hits.filter(({ messageId }) => messageId === null);
   const messages = found.hits.filter(({ messageId }) => messageId !== null);
   const items: ListItem[] = [];
-  if (titles.length > 0) items.push(heading('Titles'), ...titles.map(hit));
+  if (titles.length > 0) items.push(heading(t('conversations.found.titles')), ...titles.map(hit));
   if (messages.length > 0) {
-    const count = found.more ? `over ${found.messages}` : `${found.messages}`;
-    items.push(heading(`Messages (${count})`), ...messages.map(hit));
+    const total = formatCount(found.messages);
+    const key = found.more ? 'conversations.found.overMessages' : 'conversations.found.messages';
+    items.push(heading(t(key, { total })), ...messages.map(hit));
   }
   if (found.messages > messages.length) {
-    const text = `The first ${messages.length} are shown. More words or a filter find the rest.`;
+    const text = t('conversations.found.first', { count: messages.length });
     items.push({ kind: 'note', key: 'note', height: NOTE, focusable: false, text });
   }
   return items;

@@ -8,6 +8,7 @@ import type {
   ErrorInfo,
   SentWith,
 } from '../../backend/types';
+import { t } from '../../shared/i18n';
 
 /** A file on its way into the next message. */
 export interface StagedFile {
@@ -159,8 +160,8 @@ export class SessionFiles {
 function tooLarge(name: string): ErrorInfo {
   return {
     code: 'document_too_large',
-    message: `${name} is too large to be pasted.`,
-    nextStep: 'Drop the file on the window, or choose it with the paper clip.',
+    message: t('knowledge.tooLarge.message', { name }),
+    nextStep: t('knowledge.tooLarge.nextStep'),
   };
 }
 
@@ -168,7 +169,7 @@ function base64(file: File): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result).split(',', 2)[1] ?? '');
-    reader.onerror = () => reject(reader.error ?? new Error('The clipboard could not be read.'));
+    reader.onerror = () => reject(reader.error ?? new Error(t('knowledge.clipboard')));
     reader.readAsDataURL(file);
   });
 }

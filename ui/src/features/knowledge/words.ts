@@ -1,6 +1,7 @@
 /** How files, places and folders are told in words. */
 import type { Attachment, KnowledgeFolder, Place, SeenDocument } from '../../backend/types';
-import { formatBytes, formatCount, formatPercent } from '../../shared/format';
+import { formatBytes, formatCount, formatList, formatPercent } from '../../shared/format';
+import { t } from '../../shared/i18n';
 
 /** What is looked at: a file, or what an answer cites by a number. */
 export type PreviewSubject =
@@ -9,54 +10,61 @@ export type PreviewSubject =
 
 export function aboutFile({ bytes, kind, passages }: Attachment): string {
   const size = formatBytes(bytes);
-  return kind === 'image' ? `${size}, picture` : `${size}, ${plural(passages, 'passage')}`;
-}
-
-export function plural(count: number, word: string): string {
-  return `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
+  return kind === 'image'
+    ? t('knowledge.file.picture', { size })
+    : t('knowledge.file.text', { size, passages: t('knowledge.passages', { count: passages }) });
 }
 
 /** `page 3`, `sheet Sales, row 12`; empty where there is nothing to say. */
 export function placeWords({ page, sheet, row, line, heading }: Place): string {
   const parts = [
-    page === null ? null : `page ${page}`,
-    sheet === null ? null : `sheet ${sheet}`,
-    row === null ? null : `row ${row}`,
-    line === null ? null : `line ${line}`,
+    page === null ? null : t('knowledge.place.page', { page }),
+    sheet === null ? null : t('knowledge.place.sheet', { sheet }),
+    row === null ? null : t('knowledge.place.row', { row }),
+    line === null ? null : t('knowledge.place.line', { line }),
     heading === null || row !== null ? null : heading,
   ];
-  return parts.filter((part) => part !== null).join(', ');
+  return formatList(parts.filter((part) => part !== null));
 }
 
 /** What a model saw of one document, or of one folder. */
 export function seenWords({ seen, shown, total, document }: SeenDocument): string {
   switch (seen) {
     case 'whole':
-      return 'whole';
+      return t('knowledge.seen.whole');
     case 'picture':
-      return 'seen';
+      return t('knowledge.seen.picture');
     case 'passages':
       return document === null
-        ? `${plural(shown, 'passage')} of ${plural(total, 'file')}`
-        : `${formatCount(shown)} passages of ${formatCount(total)}`;
+        ? t('knowledge.seen.passagesOfFiles', {
+            passages: t('knowledge.passages', { count: shown }),
+            files: t('knowledge.files', { count: total }),
+          })
+        : t('knowledge.seen.passages', { count: shown, total: formatCount(total) });
     case 'nothing':
-      return 'not seen';
+      return t('knowledge.seen.nothing');
   }
 }
 
-export function folderState({ state, files, passages, embedded }: KnowledgeFolder): string {
+export function folderState(folder: KnowledgeFolder): string {
+  const { state, embedded } = folder;
+  const files = t('knowledge.files', { count: folder.files });
+  const passages = t('knowledge.passages', { count: folder.passages });
   switch (state.state) {
     case 'waiting':
-      return 'waits for its turn';
+      return t('knowledge.folder.waiting');
     case 'reading':
-      return `reading ${formatCount(state.done)} of ${plural(state.total, 'file')}`;
+      return t('knowledge.folder.reading', { done: formatCount(state.done), count: state.total });
     case 'embedding':
-      return `${plural(files, 'file')}, vectors ${formatPercent(state.done, Math.max(1, state.total))}`;
+      return t('knowledge.folder.embedding', {
+        files,
+        percent: formatPercent(state.done, Math.max(1, state.total)),
+      });
     case 'failed':
-      return 'cannot be read';
+      return t('knowledge.folder.failed');
     case 'ready':
-      return embedded > 0 && embedded >= passages
-        ? `${plural(files, 'file')}, ${plural(passages, 'passage')}, with vectors`
-        : `${plural(files, 'file')}, ${plural(passages, 'passage')}`;
+      return embedded > 0 && embedded >= folder.passages
+        ? t('knowledge.folder.readyVectors', { files, passages })
+        : t('knowledge.folder.ready', { files, passages });
   }
 }

@@ -1,17 +1,18 @@
 /** How a server is doing, in words. */
 import type { ToolServerState } from '../../backend/types';
+import { t } from '../../shared/i18n';
 
 export function stateWords(state: ToolServerState): string {
   switch (state.state) {
     case 'off':
-      return 'Off';
+      return t('tools.state.off');
     case 'starting':
-      return 'Starting…';
+      return t('tools.state.starting');
     case 'ready':
-      return 'Ready';
+      return t('tools.state.ready');
     case 'sign_in':
-      return 'Wants you to sign in';
+      return t('tools.state.signIn');
     case 'failed':
-      return state.retrying ? 'Ended; it is started again' : 'Does not work';
+      return state.retrying ? t('tools.state.retrying') : t('tools.state.failed');
   }
 }

@@ -3,9 +3,7 @@ import { createInstance } from 'i18next';
 import type { Language } from '../../backend/types';
 import { ENGLISH, type Key } from './english';
 import { LANGUAGES, spoken, type Tag } from './languages';
-
-/** What stands in a text's `{{places}}`; `count` also chooses between its plural forms. */
-export type Values = Record<string, string | number> & { count?: number };
+import { isolated, type Values } from './values';
 
 type Texts = Record<string, object>;
 
@@ -46,7 +44,8 @@ i18n.services.formatter?.add('lower', (value: unknown) =>
 
 /** A text by its key. `{{count}}` is a bare number in it, `{{count, number}}` one with separators. */
 export function t(key: Key, values: Values = {}): string {
-  return i18n.t(key, { replace: values, count: values.count, lng: tag });
+  const replace = LANGUAGES[tag].dir === 'rtl' ? isolated(values) : values;
+  return i18n.t(key, { replace, count: values.count, lng: tag });
 }
 
 /** The language that is shown. */

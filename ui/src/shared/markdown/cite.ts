@@ -2,6 +2,7 @@
  * Makes buttons of the numbers in brackets that an answer cites by, in HTML that is already sanitised. Nothing but digits
  * gets into what is added. Code, links and formulas are left as they are.
  */
+import { words } from './words';
 
 /** A tag with whatever its quoted values hold, or the text up to the next one. */
 const PIECES = /<(?:[^"'>]|"[^"]*"|'[^']*')*>|[^<]+|</g;
@@ -36,6 +37,6 @@ function withButtons(text: string, known: { has: (number: number) => boolean }):
   return text.replace(NUMBER, (whole, digits: string) => {
     const number = Number(digits);
     if (!known.has(number)) return whole;
-    return `<button type="button" class="md-cite" data-cite="${number}" aria-label="Source ${number}">${number}</button>`;
+    return `<button type="button" class="md-cite" data-cite="${number}" aria-label="${words('common.markdown.cited', { number })}">${number}</button>`;
   });
 }

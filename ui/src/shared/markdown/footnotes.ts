@@ -5,6 +5,7 @@
  */
 import type { MarkedExtension, Token, Tokens } from 'marked';
 import { escapeHtml } from './escape';
+import { words } from './words';
 
 const MARK = /^\[\^([^\s[\]^]{1,64})\]/;
 const NOTE = /^ {0,3}\[\^([^\s[\]^]{1,64})\]:[ \t]*/;
@@ -98,13 +99,13 @@ export const footnotes: MarkedExtension = {
       },
       renderer(token) {
         const number = current.get(token.label as string);
-        const words = this.parser.parse(token.tokens ?? []);
-        if (number === undefined) return `<div class="md-note"><div>${words}</div></div>\n`;
+        const content = this.parser.parse(token.tokens ?? []);
+        if (number === undefined) return `<div class="md-note"><div>${content}</div></div>\n`;
         return (
-          `<div class="md-note" role="note" tabindex="-1" data-note="${number}" aria-label="Footnote ${number}">` +
-          `<span class="md-note-number">${number}</span><div>${words}</div>` +
+          `<div class="md-note" role="note" tabindex="-1" data-note="${number}" aria-label="${words('common.markdown.footnote', { number })}">` +
+          `<span class="md-note-number">${number}</span><div>${content}</div>` +
           `<button type="button" class="md-note-back" data-from-note="${number}" ` +
-          `aria-label="Back to where footnote ${number} is mentioned">↩</button></div>\n`
+          `aria-label="${words('common.markdown.footnoteBack', { number })}">↩</button></div>\n`
         );
       },
       childTokens: ['tokens'],
@@ -123,7 +124,7 @@ export const footnotes: MarkedExtension = {
         if (number === undefined) return escapeHtml(token.raw);
         return (
           `<sup class="md-mark"><button type="button" data-to-note="${number}" ` +
-          `aria-label="Footnote ${number}">${number}</button></sup>`
+          `aria-label="${words('common.markdown.footnote', { number })}">${number}</button></sup>`
         );
       },
     },

@@ -5,6 +5,7 @@
  */
 import type Library from 'katex';
 import { escapeHtml } from './escape';
+import { words } from './words';
 
 type Katex = typeof Library;
 
@@ -37,7 +38,7 @@ export function formula(tex: string, display: boolean, raw: string): string {
   const drawn = katex === null || tex.length > LONGEST ? null : draw(katex, tex, display);
   if (drawn === null) return `<code class="md-tex">${escapeHtml(raw.trim())}</code>`;
   return display
-    ? `<span class="md-formula" tabindex="0" role="group" aria-label="Formula">${drawn}</span>`
+    ? `<span class="md-formula" tabindex="0" role="group" aria-label="${words('common.markdown.formula')}">${drawn}</span>`
     : drawn;
 }
 

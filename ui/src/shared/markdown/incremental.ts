@@ -10,6 +10,7 @@ import type { Token, TokensList } from 'marked';
 import { numberNotes, type Mentions, type Numbers } from './footnotes';
 import { formulasReady } from './formulas.svelte';
 import { diagramOf, isVisible, lex, mentionsOf, renderBlock } from './render';
+import { language } from '../i18n';
 
 export interface Block {
   /** Position among the visible blocks: stable while text is appended. */
@@ -37,10 +38,13 @@ export class IncrementalMarkdown {
   #tail = new Map<string, Entry>();
   /** Whether formulas could be drawn when all this was rendered. */
   #formulas = false;
+  /** The language of the words that stand around code, images and notes. */
+  #language = language();
 
   /** The blocks of this source, which normally begins with the source of the call before. */
   update(source: string): Block[] {
-    if (!source.startsWith(this.#source) || this.#formulas !== formulasReady()) this.#reset();
+    const drawsAlike = this.#formulas === formulasReady() && this.#language === language();
+    if (!source.startsWith(this.#source) || !drawsAlike) this.#reset();
     this.#source = source;
 
     const tail = lex(source.slice(this.#finalLength));
@@ -98,6 +102,7 @@ export class IncrementalMarkdown {
     this.#final = [];
     this.#tail = new Map();
     this.#formulas = formulasReady();
+    this.#language = language();
   }
 }
 

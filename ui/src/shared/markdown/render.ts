@@ -19,6 +19,7 @@ import {
 } from './footnotes';
 import { highlight } from './highlight';
 import { math } from './math';
+import { words } from './words';
 
 /** The elements and attributes of MathML that formulas are made of. */
 const MATH_TAGS = [
@@ -100,25 +101,27 @@ const marked = new Marked({
       const address = allowedAddress(href);
       if (address === null) return alt;
       const safe = escapeHtml(address);
-      const label = alt ? `Image: ${alt}` : 'Image';
-      return `<button type="button" class="md-remote-image" data-image="${safe}" title="${safe}">${label} · not loaded</button>`;
+      const label = alt
+        ? words('common.markdown.imageOf', { alt: text })
+        : words('common.markdown.image');
+      return `<button type="button" class="md-remote-image" data-image="${safe}" title="${safe}">${label} · ${words('common.markdown.notLoaded')}</button>`;
     },
     code({ text, lang, raw }) {
       const language = languageOf(lang);
       const name = language ? escapeHtml(language) : 'text';
       const preview =
         PREVIEWS.has(language) && isClosed(raw)
-          ? `<button type="button" class="md-tool" data-preview="${language}">Preview</button>`
+          ? `<button type="button" class="md-tool" data-preview="${language}">${words('common.markdown.preview')}</button>`
           : '';
       return (
         `<div class="md-code"><div class="md-code-bar"><span class="md-language">${name}</span>${preview}` +
-        `<button type="button" class="md-tool" data-wrap="code" aria-label="Wrap long lines, or do not">Wrap</button>` +
-        `<button type="button" class="md-tool" data-copy="code" aria-label="Copy code">Copy</button></div>` +
-        `<pre tabindex="0" role="group" aria-label="Code, ${name}"><code class="hljs">${highlight(text, language)}</code></pre></div>\n`
+        `<button type="button" class="md-tool" data-wrap="code" aria-label="${words('common.markdown.wrapLabel')}">${words('common.markdown.wrap')}</button>` +
+        `<button type="button" class="md-tool" data-copy="code" aria-label="${words('common.markdown.copyCode')}">${words('common.copy')}</button></div>` +
+        `<pre tabindex="0" role="group" aria-label="${words('common.markdown.code', { language: language || 'text' })}"><code class="hljs">${highlight(text, language)}</code></pre></div>\n`
       );
     },
     checkbox({ checked }) {
-      return `<span class="md-check" role="img" aria-label="${checked ? 'done' : 'to do'}">${checked ? '☑' : '☐'}</span> `;
+      return `<span class="md-check" role="img" aria-label="${words(checked ? 'common.markdown.done' : 'common.markdown.toDo')}">${checked ? '☑' : '☐'}</span> `;
     },
     table({ header, rows, align }) {
       const cell = (tag: 'th' | 'td', content: Tokens.TableCell, column: number) => {
@@ -134,7 +137,7 @@ const marked = new Marked({
         )
         .join('');
       return (
-        `<div class="md-table" tabindex="0" role="group" aria-label="Table">` +
+        `<div class="md-table" tabindex="0" role="group" aria-label="${words('common.markdown.table')}">` +
         `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>\n`
       );
     },

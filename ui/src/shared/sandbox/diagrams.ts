@@ -2,6 +2,7 @@
  * Draws diagrams. The library (a file of its own, read when the first diagram arrives) runs in one hidden sandbox; what
  * comes back is shown as an image, in which nothing runs and which loads nothing.
  */
+import { t } from '../i18n';
 import library from 'mermaid/dist/mermaid.min.js?url';
 import glue from '../../../sandbox/mermaid.js?raw';
 import { fill } from './sandbox';
@@ -27,7 +28,7 @@ class Artist {
 
   constructor(programs: string[]) {
     this.#frame.className = 'offstage';
-    this.#frame.title = 'Drawing diagrams';
+    this.#frame.title = t('common.markdown.diagramFrame');
     this.#frame.setAttribute('aria-hidden', 'true');
     this.#frame.tabIndex = -1;
     this.#ready = new Promise((resolve) => {
@@ -58,7 +59,7 @@ class Artist {
     const resolve = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (typeof reply.svg === 'string') resolve?.({ image: imageAddress(reply.svg) });
-    else resolve?.({ error: String(reply.error ?? 'It could not be drawn.') });
+    else resolve?.({ error: String(reply.error ?? t('common.markdown.diagramError')) });
   }
 }
 
@@ -86,7 +87,7 @@ export async function draw(source: string, dark: boolean): Promise<Drawn> {
   const mine = (artist ??= hire());
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Drawing it takes too long.')), PATIENCE);
+    timer = setTimeout(() => reject(new Error(t('common.markdown.diagramLate'))), PATIENCE);
   });
   try {
     const result = await Promise.race([mine.then((one) => one.draw(source, dark)), late]);
@@ -100,7 +101,7 @@ export async function draw(source: string, dark: boolean): Promise<Drawn> {
     // Whatever went wrong in there, the next diagram gets a fresh sandbox.
     if (artist === mine) artist = null;
     void mine.then((one) => one.close()).catch(() => {});
-    return { error: cause instanceof Error ? cause.message : 'It could not be drawn.' };
+    return { error: cause instanceof Error ? cause.message : t('common.markdown.diagramError') };
   } finally {
     clearTimeout(timer);
   }
