@@ -65,10 +65,12 @@ fn write_literal(bytes: &mut Vec<u8>, ids: &[u32]) {
 
 fn write(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
+        let [low, ..] = number.to_le_bytes();
+        bytes.push(low | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    let [low, ..] = number.to_le_bytes();
+    bytes.push(low);
 }
 
 fn read(bytes: &mut &[u8]) -> Option<u64> {

@@ -33,7 +33,6 @@ export function fakeReceipts(): ReceiptsBackend {
     nextStep: 'Have the question answered again.',
   };
   return {
-     
     receipts: () => Promise.reject(none),
     saveReceipts: () => Promise.resolve(),
     replayMessage: () => Promise.resolve(),
