@@ -29,8 +29,8 @@ export function receiptsOf(call: Call, channel: MakeChannel): ReceiptsBackend {
 export function fakeReceipts(): ReceiptsBackend {
   const none = {
     code: 'receipt_missing',
-    message: 'This answer has no receipt.',
-    nextStep: 'Have the question answered again.',
+    message: 'none',
+    nextStep: '',
   };
   return {
     receipts: () => Promise.reject(none),
