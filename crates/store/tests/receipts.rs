@@ -114,7 +114,7 @@ fn branches_have_receipts_of_their_own_and_deleting_deletes_them() {
     store.keep_receipt(&one, &[]).unwrap();
     store.keep_receipt(&one, &[]).unwrap();
     let id = &first.assistant_message.id;
-    assert_eq!(store.messages_of_answer(id).unwrap(), [id.clone()]);
+    assert_eq!(store.messages_of_answer(id).unwrap(), std::slice::from_ref(id));
     store.delete_conversation(&first.conversation.id).unwrap();
     assert_eq!(store.receipt(id).unwrap(), None);
     assert_eq!(store.messages_of_answer(id).unwrap_err().code(), "message_not_found");
