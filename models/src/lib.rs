@@ -67,7 +67,7 @@ pub use fingerprint::fingerprint;
 pub use hyper::{Hyper, ignored_keys};
 pub use kv_cache::KvCache;
 use lantern_gguf::GgufFile;
-pub use lantern_kernels::{ExpertCounts, is_slow};
+pub use lantern_kernels::{ExpertCounts, is_slow, isa};
 pub use layers::LOOKED_UP_AT_ONCE;
 pub use model_bytes::{BlockBytes, ModelBytes, WeightBytes};
 pub use packed::PackedCopies;

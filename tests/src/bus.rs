@@ -89,7 +89,7 @@ fn entry(node: OwnedValue) -> Option<Entry> {
     let (id, like, _) = Node::try_from(node).ok()?;
     let label = like.get("label").and_then(|label| label.downcast_ref::<&str>().ok());
     let enabled = like.get("enabled").and_then(|on| on.downcast_ref::<bool>().ok()).unwrap_or(true);
-    let ticks = like.get("toggle-type").is_some();
+    let ticks = like.contains_key("toggle-type");
     let ticked = like.get("toggle-state").and_then(|on| on.downcast_ref::<i32>().ok()).map(|on| on == 1);
     let label = label.unwrap_or_default().replace('_', "");
     Some(Entry { id, label, enabled, ticked: if ticks { Some(ticked.unwrap_or(false)) } else { None } })

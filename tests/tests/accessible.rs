@@ -141,16 +141,19 @@ async fn nor_in_what_opens_above_and_beside_a_conversation() {
 fn fill(home: &Home) {
     std::fs::create_dir_all(home.data()).expect("the home can be written");
     let mut store = Store::open(&home.data()).expect("a new database").store;
-    for (title, answer, status) in [
-        ("Failed", "It goes out.", MessageStatus::Failed),
-        ("Everything", EVERYTHING, MessageStatus::Complete),
-    ] {
-        let question =
-            Question::New { place: Place::New { title: title.into() }, content: "The lamp?".into() };
+    let mut answer = |question: Question, answer: &str, status: MessageStatus| {
         let asked = store.ask(&Exchange { question, model: None, keep_model: false }).unwrap();
         store.append(&asked.assistant_message.id, answer).unwrap();
         store.finish(&asked.assistant_message.id, &Finish { status, error: None, stats: None }).unwrap();
-    }
+        asked.assistant_message.id
+    };
+    let new = |title: &str| {
+        let place = Place::New { title: title.into() };
+        Question::New { place, content: "The lamp?".into() }
+    };
+    answer(new("Failed"), "It goes out.", MessageStatus::Failed);
+    let message_id = answer(new("Everything"), "It is lit.", MessageStatus::Complete);
+    answer(Question::Again { message_id }, EVERYTHING, MessageStatus::Complete);
 }
 
 const EVERYTHING: &str = "<think>It asks for the lamp.</think># A lamp

@@ -24,6 +24,7 @@ import * as desktop from './desktop';
 import * as pages from './models';
 import { ARABIC, SPOKEN } from './languages';
 import * as overflow from './overflow';
+import * as receipts from './receipts';
 import * as tools from './tools';
 
 const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
@@ -150,6 +151,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   ...tools.commands(scene),
   ...overflow.commands(scene),
   ...assistants.commands(scene),
+  ...receipts.commands(scene),
   subscribe: (args) => void (events = args.channel as Channel<AppEvent>),
   get_status: () => {
     if (scene === 'start-failed') {

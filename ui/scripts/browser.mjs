@@ -85,6 +85,13 @@ async function openFirstConversation(page) {
   await page.waitForTimeout(150);
 }
 
+async function openReceipt(page) {
+  await openFirstConversation(page);
+  await page.click(`${byId('answer-menu')} >> nth=-1`);
+  await page.click(byId('answer-receipt'));
+  await page.waitForSelector(byId('receipt-fact'));
+}
+
 async function openModels(page) {
   await showSidebar(page);
   await page.click(byId('nav-models'));
@@ -134,6 +141,30 @@ export const STATES = {
     act: async (page) => {
       await openFirstConversation(page);
       await page.click(`${byId('answer-menu')} >> nth=-1`);
+    },
+  },
+  receipt: { act: openReceipt },
+  'receipt-same': {
+    act: async (page) => {
+      await openReceipt(page);
+      await page.click(byId('receipt-replay'));
+      await page.waitForSelector(byId('receipt-verdict'));
+    },
+  },
+  'receipt-other': {
+    demo: 'changed',
+    act: async (page) => {
+      await openReceipt(page);
+      await page.click(byId('receipt-replay'));
+      await page.waitForSelector(byId('receipt-verdict'));
+    },
+  },
+  'receipt-replaying': {
+    demo: 'replaying',
+    act: async (page) => {
+      await openReceipt(page);
+      await page.click(byId('receipt-replay'));
+      await page.waitForSelector(byId('receipt-progress'));
     },
   },
   beside: {

@@ -19,6 +19,7 @@ mod knowledge;
 mod machine;
 mod models;
 mod prompts;
+mod receipts;
 mod secrets;
 mod settings;
 mod status;
@@ -45,6 +46,7 @@ pub use models::{
     Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
     converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
+pub use receipts::ReplayStream;
 
 /// How to open an [`App`].
 #[derive(Debug, Clone, Default)]
@@ -84,6 +86,7 @@ struct Inner {
     knowledge: knowledge::Knowledge,
     secrets: secrets::Secrets,
     answers: chat::Answers,
+    receipts: receipts::Receipts,
     summaries: chat::Summaries,
     access: access::Access,
     comparing: compare::Comparing,
@@ -131,6 +134,7 @@ impl App {
             knowledge,
             secrets,
             answers: chat::Answers::default(),
+            receipts: receipts::Receipts::default(),
             summaries: chat::Summaries::default(),
             access: access::Access::default(),
             comparing: compare::Comparing::default(),

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use lantern_app::App;
 use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
-use lantern_protocol::{AttachedFile, ChatEvent, Seen, SendMessage, SentWith};
+use lantern_protocol::{
+    AttachedFile, ChatEvent, Receipt, ReceiptBy, ReceiptPart, ReplayEvent, SamplingSettings, Seen,
+    SendMessage, SentWith, SettingsPatch,
+};
 use support::{MODEL, drain, finished, limit_tokens, message, with_model};
 
 const TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m.role }}{% if m.content is string %}\
@@ -72,4 +75,49 @@ async fn a_model_that_sees_is_shown_the_picture_and_one_that_does_not_is_told_of
     let next = SendMessage { model: Some(MODEL.into()), ..message(Some(&conversation), "And now?") };
     let (_, _, seen) = ask(&app, next, SentWith::default()).await;
     assert_eq!(seen, Some(Seen::Nothing));
+}
+
+#[tokio::test]
+async fn an_answer_about_a_picture_comes_again() {
+    let (_home, app) = with_model().await;
+    // Hot: tokens then follow small differences.
+    let sampling = SamplingSettings { temperature: 2.0, max_tokens: Some(24), ..SamplingSettings::default() };
+    let patch = SettingsPatch { sampling: Some(sampling), ..SettingsPatch::default() };
+    app.update_settings(patch).await.unwrap();
+    let models = tempfile::tempdir().unwrap();
+    let see = app.import_model(seeing_model(models.path()), false).await.unwrap().id;
+    let file = async |name: &str| {
+        let picture = app.attach_file(golden(&format!("vision/{name}.png"))).await.unwrap();
+        AttachedFile { document: picture.document, name: picture.name }
+    };
+    let with =
+        SentWith { attachments: vec![file("waves").await, file("bands").await], ..SentWith::default() };
+    let asked = SendMessage { model: Some(see), ..message(None, "What is this?") };
+    let answer = finished(&drain(app.send_message_with(asked, with).await.unwrap()).await);
+
+    let receipt = app.receipt(&answer.id).await.unwrap();
+    let [waves, bands] = &receipt.facts.pictures[..] else { panic!("{:?}", receipt.facts.pictures) };
+    assert_ne!(waves.sha256, bands.sha256);
+    assert!(bands.before > waves.before);
+    assert_eq!(
+        answer.stats.unwrap().prompt_tokens,
+        receipt.prompt.len() as u32 + waves.parts + bands.parts,
+        "parts of pictures are no tokens"
+    );
+    let ReceiptBy::Local { files, .. } = &receipt.facts.by else { panic!("a local model") };
+    assert!(files.iter().any(|file| file.part == ReceiptPart::Projector));
+    let replayed = async |receipt: Receipt| {
+        let mut replay = app.replay(receipt).await.unwrap();
+        let mut last = None;
+        while let Some(event) = replay.next().await {
+            last = Some(event);
+        }
+        last
+    };
+    let same = replayed(receipt.clone()).await;
+    assert!(matches!(&same, Some(ReplayEvent::Finished { verdict }) if verdict.identical), "{same:?}");
+    let mut swapped = receipt;
+    swapped.facts.pictures.swap(0, 1);
+    let other = replayed(swapped).await;
+    assert!(matches!(&other, Some(ReplayEvent::Finished { verdict }) if !verdict.identical), "{other:?}");
 }

@@ -64,8 +64,8 @@ async fn a_temporary_chat_has_no_files_and_says_so() {
     let kept = app.attach_bytes("notes.txt", b"Of zyzzyvas.".to_vec()).await.unwrap();
     let file = AttachedFile { document: kept.document, name: kept.name };
     for with in [
-        SentWith { attachments: vec![file], folders: None },
-        SentWith { attachments: vec![], folders: Some(vec!["folder".into()]) },
+        SentWith { attachments: vec![file], ..SentWith::default() },
+        SentWith { folders: Some(vec!["folder".into()]), ..SentWith::default() },
     ] {
         let sent = app.send_message_with(message(Some(&chat.id), "What is in it?"), with).await;
         assert_eq!(sent.map(|_| ()).unwrap_err().code, "temporary_without_files");
@@ -74,7 +74,7 @@ async fn a_temporary_chat_has_no_files_and_says_so() {
     assert_eq!(folders.unwrap_err().code, "temporary_without_files");
     assert!(app.conversation(&chat.id).await.unwrap().messages.is_empty(), "the question was stored");
     // None is no file: the same chat answers.
-    let none = SentWith { attachments: vec![], folders: Some(vec![]) };
+    let none = SentWith { folders: Some(vec![]), ..SentWith::default() };
     let sent = app.send_message_with(message(Some(&chat.id), "Hello"), none).await.unwrap();
     assert_eq!(finished(&drain(sent).await).conversation_id, chat.id);
 }

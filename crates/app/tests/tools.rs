@@ -400,3 +400,32 @@ async fn killed_while_a_call_runs_it_is_told_as_cut_off_and_not_run_again() {
     assert!(view.messages[2].content.contains("cut off"), "{}", view.messages[2].content);
     assert_eq!((view.messages.len(), runs(&app)), (4, 1));
 }
+
+#[tokio::test]
+async fn each_message_of_an_answer_has_a_receipt_and_comes_again() {
+    let (_home, app) = with_tool("pick").await;
+    let mut stream = app.send_message(message(None, "Pick a number")).await.unwrap();
+    let (_, call) = until_call(&mut stream, ToolCallState::Asking).await;
+    app.answer_tool_call(&call.id, ToolConsent::Once).await.unwrap();
+    let end = finished(&drain(stream).await);
+    let receipts = app.receipts(&end.id).await.unwrap().receipts;
+    let [first, second] = &receipts[..] else { panic!("one for each message") };
+    assert_eq!(
+        (first.facts.finish, first.facts.must_call),
+        (lantern_protocol::ReceiptFinish::ToolCalls, true)
+    );
+    assert!(!second.facts.must_call);
+    assert_eq!(first.tools, second.tools);
+    assert!(first.tools.as_ref().unwrap().to_string().contains("pick"));
+    assert!(second.prompt.len() > first.prompt.len());
+    for receipt in receipts {
+        let mut replay = app.replay(receipt).await.unwrap();
+        let mut last = None;
+        while let Some(event) = replay.next().await {
+            last = Some(event);
+        }
+        let Some(lantern_protocol::ReplayEvent::Finished { verdict }) = last else { panic!("{last:?}") };
+        assert!(verdict.identical, "{verdict:?}");
+    }
+    assert_eq!(runs(&app), 1, "a replay calls no tool");
+}

@@ -18,6 +18,8 @@ pub enum CliError {
     Failed(ErrorInfo),
     /// Whoever read our output has gone; nothing is wrong and nobody is there to be told.
     OutputClosed,
+    /// A replay gave another answer, which was printed.
+    Different,
     /// Stopped by the user, who knows.
     Interrupted,
 }
@@ -44,6 +46,7 @@ impl CliError {
                 print_error(&info);
                 ExitCode::from(1)
             }
+            Self::Different => ExitCode::from(1),
             Self::OutputClosed => ExitCode::SUCCESS,
             // What shells give for SIGINT.
             Self::Interrupted => ExitCode::from(130),

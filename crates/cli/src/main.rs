@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     assistant, bench, catalogue, chat, compare, doctor, du, embed, export, import, inspect, list, logits,
-    perplexity, plan, pull, quantize, remote, rm, run, search, serve, show, template, token, tokenize,
-    verify,
+    perplexity, plan, pull, quantize, receipt, remote, rm, run, search, serve, show, template, token,
+    tokenize, verify,
 };
 use error::CliError;
 
@@ -64,6 +64,8 @@ enum Command {
     Import(import::Args),
     /// Write conversations to files
     Export(export::Args),
+    /// Show what an answer followed from, or have it again from that
+    Receipt(receipt::Args),
     /// Show a model's page: what it is and can do, where it lies, what it needs
     Show(show::Args),
     /// Remove a model, or take a removal back
@@ -125,6 +127,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Import(args) if args.conversations => on_runtime(export::import(args.path, args.json)),
         Command::Import(args) => import::run(args),
         Command::Export(args) => on_runtime(export::run(args)),
+        Command::Receipt(args) => on_runtime(receipt::run(args)),
         Command::Rm(args) => rm::run(args),
         Command::Show(args) => on_runtime(show::run(args)),
         Command::Du(args) => on_runtime(du::run(args)),

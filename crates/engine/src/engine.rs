@@ -21,6 +21,7 @@ use crate::drafter::Drafter;
 use crate::error::EngineError;
 use crate::generation::Submission;
 use crate::identity;
+use crate::inputs::Inputs;
 use crate::ledger::Charge;
 use crate::loading::{self, CopyThread, Loaded};
 use crate::memory::{BLOCK_SIZE, MemoryPlan};
@@ -35,7 +36,7 @@ use crate::runner::ModelRunner;
 use crate::scheduler::{Limits, Scheduler};
 use crate::step_costs::StepCosts;
 use crate::stream::{self, GenerationStream};
-use crate::text::{ChatTemplate, Grammars, OutputFormat, PromptText, TemplateError, Tokenizer};
+use crate::text::{ChatTemplate, Grammars, OutputFormat, PromptText, TemplateError, Tokenizer, random_seed};
 use crate::vision::Vision;
 use crate::worker::{Command, Worker, lock};
 
@@ -228,7 +229,9 @@ impl Engine {
     /// answer comes through the stream. Errors that can be known before anything runs are returned here.
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerationStream, EngineError> {
         let submitted = Instant::now();
+        let mut request = request;
         request.sampling.validate()?;
+        let seed = *request.sampling.seed.get_or_insert_with(random_seed);
         if let Some(asked) = request.logprobs.filter(|asked| *asked > MOST_LOGPROBS) {
             return Err(EngineError::TooManyLogprobs(asked));
         }
@@ -240,8 +243,10 @@ impl Engine {
         let (plan, dropped) = self.plan_prompt(&request.prompt, &request.template_vars, room)?;
         check_length(plan.len(), request.max_tokens, context)?;
         let answer = self.answer_form(&request, &plan.ids)?;
+        let inputs = Inputs::new(&plan, seed, context);
         let prompt = self.vision.encode(plan)?;
         let (events, stream) = stream::channel(prompt.ids.len(), dropped);
+        let stream = stream.with_inputs(inputs);
         let submission = Submission {
             prompt_tokens: prompt.ids.len(),
             last_prompt_token: prompt.ids.last().copied(),
@@ -327,6 +332,13 @@ impl Engine {
                 PromptPlan::text(self.tokenizer.encode_prompt(&PromptText::new(text.clone()))?)
             }
             Prompt::Tokens(ids) => PromptPlan::text(ids.clone()),
+            Prompt::Rendered { tokens, pictures, .. } if pictures.is_empty() => {
+                PromptPlan::text(tokens.clone())
+            }
+            Prompt::Rendered { tokens, pictures, .. } => {
+                let pictures: Vec<_> = pictures.iter().collect();
+                self.vision.plan(&self.tokenizer, tokens.clone(), &self.vision.words()?, &pictures)?
+            }
         };
         let vocab_size = self.info.vocab_size;
         match plan.unknown_token(vocab_size) {
@@ -415,6 +427,9 @@ impl Parts {
         };
         let vision = Vision::new(options, &config);
         let info = EngineInfo {
+            path: path.to_owned(),
+            projector: options.projector.clone(),
+            draft: draft.as_ref().and(options.draft.clone()),
             architecture: config.architecture,
             name: config.name,
             quantisation: identity::quantisation(&file),
@@ -427,6 +442,8 @@ impl Parts {
             kv_bytes: plan.kv_bytes,
             memory_bytes: plan.total_bytes(),
             threads: options.resolved_threads(),
+            kv_type: options.kv_type,
+            isa: lantern_models::isa().name(),
             device,
             from_packed_copy: matches!(copy, PackedCopy::Used),
             template: template.as_ref().ok().map(ChatTemplate::source),

@@ -121,6 +121,12 @@ impl EngineOptions {
 /// What is loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineInfo {
+    /// The file; of a split model the first piece.
+    pub path: PathBuf,
+    /// The file that shows it pictures, if there is one.
+    pub projector: Option<PathBuf>,
+    /// The file of the smaller model that guesses, if one does.
+    pub draft: Option<PathBuf>,
     /// GGUF's `general.architecture`.
     pub architecture: String,
     /// GGUF's `general.name`.
@@ -146,6 +152,10 @@ pub struct EngineInfo {
     pub memory_bytes: u64,
     /// Threads that compute.
     pub threads: usize,
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+    /// The processor's instructions that are used: `avx2`.
+    pub isa: &'static str,
     /// Whether the weights came from a packed copy.
     pub from_packed_copy: bool,
     /// What computes beside the CPU.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::EngineError;
 use crate::overflow::Overflow;
+use crate::picture::Picture;
 use crate::text::{ChatMessage, Constraint, SamplingParams, ToolChoice};
 
 /// The text to continue.
@@ -20,6 +21,16 @@ pub enum Prompt {
     Text(String),
     /// Token ids, used as they are.
     Tokens(Vec<u32>),
+    /// What a conversation became ([`Inputs`](crate::Inputs)), once more: used as it is, and the answer is read and held to
+    /// its tools like the conversation's.
+    Rendered {
+        /// Token ids, without the parts of pictures.
+        tokens: Vec<u32>,
+        /// The conversation's pictures, in order.
+        pictures: Vec<Picture>,
+        /// Tool definitions in the OpenAI form.
+        tools: Option<serde_json::Value>,
+    },
 }
 
 /// Who goes first. The order of the variants is the order of service.
@@ -197,7 +208,7 @@ pub enum GenerationEvent {
         /// How likely each of them was, in the same order; empty where nobody asked.
         logprobs: Vec<TokenLogprob>,
     },
-    /// A piece of what the model thinks before it answers. Only for conversations ([`Prompt::Messages`]).
+    /// A piece of what the model thinks before it answers. Only for conversations ([`Prompt::Messages`], [`Prompt::Rendered`]).
     Reasoning {
         /// Whole UTF-8 characters, to be appended.
         text: String,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::error::EngineError;
+use crate::inputs::Inputs;
 use crate::overflow::Dropped;
 use crate::request::GenerationEvent;
 
@@ -22,6 +23,7 @@ pub struct GenerationStream {
     cancelled: Arc<AtomicBool>,
     prompt_tokens: usize,
     dropped: Option<Dropped>,
+    inputs: Option<Box<Inputs>>,
     ended: bool,
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn channel(prompt_tokens: usize, dropped: Option<Dropped>) -> (EventS
         cancelled: cancelled.clone(),
         prompt_tokens,
         dropped,
+        inputs: None,
         ended: false,
     };
     (EventSender { events: sender, cancelled }, stream)
@@ -113,6 +116,15 @@ impl GenerationStream {
     /// prompt.
     pub fn dropped(&self) -> Option<&Dropped> {
         self.dropped.as_ref()
+    }
+
+    /// What the answer follows from, known before anything ran; `None` for a stream that is written elsewhere.
+    pub fn inputs(&self) -> Option<&Inputs> {
+        self.inputs.as_deref()
+    }
+
+    pub(crate) fn with_inputs(self, inputs: Inputs) -> Self {
+        Self { inputs: Some(Box::new(inputs)), ..self }
     }
 
     /// Joins `event` with what follows it in the channel already and is of its kind.

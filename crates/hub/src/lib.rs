@@ -34,7 +34,7 @@ pub use downloads::Download;
 pub use error::{HubError, human_bytes};
 pub use facts::{ExpertFacts, ModelFacts};
 pub use hub::{Hub, RemoteFile};
-pub use library::{ImportMode, ModelLibrary, file_details};
+pub use library::{ImportMode, ModelLibrary, file_details, model_files};
 pub use names::{Commit, FilePath, RepoId, Revision};
 pub use options::{DEFAULT_CONNECTIONS, HubOptions, RetryPolicy, default_cache_dir};
 pub use public::fetch_public;

@@ -26,7 +26,9 @@ pub(crate) fn of(
             body.insert("prompt".into(), json!(text));
             "completions"
         }
-        Prompt::Tokens(_) => return Err(RemoteError::Unsupported { what: "a prompt of token ids" }),
+        Prompt::Tokens(_) | Prompt::Rendered { .. } => {
+            return Err(RemoteError::Unsupported { what: "a prompt of token ids" });
+        }
     };
     if let Some(format) = request.constraint.as_ref().map(response_format).transpose()? {
         body.insert("response_format".into(), format);

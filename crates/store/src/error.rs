@@ -65,6 +65,9 @@ pub enum StoreError {
     /// Nothing can follow an answer that is still being written.
     #[error("The answer {0} is still being written.")]
     StillStreaming(String),
+    /// What is stored of an answer's receipt makes no sense.
+    #[error("The receipt of the message {0} cannot be read.")]
+    Receipt(String),
     /// The operation does not fit the message's role, such as editing an answer.
     #[error("The message {id} is not {wanted}.")]
     WrongRole {
@@ -126,6 +129,7 @@ impl StoreError {
             Self::AssistantExists(_) => "assistant_exists",
             Self::NoPrompt(_) => "prompt_not_found",
             Self::PromptExists(_) => "prompt_exists",
+            Self::Receipt(_) => "receipt_damaged",
             Self::Record(_) => "not_a_conversation",
             Self::Json(_) => "database_error",
             Self::Sqlite(error) => sqlite_code(error),
@@ -155,6 +159,9 @@ impl StoreError {
             "summary_not_found" => "Reload the conversation; it may have been removed.".into(),
             "message_not_streaming" => "Reload the conversation; the answer has ended already.".into(),
             "answer_in_progress" => "Wait until it has ended, or stop it.".into(),
+            "receipt_damaged" => {
+                "Have the question answered again: that answer gets a receipt of its own.".into()
+            }
             "wrong_role" => "Choose another message.".into(),
             "folder_exists" | "assistant_exists" | "prompt_exists" => "Choose another name.".into(),
             "not_a_conversation" => "Export it once more from where it came from.".into(),

@@ -34,12 +34,14 @@ mod overflow_choices;
 mod passage;
 mod presence;
 mod prompts;
+mod receipts;
 mod records;
 mod search;
 mod settings;
 mod shelf;
 mod side_tables;
 mod summaries;
+mod token_ids;
 mod tool_calls;
 mod tool_choices;
 
@@ -57,6 +59,7 @@ pub use exchange::{Asked, Exchange, Finish, Place, Question, QuestionFiles};
 pub use imports::Imported;
 pub use knowledge::{FolderCount, StoredFile, StoredFolder};
 pub use open::DATABASE_FILE;
+pub use receipts::Unhashed;
 pub use tool_calls::{NewToolCall, Round};
 
 /// An open database. Several processes may hold one on the same directory at the same time.

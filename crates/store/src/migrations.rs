@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{
     StoreError, answer_sights, api_keys, api_requests, assistants, attachments, conversation_assistants,
     conversations, documents, folders, imports, journal, knowledge, messages, model_notes, overflow_choices,
-    prompts, search, settings, shelf, summaries, tool_calls, tool_choices,
+    prompts, receipts, search, settings, shelf, summaries, tool_calls, tool_choices,
 };
 
 /// The statements that lead to format 1, 2, …, in order.
@@ -25,6 +25,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     &[tool_calls::V5, tool_choices::V5],
     &[overflow_choices::FIRST, answer_sights::FIRST, summaries::EDITED],
     &[assistants::FIRST, conversation_assistants::FIRST, prompts::FIRST],
+    &[receipts::FIRST],
 ];
 
 /// The latest format.

@@ -14,6 +14,7 @@ pub mod library;
 pub mod links;
 pub mod models;
 pub mod overflow;
+pub mod receipts;
 pub mod remotes;
 pub mod search;
 pub mod settings;
@@ -136,6 +137,10 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         assistants::prompts,
         assistants::save_prompt,
         assistants::delete_prompt,
+        receipts::receipts,
+        receipts::save_receipts,
+        receipts::replay_message,
+        receipts::stop_replay,
         links::open_link,
         events::subscribe,
         desktop::page_ready,

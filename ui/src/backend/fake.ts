@@ -6,6 +6,7 @@ import type { Backend } from '.';
 import { fakeAssistants } from './assistants';
 import { fakeKnowledge } from './knowledge';
 import { fakeOverflow } from './overflow';
+import { fakeReceipts } from './receipts';
 import type { ChatEvent, Conversation, Message } from './types';
 
 export function fakeConversation(extra: Partial<Conversation> = {}): Conversation {
@@ -72,6 +73,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     ...fakeKnowledge(),
     ...fakeOverflow(),
     ...fakeAssistants(),
+    ...fakeReceipts(),
     answers,
     stopped,
     sandboxAddress: () => 'about:blank',

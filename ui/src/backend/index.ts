@@ -61,11 +61,13 @@ import type {
 import type { AssistantsBackend } from './assistants';
 import type { KnowledgeBackend } from './knowledge';
 import type { OverflowBackend } from './overflow';
+import type { ReceiptsBackend } from './receipts';
 
 /** Files over the window: `over` while they are held, `drop` with their paths, `leave` when they went away. */
 export type FileDrop = { kind: 'over' | 'leave' } | { kind: 'drop'; paths: string[] };
 
-export interface Backend extends KnowledgeBackend, OverflowBackend, AssistantsBackend {
+export interface Backend
+  extends KnowledgeBackend, OverflowBackend, AssistantsBackend, ReceiptsBackend {
   /** Where the document of frames for strangers' code is. */
   sandboxAddress(): string;
 

@@ -7,6 +7,7 @@ import { toErrorInfo } from './errors';
 import { assistantsOf } from './assistants';
 import { knowledgeOf } from './knowledge';
 import { overflowOf } from './overflow';
+import { receiptsOf } from './receipts';
 import type { AppEvent, ChatEvent, CompareEvent, ShellEvent } from './types';
 import { t } from '../shared/i18n';
 
@@ -49,6 +50,7 @@ export const tauriBackend: Backend = {
   ...knowledgeOf(call, chooseFiles),
   ...overflowOf(call),
   ...assistantsOf(call, chooseAssistantFile),
+  ...receiptsOf(call, channel),
   sandboxAddress: () => convertFileSrc('', 'artifact'),
 
   listConversations: (query) => call('list_conversations', { query }),

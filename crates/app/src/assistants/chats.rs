@@ -5,7 +5,7 @@
 //! version it was. When it is deleted, its conversations go on with it as it was.
 
 use lantern_protocol::{AppEvent, ConversationAssistant};
-use lantern_store::{NamedAssistant, Store};
+use lantern_store::{NamedAssistant, Store, StoreError};
 
 use crate::{App, AppError};
 

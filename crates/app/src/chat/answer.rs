@@ -19,6 +19,7 @@ use super::temporary::leave_no_prefixes;
 use super::thoughts::Thoughts;
 use super::tool_rounds::{Rounds, Written};
 use crate::models::Answering;
+use crate::receipts::{Witness, seeded};
 use crate::tools::Offered;
 use crate::{App, AppError};
 
@@ -34,6 +35,8 @@ pub(crate) struct Answer {
     pub(super) recorder: Recorder,
     pub(super) thoughts: Thoughts,
     pub(super) rounds: Rounds,
+    /// Notes what the message follows from.
+    pub(super) witness: Witness,
     /// Messages of the conversation that the model does not see, for want of room.
     pub(super) dropped_messages: u32,
     /// Messages of which the model sees a summary.
@@ -69,6 +72,7 @@ impl Answer {
             recorder,
             thoughts: Thoughts::default(),
             rounds: Rounds::default(),
+            witness: Witness::default(),
             dropped_messages,
             summarised_messages,
         }
@@ -173,14 +177,20 @@ impl Answer {
         let (request, left_out) =
             continued::request(self.recorder.begun(), answering, shortened.request.clone())?;
         shortened.left_out = left_out;
+        let request = if answering.local().is_some() { seeded(request) } else { request };
+        self.witness = Witness::new(&request);
         let begun = stop.run_until_cancelled(answering.generate(request)).await;
         let Some(stream) = begun else { return Ok(self.stopped(None)) };
         let mut stream = stream?;
+        self.witness.begin(&stream);
         meter.prompt_tokens = stream.prompt_tokens();
         self.tell_summarised(&stream, &shortened, &sources);
         self.tell_dropped(&stream, &shortened, &sources);
         self.keep_sight(&stream, &shortened, &sources).await?;
-        self.follow(&mut stream, meter).await
+        let end = self.follow(&mut stream, meter).await;
+        let witness = std::mem::take(&mut self.witness);
+        self.app.keep_receipt(&self.message_id, answering, witness, end.is_err()).await;
+        end
     }
 
     async fn load(&self) -> Result<Answering, AppError> {
@@ -238,6 +248,7 @@ impl Answer {
         let Some(summarised) = &shortened.summarised else { return };
         let message_ids = stored(&summarised.messages, sources);
         self.summarised_messages = count(message_ids.len());
+        self.witness.summarised(&message_ids);
         let _ = self.events.send(ChatEvent::Summarised {
             message_ids,
             text: summarised.text.clone(),
@@ -251,6 +262,7 @@ impl Answer {
         let Some(dropped) = shortened.left_out(stream) else { return };
         let message_ids = stored(&shortened.dropped(stream), sources);
         self.dropped_messages = count(message_ids.len());
+        self.witness.dropped(&message_ids);
         let _ = self.events.send(ChatEvent::Dropped {
             message_ids,
             tokens_before: count(dropped.tokens_before),
@@ -274,6 +286,7 @@ impl Answer {
             };
             let Some(event) = event else { return Err(AppError::internal("an answer ended without an end")) };
             meter.see(&event);
+            self.witness.see(&event);
             if let Some(end) = self.take(event)? {
                 return Ok(end);
             }

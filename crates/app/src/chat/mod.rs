@@ -74,6 +74,11 @@ impl Answers {
         }
     }
 
+    /// Whether any answer is being written.
+    pub(crate) fn are_running(&self) -> bool {
+        !lock(&self.0).is_empty()
+    }
+
     fn begin(&self, message_id: &str, conversation_id: &str, stop: CancellationToken) {
         let running = Running { conversation_id: conversation_id.into(), stop };
         lock(&self.0).insert(message_id.into(), running);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use lantern_engine::{DEFAULT_CONTEXT, Engine, GenerateRequest, GenerationStream};
 use lantern_protocol::{
-    AnswerSight, AppEvent, Conversation, ConversationContext, Message, MessageStatus, NextSight, Overflow,
-    Role, Settings,
+    AnswerSight, AppEvent, Conversation, ConversationContext, LibraryModel, Message, MessageStatus,
+    NextSight, Overflow, Role, Settings,
 };
 use lantern_store::Store;
 
@@ -88,7 +88,7 @@ impl App {
         if self.remote_named(&name).await?.is_some() || branch.is_empty() {
             return Ok(None);
         }
-        let id = self.find_model(&name).await?.id;
+        let LibraryModel { id, content_id, .. } = self.find_model(&name).await?;
         let engines = self.engines_in_memory();
         let Some((_, engine)) = engines.into_iter().find(|(loaded, _)| *loaded == id) else {
             return Ok(None);
@@ -101,8 +101,9 @@ impl App {
         let offered = self.offered(&conversation.id).await?;
         let (request, sources) =
             self.branch_request(conversation, &branch, &settings, Some(context), &offered).await?;
-        let answering =
-            Answering::Local(LoadedModel { id, context_length: context, engine: Arc::clone(&engine) });
+        let engine_here = Arc::clone(&engine);
+        let loaded = LoadedModel { id, content_id, context_length: context, engine: engine_here };
+        let answering = Answering::Local(loaded);
         let request = self.with_known_files(&answering, &conversation.id, request, &sources).await?;
         Ok(Some(self.planned(&engine, request, &sources, &settings, context).await?))
     }

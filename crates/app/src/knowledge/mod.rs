@@ -50,7 +50,7 @@ impl Knowledge {
     }
 
     /// Where the file of this content is kept: `attachments/ab/abcd…`.
-    fn file(&self, hash: &str) -> PathBuf {
+    pub(crate) fn file(&self, hash: &str) -> PathBuf {
         self.files.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
 }

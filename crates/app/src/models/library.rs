@@ -119,7 +119,7 @@ impl App {
     }
 
     /// Reads folders and file headers, so never on a runtime thread.
-    pub(super) async fn with_library<T: Send + 'static>(
+    pub(crate) async fn with_library<T: Send + 'static>(
         &self,
         f: impl FnOnce(&ModelLibrary) -> Result<T, HubError> + Send + 'static,
     ) -> Result<T, AppError> {

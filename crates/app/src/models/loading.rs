@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use lantern_convert::{FileType, is_model_folder};
 use lantern_engine::{
-    DEFAULT_CONTEXT, Engine, EngineError, EngineOptions, Growth, TemplateSource, projector_beside,
+    DEFAULT_CONTEXT, Engine, EngineError, EngineOptions, Growth, KvType, TemplateSource, projector_beside,
 };
 use lantern_protocol::{AppEvent, ErrorInfo, LibraryModel, ModelState, Settings};
 
@@ -96,10 +96,22 @@ impl App {
         context: Option<u32>,
         seen: u64,
     ) -> Result<LoadedModel, AppError> {
+        self.load_like(model, settings, context, seen, None).await
+    }
+
+    /// The same, with keys and values kept in this way, whatever the model's defaults say.
+    pub(crate) async fn load_like(
+        &self,
+        model: LibraryModel,
+        settings: &Settings,
+        context: Option<u32>,
+        seen: u64,
+        kv_type: Option<KvType>,
+    ) -> Result<LoadedModel, AppError> {
         let (app, settings) = (self.clone(), settings.clone());
         let load = self.0.runtime.spawn(async move {
             let defaults = app.notes_of(&model).await?.defaults;
-            let key = Key::new(&model, &settings, &defaults)?;
+            let key = Key::new(&model, &settings, &defaults)?.with_kv_type(kv_type);
             let settings = defaults.over(settings);
             let context = context.or(settings.context_length);
             let loaded = app.loaded_or_load(&model, &key, &settings, context, seen).await?;
@@ -241,6 +253,7 @@ impl App {
         let result = self.load_engine(&key, options, old).await;
         let result = result.map(|engine| LoadedModel {
             id: model.id.clone(),
+            content_id: model.content_id.clone(),
             context_length: engine.context_length(),
             engine: Arc::new(engine),
         });

@@ -18,6 +18,8 @@ use crate::{AppError, lock};
 pub struct LoadedModel {
     /// Library id.
     pub id: String,
+    /// Names the model's content in the library.
+    pub content_id: String,
     /// Ready to generate.
     pub engine: Arc<Engine>,
     /// Tokens that whoever asked for this handle may have in a conversation: a request's
@@ -61,6 +63,12 @@ impl Key {
             expert_memory: defaults.expert_memory,
             template: defaults.template.clone(),
         })
+    }
+
+    /// With keys and values kept in this way, whatever the model's defaults say.
+    pub(super) fn with_kv_type(self, kv_type: Option<KvType>) -> Self {
+        let is_so = kv_type.is_none_or(|kv_type| kv_type == self.kv_type.unwrap_or_default());
+        if is_so { self } else { Self { kv_type, ..self } }
     }
 
     pub(super) fn options(

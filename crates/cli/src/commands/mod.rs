@@ -18,6 +18,7 @@ pub mod plan;
 mod plan_list;
 pub mod pull;
 pub mod quantize;
+pub mod receipt;
 pub mod remote;
 pub mod rm;
 pub mod run;

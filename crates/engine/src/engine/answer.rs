@@ -28,7 +28,7 @@ impl Engine {
         ids: &[u32],
     ) -> Result<AnswerForm, EngineError> {
         let last = ids.last().copied();
-        let Prompt::Messages { tools, .. } = &request.prompt else {
+        let (Prompt::Messages { tools, .. } | Prompt::Rendered { tools, .. }) = &request.prompt else {
             return Ok(AnswerForm { matching: self.constraint_of(request, None, last)?, output: None });
         };
         let tools = Arc::new(tools.as_ref().map(ToolSet::from_json).unwrap_or_default());

@@ -22,6 +22,7 @@ pub use grammar::{Constraint, GbnfError, GrammarError};
 pub use output::{OutputEvent, OutputFormat, OutputParser, ToolChoice, ToolSet};
 pub use picture_words::PictureWords;
 pub use prompt_text::PromptText;
+pub(crate) use sampler::random_seed;
 pub use sampler::{SampleError, Sampler, SamplingError, SamplingParams};
 pub use stop_matcher::StopMatcher;
 pub use token_stream::TokenStream;

@@ -267,7 +267,7 @@ impl Rng {
 }
 
 /// A seed that differs from call to call: the standard library's hasher keys come from the operating system.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::time::SystemTime::now())
 }

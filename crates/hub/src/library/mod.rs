@@ -12,6 +12,7 @@ mod entries;
 mod find;
 mod fingerprint;
 mod folders;
+mod hashes;
 mod header;
 mod import;
 mod index;
@@ -34,6 +35,7 @@ use lantern_protocol::{ErrorInfo, LibraryModel, ModelSource, PlaceOwner};
 
 pub use details::file_details;
 pub(crate) use find::{Match, best_match};
+pub use hashes::model_files;
 pub use import::ImportMode;
 
 use crate::cache::Cache;

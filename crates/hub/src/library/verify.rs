@@ -99,7 +99,7 @@ fn files(model: &LibraryModel) -> Vec<PathBuf> {
 }
 
 /// `None` for a file that cannot be read.
-fn hash(path: &Path, mut told: impl FnMut(u64) -> bool) -> Result<Option<String>, HubError> {
+pub(super) fn hash(path: &Path, mut told: impl FnMut(u64) -> bool) -> Result<Option<String>, HubError> {
     let Ok(mut file) = File::open(path) else { return Ok(None) };
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     loop {

@@ -150,7 +150,7 @@ impl Ask {
         let text = |prompt: &Prompt| match prompt {
             Prompt::Text(text) => text.clone(),
             Prompt::Tokens(ids) => engine.map(|engine| engine.tokenizer().decode(ids)).unwrap_or_default(),
-            Prompt::Messages { .. } => String::new(),
+            Prompt::Messages { .. } | Prompt::Rendered { .. } => String::new(),
         };
         let prompts = self.prompts.iter().filter(|_| self.echo);
         prompts.flat_map(|prompt| std::iter::repeat_n(text(prompt), self.n)).collect()

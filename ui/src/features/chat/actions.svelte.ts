@@ -5,6 +5,8 @@ import type { LanternApp } from '../../lantern.svelte';
 export class AnswerActions {
   /** The answers that are shown side by side: the one that was there, and the other, which may still be coming. */
   compared = $state.raw<{ left: string; right: string | null } | null>(null);
+  /** The answer whose receipt is shown. */
+  receiptOf = $state<string | null>(null);
   /** Whether the tree of this conversation is shown. */
   treeShown = $state(false);
 

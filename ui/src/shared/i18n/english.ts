@@ -19,6 +19,7 @@ import models from './en/models.json';
 import overflow from './en/overflow.json';
 import prompts from './en/prompts.json';
 import quick from './en/quick.json';
+import receipts from './en/receipts.json';
 import remotes from './en/remotes.json';
 import search from './en/search.json';
 import settings from './en/settings.json';
@@ -42,6 +43,7 @@ export const ENGLISH = {
   overflow,
   prompts,
   quick,
+  receipts,
   remotes,
   search,
   settings,

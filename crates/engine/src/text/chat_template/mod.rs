@@ -17,6 +17,7 @@ mod spelt;
 use lantern_gguf::{GgufFile, Metadata};
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
+use sha2::{Digest, Sha256};
 
 pub use error::TemplateError;
 pub use message::{ChatMessage, ContentPart};
@@ -61,6 +62,8 @@ impl Default for TemplateOptions {
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     template: String,
+    /// SHA-256 of the text that it was made of, and of that of the second one.
+    sha256: [String; 2],
     /// A second template that some models have for conversations with tools.
     tool_template: Option<String>,
     source: TemplateSource,
@@ -102,8 +105,12 @@ impl ChatTemplate {
                 (template, _) => template?,
             },
         };
-        match text("tokenizer.chat_template.tool_use").map(sandbox::prepare) {
-            Some(Ok(text)) => template.tool_template = Some(text),
+        let tool_text = text("tokenizer.chat_template.tool_use");
+        match tool_text.map(sandbox::prepare) {
+            Some(Ok(text)) => {
+                template.sha256[1] = tool_text.map(sha256).unwrap_or_default();
+                template.tool_template = Some(text);
+            }
             Some(Err(fault)) => template.fault = template.fault.or(Some(fault)),
             None => {}
         }
@@ -116,13 +123,22 @@ impl ChatTemplate {
     }
 
     fn new(template: &str, source: TemplateSource, bos: String, eos: String) -> Result<Self, TemplateError> {
+        let sha256 = [sha256(template), String::new()];
         let template = sandbox::prepare(template)?;
-        Ok(Self { template, tool_template: None, source, fault: None, bos, eos })
+        Ok(Self { template, sha256, tool_template: None, source, fault: None, bos, eos })
     }
 
     /// Where the template comes from.
     pub fn source(&self) -> TemplateSource {
         self.source
+    }
+
+    /// SHA-256, in hex, of the text of the template as its file has it: of the one for conversations with tools or without.
+    pub fn sha256(&self, with_tools: bool) -> &str {
+        match self.tool_template {
+            Some(_) if with_tools => &self.sha256[1],
+            _ => &self.sha256[0],
+        }
     }
 
     /// The text of the template, with that for tools behind it.
@@ -199,6 +215,10 @@ impl ChatTemplate {
         variables.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         sandbox::render(template, Value::from(minijinja::value::Serde(&variables)), options.now)
     }
+}
+
+fn sha256(text: &str) -> String {
+    format!("{:x}", Sha256::digest(text))
 }
 
 /// How a control token is written; empty for none.
