@@ -90,7 +90,7 @@ async fn nor_in_what_opens_above_and_beside_a_conversation() {
     check(page, "a conversation with all that text can be").await;
     for (button, opened) in [
         ("tree-open", "tree"),
-        ("answer-menu", "answer-with"),
+        ("answer-menu", "answer-compare"),
         ("tool-menu", "tool-menu-panel"),
         ("knowledge-menu", "knowledge-manage"),
         ("context-length", "context-length-input"),

@@ -190,7 +190,7 @@ fn what_is_no_tree_is_refused_whole() {
 }
 
 const SIDE: &str = "
-CREATE TABLE receipts (message_id TEXT PRIMARY KEY NOT NULL REFERENCES messages (id) ON DELETE CASCADE, hash BLOB);
+CREATE TABLE side_marks (message_id TEXT PRIMARY KEY NOT NULL REFERENCES messages (id) ON DELETE CASCADE, hash BLOB);
 CREATE TABLE files (id INTEGER PRIMARY KEY, conversation_id TEXT NOT NULL, message_id TEXT,
     name TEXT NOT NULL, size REAL,
     FOREIGN KEY (conversation_id, message_id) REFERENCES messages (conversation_id, id));
@@ -207,11 +207,11 @@ fn tables_of_other_features_come_along_by_themselves() {
     let (conversation, message) = (&asked.conversation.id, &asked.assistant_message.id);
     let raw = rusqlite::Connection::open(from.path().join("lantern.db")).unwrap();
     raw.execute_batch(SIDE).unwrap();
-    raw.execute("INSERT INTO receipts VALUES (?1, x'00ff')", [message]).unwrap();
+    raw.execute("INSERT INTO side_marks VALUES (?1, x'00ff')", [message]).unwrap();
     raw.execute("INSERT INTO files VALUES (7, ?1, ?2, 'a.txt', 1.5)", [conversation, message]).unwrap();
     raw.execute("INSERT INTO pages VALUES (7, 1), (7, 2)", []).unwrap();
     let mut record = store.record(conversation).unwrap();
-    assert_eq!(record.tables["receipts"], json!([{"message_id": message, "hash": {"base64": "AP8="}}]));
+    assert_eq!(record.tables["side_marks"], json!([{"message_id": message, "hash": {"base64": "AP8="}}]));
     assert_eq!(record.tables.len(), 3, "{:?}", record.tables);
 
     let mut other = open(to.path());
@@ -224,7 +224,7 @@ fn tables_of_other_features_come_along_by_themselves() {
     let expected = Imported::New { conversation_id: conversation.clone(), rows_kept: 1 };
     assert_eq!(imported, [expected]);
     let back = other.record(conversation).unwrap();
-    assert_eq!(back.tables["receipts"], record.tables["receipts"]);
+    assert_eq!(back.tables["side_marks"], record.tables["side_marks"]);
     let number = |value: &Value| value["files"][0]["id"].as_i64().unwrap();
     let tables = Value::Object(back.tables.clone());
     assert_ne!(number(&tables), 7, "the number was taken");
