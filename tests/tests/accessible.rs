@@ -11,6 +11,7 @@ use lantern_tests::page::{Page, id};
 use serde_json::{Value, json};
 
 const ESCAPE: &str = "\u{E00C}";
+const BACKSPACE: &str = "\u{E003}";
 
 #[tokio::test]
 async fn axe_finds_nothing_in_any_view() {
@@ -129,8 +130,9 @@ async fn nor_in_what_opens_above_and_beside_a_conversation() {
     page.click(&id("filters-toggle", "")).await;
     page.wait(&id("filters", "")).await;
     check(page, "a search with filters").await;
-    page.fill(&id("search", ""), "").await;
+    page.fill(&id("search", ""), BACKSPACE).await;
 
+    page.click(&id("new-chat", "")).await;
     page.click(&id("temporary-chat", "")).await;
     page.wait(&id("temporary-mark", "")).await;
     check(page, "a temporary chat").await;
