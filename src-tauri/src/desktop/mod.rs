@@ -5,6 +5,8 @@ pub mod answers;
 pub mod autostart;
 pub mod follow;
 pub mod inbox;
+#[cfg(target_os = "linux")]
+mod keys_of_x11;
 pub mod links;
 pub mod notify;
 pub mod shortcut;

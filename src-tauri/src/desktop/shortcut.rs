@@ -1,10 +1,11 @@
 //! The keys that call the quick-entry window from anywhere. None is taken until the user chooses some.
 
 use lantern_protocol::ErrorInfo;
-use tauri::{AppHandle, Manager, Wry};
-use tauri_plugin_global_shortcut::{GlobalShortcut, Modifiers, Shortcut, ShortcutState};
+use tauri::AppHandle;
+use tauri_plugin_global_shortcut::{Modifiers, Shortcut};
 
-use crate::windows;
+#[cfg(target_os = "linux")]
+use super::keys_of_x11 as system;
 
 /// Gives up some keys and takes others; empty is none. If the new ones cannot be taken, the old ones stay.
 pub fn change(handle: &AppHandle, before: &str, after: &str) -> Result<(), ErrorInfo> {
@@ -17,11 +18,10 @@ pub fn change(handle: &AppHandle, before: &str, after: &str) -> Result<(), Error
         if let Some(problem) = problem() {
             return Err(problem);
         }
-        take(handle, keys)?;
+        system::take(handle, keys).map_err(|cause| refused(keys, &cause))?;
     }
     if let Some(keys) = before
-        && let Some(system) = handle.try_state::<GlobalShortcut<Wry>>()
-        && let Err(error) = system.unregister(keys)
+        && let Err(error) = system::give_up(handle, keys)
     {
         tracing::warn!(%error, "the earlier shortcut could not be given up");
     }
@@ -40,19 +40,32 @@ pub fn problem() -> Option<ErrorInfo> {
     })
 }
 
-fn take(handle: &AppHandle, keys: Shortcut) -> Result<(), ErrorInfo> {
-    // Only whoever chooses a shortcut pays for the thread that listens for it.
-    if handle.try_state::<GlobalShortcut<Wry>>().is_none() {
-        let plugin = tauri_plugin_global_shortcut::Builder::new().build();
-        handle.plugin(plugin).map_err(|error| refused(keys, &error.to_string()))?;
-    }
-    let pressed = |handle: &AppHandle, _: &Shortcut, event: tauri_plugin_global_shortcut::ShortcutEvent| {
-        if event.state == ShortcutState::Pressed {
-            windows::quick::toggle(handle);
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use tauri::{AppHandle, Manager, Wry};
+    use tauri_plugin_global_shortcut::{GlobalShortcut, Shortcut, ShortcutEvent, ShortcutState};
+
+    use crate::windows;
+
+    pub fn take(handle: &AppHandle, keys: Shortcut) -> Result<(), String> {
+        // Only whoever chooses a shortcut pays for what listens for it.
+        if handle.try_state::<GlobalShortcut<Wry>>().is_none() {
+            let plugin = tauri_plugin_global_shortcut::Builder::new().build();
+            handle.plugin(plugin).map_err(|error| error.to_string())?;
         }
-    };
-    let system = handle.state::<GlobalShortcut<Wry>>();
-    system.on_shortcut(keys, pressed).map_err(|error| refused(keys, &error.to_string()))
+        let pressed = |handle: &AppHandle, _: &Shortcut, event: ShortcutEvent| {
+            if event.state == ShortcutState::Pressed {
+                windows::quick::toggle(handle);
+            }
+        };
+        let system = handle.state::<GlobalShortcut<Wry>>();
+        system.on_shortcut(keys, pressed).map_err(|error| error.to_string())
+    }
+
+    pub fn give_up(handle: &AppHandle, keys: Shortcut) -> Result<(), String> {
+        let Some(system) = handle.try_state::<GlobalShortcut<Wry>>() else { return Ok(()) };
+        system.unregister(keys).map_err(|error| error.to_string())
+    }
 }
 
 fn refused(keys: Shortcut, cause: &str) -> ErrorInfo {
