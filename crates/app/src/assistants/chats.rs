@@ -81,6 +81,6 @@ impl App {
         };
         let id = message_id.to_owned();
         let note = move |store: &mut Store| store.answer_as(&id, &assistant);
-        Ok(self.0.db.of(message_id).run(note).await?)
+        self.0.db.of(message_id).run(note).await
     }
 }
