@@ -5,21 +5,8 @@ import type {
   ConversationAssistant,
   SavedPrompt,
 } from '../src/backend/types';
+import { BLANK } from '../src/features/assistants/assistants.svelte';
 import * as data from './data';
-
-const BLANK: AssistantSetup = {
-  name: '',
-  mark: '',
-  colour: 'amber',
-  description: '',
-  systemPrompt: null,
-  model: null,
-  sampling: {},
-  tools: null,
-  unasked: [],
-  folders: [],
-  starters: [],
-};
 
 function assistant(id: string, version: number, setup: Partial<AssistantSetup>): Assistant {
   const times = { createdAt: data.NOW - data.DAY, updatedAt: data.NOW - data.HOUR };
