@@ -3,8 +3,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** What can fail behind the window. The command line and the kernels' own errors never get there. */
 const FOLDERS = [
-  ...['app', 'convert', 'engine', 'exchange', 'gguf', 'hub', 'knowledge', 'remote', 'store', 'tools']
-    .map((name) => `../crates/${name}/src`),
+  ...[
+    'app',
+    'convert',
+    'engine',
+    'exchange',
+    'gguf',
+    'hub',
+    'knowledge',
+    'remote',
+    'store',
+    'tools',
+  ].map((name) => `../crates/${name}/src`),
   '../models/src',
   '../src-tauri/src',
 ];
@@ -26,7 +36,8 @@ const GIVEN =
   /(?:AppError::new\(|Self::new\(\s*(?=")|\bcode: (?=["\w])(?!&|String|Option|u32|0 )|\.problem\((?!\)))\s*((?:if [^{]*\{[^}]*\} else \{[^}]*\})|[^,]*?)(?:\.into\(\))?,/g;
 
 /** What passes on a code that is given elsewhere. */
-const PASSED = /^(?:(?:\w+\.)*code(?:\(\))?(?:\.into\(\)|\.to_owned\(\))?|&\w+\.code|code: &str.*)$/;
+const PASSED =
+  /^(?:(?:\w+\.)*code(?:\(\))?(?:\.into\(\)|\.to_owned\(\))?|&\w+\.code|Some\(self\.info\.code\.clone\(\)\)|code: &str.*)$/;
 
 /** A function that names codes, up to its end at the same depth. */
 const NAMING = /^( *)(?:pub )?fn (?:\w+_)?code\(.*?-> &'static str \{$[^]*?^\1\}$/gm;

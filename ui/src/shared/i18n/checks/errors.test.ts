@@ -41,7 +41,10 @@ describe('codes', () => {
     ['AppError::new("one_thing", "Words.", next)', ['one_thing']],
     ['Self::new(\n    "one_thing",\n    format!("{x}"), next)', ['one_thing']],
     ['ErrorInfo { code: "one_thing".into(), message }', ['one_thing']],
-    ['ErrorInfo { code: if taken { "a_one" } else { "b_two" }.into(), message }', ['a_one', 'b_two']],
+    [
+      'ErrorInfo { code: if taken { "a_one" } else { "b_two" }.into(), message }',
+      ['a_one', 'b_two'],
+    ],
     [
       'fn code(&self) -> &\'static str {\n    match self {\n        Self::A => "a_one",\n    }\n}\nlet x = "no_code";',
       ['a_one'],
