@@ -222,7 +222,10 @@ impl ServerError {
                 "Choose another port in the settings or with --port, or close the other program (it may be another Lantern)."
                     .into()
             }
-            Self::Listen { .. } => "Choose a port above 1023 in the settings or with --port.".into(),
+            Self::Listen { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                "Choose a port above 1023 in the settings or with --port.".into()
+            }
+            Self::Listen { .. } => "Choose another port in the settings or with --port.".into(),
         }
     }
 }
