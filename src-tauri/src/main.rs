@@ -79,7 +79,7 @@ fn run(started: Instant) -> tauri::Result<()> {
             let handle = tauri_app.handle();
             match open_app() {
                 Ok((app, endpoint, settings)) => {
-                    handle.state::<desktop::Desktop>().take(settings.desktop);
+                    handle.state::<desktop::Desktop>().take(settings.desktop, settings.language);
                     desktop::follow::start(handle, app.clone());
                     tauri_app.manage(app);
                     // Dropping it would close the endpoint, so Tauri keeps it as long as the program runs.

@@ -107,6 +107,57 @@ async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     window.close().await;
 }
 
+#[tokio::test]
+async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
+    let desktop = Desktop::start(Home::empty()).await;
+    let panel = Panel::start(desktop.bus()).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    entry(&panel, "No downloads").await;
+    page.set(json!({"language": "de"})).await;
+    entry(&panel, "Keine Downloads").await;
+    let menu = panel.menu().await.expect("there is a tray");
+    let labels: Vec<&str> =
+        menu.iter().map(|entry| entry.label.as_str()).filter(|one| !one.is_empty()).collect();
+    let expected = [
+        "Lantern ein- oder ausblenden",
+        "Neuer Chat",
+        "Schnelle Frage",
+        "Endpunkt ist aus",
+        "Keine Downloads",
+        "Kein Modell im Speicher",
+        "Speicher freigeben",
+        "Lantern beenden",
+    ];
+    assert_eq!(labels, expected);
+
+    panel.choose("Lantern ein- oder").await;
+    until("the window is hidden", || !is_visible(&desktop, "Lantern")).await;
+    let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
+    page.invoke("download_model", json!({"request": request})).await.unwrap();
+    let told =
+        eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned())
+            .await;
+    assert_eq!(told.0, "Download fehlgeschlagen");
+    assert_eq!(told.1, "model-Q4_0.gguf konnte nicht geladen werden. Lantern zeigt den Grund.");
+
+    // The window says it in German, and below what only the cause knows.
+    panel.choose("Keine Downloads").await;
+    let card = id("error-card", "[data-code=\"hub_unreachable\"]");
+    page.wait(&card).await;
+    let said = page.text(&card).await;
+    assert!(said.contains("Der Server ist nicht erreichbar."), "it says {said:?}");
+    assert!(said.contains("could not be reached after"), "it says {said:?}");
+    page.picture("error-german").await;
+
+    page.invoke("quick_show", json!({})).await.unwrap();
+    until("the quick window has a German name", || is_visible(&desktop, "Lantern fragen")).await;
+    page.set(json!({"language": "en"})).await;
+    until("it has an English name", || is_visible(&desktop, "Ask Lantern")).await;
+    entry(&panel, "No downloads").await;
+    window.close().await;
+}
+
 /// The entry of the tray whose words begin like this, once there is one.
 async fn entry(panel: &Panel, label: &str) -> Entry {
     eventually(&format!("the tray says {label:?}"), Duration::from_secs(20), async || {

@@ -318,11 +318,11 @@ impl HubError {
                 "Check the network and the proxy variables, then try again; a download goes on where it stopped.".into()
             }
             Self::Unauthorized { .. } => {
-                "Check the repository's name. If it is private or gated, accept its terms on the Hub and set HF_TOKEN.".into()
+                "Check the repository's name. If it is private or gated, accept its terms on the Hub and give Lantern a token, in the settings or as HF_TOKEN.".into()
             }
             Self::NotFound { .. } => "Check the names of the repository, the file and the revision.".into(),
             Self::RateLimited { seconds, .. } => {
-                format!("Wait {seconds} s and start again, or set HF_TOKEN for a higher limit.")
+                format!("Wait {seconds} s and start again, or give Lantern a token for a higher limit, in the settings or as HF_TOKEN.")
             }
             Self::HttpStatus { .. } => "Try again later; what has arrived is kept.".into(),
             Self::MalformedResponse { .. } => "Check HF_ENDPOINT and the proxy; a login page may stand in between.".into(),
@@ -330,7 +330,7 @@ impl HubError {
             Self::Quarantined { .. } => "Start the download again, and delete that file. If it fails the same way, the file on the server has changed, or something on the way changes it.".into(),
             Self::PartGone { .. } => "Start the download again, and keep other programs from the folder meanwhile.".into(),
             Self::Gated { status: 401, page, .. } => {
-                format!("Accept the terms at {page}, make a token in the settings of your account, and set HF_TOKEN to it.")
+                format!("Accept the terms at {page}, make a token in the settings of your account, and give it to Lantern, in the settings or as HF_TOKEN.")
             }
             Self::Gated { page, .. } => {
                 format!("Accept the terms at {page} with the account that the token is of, wait until you are admitted, and start again.")
@@ -346,13 +346,13 @@ impl HubError {
             Self::Busy { .. } => "Wait until the other program has finished.".into(),
             Self::Cancelled { .. } => "Start it again to go on where it stopped.".into(),
             Self::NoSuchFile { .. } => "Name one of the repository's files, as owner/name/file.gguf or owner/name:QUANT.".into(),
-            Self::ModelNotFound { .. } => "See `lantern list` for what is here, or fetch a model with `lantern pull`.".into(),
+            Self::ModelNotFound { .. } => "Choose one that is here (`lantern list` names them), or download it first, as with `lantern pull`.".into(),
             Self::ModelAmbiguous { .. } => "Use the full name of one of them.".into(),
             Self::Gguf { source, .. } => source.next_step(),
             Self::Folder { source, .. } => source.next_step(),
             Self::Io { .. } => "Check that the folder exists, is writable and has room.".into(),
             Self::LibraryBusy => "Try again in a moment.".into(),
-            Self::NotRemoved { .. } => "See `lantern rm --list` for what can be restored.".into(),
+            Self::NotRemoved { .. } => "It may have been restored or deleted for good; `lantern rm --list` names what can be restored.".into(),
             Self::CheckStopped => "Start it again; it begins anew.".into(),
             Self::Internal(_) => "Start the operation again, and report this.".into(),
         }

@@ -26,6 +26,7 @@ mod openapi;
 mod rerank;
 mod router;
 mod server;
+mod status;
 mod visit;
 
 pub use endpoint::Endpoint;

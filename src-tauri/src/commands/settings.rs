@@ -23,7 +23,7 @@ pub async fn update_settings(
     desktop::apply(&handle, &wanted)?;
     let stored = app.update_settings(patch).await;
     match &stored {
-        Ok(settings) => handle.state::<desktop::Desktop>().take(settings.desktop.clone()),
+        Ok(settings) => handle.state::<desktop::Desktop>().take(settings.desktop.clone(), settings.language),
         Err(_) => desktop::take_back(&handle, &wanted),
     }
     Ok(stored?)

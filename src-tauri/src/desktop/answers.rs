@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lantern_protocol::ChatEvent;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager};
 
-use super::notify;
+use super::words::{Words, fill};
+use super::{Desktop, notify};
 
 /// Whoever waited less than this is still there.
 const LONG: Duration = Duration::from_secs(10);
@@ -29,37 +30,42 @@ impl Waited {
 
     /// It ended.
     pub fn end(self, handle: &AppHandle) {
-        if let Some((title, body)) = words(self.since.elapsed(), self.failed) {
+        let words = handle.state::<Desktop>().words();
+        if let Some((title, body)) = told(words, self.since.elapsed(), self.failed) {
             notify::tell(handle, title, &body);
         }
     }
 }
 
 /// What is said of an answer that took this long; nothing if it was short.
-fn words(took: Duration, failed: bool) -> Option<(&'static str, String)> {
+fn told(words: &'static Words, took: Duration, failed: bool) -> Option<(&'static str, String)> {
     if took < LONG {
         return None;
     }
-    let title = if failed { "The answer failed" } else { "The answer is there" };
-    let seconds = took.as_secs();
-    let body = match seconds / 60 {
-        0 => format!("It took {seconds} seconds."),
-        minutes => format!("It took {minutes} min {} s.", seconds % 60),
+    let title = if failed { words.answer_failed } else { words.answer_done };
+    let (minutes, seconds) = (took.as_secs() / 60, (took.as_secs() % 60).to_string());
+    let body = match minutes {
+        0 => fill(words.took_seconds, &[("seconds", &seconds)]),
+        _ => fill(words.took_minutes, &[("minutes", &minutes.to_string()), ("seconds", &seconds)]),
     };
     Some((title, body))
 }
 
 #[cfg(test)]
 mod tests {
+    use lantern_protocol::Language;
+
+    use super::super::words::of;
     use super::*;
 
     #[test]
     fn only_long_answers_are_told() {
-        assert_eq!(words(Duration::from_secs(9), false), None);
+        let words = of(Language::En);
+        assert_eq!(told(words, Duration::from_secs(9), false), None);
         assert_eq!(
-            words(Duration::from_secs(42), false),
+            told(words, Duration::from_secs(42), false),
             Some(("The answer is there", "It took 42 seconds.".into()))
         );
-        assert_eq!(words(Duration::from_secs(125), true).unwrap().1, "It took 2 min 5 s.");
+        assert_eq!(told(words, Duration::from_secs(125), true).unwrap().1, "It took 2 min 5 s.");
     }
 }

@@ -10,7 +10,7 @@ use tauri::{AppHandle, Manager};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Desktop, lock, notify, tray_words};
-use crate::windows::looks;
+use crate::windows::{self, looks};
 
 /// Between two changes of the tray's words for a download: a person reads no faster, and each is a message to the desktop.
 const PACE: Duration = Duration::from_secs(1);
@@ -39,7 +39,9 @@ async fn take(handle: &AppHandle, event: AppEvent, told: &mut Instant) {
     match event {
         AppEvent::SettingsChanged { settings } => {
             looks::apply_to_all(handle, &settings);
-            handle.state::<Desktop>().take(settings.desktop);
+            handle.state::<Desktop>().take(settings.desktop, settings.language);
+            windows::quick::name(handle);
+            show_in_tray(handle).await;
         }
         AppEvent::Download { progress } => {
             let running = progress.state == DownloadState::Running;
@@ -63,7 +65,7 @@ fn note(handle: &AppHandle, progress: DownloadProgress) -> Option<(&'static str,
     let mut downloads = lock(&downloads.0);
     let before = downloads.insert(progress.id.clone(), progress.clone());
     let was_open = before.is_some_and(|before| !before.state.is_over());
-    if was_open { notify::of_download(&progress) } else { None }
+    if was_open { notify::of_download(handle.state::<Desktop>().words(), &progress) } else { None }
 }
 
 /// Brings the tray's words up to date.
@@ -74,10 +76,10 @@ pub async fn show_in_tray(handle: &AppHandle) {
     }
     let app = handle.state::<App>();
     let model = app.model_state().await;
-    let words = {
+    let shown = {
         let downloads = handle.state::<Downloads>();
         let downloads = lock(&downloads.0);
-        tray_words::words(&app.endpoint_status(), &model, &downloads)
+        tray_words::shown(desktop.words(), &app.endpoint_status(), &model, &downloads)
     };
-    desktop.tray.show(words);
+    desktop.tray.show(shown);
 }

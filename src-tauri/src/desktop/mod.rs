@@ -12,12 +12,13 @@ pub mod notify;
 pub mod shortcut;
 pub mod tray;
 pub mod tray_words;
+pub mod words;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use lantern_app::App;
-use lantern_protocol::{DesktopPatch, DesktopSettings, DesktopStatus, ErrorInfo};
+use lantern_protocol::{DesktopPatch, DesktopSettings, DesktopStatus, ErrorInfo, Language};
 use tauri::{AppHandle, Manager};
 
 use crate::windows;
@@ -32,6 +33,8 @@ pub struct Desktop {
     ready: Mutex<bool>,
     /// What the settings say, for those who cannot wait for the database.
     settings: Mutex<DesktopSettings>,
+    /// What Lantern says outside of its windows.
+    words: Mutex<&'static words::Words>,
     pub(crate) inbox: inbox::Inbox,
     pub(crate) tray: tray::Tray,
 }
@@ -43,6 +46,7 @@ impl Desktop {
             started,
             ready: Mutex::new(false),
             settings: Mutex::default(),
+            words: Mutex::new(words::of(Language::System)),
             inbox: inbox::Inbox::default(),
             tray: tray::Tray::default(),
         }
@@ -54,8 +58,14 @@ impl Desktop {
     }
 
     /// Takes what the settings say now.
-    pub fn take(&self, settings: DesktopSettings) {
+    pub fn take(&self, settings: DesktopSettings, language: Language) {
         *lock(&self.settings) = settings;
+        *lock(&self.words) = words::of(language);
+    }
+
+    /// What Lantern says outside of its windows, in the language of the settings.
+    pub fn words(&self) -> &'static words::Words {
+        *lock(&self.words)
     }
 }
 

@@ -6,6 +6,7 @@ use tauri::{AppHandle, Manager, Wry};
 use tauri_plugin_notification::Notification;
 
 use super::Desktop;
+use super::words::{Words, fill};
 use crate::windows;
 
 /// Tells it, unless the settings say otherwise or one of Lantern's windows has the focus.
@@ -35,13 +36,14 @@ fn show(handle: &AppHandle, title: &str, body: &str) -> Result<(), Box<dyn std::
 }
 
 /// What is said of a download that ended; nothing where the user ended it.
-pub fn of_download(progress: &DownloadProgress) -> Option<(&'static str, String)> {
+pub fn of_download(words: &'static Words, progress: &DownloadProgress) -> Option<(&'static str, String)> {
     let file = progress.request.file.rsplit('/').next().unwrap_or_default();
     match progress.state {
-        DownloadState::Done => Some(("Download finished", format!("{file} is in your library."))),
+        DownloadState::Done => Some((words.download_done, fill(words.download_done_text, &[("file", file)]))),
         DownloadState::Failed => {
             let reason = progress.error.as_ref().map_or("", |error| error.message.as_str());
-            Some(("Download failed", format!("{file}: {reason}")))
+            let text = fill(words.download_failed_text, &[("file", file), ("reason", reason)]);
+            Some((words.download_failed, text))
         }
         _ => None,
     }

@@ -9,7 +9,8 @@ use tauri::menu::{CheckMenuItem, Menu, MenuEvent, MenuItem, PredefinedMenuItem};
 use tauri::tray::TrayIconBuilder;
 use tauri::{AppHandle, Manager, Wry};
 
-use super::tray_words::Words;
+use super::tray_words::Shown;
+use super::words::Words;
 use super::{Desktop, inbox, lock};
 use crate::windows;
 
@@ -29,13 +30,17 @@ enum State {
     Missing(ErrorInfo),
 }
 
-/// The entries whose words change.
+/// The entries, whose words change with what they tell and with the language.
 struct Items {
+    window: MenuItem<Wry>,
+    new_chat: MenuItem<Wry>,
+    quick: MenuItem<Wry>,
     endpoint: CheckMenuItem<Wry>,
     downloads: MenuItem<Wry>,
     model: MenuItem<Wry>,
     unload: MenuItem<Wry>,
-    shown: Option<Words>,
+    quit: MenuItem<Wry>,
+    shown: Option<Shown>,
 }
 
 impl Tray {
@@ -62,24 +67,29 @@ impl Tray {
         };
     }
 
-    /// Shows these words, where they are others than before.
-    pub fn show(&self, words: Words) {
+    /// Shows this, where it is something else than before.
+    pub fn show(&self, now: Shown) {
         let mut state = lock(&self.state);
         let State::Shown(items) = &mut *state else { return };
-        if items.shown.as_ref() == Some(&words) {
+        if items.shown.as_ref() == Some(&now) {
             return;
         }
         let changed = [
-            items.endpoint.set_text(&words.endpoint),
-            items.endpoint.set_checked(words.endpoint_on),
-            items.downloads.set_text(&words.downloads),
-            items.model.set_text(&words.model),
-            items.unload.set_enabled(words.model_in_memory),
+            items.window.set_text(now.words.show_or_hide),
+            items.new_chat.set_text(now.words.new_chat),
+            items.quick.set_text(now.words.quick_entry),
+            items.endpoint.set_text(&now.endpoint),
+            items.endpoint.set_checked(now.endpoint_on),
+            items.downloads.set_text(&now.downloads),
+            items.model.set_text(&now.model),
+            items.unload.set_text(now.words.free_memory),
+            items.unload.set_enabled(now.model_in_memory),
+            items.quit.set_text(now.words.quit),
         ];
         if let Some(error) = changed.into_iter().find_map(Result::err) {
             tracing::warn!(%error, "the tray's menu says what was so before");
         }
-        items.shown = Some(words);
+        items.shown = Some(now);
     }
 }
 
@@ -103,7 +113,8 @@ async fn make_on_main_thread(handle: &AppHandle) -> Result<Items, ErrorInfo> {
     let own = handle.clone();
     let asked = handle.run_on_main_thread(move || {
         // The system's library for trays is looked for when the first is made, and its absence is told by a panic.
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| make(&own)));
+        let words = own.state::<Desktop>().words();
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| make(&own, words)));
         let _ = tell.send(match made {
             Ok(made) => made.map_err(|error| missing(error.to_string())),
             Err(_) => {
@@ -115,35 +126,28 @@ async fn make_on_main_thread(handle: &AppHandle) -> Result<Items, ErrorInfo> {
     told.await.unwrap_or_else(|_| Err(missing("Lantern is ending")))
 }
 
-fn make(handle: &AppHandle) -> tauri::Result<Items> {
+fn make(handle: &AppHandle, words: &Words) -> tauri::Result<Items> {
     let item =
         |id: &str, text: &str, enabled: bool| MenuItem::with_id(handle, id, text, enabled, None::<&str>);
     let line = || PredefinedMenuItem::separator(handle);
-    let endpoint = CheckMenuItem::with_id(handle, "endpoint", "Endpoint", true, false, None::<&str>)?;
-    let downloads = item("downloads", "No downloads", true)?;
-    let model = item("model", "No model in memory", false)?;
-    let unload = item("unload", "Free its memory", false)?;
+    let endpoint = CheckMenuItem::with_id(handle, "endpoint", words.endpoint_off, true, false, None::<&str>)?;
+    let downloads = item("downloads", words.no_downloads, true)?;
+    let model = item("model", words.no_model, false)?;
+    let unload = item("unload", words.free_memory, false)?;
+    let window = item("window", words.show_or_hide, true)?;
+    let new_chat = item("new-chat", words.new_chat, true)?;
+    let quick = item("quick", words.quick_entry, true)?;
+    let quit = item("quit", words.quit, true)?;
     let menu = Menu::with_items(
         handle,
-        &[
-            &item("window", "Show or hide Lantern", true)?,
-            &item("new-chat", "New chat", true)?,
-            &item("quick", "Quick entry", true)?,
-            &line()?,
-            &endpoint,
-            &downloads,
-            &model,
-            &unload,
-            &line()?,
-            &item("quit", "Quit Lantern", true)?,
-        ],
+        &[&window, &new_chat, &quick, &line()?, &endpoint, &downloads, &model, &unload, &line()?, &quit],
     )?;
     let mut tray = TrayIconBuilder::with_id("lantern").menu(&menu).tooltip("Lantern").on_menu_event(chosen);
     if let Some(icon) = handle.default_window_icon() {
         tray = tray.icon(icon.clone());
     }
     tray.build(handle)?;
-    Ok(Items { endpoint, downloads, model, unload, shown: None })
+    Ok(Items { window, new_chat, quick, endpoint, downloads, model, unload, quit, shown: None })
 }
 
 fn chosen(handle: &AppHandle, event: MenuEvent) {

@@ -7,6 +7,7 @@ use tauri::{AppHandle, Manager, WebviewWindowBuilder};
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 
 use super::{guarded, looks, raise};
+use crate::desktop::Desktop;
 
 /// The label that the configuration and the capabilities give the window.
 pub const LABEL: &str = "main";
@@ -60,7 +61,7 @@ pub fn explain(handle: &AppHandle, error: &ErrorInfo) {
     handle
         .dialog()
         .message(format!("{}\n\n{}\n\n[{}]", error.message, error.next_step, error.code))
-        .title("Lantern cannot start")
+        .title(handle.state::<Desktop>().words().cannot_start)
         .kind(MessageDialogKind::Error)
         .show(move |_| ended.exit(1));
 }

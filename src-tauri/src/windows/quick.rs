@@ -5,6 +5,7 @@ use tauri::webview::PageLoadEvent;
 use tauri::{AppHandle, LogicalSize, Manager, WebviewWindow, WebviewWindowBuilder};
 
 use super::{guarded, looks, main, raise};
+use crate::desktop::Desktop;
 
 /// Its label, which the page and the capabilities know.
 pub const LABEL: &str = "quick";
@@ -44,10 +45,18 @@ pub fn expand(window: &WebviewWindow, large: bool) {
     let _ = window.set_size(LogicalSize::new(WIDTH, if large { LARGE } else { SMALL }));
 }
 
+/// Names it in the language of the settings.
+pub fn name(handle: &AppHandle) {
+    let Some(window) = handle.get_webview_window(LABEL) else { return };
+    if let Err(error) = window.set_title(handle.state::<Desktop>().words().ask) {
+        tracing::warn!(%error, "the window for quick questions keeps its name");
+    }
+}
+
 fn build(handle: &AppHandle) -> tauri::Result<()> {
     let config = WindowConfig {
         label: LABEL.into(),
-        title: "Ask Lantern".into(),
+        title: handle.state::<Desktop>().words().ask.into(),
         width: WIDTH,
         height: SMALL,
         min_width: Some(WIDTH),

@@ -46,7 +46,11 @@ impl App {
         let sources = self.0.db.run(move |store| store.sources(&ids)).await?;
         let citation = sources.into_iter().flat_map(|one| one.citations).find(|one| one.number == number);
         let citation = citation.ok_or_else(|| {
-            AppError::new("citation_not_found", format!("The answer has no source {number}."), "Reload it.")
+            AppError::new(
+                "citation_not_found",
+                format!("The answer has no source {number}."),
+                "Reload the conversation.",
+            )
         })?;
         let found = self.text_of(&citation.document).await?;
         let preview = match found {

@@ -41,7 +41,7 @@ impl App {
         let bases = details.file.map(|file| file.base_models).unwrap_or_default();
         let text = details.template.map(|template| template.text).ok_or_else(|| {
             let message = format!("{} has no chat template.", details.model.id);
-            AppError::new("no_template", message, "Only models that chat have one.")
+            AppError::new("no_template", message, "Choose a model that chats: only those have one.")
         })?;
         Ok((text, bases))
     }

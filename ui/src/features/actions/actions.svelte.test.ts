@@ -4,6 +4,7 @@ import { fakeBackend, fakeConversation } from '../../backend/fake';
 import * as data from '../../../demo/data';
 import { LanternApp } from '../../lantern.svelte';
 import { ActionsController } from './actions.svelte';
+import { setLanguage } from '../../shared/i18n';
 import { zoomed } from './view';
 
 const storage = { getItem: () => null, setItem: () => {} };
@@ -44,6 +45,25 @@ describe('actions', () => {
       const ids = actions.find('').map(({ action }) => action.id);
       expect(new Set(ids).size).toBe(ids.length);
     }
+  });
+
+  it('go to what came before where the words begin', async () => {
+    const id = (node: string) => ({ id: node, role: 'assistant' });
+    const branch = [{ message: id('b'), alternatives: ['a', 'b', 'c'], index: 1 }];
+    const { app, actions } = await started();
+    const select = vi.spyOn(app.chat.session, 'selectBranch').mockResolvedValue(undefined);
+    vi.spyOn(app.chat.session, 'branch', 'get').mockReturnValue(branch as never);
+    vi.spyOn(app.chat.session, 'conversation', 'get').mockReturnValue(
+      fakeConversation({ id: 'x' }),
+    );
+    actions.onkeydown(press('ArrowLeft', { altKey: true }));
+    expect(select).toHaveBeenLastCalledWith('a');
+    await setLanguage('ar');
+    actions.onkeydown(press('ArrowLeft', { altKey: true }));
+    expect(select).toHaveBeenLastCalledWith('c');
+    actions.onkeydown(press('ArrowRight', { altKey: true }));
+    expect(select).toHaveBeenLastCalledWith('a');
+    await setLanguage('en');
   });
 
   it('are done by their keys', async () => {

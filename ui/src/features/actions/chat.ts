@@ -1,7 +1,7 @@
 /** Actions about the open conversation. */
 import type { LanternApp } from '../../lantern.svelte';
 import type { Action, WindowUi } from './actions';
-import { t } from '../../shared/i18n';
+import { direction, t } from '../../shared/i18n';
 
 export function chatActions(app: LanternApp, ui: WindowUi): Action[] {
   const { session } = app.chat;
@@ -94,12 +94,14 @@ function branchActions(app: LanternApp, shown: string, alternatives: string[]): 
     const other = alternatives[alternatives.indexOf(shown) + by];
     if (other !== undefined) void session.selectBranch(other);
   };
+  // What comes before lies where the words begin.
+  const [back, on] = direction() === 'rtl' ? ['Right', 'Left'] : ['Left', 'Right'];
   return [
     {
       id: 'branch-previous',
       group: 'chat',
       label: t('actions.branchPrevious'),
-      keys: ['Alt+ArrowLeft'],
+      keys: [`Alt+Arrow${back}`],
       words: t('actions.words.branch'),
       run: () => step(-1),
     },
@@ -107,7 +109,7 @@ function branchActions(app: LanternApp, shown: string, alternatives: string[]): 
       id: 'branch-next',
       group: 'chat',
       label: t('actions.branchNext'),
-      keys: ['Alt+ArrowRight'],
+      keys: [`Alt+Arrow${on}`],
       words: t('actions.words.branch'),
       run: () => step(1),
     },
