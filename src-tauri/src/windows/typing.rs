@@ -4,10 +4,10 @@
 //! GTK's own, a caret that has not moved for a while now stops blinking and stays. And dictionaries, which take megabytes, are
 //! read with the first letter instead of at the start.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::time::{Duration, Instant};
 
-use gtk::glib::{self, ControlFlow};
+use gtk::glib;
 use gtk::prelude::*;
 use tauri::WebviewWindow;
 
@@ -43,7 +43,8 @@ struct Caret {
     settings: gtk::Settings,
     moved: Cell<Instant>,
     rests: Cell<bool>,
-    watched: RefCell<Option<glib::SourceId>>,
+    /// Whether somebody looks after a while whether it has moved.
+    watched: Cell<bool>,
 }
 
 thread_local! {
@@ -54,8 +55,8 @@ impl Caret {
     /// `None` where it does not blink, by what the desktop says.
     fn new() -> Option<Self> {
         let settings = gtk::Settings::default().filter(|settings| settings.is_gtk_cursor_blink())?;
-        let (moved, rests, watched) = (Cell::new(Instant::now()), Cell::new(false), RefCell::default());
-        Some(Self { settings, moved, rests, watched })
+        let moved = Cell::new(Instant::now());
+        Some(Self { settings, moved, rests: Cell::new(false), watched: Cell::new(false) })
     }
 
     /// How long it blinks without being moved, by what the desktop says: 10 s where it says nothing.
@@ -71,22 +72,24 @@ impl Caret {
             if caret.rests.take() {
                 caret.settings.reset_property("gtk-cursor-blink");
             }
-            let mut watched = caret.watched.borrow_mut();
-            watched.get_or_insert_with(|| glib::timeout_add_local(caret.patience(), || Self::look()));
+            if !caret.watched.replace(true) {
+                glib::timeout_add_local_once(caret.patience(), Self::look);
+            }
         });
     }
 
-    /// Lets it rest where it has not moved for long enough.
-    fn look() -> ControlFlow {
+    /// Lets it rest where it has not moved for long enough, and looks again where it has.
+    fn look() {
         CARET.with(|caret| {
-            let Some(Some(caret)) = caret.get() else { return ControlFlow::Break };
-            if caret.moved.get().elapsed() < caret.patience() {
-                return ControlFlow::Continue;
+            let Some(Some(caret)) = caret.get() else { return };
+            let left = caret.patience().saturating_sub(caret.moved.get().elapsed());
+            if !left.is_zero() {
+                glib::timeout_add_local_once(left, Self::look);
+                return;
             }
+            caret.watched.set(false);
             caret.rests.set(true);
             caret.settings.set_gtk_cursor_blink(false);
-            caret.watched.borrow_mut().take();
-            ControlFlow::Break
-        })
+        });
     }
 }
