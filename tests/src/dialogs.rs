@@ -21,10 +21,11 @@ impl Desktop {
         .await;
         eventually(&format!("the dialog {title:?} takes {path}"), SOON, async || {
             self.focus_window(title);
-            // Its field for a path, and nothing in it.
-            self.xdotool(&["key", "ctrl+l", "ctrl+a"]);
+            // Away from what was used last, of which a dialog for folders accepts nothing; then its field for a path, empty.
+            self.xdotool(&["key", "alt+Home", "ctrl+l", "ctrl+a"]);
             self.xdotool(&["type", "--delay", "5", path]);
-            self.xdotool(&["key", "Return"]);
+            // What the dialog would add to it by itself goes first.
+            self.xdotool(&["key", "Delete", "Return"]);
             for _ in 0..30 {
                 if !self.is_visible(title) {
                     return Some(());

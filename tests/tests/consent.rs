@@ -162,8 +162,13 @@ async fn consent_is_for_once_for_a_chat_or_for_good_and_can_be_refused_and_taken
     page.press("\u{E009}n").await;
     page.wait(&id("empty-chat", "")).await;
     ask(page, &server, Some("tool-consent-once")).await;
-    let rows = "document.querySelectorAll(arguments[0])[arguments[1]].click()";
-    page.value(rows, json!([id("conversation-open", ""), 2])).await;
+    page.until("the first chat is the third in the list", LONG, async || {
+        let script = "const rows = document.querySelectorAll(arguments[0]);
+            rows[2]?.click();
+            return rows.length";
+        (page.value(script, json!([id("conversation-open", "")])).await == 3).then_some(())
+    })
+    .await;
     page.wait(&id("tool-call", "[data-state=\"denied\"]")).await;
     page.click(&id("tool-call-toggle", "")).await;
     page.pictures("tool-denied").await;

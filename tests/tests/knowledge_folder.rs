@@ -34,9 +34,9 @@ async fn a_folder_is_read_cited_and_read_again_when_it_changes() {
     let server = Elsewhere::start([]).await;
     let desktop = Desktop::start(Home::empty()).await;
     let folder = desktop.home.path().join("logbook");
-    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("keeper.md"), "# Keeper\n\nThe keeper of the tower is called Greta.\n").unwrap();
-    std::fs::write(folder.join("deep/oil.txt"), "The oil is brought on Tuesdays by a boat.\n").unwrap();
+    std::fs::write(folder.join("oil.txt"), "The oil is brought on Tuesdays by a boat.\n").unwrap();
 
     let window = desktop.open().await;
     let page = &window.page;
@@ -65,8 +65,9 @@ async fn a_folder_is_read_cited_and_read_again_when_it_changes() {
     // The folder changes while the window is open: one file says something else, one is new, one is gone.
     std::fs::write(folder.join("keeper.md"), "# Keeper\n\nThe keeper of the tower is called Henrike.\n")
         .unwrap();
-    std::fs::write(folder.join("lens.txt"), "The lens was ground in Paris.\n").unwrap();
-    std::fs::remove_file(folder.join("deep/oil.txt")).unwrap();
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    std::fs::write(folder.join("deep/lens.txt"), "The lens was ground in Paris.\n").unwrap();
+    std::fs::remove_file(folder.join("oil.txt")).unwrap();
     page.until("what the folder says now is found", LONG, async || {
         let before = server.asked().len();
         ask(page, &server, "What is the keeper of the tower called?").await;
@@ -84,6 +85,6 @@ async fn a_folder_is_read_cited_and_read_again_when_it_changes() {
     page.click(&id("knowledge-remove", "")).await;
     page.click(&id("confirm-accept", "")).await;
     page.wait_gone(&id("knowledge-folder", "")).await;
-    assert!(folder.join("lens.txt").exists(), "the user's files are theirs");
+    assert!(folder.join("deep/lens.txt").exists(), "the user's files are theirs");
     window.close().await;
 }

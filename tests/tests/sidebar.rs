@@ -155,7 +155,7 @@ async fn a_search_is_narrowed_and_leads_to_the_message() {
     hits(1).await;
     let marked = page.text(&format!("{} mark", id("conversation-snippet", ""))).await;
     assert_eq!(marked.to_lowercase(), "the");
-    page.pictures("search-filters").await;
+    page.picture("search-filters").await;
     select(page, "filter-from", "2999-01-01").await;
     hits(0).await;
     page.wait(".none").await;
