@@ -11,12 +11,19 @@ use crate::eventually;
 const SOON: Duration = Duration::from_secs(60);
 
 impl Desktop {
-    /// Chooses a file or a folder in the dialog with this title, or the place that a file is saved at; waits for the dialog, and
-    /// until it is gone. Who is not heard, because the dialog was not ready, says it again.
-    pub async fn choose(&self, title: &str, path: &Path) {
+    /// Chooses a file or a folder in the dialog with this title, or the place that a file is saved at; `ask` does what opens the
+    /// dialog. Who is not heard, because the page moved under the mouse or the dialog was not ready, says it again.
+    pub async fn choose(&self, title: &str, path: &Path, mut ask: impl AsyncFnMut()) {
         let path = path.to_str().expect("tests choose paths that can be typed");
         eventually(&format!("the dialog {title:?} opens"), SOON, async || {
-            self.is_visible(title).then_some(())
+            ask().await;
+            for _ in 0..100 {
+                if self.is_visible(title) {
+                    return Some(());
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            None
         })
         .await;
         eventually(&format!("the dialog {title:?} takes {path}"), SOON, async || {

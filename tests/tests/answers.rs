@@ -108,7 +108,8 @@ async fn another_model_answers_the_same_question_and_both_are_compared() {
     let all = page.invoke("list_conversations", json!({"query": null})).await.unwrap();
     let which = all[0]["conversation"]["id"].clone();
     let view = page.invoke("get_conversation", json!({"id": which})).await.unwrap();
-    let models: Vec<_> = view["messages"].as_array().unwrap().iter().map(|one| one["model"].clone()).collect();
+    let models: Vec<_> =
+        view["messages"].as_array().unwrap().iter().map(|one| one["model"].clone()).collect();
     assert!(models.contains(&json!("llama_untied-Q8_0")), "{models:?}");
     server.then([Answer::Says("Amber, from afar.".into())]);
     page.click(&id("answer-menu", "")).await;

@@ -46,8 +46,8 @@ async fn files_are_chosen_dropped_and_pasted_and_stay_with_their_question() {
     let page = &window.page;
     page.set_answers(6).await;
 
-    page.click(&id("attach", "")).await;
-    desktop.choose("Choose files to attach", &document("lighthouse.pdf")).await;
+    let attach = async || page.click(&id("attach", "")).await;
+    desktop.choose("Choose files to attach", &document("lighthouse.pdf"), attach).await;
     staged(page, &["lighthouse.pdf"]).await;
     desktop.drop_files("Lantern", &[&document("towers.csv"), &document("tides.md")]);
     staged(page, &["lighthouse.pdf", "towers.csv", "tides.md"]).await;

@@ -31,9 +31,11 @@ fn chatgpt() -> Value {
 
 /// Takes a file in by the menu above the list, and gives what is said to have come of it.
 async fn take_in(desktop: &Desktop, page: &Page, file: &std::path::Path) -> String {
-    page.click(&id("list-menu", "")).await;
-    page.click(&id("menu-import", "")).await;
-    desktop.choose("Choose exports of conversations", file).await;
+    let ask = async || {
+        page.click(&id("list-menu", "")).await;
+        page.click(&id("menu-import", "")).await;
+    };
+    desktop.choose("Choose exports of conversations", file, ask).await;
     page.until("the report is there", SOON, async || page.has(&id("import-report", "")).await.then_some(()))
         .await;
     let report = page.text(&id("import-report", "")).await;
@@ -45,16 +47,18 @@ async fn take_in(desktop: &Desktop, page: &Page, file: &std::path::Path) -> Stri
 
 /// Writes the one conversation, or all, in this form to this file.
 async fn export(desktop: &Desktop, page: &Page, all: bool, format: &str, file: &std::path::Path) {
-    if all {
-        page.click(&id("list-menu", "")).await;
-    } else {
-        page.hover(&id("conversation-row", "")).await;
-        page.click(&id("conversation-more", "")).await;
-    }
-    page.click(&id("menu-export", "")).await;
-    page.click(&id("export-format", &format!("[data-format=\"{format}\"]"))).await;
+    let ask = async || {
+        if all {
+            page.click(&id("list-menu", "")).await;
+        } else {
+            page.hover(&id("conversation-row", "")).await;
+            page.click(&id("conversation-more", "")).await;
+        }
+        page.click(&id("menu-export", "")).await;
+        page.click(&id("export-format", &format!("[data-format=\"{format}\"]"))).await;
+    };
     // The system's own name for it: Lantern gives none.
-    desktop.choose("Save File", file).await;
+    desktop.choose("Save File", file, ask).await;
     eventually("the file is written", SOON, async || file.exists().then_some(())).await;
 }
 
@@ -66,7 +70,8 @@ async fn everything(page: &Page) -> Value {
         let id = &row["conversation"]["id"];
         let view = page.invoke("get_conversation", json!({"id": id})).await.unwrap();
         let messages = view["messages"].as_array().unwrap().iter();
-        let words: Vec<Value> = messages.map(|one| json!([one["role"], one["content"], one["model"]])).collect();
+        let words: Vec<Value> =
+            messages.map(|one| json!([one["role"], one["content"], one["model"]])).collect();
         found.push(json!([row["conversation"]["title"], words]));
     }
     Value::Array(found)

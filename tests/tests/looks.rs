@@ -88,10 +88,8 @@ async fn theme_density_and_movement_follow_what_is_chosen() {
     };
     for theme in ["dark", "light"] {
         choose(page, &id("theme-select", ""), theme).await;
-        page.until(&format!("the window is {theme}"), SOON, async || {
-            (scheme().await == theme).then_some(())
-        })
-        .await;
+        page.until(&format!("the window is {theme}"), SOON, async || (scheme().await == theme).then_some(()))
+            .await;
     }
     let control = |name: &str| {
         format!(

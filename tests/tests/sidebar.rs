@@ -41,7 +41,8 @@ fn open(title: &str) -> String {
 /// Opens what else can be done with a conversation.
 async fn menu(page: &Page, title: &str) {
     page.hover(&open(title)).await;
-    let row = "return [...document.querySelectorAll(arguments[0])].find((row) => row.querySelector(arguments[1]))
+    let row =
+        "return [...document.querySelectorAll(arguments[0])].find((row) => row.querySelector(arguments[1]))
         .dataset.conversationId";
     let which = page.value(row, json!([id("conversation-row", ""), open(title)])).await;
     let row = id("conversation-row", &format!("[data-conversation-id={which}]"));
