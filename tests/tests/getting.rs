@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lantern_test_hub::{Link, Repo, TestHub};
+use lantern_test_hub::{Fault, Repo, TestHub};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
@@ -42,8 +42,6 @@ async fn state(page: &Page, wanted: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_found_fetched_with_a_pause_and_answers() {
     let hub = hub().await;
-    let slow = |bytes| hub.change(|hub| hub.link = Link { bytes_per_second: bytes, ..Link::default() });
-    slow(Some(4_000));
     let desktop = Desktop::start(Home::empty().with_hub(hub.endpoint())).await;
     let window = desktop.open().await;
     let page = &window.page;
@@ -60,11 +58,13 @@ async fn a_model_is_found_fetched_with_a_pause_and_answers() {
     let fit = format!("{file} {}", id("fit", ""));
     page.until("it says whether it fits", LONG, async || page.has(&fit).await.then_some(())).await;
     page.pictures("repository").await;
+    // It begins, and then nothing comes any more.
+    hub.next(vec![Fault::StallAfter(20_000); 32]);
     page.click(&format!("{file} {}", id("download-start", ""))).await;
 
     page.click(&id("page-back", "")).await;
     page.click(&id("models-tab", "[data-tab=\"downloads\"]")).await;
-    state(page, "downloading").await;
+    state(page, "running").await;
     page.click(&id("download-pause", "")).await;
     state(page, "paused").await;
     page.pictures("download-paused").await;
@@ -76,7 +76,7 @@ async fn a_model_is_found_fetched_with_a_pause_and_answers() {
     page.click(&id("nav-models", "")).await;
     page.click(&id("models-tab", "[data-tab=\"downloads\"]")).await;
     state(page, "paused").await;
-    slow(None);
+    hub.change(|hub| hub.content_faults.clear());
     page.click(&id("download-resume", "")).await;
     page.until("it is in the library", LONG, async || {
         let library = page.invoke("library", json!({})).await.unwrap();

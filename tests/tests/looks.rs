@@ -100,7 +100,7 @@ async fn theme_density_and_movement_follow_what_is_chosen() {
     };
     let height = async || {
         let script = "return document.querySelector(arguments[0]).getBoundingClientRect().height";
-        page.value(script, json!([id("new-chat", "")])).await.as_f64().unwrap()
+        page.value(script, json!([id("setting", "[data-setting=\"systemPrompt\"]")])).await.as_f64().unwrap()
     };
     let roomy = height().await;
     choose(page, &control("density"), "compact").await;
