@@ -163,7 +163,7 @@ async fn nor_in_what_files_tools_and_answers_show_of_themselves() {
     page.click(&format!("{} summary", id("source-list", ""))).await;
     check(page, "the sources of an answer").await;
     page.click(&id("source-open", "")).await;
-    page.wait(&id("preview-mark", "")).await;
+    page.wait(&format!("{} [role=region]", id("preview", ""))).await;
     check(page, "a cited passage").await;
     page.click(&id("preview-close", "")).await;
 

@@ -1,5 +1,5 @@
 /** The assistants that there are, and the one of the conversation on show. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   Assistant,
   AssistantSetup,
@@ -7,23 +7,9 @@ import type {
   ErrorInfo,
   ImportedAssistant,
 } from '../../backend/types';
+import { BLANK } from './blank';
 
 export type AssistantsTab = 'assistants' | 'prompts';
-
-/** An assistant that says nothing yet. */
-export const BLANK: AssistantSetup = {
-  name: '',
-  mark: '',
-  colour: 'amber',
-  description: '',
-  systemPrompt: null,
-  model: null,
-  sampling: {},
-  tools: null,
-  unasked: [],
-  folders: [],
-  starters: [],
-};
 
 export class AssistantsController {
   all = $state.raw<Assistant[]>([]);
@@ -119,14 +105,8 @@ export class AssistantsController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }
 
