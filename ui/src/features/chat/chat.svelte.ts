@@ -171,7 +171,8 @@ function announcementFor(session: ChatSession): string {
   if (session.busy && asking) return t('chat.announce.asking', { tool: asking.tool });
   if (session.busy) return t('chat.announce.busy');
   const last = session.branch.at(-1)?.message;
-  if (session.failure) return t('chat.announce.failure', { reason: said(session.failure.error).message });
+  if (session.failure)
+    return t('chat.announce.failure', { reason: said(session.failure.error).message });
   switch (last?.status) {
     case 'failed':
       return t('chat.announce.failed', { reason: last.error ? said(last.error).message : '' });
