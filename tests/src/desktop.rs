@@ -73,6 +73,11 @@ impl Desktop {
         window
     }
 
+    /// The name of its display, as in `DISPLAY`.
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
     /// Where its session bus is found.
     pub fn bus(&self) -> &str {
         &self.bus

@@ -9,6 +9,11 @@
 pub mod bus;
 #[cfg(target_os = "linux")]
 pub mod desktop;
+#[cfg(target_os = "linux")]
+pub mod dialogs;
+#[cfg(target_os = "linux")]
+pub mod dropped;
+pub mod elsewhere;
 pub mod home;
 #[cfg(target_os = "linux")]
 pub mod page;

@@ -56,7 +56,9 @@ impl Session {
     pub async fn hover(&self, element: &Element) -> Result<(), String> {
         let over =
             json!({"type": "pointerMove", "origin": {ELEMENT: element.0}, "x": 0, "y": 0, "duration": 0});
-        let mouse = json!({"type": "pointer", "id": "mouse", "actions": [over]});
+        // The driver moves nothing when it believes the mouse to be there already, though a click has led it away.
+        let away = json!({"type": "pointerMove", "origin": "viewport", "x": 1, "y": 1, "duration": 0});
+        let mouse = json!({"type": "pointer", "id": "mouse", "actions": [away, over]});
         self.post("/actions", json!({"actions": [mouse]})).await.map(drop)
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use lantern_protocol::MessageStatus;
 use lantern_store::{Exchange, Finish, Place, Question, Store};
 use lantern_tests::desktop::Desktop;
+use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
 use serde_json::{Value, json};
@@ -136,6 +137,70 @@ async fn nor_in_what_opens_above_and_beside_a_conversation() {
     page.click(&id("temporary-chat", "")).await;
     page.wait(&id("temporary-mark", "")).await;
     check(page, "a temporary chat").await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn nor_in_what_files_tools_and_answers_show_of_themselves() {
+    let says = |text: &str| Answer::Says(text.into());
+    let calls = Answer::Calls("calculator", json!({"expression": "6 * 7"}));
+    let server = Elsewhere::start([says("Lit [1]."), says("In 1611 [1]."), calls, says("It is 42.")]).await;
+    let desktop = Desktop::start(Home::empty()).await;
+    let note = desktop.home.path().join("note.txt");
+    std::fs::write(&note, "The lamp was lit in 1611.").expect("the home can be written");
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.value(&axe(), json!([])).await;
+    server.add_to(page).await;
+    page.set(json!({"writeTitles": false})).await;
+    page.click(&id("first-run-skip", "")).await;
+
+    desktop.drop_files("Lantern", &[&note]);
+    page.wait(&id("attachment", "[data-state=\"ready\"]")).await;
+    check(page, "files on their way").await;
+    page.send("When?").await;
+    page.wait_for_end().await;
+    page.click(&format!("{} summary", id("source-list", ""))).await;
+    check(page, "the sources of an answer").await;
+    page.click(&id("source-open", "")).await;
+    page.wait(&format!("{} [role=region]", id("preview", ""))).await;
+    check(page, "a cited passage").await;
+    page.click(&id("preview-close", "")).await;
+
+    page.click(&id("message-regenerate", "")).await;
+    page.wait(&id("branch-position", "")).await;
+    page.wait_for_end().await;
+    page.click(&id("answer-menu", "")).await;
+    page.click(&id("answer-compare", "")).await;
+    page.wait(&id("beside", "")).await;
+    check(page, "two answers beside each other").await;
+    page.click(&id("beside-close", "")).await;
+    page.click(&id("answer-menu", "")).await;
+    page.click(&id("answer-receipt", "")).await;
+    page.wait(&id("receipt", "")).await;
+    check(page, "a receipt").await;
+    page.click(&id("receipt-close", "")).await;
+    page.wait_gone(&id("receipt", "")).await;
+
+    page.click(&id("tool-menu", "")).await;
+    page.click(&id("tool-switch", "[data-tool=\"calculator\"]")).await;
+    page.wait(&id("tool-switch", "[data-tool=\"calculator\"]:checked")).await;
+    page.write(ESCAPE).await;
+    page.send("Six times seven?").await;
+    page.wait(&id("tool-consent", "")).await;
+    check(page, "a tool that asks").await;
+    page.click(&id("tool-consent-once", "")).await;
+    page.click(&id("tool-call-toggle", "")).await;
+    page.wait(&id("tool-call-details", "")).await;
+    check(page, "what a tool did").await;
+
+    page.click(&id("nav-settings", "")).await;
+    page.fill(&id("tool-add-name", ""), "lamps").await;
+    page.fill(&id("tool-add-command", ""), "lamps --lit").await;
+    page.click(&id("tool-add-review", "")).await;
+    page.wait(&id("tool-review", "")).await;
+    check(page, "a server of tools that is looked at").await;
+    page.click(&id("confirm-cancel", "")).await;
     window.close().await;
 }
 

@@ -1,7 +1,6 @@
 //! The tray, the quick window and notifications, on a desktop that has what they need.
 #![cfg(target_os = "linux")]
 
-use std::process::Command;
 use std::time::Duration;
 
 use lantern_tests::bus::{Entry, Panel};
@@ -39,11 +38,11 @@ async fn the_tray_tells_and_does() {
     panel.choose("Free its memory").await;
     self::entry(&panel, "No model in memory").await;
 
-    assert!(is_visible(&desktop, "Lantern"));
+    assert!(desktop.is_visible("Lantern"));
     panel.choose("Show or hide").await;
-    until("the window is gone", || !is_visible(&desktop, "Lantern")).await;
+    until("the window is gone", || !desktop.is_visible("Lantern")).await;
     panel.choose("Show or hide").await;
-    until("the window is back", || is_visible(&desktop, "Lantern")).await;
+    until("the window is back", || desktop.is_visible("Lantern")).await;
     panel.choose("Quit").await;
     ends(&window).await;
 }
@@ -58,15 +57,15 @@ async fn a_quick_question_is_asked_from_anywhere() {
     // Nobody outside sees when the keys are taken, when the window's page listens, and when it has the focus: whoever is not
     // answered asks again.
     again("the quick window is there", async || {
-        xdotool(&desktop, &["key", "ctrl+shift+space"]);
-        soon(async || is_visible(&desktop, "Ask Lantern")).await
+        desktop.xdotool(&["key", "ctrl+shift+space"]);
+        soon(async || desktop.is_visible("Ask Lantern")).await
     })
     .await;
     again("it was asked", async || {
-        focus(&desktop, "Ask Lantern");
-        xdotool(&desktop, &["key", "ctrl+a"]);
-        xdotool(&desktop, &["type", "Name a colour."]);
-        xdotool(&desktop, &["key", "Return"]);
+        desktop.focus_window("Ask Lantern");
+        desktop.xdotool(&["key", "ctrl+a"]);
+        desktop.xdotool(&["type", "Name a colour."]);
+        desktop.xdotool(&["key", "Return"]);
         soon(async || {
             let all = page.invoke("list_conversations", json!({"query": null})).await.unwrap();
             all.as_array().unwrap().len() == 1
@@ -75,9 +74,9 @@ async fn a_quick_question_is_asked_from_anywhere() {
     })
     .await;
     again("the quick window is gone", async || {
-        focus(&desktop, "Ask Lantern");
-        xdotool(&desktop, &["key", "Escape"]);
-        soon(async || !is_visible(&desktop, "Ask Lantern")).await
+        desktop.focus_window("Ask Lantern");
+        desktop.xdotool(&["key", "Escape"]);
+        soon(async || !desktop.is_visible("Ask Lantern")).await
     })
     .await;
     window.close().await;
@@ -91,7 +90,7 @@ async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     let page = &window.page;
     entry(&panel, "No downloads").await;
     panel.choose("Show or hide").await;
-    until("the window is hidden", || !is_visible(&desktop, "Lantern")).await;
+    until("the window is hidden", || !desktop.is_visible("Lantern")).await;
     // Nobody listens where this home's Hub is.
     let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
     page.invoke("download_model", json!({"request": request})).await.unwrap();
@@ -101,7 +100,7 @@ async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     assert_eq!(told.0, "Download failed");
     assert!(told.1.starts_with("model-Q4_0.gguf: "), "it was told {told:?}");
     panel.click_notification(1).await;
-    until("the window is shown", || is_visible(&desktop, "Lantern")).await;
+    until("the window is shown", || desktop.is_visible("Lantern")).await;
 
     page.set(json!({"desktop": {"notify": false}})).await;
     window.close().await;
@@ -164,22 +163,6 @@ async fn entry(panel: &Panel, label: &str) -> Entry {
         panel.menu().await?.into_iter().find(|entry| entry.label.starts_with(label))
     })
     .await
-}
-
-fn xdotool(desktop: &Desktop, arguments: &[&str]) -> bool {
-    let mut command = Command::new("xdotool");
-    desktop.place(&mut command);
-    let output = command.args(arguments).output().expect("xdotool is installed: cargo xtask setup --test");
-    output.status.success()
-}
-
-fn is_visible(desktop: &Desktop, title: &str) -> bool {
-    xdotool(desktop, &["search", "--onlyvisible", "--name", &format!("^{title}$")])
-}
-
-fn focus(desktop: &Desktop, title: &str) {
-    let name = format!("^{title}$");
-    xdotool(desktop, &["search", "--onlyvisible", "--name", &name, "windowfocus", "--sync"]);
 }
 
 /// Does something until it has worked.

@@ -85,7 +85,10 @@ export class LanternApp {
   ) {
     this.backend = backend;
     this.solo = solo;
-    this.conversations = new ConversationsController(backend);
+    this.conversations = new ConversationsController(backend, (rows) => {
+      const open = rows.find(({ conversation }) => conversation.id === this.chat.openId);
+      if (open) void this.chat.follow(open.conversation);
+    });
     this.models = new ModelsController(backend);
     this.details = new DetailsController(backend);
     this.search = new SearchController(backend);

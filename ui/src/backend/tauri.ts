@@ -168,7 +168,7 @@ export const tauriBackend: Backend = {
       directory: false,
       filters: [{ name: t('desktop.choose.gguf'), extensions: ['gguf'] }],
     }),
-  chooseFolder: () => choose({ title: t('desktop.choose.modelFolder'), directory: true }),
+  chooseFolder: () => choose({ title: t('desktop.choose.folder'), directory: true }),
   chooseExports: async () => {
     try {
       const filters = [{ name: t('conversations.label'), extensions: ['json', 'jsonl', 'zip'] }];

@@ -45,6 +45,7 @@ export const TESTID = {
   menuNewFolder: 'menu-new-folder',
   menuArchive: 'menu-archive',
   menuExport: 'menu-export',
+  menuImport: 'menu-import',
   listMenu: 'list-menu',
   archiveToggle: 'archive-toggle',
   filters: 'filters',

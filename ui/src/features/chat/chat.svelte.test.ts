@@ -45,6 +45,30 @@ function begin(words = 'Hello'): Message {
   return assistant;
 }
 
+describe('what another window asks in the open conversation', () => {
+  it('is read once, and not while this one is busy', async () => {
+    const conversation = fakeConversation({ id: 'c1', leafId: 'm1' });
+    const first = fakeMessage({ id: 'm1' });
+    backend.getConversation = vi.fn(() =>
+      Promise.resolve({
+        conversation: { ...conversation, leafId: 'm3' },
+        messages: [first, fakeMessage({ id: 'm3', parentId: 'm1', content: 'There' })],
+        summaries: [],
+      }),
+    );
+    chat.session.show({ conversation, messages: [first], summaries: [] });
+    await chat.follow({ ...conversation, leafId: 'm1' });
+    await chat.follow({ ...conversation, id: 'c2', leafId: 'm9' });
+    expect(backend.getConversation).not.toHaveBeenCalled();
+    await chat.follow({ ...conversation, leafId: 'm3' });
+    expect(shown()).toEqual(['m1', 'm3']);
+    await chat.follow({ ...conversation, leafId: 'm3' });
+    chat.send('Hello');
+    await chat.follow({ ...conversation, leafId: 'm9' });
+    expect(backend.getConversation).toHaveBeenCalledOnce();
+  });
+});
+
 describe('an answer', () => {
   it('is asked for with the words, trimmed, and the branch it follows', () => {
     chat.send('  Hello \n');

@@ -97,6 +97,20 @@ export class ChatController {
     }
   }
 
+  /** Something may have been asked in the open conversation through another window: then it is read again. */
+  async follow({ id, leafId }: Conversation): Promise<void> {
+    const { session } = this;
+    const isKnown = session.messages.some((message) => message.id === leafId);
+    if (session.conversation?.id !== id || session.busy || leafId === null || isKnown) return;
+    try {
+      const read = [this.#backend.getConversation(id), this.#backend.toolCalls(id)] as const;
+      const [view, calls] = await Promise.all(read);
+      if (!session.busy) session.show(view, calls);
+    } catch {
+      // The conversation is gone; whoever removed it tells the rest of the window.
+    }
+  }
+
   /** The conversation was renamed: the header follows. */
   renamed(id: string, title: string): void {
     const { conversation } = this.session;

@@ -56,9 +56,12 @@ export class ConversationsController {
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #backend: Backend;
+  readonly #onRead: (rows: ConversationSummary[]) => void;
 
-  constructor(backend: Backend) {
+  /** `onRead` hears of the list as it is now, whenever it was read. */
+  constructor(backend: Backend, onRead: (rows: ConversationSummary[]) => void = () => {}) {
     this.#backend = backend;
+    this.#onRead = onRead;
   }
 
   readonly filtered = $derived(
@@ -121,6 +124,7 @@ export class ConversationsController {
       this.folders = folders;
       this.found = found;
       this.error = null;
+      this.#onRead(rows);
     } catch (cause) {
       if (asked === this.#asked) this.error = toErrorInfo(cause);
     } finally {

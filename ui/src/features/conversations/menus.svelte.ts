@@ -130,6 +130,7 @@ export class ListMenus {
       },
       {
         label: t('conversations.menu.import'),
+        testid: TESTID.menuImport,
         run: () => this.#does.attempt(() => this.#conversations.takeIn(false)),
       },
       {
