@@ -5,7 +5,7 @@ import type {
   ConversationAssistant,
   SavedPrompt,
 } from '../src/backend/types';
-import { BLANK } from '../src/features/assistants/assistants.svelte';
+import { BLANK } from '../src/features/assistants/blank';
 import * as data from './data';
 
 function assistant(id: string, version: number, setup: Partial<AssistantSetup>): Assistant {

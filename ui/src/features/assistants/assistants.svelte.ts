@@ -7,23 +7,9 @@ import type {
   ErrorInfo,
   ImportedAssistant,
 } from '../../backend/types';
+import { BLANK } from './blank';
 
 export type AssistantsTab = 'assistants' | 'prompts';
-
-/** An assistant that says nothing yet. */
-export const BLANK: AssistantSetup = {
-  name: '',
-  mark: '',
-  colour: 'amber',
-  description: '',
-  systemPrompt: null,
-  model: null,
-  sampling: {},
-  tools: null,
-  unasked: [],
-  folders: [],
-  starters: [],
-};
 
 export class AssistantsController {
   all = $state.raw<Assistant[]>([]);
