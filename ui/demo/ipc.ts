@@ -1,7 +1,8 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
  * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `rich`, `long`, `german`, `arabic`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * `rich`, `long`, `german`, `arabic`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand
+ * still half-way. `&language=de` chooses a language.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -10,6 +11,7 @@ import type {
   AppEvent,
   ChatEvent,
   CompareEvent,
+  Language,
   Message,
   NewRemoteServer,
   SearchQuery,
@@ -27,7 +29,8 @@ import * as overflow from './overflow';
 import * as receipts from './receipts';
 import * as tools from './tools';
 
-const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
+const query = new URLSearchParams(location.search);
+const scene = query.get('demo') ?? 'full';
 const firstRun = scene === 'first-run' || scene === 'downloading' || scene === 'first-steps';
 const refusal = {
   code: 'model_too_large',
@@ -43,10 +46,10 @@ const offline = {
 
 let settings: Settings = structuredClone(data.SETTINGS);
 if (scene === 'refused') settings.overflow = 'error';
-if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
+if (scene.startsWith('first-steps')) {
   settings.desktop.firstRunDone = false;
 }
-settings.language = SPOKEN[scene] ?? 'system';
+settings.language = (query.get('language') as Language | null) ?? SPOKEN[scene] ?? 'system';
 let messages: Message[] =
   overflow.messagesOf(scene) ??
   (scene === 'long'
