@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
 import { ASSISTANT_STATES } from './assistants.mjs';
 import { DESKTOP_STATES } from './desktop.mjs';
+import { REST_STATES } from './rest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -603,4 +604,5 @@ export const STATES = {
   'start-failed': { demo: 'start-failed' },
   ...ASSISTANT_STATES,
   ...DESKTOP_STATES,
+  ...REST_STATES,
 };
