@@ -165,7 +165,7 @@ const checks = {
     const page = await open({});
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await STATES.conversation.act(page);
-    await page.click(`${byId('markdown')} .md-copy`);
+    await page.click(`${byId('markdown')} [data-copy="code"] >> nth=0`);
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.ok(copied.startsWith('from dataclasses'), copied);
     assert.ok(copied.endsWith('rad")'), copied);
@@ -224,6 +224,51 @@ const checks = {
     await page.keyboard.press('Enter');
     await page.keyboard.press('Escape');
     await page.waitForSelector(byId('model-picker-menu'), { state: 'detached' });
+  },
+
+  'what opens above the page leaves by Escape, with the focus back, and by a press elsewhere':
+    async (open) => {
+      const page = await open({ demo: 'assistants' });
+      await STATES['conversation-end'].act(page);
+      const context = `${byId('context-length')} summary`;
+      const panels = [
+        [byId('model-picker'), byId('model-picker-menu')],
+        [byId('assistant-picker'), byId('assistant-picker-menu')],
+        [context, byId('context-length-input')],
+        [byId('knowledge-menu'), byId('knowledge-manage')],
+        [byId('tool-menu'), byId('tool-menu-panel')],
+        [`${byId('answer-menu')} >> nth=-1`, byId('answer-receipt')],
+      ];
+      for (const [button, panel] of panels) {
+        await page.focus(button);
+        await page.keyboard.press('Enter');
+        await page.waitForSelector(panel);
+        await page.keyboard.press('Escape');
+        await page.waitForSelector(panel, { state: 'detached' });
+        const isBack = await page
+          .locator(button)
+          .evaluate((element) => element === document.activeElement);
+        assert.ok(isBack, `the focus did not come back to ${button}`);
+        await page.click(button);
+        await page.waitForSelector(panel);
+        await page.click(byId('chat-title'));
+        await page.waitForSelector(panel, { state: 'detached' });
+      }
+    },
+
+  'arrows pass over what a menu does not offer': async (open) => {
+    const page = await open({});
+    await page.click(byId('model-picker'));
+    const disabled = await page.locator(`${byId('model-picker-menu')} button:disabled`).count();
+    assert.ok(disabled > 0, 'the scene has no model that cannot be used');
+    await page.keyboard.press('Home');
+    const items = `${byId('model-picker-menu')} button:enabled`;
+    const all = await page.locator(items).count();
+    for (let press = 1; press < all; press += 1) await page.keyboard.press('ArrowDown');
+    const last = await page
+      .locator(`${items} >> nth=-1`)
+      .evaluate((element) => element === document.activeElement);
+    assert.ok(last, 'the last item was not reached');
   },
 
   'branches are switched and a message is put differently': async (open) => {

@@ -22,3 +22,13 @@ export function toErrorInfo(cause: unknown): ErrorInfo {
     nextStep: t('common.unexpected.nextStep'),
   };
 }
+
+/** Runs something that may fail: why it failed, or `null`. */
+export async function failureOf(action: () => Promise<unknown>): Promise<ErrorInfo | null> {
+  try {
+    await action();
+    return null;
+  } catch (cause) {
+    return toErrorInfo(cause);
+  }
+}

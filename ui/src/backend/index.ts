@@ -246,4 +246,4 @@ export interface Backend
 
 export { tauriBackend } from './tauri';
 export { windowKind, type WindowKind } from './window';
-export { toErrorInfo } from './errors';
+export { failureOf, toErrorInfo } from './errors';

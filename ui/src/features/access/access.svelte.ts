@@ -1,5 +1,5 @@
 /** Programs that use the endpoint: their keys, and what they asked last. Read while they are on show. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type { ApiKey, ApiRequest, ErrorInfo, IssuedKey, NewApiKey } from '../../backend/types';
 
 export class AccessController {
@@ -43,13 +43,7 @@ export class AccessController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }

@@ -1,5 +1,5 @@
 /** The assistants that there are, and the one of the conversation on show. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   Assistant,
   AssistantSetup,
@@ -105,14 +105,8 @@ export class AssistantsController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }
 

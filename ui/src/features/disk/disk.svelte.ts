@@ -1,5 +1,5 @@
 /** What models take of the disk, what of it can be had back, what was deleted, and where models are looked for. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   DiskUse,
   ErrorInfo,
@@ -54,21 +54,14 @@ export class DiskController {
 
   async #attempt(action: () => Promise<unknown>): Promise<void> {
     this.busy = true;
-    try {
+    this.error = await failureOf(async () => {
       await action();
-      const [use, removed, folders] = await Promise.all([
+      [this.use, this.removed, this.folders] = await Promise.all([
         this.#backend.diskUse(),
         this.#backend.removedModels(),
         this.#backend.libraryFolders(),
       ]);
-      this.use = use;
-      this.removed = removed;
-      this.folders = folders;
-      this.error = null;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-    } finally {
-      this.busy = false;
-    }
+    });
+    this.busy = false;
   }
 }

@@ -1,5 +1,5 @@
 /** Files on their way from the Hub, in the order in which they are fetched. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   DownloadProgress,
   DownloadRequest,
@@ -99,12 +99,9 @@ export class DownloadsController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<void> {
-    try {
+    this.error = await failureOf(async () => {
       await action();
       this.list = await this.#backend.downloads();
-      this.error = null;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-    }
+    });
   }
 }

@@ -1,5 +1,5 @@
 /** The library of prompts. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type { ErrorInfo, SavedPrompt } from '../../backend/types';
 
 export class PromptsController {
@@ -37,13 +37,7 @@ export class PromptsController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }

@@ -1,5 +1,5 @@
 /** Servers whose models stand beside those of this computer, how they do, and what is kept secret for them and the Hub. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   ErrorInfo,
   NewRemoteServer,
@@ -80,13 +80,8 @@ export class RemotesController {
 
   /** Whether it was added. */
   async add(server: NewRemoteServer): Promise<boolean> {
-    try {
-      await this.#backend.addRemoteServer(server);
-      this.addError = null;
-    } catch (cause) {
-      this.addError = toErrorInfo(cause);
-      return false;
-    }
+    this.addError = await failureOf(() => this.#backend.addRemoteServer(server));
+    if (this.addError !== null) return false;
     await this.refresh();
     return true;
   }
@@ -104,24 +99,14 @@ export class RemotesController {
   }
 
   async #token(action: () => Promise<SecretsStatus>): Promise<boolean> {
-    try {
+    this.tokenError = await failureOf(async () => {
       this.secrets = await action();
-      this.tokenError = null;
-      return true;
-    } catch (cause) {
-      this.tokenError = toErrorInfo(cause);
-      return false;
-    }
+    });
+    return this.tokenError === null;
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }

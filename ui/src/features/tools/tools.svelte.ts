@@ -1,5 +1,5 @@
 /** Servers of tools, and which tools the open conversation may use. */
-import { toErrorInfo, type Backend } from '../../backend';
+import { failureOf, type Backend } from '../../backend';
 import type {
   ChosenTool,
   ChosenTools,
@@ -102,13 +102,8 @@ export class ToolsController {
   }
 
   async add(server: NewToolServer): Promise<boolean> {
-    try {
-      await this.#backend.addToolServer(server);
-      this.addError = null;
-    } catch (cause) {
-      this.addError = toErrorInfo(cause);
-      return false;
-    }
+    this.addError = await failureOf(() => this.#backend.addToolServer(server));
+    if (this.addError !== null) return false;
     await this.refresh();
     return true;
   }
@@ -160,13 +155,7 @@ export class ToolsController {
   }
 
   async #attempt(action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      this.error = null;
-      return true;
-    } catch (cause) {
-      this.error = toErrorInfo(cause);
-      return false;
-    }
+    this.error = await failureOf(action);
+    return this.error === null;
   }
 }
