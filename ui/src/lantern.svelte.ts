@@ -2,7 +2,6 @@
 import { tick } from 'svelte';
 import { toErrorInfo, type Backend } from './backend';
 import type {
-  AppEvent,
   AppStatus,
   Assistant,
   ConversationView,
@@ -11,6 +10,7 @@ import type {
   FoundRepository,
   RemovedModel,
 } from './backend/types';
+import { takeEvent } from './events';
 import { AssistantsController, type AssistantsTab } from './features/assistants/assistants.svelte';
 import { AccessController } from './features/access/access.svelte';
 import { ChatController } from './features/chat/chat.svelte';
@@ -150,7 +150,7 @@ export class LanternApp {
   async start(): Promise<void> {
     this.startError = null;
     try {
-      await this.backend.subscribe((event) => this.#take(event));
+      await this.backend.subscribe((event) => takeEvent(this, event));
       const status = await this.backend.getStatus();
       this.status = status;
       this.models.state = status.model;
@@ -345,53 +345,5 @@ export class LanternApp {
   makeDefault(id: string): void {
     const entry = SETTINGS.find((setting) => setting.id === 'defaultModel');
     if (entry) this.settings.set(entry, id);
-  }
-
-  #take(event: AppEvent): void {
-    switch (event.type) {
-      case 'conversations_changed':
-        this.conversations.refreshSoon();
-        break;
-      case 'library_changed':
-        void this.models.refresh();
-        break;
-      case 'model_check':
-        this.details.moved(event.model, event.doneBytes, event.totalBytes);
-        break;
-      case 'download':
-        this.downloads.progress(event.progress);
-        break;
-      case 'model_changed':
-        this.models.state = event.model;
-        break;
-      case 'endpoint_changed':
-        if (this.status) this.status = { ...this.status, endpoint: event.endpoint };
-        break;
-      case 'settings_changed':
-        this.settings.replaced(event.settings);
-        break;
-      case 'remotes_changed':
-        void this.remotes.refresh();
-        break;
-      case 'tool_servers_changed':
-        this.tools.changed();
-        break;
-      case 'api_keys_changed':
-      case 'api_requests_changed':
-        if (this.access.isShown) void this.access.refresh();
-        break;
-      case 'knowledge_changed':
-        void this.knowledge.refresh();
-        break;
-      case 'assistants_changed':
-        void this.assistants.refresh();
-        break;
-      case 'prompts_changed':
-        void this.prompts.refresh();
-        break;
-      case 'notice':
-        this.notify(event.notice);
-        break;
-    }
   }
 }

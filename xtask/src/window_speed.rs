@@ -17,6 +17,11 @@ pub fn measure() -> Result<ExitCode> {
     step("The window");
     let mut measuring = cargo();
     measuring.args(["run", "--release", "--package", "lantern-tests", "--example", "window_speed"]);
-    run(measuring.env("LANTERN_BIN_DIR", programs(true)))?;
+    measuring.env("LANTERN_BIN_DIR", programs(true));
+    if !std::fs::exists("/dev/dri")? {
+        // As users have it: without a graphics device Lantern has pages drawn plainly, but not where WebDriver takes pictures.
+        measuring.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1");
+    }
+    run(&mut measuring)?;
     Ok(ExitCode::SUCCESS)
 }

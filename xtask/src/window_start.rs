@@ -15,8 +15,8 @@ use crate::shell::{command, note, program, step};
 
 /// A start that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What is left to do after a start is done by then.
-const REST: Duration = Duration::from_secs(5);
+/// What is left to do after a start is done by then, and a caret that does not move has blinked for its ten seconds.
+const REST: Duration = Duration::from_secs(12);
 const WATCHED: Duration = Duration::from_secs(10);
 /// Linux counts processor time in hundredths of a second for programs of every architecture that Lantern runs on.
 const TICKS: f64 = 100.0;

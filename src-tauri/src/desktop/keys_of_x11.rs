@@ -9,6 +9,7 @@ use global_hotkey::{GlobalHotKeyEvent, GlobalHotKeyManager, HotKeyState};
 use tauri::AppHandle;
 
 use super::lock;
+use super::shortcut::Refusal;
 use crate::windows;
 
 /// How long a listener may take to answer, and how many are tried one after the other.
@@ -18,29 +19,35 @@ const TRIES: usize = 3;
 /// The listener that has answered so far. It is made when keys are first chosen: nobody else pays for it.
 static LISTENER: Mutex<Option<Arc<GlobalHotKeyManager>>> = Mutex::new(None);
 
+/// What is said of a listener that kept silent.
+const SILENT: &str = "the display does not answer";
+
 /// Takes keys. A listener that does not answer is left behind, and another one asked.
-pub fn take(handle: &AppHandle, keys: HotKey) -> Result<(), String> {
+pub fn take(handle: &AppHandle, keys: HotKey) -> Result<(), Refusal> {
     listen(handle);
     let mut listener = lock(&LISTENER);
     for _ in 0..TRIES {
         let current = match listener.as_ref() {
             Some(current) => Arc::clone(current),
-            None => Arc::new(GlobalHotKeyManager::new().map_err(|error| error.to_string())?),
+            None => {
+                let made = GlobalHotKeyManager::new();
+                Arc::new(made.map_err(|error| Refusal::System(error.to_string()))?)
+            }
         };
         if let Some(answer) = within(PATIENCE, &current, move |listener| listener.register(keys)) {
             *listener = Some(current);
-            return answer.map_err(|error| error.to_string());
+            return answer.map_err(|error| Refusal::Keys(error.to_string()));
         }
         *listener = None;
     }
-    Err("the display does not answer".into())
+    Err(Refusal::System(SILENT.into()))
 }
 
 /// Gives keys up.
 pub fn give_up(_: &AppHandle, keys: HotKey) -> Result<(), String> {
     let Some(listener) = lock(&LISTENER).clone() else { return Ok(()) };
     let answer = within(PATIENCE, &listener, move |listener| listener.unregister(keys));
-    answer.map_or(Err("the display does not answer".into()), |done| done.map_err(|error| error.to_string()))
+    answer.map_or(Err(SILENT.into()), |done| done.map_err(|error| error.to_string()))
 }
 
 /// What a listener answers, if it does in time.

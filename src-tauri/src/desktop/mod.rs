@@ -74,6 +74,8 @@ pub fn page_is_ready(handle: &AppHandle) {
         if stays_in_tray() && !(desktop.tray.exists() && desktop.settings().close_to_tray) {
             windows::main::focus(&handle);
         }
+        let bytes = lantern_app::let_go_of_code();
+        tracing::debug!("let go of {bytes} bytes of code");
     });
 }
 

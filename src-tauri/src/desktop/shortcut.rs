@@ -7,6 +7,14 @@ use tauri_plugin_global_shortcut::{Modifiers, Shortcut};
 #[cfg(target_os = "linux")]
 use super::keys_of_x11 as system;
 
+/// Why keys were not taken.
+pub enum Refusal {
+    /// These ones cannot be had.
+    Keys(String),
+    /// What gives keys does not do so now, whichever they are.
+    System(String),
+}
+
 /// Gives up some keys and takes others; empty is none. If the new ones cannot be taken, the old ones stay.
 pub fn change(handle: &AppHandle, before: &str, after: &str) -> Result<(), ErrorInfo> {
     let after = parse(after)?;
@@ -45,13 +53,14 @@ mod system {
     use tauri::{AppHandle, Manager, Wry};
     use tauri_plugin_global_shortcut::{GlobalShortcut, Shortcut, ShortcutEvent, ShortcutState};
 
+    use super::Refusal;
     use crate::windows;
 
-    pub fn take(handle: &AppHandle, keys: Shortcut) -> Result<(), String> {
+    pub fn take(handle: &AppHandle, keys: Shortcut) -> Result<(), Refusal> {
         // Only whoever chooses a shortcut pays for what listens for it.
         if handle.try_state::<GlobalShortcut<Wry>>().is_none() {
             let plugin = tauri_plugin_global_shortcut::Builder::new().build();
-            handle.plugin(plugin).map_err(|error| error.to_string())?;
+            handle.plugin(plugin).map_err(|error| Refusal::System(error.to_string()))?;
         }
         let pressed = |handle: &AppHandle, _: &Shortcut, event: ShortcutEvent| {
             if event.state == ShortcutState::Pressed {
@@ -59,7 +68,7 @@ mod system {
             }
         };
         let system = handle.state::<GlobalShortcut<Wry>>();
-        system.on_shortcut(keys, pressed).map_err(|error| error.to_string())
+        system.on_shortcut(keys, pressed).map_err(|error| Refusal::Keys(error.to_string()))
     }
 
     pub fn give_up(handle: &AppHandle, keys: Shortcut) -> Result<(), String> {
@@ -68,13 +77,24 @@ mod system {
     }
 }
 
-fn refused(keys: Shortcut, cause: &str) -> ErrorInfo {
+fn refused(keys: Shortcut, refusal: &Refusal) -> ErrorInfo {
+    let keys = keys.into_string();
+    let cause = match refusal {
+        Refusal::Keys(cause) => cause,
+        Refusal::System(cause) => {
+            return ErrorInfo {
+                code: "shortcut_no_answer".into(),
+                message: format!("The system did not answer when Lantern asked for {keys}: {cause}."),
+                next_step: "Try again in a moment; if it stays so, log out and in again.".into(),
+            };
+        }
+    };
     let taken = cause.contains("already registered");
     ErrorInfo {
         code: if taken { "shortcut_taken" } else { "shortcut_failed" }.into(),
         message: match taken {
-            true => format!("Another program has {} already.", keys.into_string()),
-            false => format!("The system did not give Lantern {}: {cause}.", keys.into_string()),
+            true => format!("Another program has {keys} already."),
+            false => format!("The system did not give Lantern {keys}: {cause}."),
         },
         next_step: "Choose other keys.".into(),
     }
@@ -97,7 +117,21 @@ fn parse(text: &str) -> Result<Option<Shortcut>, ErrorInfo> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Refusal, parse, refused};
+
+    #[test]
+    fn a_system_that_does_not_answer_is_no_fault_of_the_keys() {
+        let keys = parse("Ctrl+Shift+Space").unwrap().unwrap();
+        for (refusal, code, other_keys) in [
+            (Refusal::System("it is silent".into()), "shortcut_no_answer", false),
+            (Refusal::Keys("HotKey already registered".into()), "shortcut_taken", true),
+            (Refusal::Keys("no such key".into()), "shortcut_failed", true),
+        ] {
+            let told = refused(keys, &refusal);
+            assert_eq!(told.code, code);
+            assert_eq!(told.next_step.contains("other keys"), other_keys, "{code}");
+        }
+    }
 
     #[test]
     fn keys_are_understood_or_refused_by_name() {

@@ -7,7 +7,18 @@ use tauri::{AppHandle, Manager, WebviewWindow};
 /// Brings a new window in line with the settings.
 pub fn apply(window: &WebviewWindow) {
     draw_plainly_without_device(window);
-    let window = window.clone();
+    #[cfg(target_os = "linux")]
+    {
+        let written = window.clone();
+        super::typing::watch(window, move || {
+            super::spelling::is_wanted();
+            follow_settings(written);
+        });
+    }
+    follow_settings(window.clone());
+}
+
+fn follow_settings(window: WebviewWindow) {
     tauri::async_runtime::spawn(async move {
         let Some(app) = window.try_state::<App>() else { return };
         if let Ok(settings) = app.settings().await {
@@ -36,7 +47,8 @@ fn put(window: &WebviewWindow, settings: &Settings) {
     if let Err(error) = window.set_zoom(f64::from(settings.desktop.zoom) / 100.0) {
         tracing::warn!(%error, "the window keeps its size of letters");
     }
-    check_spelling(window, settings.desktop.spell_check);
+    #[cfg(target_os = "linux")]
+    super::spelling::check(window, settings.desktop.spell_check);
 }
 
 /// Where there is no graphics device, WebKitGTK would have one played by the processor, in two processes, for tens of megabytes
@@ -67,62 +79,4 @@ fn draw_plainly_without_device(_: &WebviewWindow) {}
 fn has_graphics_device() -> bool {
     let devices = std::fs::read_dir("/dev/dri").into_iter().flatten().flatten();
     devices.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
-}
-
-/// WebKitGTK checks nothing until it is told to, and in which languages. Other systems do it by themselves.
-#[cfg(target_os = "linux")]
-fn check_spelling(window: &WebviewWindow, on: bool) {
-    use webkit2gtk::{WebContextExt, WebViewExt};
-
-    let told = window.with_webview(move |view| {
-        let Some(context) = view.inner().context() else { return };
-        if on && !context.is_spell_checking_enabled() {
-            let languages = languages(&|name| std::env::var(name).ok());
-            let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-            context.set_spell_checking_languages(&languages);
-        }
-        context.set_spell_checking_enabled(on);
-    });
-    if let Err(error) = told {
-        tracing::warn!(%error, "spelling is not checked");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn check_spelling(_: &WebviewWindow, _: bool) {}
-
-/// The languages of the session, as `de_DE`; English beside them, because models are often asked in it.
-#[cfg(target_os = "linux")]
-fn languages(variable: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let set = |name| variable(name).filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
-    let several = set("LANGUAGE").unwrap_or_default();
-    let mut found: Vec<String> = Vec::new();
-    for name in std::iter::once(locale.as_str()).chain(several.split(':')).chain(["en_US"]) {
-        let name = name.split(['.', '@']).next().unwrap_or_default();
-        let known = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.len() <= 8
-            && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-        if known && !found.iter().any(|other| other == name) {
-            found.push(name.to_owned());
-        }
-    }
-    found
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::languages;
-
-    fn of(set: &[(&str, &str)]) -> Vec<String> {
-        languages(&|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    #[test]
-    fn spelling_is_checked_in_the_sessions_languages() {
-        assert_eq!(of(&[("LANG", "de_DE.UTF-8")]), ["de_DE", "en_US"]);
-        assert_eq!(of(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "pt_BR@x")]), ["pt_BR", "en_US"]);
-        assert_eq!(of(&[("LANG", "C"), ("LANGUAGE", "fr:es:../x")]), ["fr", "es", "en_US"]);
-        assert_eq!(of(&[]), ["en_US"]);
-    }
 }

@@ -4,6 +4,10 @@ pub mod chat;
 pub mod looks;
 pub mod main;
 pub mod quick;
+#[cfg(target_os = "linux")]
+mod spelling;
+#[cfg(target_os = "linux")]
+mod typing;
 
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, Url, WebviewWindow, WebviewWindowBuilder, Window, WindowEvent};

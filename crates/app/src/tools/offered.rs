@@ -139,12 +139,12 @@ impl App {
 
     fn tell_left_out(&self, tool: &ChosenTool, is_there: bool) {
         let ChosenTool { server, tool, .. } = tool;
-        let (code, why) = match is_there {
-            true => ("tool_changed", "describes itself differently since you switched it on"),
-            false => ("tool_gone", "is not there any more"),
+        let why = match is_there {
+            true => "describes itself differently since you switched it on",
+            false => "is not there any more",
         };
         let notice = ErrorInfo {
-            code: code.to_owned(),
+            code: if is_there { "tool_changed" } else { "tool_gone" }.into(),
             message: format!("The model answers without the tool `{tool}` of `{server}`: it {why}."),
             next_step: "Look at it in the conversation's tools, and switch it on again if you trust it."
                 .into(),

@@ -3,7 +3,7 @@ import { toErrorInfo, type Backend } from '../../backend';
 import type { Conversation, ErrorInfo } from '../../backend/types';
 import { DraftStore } from './drafts';
 import { ChatSession } from './session.svelte';
-import { t } from '../../shared/i18n';
+import { said, t } from '../../shared/i18n';
 
 /** When the rest of a long conversation is asked for, in milliseconds after its end was. */
 const REST_AFTER = 300;
@@ -157,10 +157,10 @@ function announcementFor(session: ChatSession): string {
   if (session.busy && asking) return t('chat.announce.asking', { tool: asking.tool });
   if (session.busy) return t('chat.announce.busy');
   const last = session.branch.at(-1)?.message;
-  if (session.failure) return t('chat.announce.failure', { reason: session.failure.error.message });
+  if (session.failure) return t('chat.announce.failure', { reason: said(session.failure.error).message });
   switch (last?.status) {
     case 'failed':
-      return t('chat.announce.failed', { reason: last.error?.message ?? '' });
+      return t('chat.announce.failed', { reason: last.error ? said(last.error).message : '' });
     case 'stopped':
       return t('chat.announce.stopped');
     case 'truncated':

@@ -1,7 +1,7 @@
 /** A download in words. */
 import type { DownloadProgress } from '../../backend/types';
 import { formatBytes, formatCount, formatSeconds } from '../../shared/format';
-import { t } from '../../shared/i18n';
+import { said, t } from '../../shared/i18n';
 
 export function amountOf({ receivedBytes, totalBytes }: DownloadProgress): string {
   const received = formatBytes(receivedBytes);
@@ -47,7 +47,7 @@ export function wordsOf(download: DownloadProgress): string {
     case 'retrying':
       return t('downloads.states.retrying', {
         amount,
-        cause: download.error?.message ?? t('downloads.states.connectionLost'),
+        cause: download.error ? said(download.error).message : t('downloads.states.connectionLost'),
       });
     case 'verifying':
       return t('downloads.states.verifying');

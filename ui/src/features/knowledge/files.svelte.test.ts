@@ -56,8 +56,8 @@ describe('files that wait to be sent', () => {
     await settled();
     expect(attachFile).not.toHaveBeenCalled();
     expect(files.staged.map(({ error }) => error?.code)).toEqual([
-      'temporary_without_files',
-      'temporary_without_files',
+      'files_leave_traces',
+      'files_leave_traces',
     ]);
     expect(files.sentWith()).toBeUndefined();
   });

@@ -178,10 +178,10 @@ export class SessionFiles {
   }
 }
 
-/** As the application would refuse it. */
+/** As the application would refuse it, in words that are translated already. */
 function noFiles(): ErrorInfo {
   return {
-    code: 'temporary_without_files',
+    code: 'files_leave_traces',
     message: t('overflow.files.message'),
     nextStep: t('overflow.files.nextStep'),
   };
@@ -189,7 +189,7 @@ function noFiles(): ErrorInfo {
 
 function tooLarge(name: string): ErrorInfo {
   return {
-    code: 'document_too_large',
+    code: 'file_too_large_to_read',
     message: t('knowledge.tooLarge.message', { name }),
     nextStep: t('knowledge.tooLarge.nextStep'),
   };

@@ -48,6 +48,12 @@ export function t(key: Key, values: Values = {}): string {
   return i18n.t(key, { replace, count: values.count, lng: tag });
 }
 
+/** A text that only other languages than English have; `null` where this one lacks it. */
+export function own(path: string): string | null {
+  const found: unknown = tag === 'en' ? null : i18n.getResource(tag, 'translation', path);
+  return typeof found === 'string' ? found : null;
+}
+
 /** The language that is shown. */
 export function language(): Tag {
   return tag;

@@ -8,5 +8,6 @@ export {
   startLanguage,
   t,
 } from './i18n.svelte';
+export { inOne, said, type Said } from './said';
 export { LANGUAGES, TAGS, type Tag } from './languages';
 export type { Values } from './values';
