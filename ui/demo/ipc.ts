@@ -1,7 +1,8 @@
 /**
  * Plays the application's part for the quick loop: bundled by `scripts/browser.mjs` and put into the page before
- * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `downloading`,
- * `rich`, `long`, `german`, `arabic`, `empty`, `queue`, `failing`, `start-failed`; `prefill` and `streaming` stand still half-way.
+ * the window's own code. What it plays is chosen by `?demo=`: `full` (default), `first-run`, `first-run-offline`,
+ * `downloading`, `rich`, `long`, `german`, `arabic`, `empty`, `queue`, `failing`, `lost`, `start-failed`; `prefill`
+ * and `streaming` stand still half-way. `&language=de` chooses a language.
  */
 import type { Channel } from '@tauri-apps/api/core';
 import { emit } from '@tauri-apps/api/event';
@@ -10,6 +11,7 @@ import type {
   AppEvent,
   ChatEvent,
   CompareEvent,
+  Language,
   Message,
   NewRemoteServer,
   SearchQuery,
@@ -23,30 +25,28 @@ import * as knowledge from './knowledge';
 import * as desktop from './desktop';
 import * as pages from './models';
 import { ARABIC, SPOKEN } from './languages';
+import * as lost from './lost';
 import * as overflow from './overflow';
 import * as receipts from './receipts';
 import * as tools from './tools';
 
-const scene = new URLSearchParams(location.search).get('demo') ?? 'full';
-const firstRun = scene === 'first-run' || scene === 'downloading' || scene === 'first-steps';
+const query = new URLSearchParams(location.search);
+const scene = query.get('demo') ?? 'full';
+const offline = scene === 'first-run-offline' || scene === 'first-steps-offline';
+const firstRun =
+  offline || scene === 'first-run' || scene === 'downloading' || scene === 'first-steps';
 const refusal = {
   code: 'model_too_large',
   message: 'The model needs 5.1 GB of memory, but 3.2 GB are free.',
   nextStep: 'Close other programs, choose a smaller model, or lower the context length.',
 };
 
-const offline = {
-  code: 'hub_unreachable',
-  message: 'huggingface.co could not be reached in 3 tries: the name could not be resolved.',
-  nextStep: 'Check the connection. Models that are here go on working.',
-};
-
 let settings: Settings = structuredClone(data.SETTINGS);
 if (scene === 'refused') settings.overflow = 'error';
-if (new URLSearchParams(location.search).get('demo')?.startsWith('first-steps')) {
+if (scene.startsWith('first-steps')) {
   settings.desktop.firstRunDone = false;
 }
-settings.language = SPOKEN[scene] ?? 'system';
+settings.language = (query.get('language') as Language | null) ?? SPOKEN[scene] ?? 'system';
 let messages: Message[] =
   overflow.messagesOf(scene) ??
   (scene === 'long'
@@ -222,14 +222,24 @@ const commands: Record<string, (args: Args) => unknown> = {
   downloads: () =>
     scene === 'downloading'
       ? [data.STARTER_DOWNLOAD]
-      : firstRun
-        ? []
-        : scene === 'queue'
-          ? data.QUEUE
-          : data.DOWNLOADS,
+      : offline
+        ? [
+            {
+              ...data.STARTER_DOWNLOAD,
+              state: 'failed',
+              receivedBytes: 0,
+              bytesPerSecond: 0,
+              error: lost.OFFLINE,
+            },
+          ]
+        : firstRun
+          ? []
+          : scene === 'queue'
+            ? data.QUEUE
+            : data.DOWNLOADS,
   search_models: async (args) => {
     await sleep(50);
-    if (scene === 'failing') throw offline;
+    if (scene === 'failing') throw lost.OFFLINE;
     const { next, text } = args.query as SearchQuery;
     if (text === 'nothing') return { repositories: [], next: null, lookedAt: 60, chosenHere: [] };
     return {
@@ -241,7 +251,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   },
   curated_models: () => pages.CURATED,
   repository: () => {
-    if (scene === 'failing') throw offline;
+    if (scene === 'failing') throw lost.OFFLINE;
     return pages.REPOSITORY;
   },
   repository_fit: () => pages.REPOSITORY_FIT,
@@ -300,7 +310,7 @@ const commands: Record<string, (args: Args) => unknown> = {
   get_conversation: (args) => view(args),
   open_conversation: (args) => ({ view: view(args), whole: true }),
   send_message: (args) => {
-    if (scene === 'failing') throw refusal;
+    if (scene === 'failing' || scene === 'quick-refused') throw refusal;
     const { content, parentId } = args.request as { content: string; parentId: string | null };
     const user = said(content, parentId);
     void answer(args.channel as Channel<ChatEvent>, user, user.id);
@@ -324,6 +334,7 @@ const commands: Record<string, (args: Args) => unknown> = {
     return { state: 'loaded', model: String(args.id), contextLength: 8192, memoryBytes: 1 };
   },
   ...desktop.commands(scene),
+  ...lost.commands(scene),
   'plugin:dialog|open': () => '/home/ada/models/Phi-4-mini-Q4_K_M.gguf',
 };
 
@@ -335,7 +346,7 @@ mockIPC(
   },
   { shouldMockEvents: true },
 );
-mockWindows(scene === 'quick' ? 'quick' : scene === 'own-window' ? 'chat-c1' : 'main');
+mockWindows(scene.startsWith('quick') ? 'quick' : scene === 'own-window' ? 'chat-c1' : 'main');
 
 /** Frames for strangers' code, as `vite.config.ts` serves them. */
 const { __TAURI_INTERNALS__ } = window as unknown as {

@@ -2,12 +2,36 @@
 /* global mermaid, port */
 let count = 0;
 
+// The colours of `tokens.css`, which does not reach in here.
+const PAPER = {
+  primaryColor: '#fdf3df',
+  primaryBorderColor: '#d3a653',
+  primaryTextColor: '#26211b',
+  secondaryColor: '#f0eadf',
+  tertiaryColor: '#fdfcfa',
+  lineColor: '#6f6558',
+  edgeLabelBackground: '#f8f5ef',
+  background: '#f8f5ef',
+};
+const EMBERS = {
+  darkMode: true,
+  primaryColor: '#33271a',
+  primaryBorderColor: '#94723a',
+  primaryTextColor: '#efe9e0',
+  secondaryColor: '#2a2520',
+  tertiaryColor: '#1e1a17',
+  lineColor: '#a0958a',
+  edgeLabelBackground: '#131110',
+  background: '#131110',
+};
+
 port.onmessage = async ({ data: { id, source, dark } }) => {
   try {
     mermaid.initialize({
       startOnLoad: false,
       securityLevel: 'strict',
-      theme: dark ? 'dark' : 'default',
+      theme: 'base',
+      themeVariables: dark ? EMBERS : PAPER,
       // A diagram may not change how it is drawn where that could add anything but lines and words.
       secure: [
         'secure',

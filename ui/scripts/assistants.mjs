@@ -3,8 +3,7 @@ const byId = (name) => `[data-testid="${name}"]`;
 const demo = 'assistants';
 
 async function showSidebar(page) {
-  const show = page.locator(`${byId('sidebar-toggle')}[aria-label="Show sidebar"]`);
-  if ((await show.count()) > 0) await show.click();
+  if ((await page.locator(byId('sidebar')).count()) === 0) await page.click(byId('sidebar-toggle'));
 }
 
 async function openView(page) {

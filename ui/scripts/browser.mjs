@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
 import { ASSISTANT_STATES } from './assistants.mjs';
 import { DESKTOP_STATES } from './desktop.mjs';
+import { REST_STATES } from './rest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -39,10 +40,12 @@ export async function onStage(play) {
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    // The window has scroll bars, and so have its pictures.
+    ignoreDefaultArgs: ['--hide-scrollbars'],
   });
   const complaints = [];
 
-  async function open({ demo = 'full', theme = 'light', size = [1280, 800] }) {
+  async function open({ demo = 'full', theme = 'light', size = [1280, 800], language }) {
     const context = await browser.newContext({
       viewport: { width: size[0], height: size[1] },
       colorScheme: theme,
@@ -55,7 +58,8 @@ export async function onStage(play) {
       if (message.type() === 'error') complaints.push(`${demo}: ${message.text()}`);
     });
     await page.addInitScript(script);
-    await page.goto(`http://127.0.0.1:${port}/?demo=${demo}`);
+    const spoken = language ? `&language=${language}` : '';
+    await page.goto(`http://127.0.0.1:${port}/?demo=${demo}${spoken}`);
     if (demo !== 'start-failed') await page.waitForSelector('[data-ready="true"]');
     else await page.waitForSelector('[data-testid="error-card"]');
     return page;
@@ -600,4 +604,5 @@ export const STATES = {
   'start-failed': { demo: 'start-failed' },
   ...ASSISTANT_STATES,
   ...DESKTOP_STATES,
+  ...REST_STATES,
 };

@@ -272,6 +272,7 @@ export const TESTID = {
   modelText: 'model-text',
   // settings
   settingsView: 'settings-view',
+  settingsPart: 'settings-part',
   setting: 'setting',
   settingControl: 'setting-control',
   settingError: 'setting-error',

@@ -27,6 +27,11 @@ it('has a row for each version at a fork and for each end', () => {
   expect(rows[3]).toMatchObject({ steps: 2, words: 'words of b' });
 });
 
+it('begins with words, not with thoughts or signs of Markdown', () => {
+  const answer = { ...message('a', null, 'assistant'), content: '<think>Hm.</think>## A **lens**' };
+  expect(forks([answer], new Set())[0]?.words).toBe('A lens');
+});
+
 it('is short for a long line without forks', () => {
   const line = Array.from({ length: 1000 }, (_, index) =>
     message(`m${index}`, index === 0 ? null : `m${index - 1}`, index % 2 ? 'assistant' : 'user'),

@@ -1,5 +1,6 @@
 /** The tree of a conversation as a list of rows: only where it forks, and where each line ends. */
 import type { Message } from '../../backend/types';
+import { splitThinking } from '../../shared/markdown/thinking';
 
 export interface Row {
   id: string;
@@ -56,8 +57,17 @@ export function forks(messages: readonly Message[], shown: ReadonlySet<string>):
   return rows;
 }
 
+/** Words on one line, without the signs that make Markdown of them. */
+function plain(markdown: string): string {
+  return markdown
+    .replace(/^\s*(#{1,6}|>|[-*+])\s+/gm, '')
+    .replace(/\*\*|__|~~|`+/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
 function row(message: Message, depth: number, steps: number, shown: ReadonlySet<string>): Row {
-  const words = message.content.replace(/\s+/g, ' ').trim().slice(0, WORDS);
+  const words = plain(splitThinking(message.content, false).answer).slice(0, WORDS);
   const role = message.role === 'user' ? 'user' : 'assistant';
   return { id: message.id, role, words, depth, steps, shown: shown.has(message.id) };
 }

@@ -46,7 +46,7 @@ it('pinned ones stand first, then folders, then days, and the archive by itself'
     '# Today',
     'loose',
   ]);
-  expect(told(archived(rows))).toEqual(['away']);
+  expect(told(archived(rows))).toEqual(['# Archive (1)', 'away']);
 });
 
 it('hits are titles and messages, and more than are shown is said', () => {

@@ -17,6 +17,7 @@ export type ListItem = VirtualItem &
 const HEADING = 2.5;
 const ROW = 2.125;
 const HIT = 5;
+const TITLE_HIT = 3.125;
 const NOTE = 3;
 
 function heading(label: string): ListItem {
@@ -61,7 +62,9 @@ export function listed(
 /** What is in the archive, the latest changed first. */
 export function archived(rows: readonly ConversationSummary[]): ListItem[] {
   const inside = rows.filter(({ conversation }) => conversation.archived);
-  return inside.map((row) => conversation(row));
+  if (inside.length === 0) return [];
+  const label = t('conversations.archive.open', { total: formatCount(inside.length) });
+  return [heading(label), ...inside.map((row) => conversation(row))];
 }
 
 /** What a search found. */
@@ -69,7 +72,7 @@ export function foundItems(found: Found): ListItem[] {
   const hit = (one: FoundMessage): ListItem => ({
     kind: 'hit',
     key: `hit ${one.messageId ?? one.conversation.id}`,
-    height: HIT,
+    height: one.messageId === null ? TITLE_HIT : HIT,
     focusable: true,
     hit: one,
   });

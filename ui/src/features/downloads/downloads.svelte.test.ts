@@ -81,8 +81,9 @@ describe('the words of a download', () => {
       ...extra,
     });
 
-  it('tell amount, rate, time and connections', () => {
-    expect(of({})).toBe('2.0 GB of 4.0 GB · 10.0 MB/s · 3 min left · 8 connections');
+  it('tell amount, rate and time', () => {
+    expect(of({})).toBe('2.0 GB of 4.0 GB · 10.0 MB/s · 3 min left');
+    expect(of({ etaSeconds: 4.2 })).toContain(' · 5 s left');
     expect(of({ totalBytes: null, etaSeconds: null, connections: 1 })).toBe('2.0 GB · 10.0 MB/s');
   });
 

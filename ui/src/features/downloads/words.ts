@@ -1,6 +1,6 @@
 /** A download in words. */
 import type { DownloadProgress } from '../../backend/types';
-import { formatBytes, formatSeconds } from '../../shared/format';
+import { formatBytes, formatCount, formatSeconds } from '../../shared/format';
 import { said, t } from '../../shared/i18n';
 
 export function amountOf({ receivedBytes, totalBytes }: DownloadProgress): string {
@@ -15,11 +15,23 @@ export function shareOf({ receivedBytes, totalBytes }: DownloadProgress): number
   return totalBytes ? receivedBytes / totalBytes : null;
 }
 
-function speedOf({ bytesPerSecond, etaSeconds, connections }: DownloadProgress): string {
+/** Over how many connections it comes; nothing where that is one. */
+export function connectionsOf({ state, connections }: DownloadProgress): string | undefined {
+  return state === 'running' && connections > 1
+    ? t('downloads.connections', { count: connections })
+    : undefined;
+}
+
+/** Nobody waits by tenths of a second. */
+function timeLeft(seconds: number): string {
+  if (seconds >= 60) return formatSeconds(seconds);
+  return t('common.units.seconds', { value: formatCount(Math.ceil(seconds)) });
+}
+
+function speedOf({ bytesPerSecond, etaSeconds }: DownloadProgress): string {
   if (bytesPerSecond <= 0) return '';
   const parts = [t('downloads.perSecond', { size: formatBytes(bytesPerSecond) })];
-  if (etaSeconds !== null) parts.push(t('downloads.left', { time: formatSeconds(etaSeconds) }));
-  if (connections > 1) parts.push(t('downloads.connections', { count: connections }));
+  if (etaSeconds !== null) parts.push(t('downloads.left', { time: timeLeft(etaSeconds) }));
   return ` · ${parts.join(' · ')}`;
 }
 
