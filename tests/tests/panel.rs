@@ -113,7 +113,8 @@ async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
     let window = desktop.open().await;
     let page = &window.page;
     entry(&panel, "No downloads").await;
-    page.set(json!({"language": "de"})).await;
+    page.set(json!({"language": "de", "endpoint": {"enabled": false, "port": free_port(), "key": ""}})).await;
+    entry(&panel, "Endpunkt ist aus").await;
     entry(&panel, "Keine Downloads").await;
     let menu = panel.menu().await.expect("there is a tray");
     let labels: Vec<&str> =
