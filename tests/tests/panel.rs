@@ -113,7 +113,8 @@ async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
     let window = desktop.open().await;
     let page = &window.page;
     entry(&panel, "No downloads").await;
-    page.set(json!({"language": "de"})).await;
+    page.set(json!({"language": "de", "endpoint": {"enabled": false, "port": free_port(), "key": ""}})).await;
+    entry(&panel, "Endpunkt ist aus").await;
     entry(&panel, "Keine Downloads").await;
     let menu = panel.menu().await.expect("there is a tray");
     let labels: Vec<&str> =
@@ -131,7 +132,7 @@ async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
     assert_eq!(labels, expected);
 
     panel.choose("Lantern ein- oder").await;
-    until("the window is hidden", || !is_visible(&desktop, "Lantern")).await;
+    until("the window is hidden", || !desktop.is_visible("Lantern")).await;
     let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
     page.invoke("download_model", json!({"request": request})).await.unwrap();
     let told =
@@ -150,9 +151,9 @@ async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
     page.picture("error-german").await;
 
     page.invoke("quick_show", json!({})).await.unwrap();
-    until("the quick window has a German name", || is_visible(&desktop, "Lantern fragen")).await;
+    until("the quick window has a German name", || desktop.is_visible("Lantern fragen")).await;
     page.set(json!({"language": "en"})).await;
-    until("it has an English name", || is_visible(&desktop, "Ask Lantern")).await;
+    until("it has an English name", || desktop.is_visible("Ask Lantern")).await;
     entry(&panel, "No downloads").await;
     window.close().await;
 }
