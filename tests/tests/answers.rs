@@ -43,7 +43,7 @@ async fn thoughts_code_links_and_previews_open_when_they_are_asked_to() {
     assert!(!page.answer().await.contains("It asks"), "thoughts are no part of the answer");
     page.click(&id("thinking-toggle", "[aria-expanded=\"false\"]")).await;
     page.wait(&format!("{} li:nth-child(2)", id("thinking", ""))).await;
-    page.pictures("thoughts").await;
+    page.picture("thoughts").await;
     page.click(&id("thinking-toggle", "[aria-expanded=\"true\"]")).await;
     page.wait_gone(&format!("{} li", id("thinking", ""))).await;
 
