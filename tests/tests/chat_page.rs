@@ -61,13 +61,14 @@ async fn a_message_waits_for_the_end_of_the_answer() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.set_answers(120).await;
+    // Long enough that the next question comes before its end, on a busy machine, too.
+    page.set_answers(800).await;
     page.send("Tell me a long story about the sea.").await;
     page.wait_for_text().await;
     page.send("And another one").await;
     page.wait(&id("queued", "")).await;
     page.set_answers(4).await;
-    page.until("the second message was sent", SOON, async || {
+    page.until("the second message was sent", Duration::from_secs(120), async || {
         (page.text(&id("message-user", "")).await.lines().next() == Some("And another one")).then_some(())
     })
     .await;
