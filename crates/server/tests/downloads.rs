@@ -84,19 +84,23 @@ async fn a_program_fetches_a_model_and_sees_how_far_it_is() {
     let (_, list) = fixture.post("/v1/downloads/pause", id.clone()).await;
     assert_eq!(list["downloads"][0]["id"], begun["id"]);
     fixture.until(|download| download["state"] == "paused").await;
+    // Who reads slowly is told how it is now, not how it was: it goes on once the pause was read.
+    let (mut stream, mut text) = (events.bytes_stream(), String::new());
+    let mut read_to = async |state: &str, text: &mut String| {
+        while !text.contains(&format!("\"state\":\"{state}\"")) {
+            let piece = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("an event");
+            text.push_str(&String::from_utf8_lossy(&piece.unwrap().unwrap()));
+        }
+    };
+    read_to("paused", &mut text).await;
     fixture.post("/v1/downloads/resume", id.clone()).await;
     let list = fixture.until(|download| download["state"] == "done").await;
     let file = &list["downloads"][0]["files"][0];
     assert_eq!((&file["path"], &file["receivedBytes"]), (&json!("a-Q8_0.gguf"), &file["totalBytes"]));
     assert_eq!(fixture.app.library().await.unwrap()[0].id, "a-Q8_0");
 
+    read_to("done", &mut text).await;
     let mut seen = Vec::new();
-    let mut text = String::new();
-    let mut stream = events.bytes_stream();
-    while !text.contains("\"state\":\"done\"") {
-        let piece = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("an event");
-        text.push_str(&String::from_utf8_lossy(&piece.unwrap().unwrap()));
-    }
     for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
         if let Ok(progress) = serde_json::from_str::<Value>(data) {
             seen.push(progress["state"].as_str().unwrap().to_owned());
