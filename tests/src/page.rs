@@ -92,10 +92,18 @@ impl Page {
         self.session.find(selector).await.is_some()
     }
 
-    /// Waits for something and clicks it; tries again while it moves or is covered.
+    /// Waits for something that rests and clicks it; tries again while it moves or is covered. What moves under the mouse would be
+    /// missed, and the driver would not know.
     pub async fn click(&self, selector: &str) {
+        const PLACE: &str = "const box = document.querySelector(arguments[0])?.getBoundingClientRect();
+            return box ? [box.x, box.y, box.width, box.height].map(Math.round) : null";
+        let mut before = Value::Null;
         self.until(&format!("{selector} can be clicked"), SOON, async || {
             let element = self.session.find(selector).await?;
+            let now = self.session.run(PLACE, json!([selector])).await.ok()?;
+            if std::mem::replace(&mut before, now.clone()) != now {
+                return None;
+            }
             self.session.click(&element).await.ok()
         })
         .await;
