@@ -208,10 +208,12 @@ export class ContextController {
   async save(): Promise<void> {
     if (this.draft === null || this.draft.text.trim() === '') return;
     const { messageId, text } = this.draft;
-    const changed = await this.#change(messageId, () =>
-      this.#app.backend.editSummary(messageId, text),
-    );
-    if (changed) this.draft = null;
+    await this.#change(messageId, async () => {
+      const summary = await this.#app.backend.editSummary(messageId, text);
+      // At once: what the model reads now is planned anew after that, and may take a while.
+      this.draft = null;
+      return summary;
+    });
   }
 
   async rewrite(messageId: string): Promise<void> {
@@ -248,7 +250,7 @@ export class ContextController {
       const summary = await change();
       const others = session.summaries.filter((one) => one.messageId !== messageId);
       session.summaries = [...others, summary];
-      await this.refresh();
+      void this.refresh();
       return true;
     } catch (cause) {
       this.failure = { messageId, error: toErrorInfo(cause) };
