@@ -5,7 +5,7 @@ import type {
   ConversationAssistant,
   SavedPrompt,
 } from '../src/backend/types';
-import { BLANK } from '../src/features/assistants/blank';
+import { BLANK } from '../src/backend/assistants';
 import * as data from './data';
 
 function assistant(id: string, version: number, setup: Partial<AssistantSetup>): Assistant {

@@ -51,19 +51,25 @@ export function assistantsOf(call: Call, choose: () => Promise<string | null>): 
   };
 }
 
+/** An assistant that says nothing yet. */
+export const BLANK: AssistantSetup = {
+  name: '',
+  mark: '',
+  colour: 'amber',
+  description: '',
+  systemPrompt: null,
+  model: null,
+  sampling: {},
+  tools: null,
+  unasked: [],
+  folders: [],
+  starters: [],
+};
+
 export function fakeAssistant(id: string, extra: Partial<AssistantSetup> = {}): Assistant {
   const setup: AssistantSetup = {
+    ...BLANK,
     name: id,
-    mark: '',
-    colour: 'amber',
-    description: '',
-    systemPrompt: null,
-    model: null,
-    sampling: {},
-    tools: null,
-    unasked: [],
-    folders: [],
-    starters: [],
     ...extra,
   };
   return { id, version: 1, setup, createdAt: 1, updatedAt: 1 };

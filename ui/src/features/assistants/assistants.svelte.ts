@@ -7,7 +7,7 @@ import type {
   ErrorInfo,
   ImportedAssistant,
 } from '../../backend/types';
-import { BLANK } from './blank';
+import { BLANK } from '../../backend/assistants';
 
 export type AssistantsTab = 'assistants' | 'prompts';
 
