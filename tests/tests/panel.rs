@@ -7,7 +7,7 @@ use lantern_tests::bus::{Entry, Panel};
 use lantern_tests::desktop::{Desktop, Window};
 use lantern_tests::eventually;
 use lantern_tests::home::{Home, free_port};
-use lantern_tests::page::id;
+use lantern_tests::page::{Page, id};
 use lantern_tests::processes::is_alive;
 use serde_json::json;
 
@@ -82,6 +82,13 @@ async fn a_quick_question_is_asked_from_anywhere() {
     window.close().await;
 }
 
+/// Begins a download that fails, because nobody listens where this home's Hub is; gives title and text of the notification.
+async fn told_of_a_download(panel: &Panel, page: &Page) -> (String, String) {
+    let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
+    page.invoke("download_model", json!({"request": request})).await.unwrap();
+    eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned()).await
+}
+
 #[tokio::test]
 async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     let desktop = Desktop::start(Home::empty()).await;
@@ -91,12 +98,7 @@ async fn a_download_that_ends_is_told_to_who_looks_elsewhere() {
     entry(&panel, "No downloads").await;
     panel.choose("Show or hide").await;
     until("the window is hidden", || !desktop.is_visible("Lantern")).await;
-    // Nobody listens where this home's Hub is.
-    let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
-    page.invoke("download_model", json!({"request": request})).await.unwrap();
-    let told =
-        eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned())
-            .await;
+    let told = told_of_a_download(&panel, page).await;
     assert_eq!(told.0, "Download failed");
     assert!(told.1.starts_with("model-Q4_0.gguf: "), "it was told {told:?}");
     panel.click_notification(1).await;
@@ -133,11 +135,7 @@ async fn the_language_of_the_settings_is_spoken_outside_of_the_window_too() {
 
     panel.choose("Lantern ein- oder").await;
     until("the window is hidden", || !desktop.is_visible("Lantern")).await;
-    let request = json!({"repo": "owner/model", "file": "model-Q4_0.gguf", "revision": null});
-    page.invoke("download_model", json!({"request": request})).await.unwrap();
-    let told =
-        eventually("the system is told", Duration::from_secs(60), async || panel.told().first().cloned())
-            .await;
+    let told = told_of_a_download(&panel, page).await;
     assert_eq!(told.0, "Download fehlgeschlagen");
     assert_eq!(told.1, "model-Q4_0.gguf konnte nicht geladen werden. Lantern zeigt den Grund.");
 
