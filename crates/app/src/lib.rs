@@ -41,7 +41,7 @@ pub use chat::{ChatStream, Shortened, Summarised, Thoughts};
 pub use compare::CompareStream;
 pub use error::AppError;
 pub use home::data_dir;
-pub use lantern_kernels::let_go_of_code;
+pub use lantern_kernels::{let_go_of_code, let_go_of_freed};
 pub use machine::machine;
 pub use models::{
     Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,

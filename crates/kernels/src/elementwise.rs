@@ -22,7 +22,7 @@ use passes::{
 pub(crate) use passes::{Pass, run};
 
 /// Numbers that a thread must get before waking it brings more than it costs.
-const WORTH_A_THREAD: usize = 4096;
+const WORTH_A_THREAD: usize = 8192;
 
 /// What the gate of a gated network lets through. Two activations of the gate that what passes is multiplied with, and a
 /// rule that changes both.

@@ -42,7 +42,7 @@ pub use isa::{Isa, isa};
 pub use matmul::{ExpertRows, MAX_PRODUCTS, Product, matmul, matmul_each, matmul_experts};
 pub use matrix::{MatrixShape, QMatrix, embed, is_slow};
 pub use packed::PACKING_VERSION;
-pub use pages::{give_back, let_go_of_code};
+pub use pages::{give_back, let_go_of_code, let_go_of_freed};
 pub use pool::Pool;
 pub use recurrent::{
     HeadSharing, LinearInputs, LinearRule, LinearShape, NO_BLOCK, ShortConv, States, linear_attention,

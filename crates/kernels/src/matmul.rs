@@ -152,7 +152,7 @@ impl Input<'_> {
                 Some(kernel) => *job = Some(Job::new(self, kernel, w, groups, out, residents)),
             }
         }
-        run_jobs(self.pool, &jobs);
+        run_jobs(self.pool, &jobs, groups.len() == 1);
     }
 
     /// The products with matrices in a store, as they come to be there.
@@ -212,10 +212,11 @@ fn check(
     Ok(())
 }
 
-/// The tasks of all jobs as one operation, so that threads wait for each other once.
-fn run_jobs(pool: &Pool, jobs: &[Option<Job<'_>>]) {
+/// The tasks of all jobs as one operation, so that threads wait for each other once. They are `even` unless groups differ
+/// in rows.
+fn run_jobs(pool: &Pool, jobs: &[Option<Job<'_>>], even: bool) {
     let jobs = || jobs.iter().flatten();
-    pool.run(jobs().map(Job::tasks).sum(), &|mut task| {
+    let (tasks, run) = (jobs().map(Job::tasks).sum(), |mut task| {
         for job in jobs() {
             if task < job.tasks() {
                 return job.run(task);
@@ -223,15 +224,17 @@ fn run_jobs(pool: &Pool, jobs: &[Option<Job<'_>>]) {
             task -= job.tasks();
         }
     });
+    if even { pool.run_even(tasks, &run) } else { pool.run(tasks, &run) }
 }
 
 /// Quantises all rows of `x`.
 fn quantize(isa: Isa, pool: &Pool, x: &[f32], m: usize, acts: &mut Activations) {
-    /// Rows that one task quantises.
-    const ROWS_PER_TASK: usize = 8;
+    /// Numbers that one task quantises at least: some microseconds' work.
+    const NUMBERS_PER_TASK: usize = 32 * 1024;
     let cols = x.len() / m;
     acts.resize(m, cols);
-    if m < ROWS_PER_TASK {
+    let rows_per_task = NUMBERS_PER_TASK.div_ceil(cols.max(1));
+    if m <= rows_per_task {
         let mut rest = acts.rows_mut();
         for x in x.chunks_exact(cols) {
             let (row, others) = rest.take(cols);
@@ -241,8 +244,8 @@ fn quantize(isa: Isa, pool: &Pool, x: &[f32], m: usize, acts: &mut Activations) 
         return;
     }
     let rows = acts.shared_rows();
-    pool.run(m.div_ceil(ROWS_PER_TASK), &|task| {
-        for i in task * ROWS_PER_TASK..m.min((task + 1) * ROWS_PER_TASK) {
+    pool.run_even(m.div_ceil(rows_per_task), &|task| {
+        for i in task * rows_per_task..m.min((task + 1) * rows_per_task) {
             // SAFETY: row `i` belongs to the task that got `i`.
             quantize_row(isa, &x[i * cols..][..cols], unsafe { rows.row(i) });
         }

@@ -24,8 +24,9 @@ pub fn give_back(memory: &mut [u8]) {
     let _ = memory;
 }
 
-/// Lets go of the program's code, of which a start runs much that is not run again: what is called comes back from the file,
-/// a piece at a time. Gives the bytes that were let go of, resident or not. Linux only; elsewhere nothing happens.
+/// Lets go of the program's code and constants, of which a start uses much that is not used again: what is wanted comes back
+/// from the file, a piece at a time. Gives the bytes that were let go of, resident or not. Linux only; elsewhere nothing
+/// happens.
 pub fn let_go_of_code() -> usize {
     #[cfg(target_os = "linux")]
     {
@@ -48,14 +49,26 @@ pub fn let_go_of_code() -> usize {
     0
 }
 
-/// Where a line of `/proc/self/maps` says that the program's code lies, and how long it is.
+/// Gives memory that was used and freed back to the system; the allocator keeps it for the next use otherwise. GNU's C
+/// library only (`malloc_trim(3)`); elsewhere nothing happens.
+pub fn let_go_of_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: only memory that the allocator knows as free is given back.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Where a line of `/proc/self/maps` says that the program's code or constants lie, and how long they are. The constants
+/// that were changed when the program was loaded, its addresses, lie further behind in the file.
 #[cfg(target_os = "linux")]
 fn code_in(line: &str, program: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
-    let is_code = fields.next()? == "r-xp" && line.ends_with(program);
+    let (protection, at) = (fields.next()?, fields.next()?);
+    let is_code = protection == "r-xp" || protection == "r--p" && at.bytes().all(|digit| digit == b'0');
     let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16).ok());
-    is_code.then_some((start?, end?.checked_sub(start?)?))
+    (is_code && line.ends_with(program)).then_some((start?, end?.checked_sub(start?)?))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -68,9 +81,29 @@ mod tests {
         assert!(let_go_of_code() > 4096);
         let line = "55e0-66e0 r-xp 00f4b000 fe:00 10408452                   /a b/c";
         assert_eq!(code_in(line, "/a b/c"), Some((0x55e0, 0x1100)));
-        for other in [line.replace("r-xp", "r--p"), line.replace("/a b/c", "/a b/d"), String::new()] {
+        let constants = line.replace("r-xp", "r--p");
+        assert_eq!(code_in(&constants.replace("00f4b000", "00000000"), "/a b/c"), Some((0x55e0, 0x1100)));
+        for other in [constants, line.replace("/a b/c", "/a b/d"), String::new()] {
             assert_eq!(code_in(&other, "/a b/c"), None, "{other}");
         }
+    }
+
+    #[test]
+    fn freed_memory_leaves() {
+        let resident = || {
+            let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+            status.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0)
+        };
+        // Too small each for a mapping of their own; the last one keeps the heap from shrinking by itself.
+        let mut pieces: Vec<_> = (0..2000).map(|_| vec![1_u8; 16_000]).collect();
+        let last = pieces.pop();
+        drop(pieces);
+        let before = resident();
+        let_go_of_freed();
+        if cfg!(target_env = "gnu") {
+            assert!(resident() + 4000 < before, "{before} pages, then {}", resident());
+        }
+        drop(last);
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! finite makes its block's scale not finite, so it reaches the output instead of vanishing. One form serves weights of
 //! every type, so an input is quantised once however many matrices it meets.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use crate::isa::Isa;
 use crate::share::Shared;
 
@@ -162,21 +165,37 @@ pub fn quantize_row(isa: Isa, x: &[f32], to: RowMut<'_>) {
         return unsafe { quantize_row_avx2(x, to) };
     }
     let _ = isa;
-    quantize_row_here(x, to);
+    // SAFETY: this code runs everywhere.
+    unsafe { quantize_blocks::<Portable>(x, to) }
 }
 
-/// The portable code, compiled for AVX2.
+/// As [`quantize_row`].
 ///
 /// # Safety
 /// The processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn quantize_row_avx2(x: &[f32], to: RowMut<'_>) {
-    quantize_row_here(x, to);
+    // SAFETY: AVX2 is enabled.
+    unsafe { quantize_blocks::<avx2::Avx2>(x, to) }
 }
 
+/// What quantises one block.
+trait Block {
+    /// Quantises 32 values; gives the scale and the sums of both halves.
+    ///
+    /// # Safety
+    /// The type's instruction set must be there.
+    unsafe fn quantize(x: &[f32; BLOCK], q: &mut [i8; BLOCK]) -> (f32, [i32; 2]);
+}
+
+/// Blocks in plain Rust.
+struct Portable;
+
+/// # Safety
+/// The instruction set of `B` must be there.
 #[inline(always)]
-fn quantize_row_here(x: &[f32], to: RowMut<'_>) {
+unsafe fn quantize_blocks<B: Block>(x: &[f32], to: RowMut<'_>) {
     let ([plain16, plain32], [scaled16, scaled32]) = (to.plain, to.scaled);
     let blocks = x.as_chunks::<BLOCK>().0.iter().zip(to.q.as_chunks_mut::<BLOCK>().0);
     let halves = plain16.as_chunks_mut::<2>().0.iter_mut().zip(scaled16.as_chunks_mut::<2>().0);
@@ -184,7 +203,8 @@ fn quantize_row_here(x: &[f32], to: RowMut<'_>) {
     for ((((x, q), scale), (plain, scaled)), (whole, whole_scaled)) in
         blocks.zip(to.scales).zip(halves).zip(wholes)
     {
-        let (s, sums) = quantize_block(x, q);
+        // SAFETY: the caller's promise.
+        let (s, sums) = unsafe { B::quantize(x, q) };
         *scale = s;
         *plain = sums.map(|sum| sum as f32);
         *scaled = plain.map(|sum| s * sum);
@@ -193,25 +213,32 @@ fn quantize_row_here(x: &[f32], to: RowMut<'_>) {
     }
 }
 
-/// Quantises 32 values; gives the scale and the sums of both halves.
+/// Adding 1.5·2²³ rounds to an integer, ties to even, and leaves it in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// The scale of values up to `top`, and what turns them into integers.
 #[inline(always)]
-fn quantize_block(x: &[f32; BLOCK], q: &mut [i8; BLOCK]) -> (f32, [i32; 2]) {
-    // Magnitudes compare as their bits do, and a NaN's bits are above all others'.
-    let top = x.iter().fold(0, |top, v| top.max((v.to_bits() & 0x7fff_ffff) as i32));
-    let top = f32::from_bits(top as u32);
-    let inverse = if top > 0.0 { 127.0 / top } else { 0.0 };
-    // Adding 1.5·2²³ rounds to an integer, ties to even, and leaves it in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let mut sums = [0; 2];
-    for (half, sum) in sums.iter_mut().enumerate() {
-        for i in half * 16..half * 16 + 16 {
-            let bits = (x[i] * inverse + ROUND).to_bits() as i32;
-            let value = bits as i8;
-            q[i] = value;
-            *sum += i32::from(value);
+fn scales(top: f32) -> (f32, f32) {
+    (top / 127.0, if top > 0.0 { 127.0 / top } else { 0.0 })
+}
+
+impl Block for Portable {
+    #[inline(always)]
+    unsafe fn quantize(x: &[f32; BLOCK], q: &mut [i8; BLOCK]) -> (f32, [i32; 2]) {
+        // Magnitudes compare as their bits do, and a NaN's bits are above all others'.
+        let top = x.iter().fold(0, |top, v| top.max((v.to_bits() & 0x7fff_ffff) as i32));
+        let (scale, inverse) = scales(f32::from_bits(top as u32));
+        let mut sums = [0; 2];
+        for (half, sum) in sums.iter_mut().enumerate() {
+            for i in half * 16..half * 16 + 16 {
+                let bits = (x[i] * inverse + ROUND).to_bits() as i32;
+                let value = bits as i8;
+                q[i] = value;
+                *sum += i32::from(value);
+            }
         }
+        (scale, sums)
     }
-    (top / 127.0, sums)
 }
 
 #[cfg(test)]

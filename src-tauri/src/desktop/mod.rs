@@ -85,7 +85,8 @@ pub fn page_is_ready(handle: &AppHandle) {
             windows::main::focus(&handle);
         }
         let bytes = lantern_app::let_go_of_code();
-        tracing::debug!("let go of {bytes} bytes of code");
+        lantern_app::let_go_of_freed();
+        tracing::debug!("let go of {bytes} bytes of code and constants");
     });
 }
 

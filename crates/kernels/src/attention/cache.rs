@@ -236,8 +236,10 @@ impl Piece {
 
     fn scatter<T: Copy>(self, to: &mut [T], numbers: &[T]) {
         for (run, numbers) in self.runs.into_iter().zip(numbers.chunks(PANEL)) {
-            for (at, number) in run.places().zip(numbers) {
-                to[at] = *number;
+            let to = &mut to[run.first..];
+            match run.step {
+                1 => to[..numbers.len()].copy_from_slice(numbers),
+                step => to.iter_mut().step_by(step).zip(numbers).for_each(|(to, number)| *to = *number),
             }
         }
     }

@@ -189,6 +189,7 @@ unsafe fn attend_runs<L: Lanes, T: Number>(
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).unwrap_or(run);
             let ahead = (next.base as isize - run.base as isize) / T::PACKED as isize;
+            fetch_first_strip::<L, T>(group, values, *run);
             score_run::<L, T>(group, keys, *run, ahead, start, scores);
         }
         for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
@@ -206,6 +207,15 @@ unsafe fn attend_runs<L: Lanes, T: Number>(
         for_tiles!(group.queries.len(), add_strips(group, |i| span, scores, sums));
         add_alone::<L, T>(group, span, true, scores, sums);
     }
+}
+
+/// Asks for the first strip of a run's values while its keys are scored; each strip then asks for the next.
+#[inline(always)]
+fn fetch_first_strip<L: Lanes, T: Number>(group: &Group<'_>, values: Plane<'_, T>, run: Run) {
+    const LINE: usize = 64;
+    let first = values.numbers.as_ptr().wrapping_add(run.base / T::PACKED);
+    let bytes = group.shape.block_size * PANEL / T::PACKED * size_of::<T>();
+    (0..bytes).step_by(LINE).for_each(|at| L::prefetch(first.wrapping_byte_add(at)));
 }
 
 /// A chunk's values.

@@ -2,9 +2,9 @@
 
 use super::layouts::Layout;
 use super::simd::Simd;
-use super::{Columns, ROWS, RowStart, TileBlocks};
+use super::{Ahead, Columns, ROWS, RowStart, TileBlocks};
 
-/// How far ahead of the weights in use the next ones are asked for, in bytes.
+/// How far ahead of the weights in use the next ones are asked for, in bytes, where a tile is walked through once.
 const AHEAD: usize = 4096;
 
 /// Most rows of activations for which this is faster than a panel, on vectors of so many lanes. With vectors of sixteen rows
@@ -28,34 +28,52 @@ pub unsafe fn multiply<S: Simd, L: Layout>(
     // SAFETY: passed on; the activations are as long as the assertion says.
     unsafe {
         if S::LANES != ROWS {
-            return by_fours::<S, L, 2>(tile, x, rows, sums);
+            return by_fours::<S, L, 2>(tile, x, rows, sums, 0, rows.len().div_ceil(4));
         }
         let ((eights, rest), (sums_of_eights, sums)) = (rows.as_chunks::<8>(), sums.as_chunks_mut::<8>());
-        for (rows, sums) in eights.iter().zip(sums_of_eights) {
-            some::<S, L, 8, 1>(tile, x, *rows, sums);
+        let times = eights.len() + rest.len().div_ceil(4);
+        for (time, (rows, sums)) in eights.iter().zip(sums_of_eights).enumerate() {
+            some::<S, L, 8, 1>(tile, x, *rows, sums, ahead::<L>(tile, time, times));
         }
-        by_fours::<S, L, 1>(tile, x, rest, sums);
+        by_fours::<S, L, 1>(tile, x, rest, sums, eights.len(), times);
     }
 }
 
-/// Four rows at once, and the last ones; `H` vectors make sixteen rows of weights.
+/// What is asked for while a tile is walked through for the `time`-th of so many times. Once alone, it is the tile itself
+/// and the beginning of the next, a little ahead; otherwise each time takes its share of the next tile, so that memory is
+/// never waited for by one time and idle in the others.
+#[inline(always)]
+fn ahead<L: Layout>(tile: TileBlocks, time: usize, times: usize) -> Ahead {
+    let len = tile.count * L::BYTES;
+    if times <= 1 {
+        return Ahead { first: tile.first.wrapping_add(AHEAD), len };
+    }
+    Ahead { first: tile.first.wrapping_add(len), len }.piece(time, times)
+}
+
+/// Four rows at once, and the last ones; `H` vectors make sixteen rows of weights. The first of them walk through the
+/// tile for the `time`-th of so many times.
 #[inline(always)]
 unsafe fn by_fours<S: Simd, L: Layout, const H: usize>(
     tile: TileBlocks,
     x: Columns<'_>,
     rows: &[u32],
     sums: &mut [[f32; ROWS]],
+    mut time: usize,
+    times: usize,
 ) {
     let ((fours, rest), (sums_of_fours, sums)) = (rows.as_chunks::<4>(), sums.as_chunks_mut::<4>());
     // SAFETY: passed on.
     unsafe {
         for (rows, sums) in fours.iter().zip(sums_of_fours) {
-            some::<S, L, 4, H>(tile, x, *rows, sums);
+            some::<S, L, 4, H>(tile, x, *rows, sums, ahead::<L>(tile, time, times));
+            time += 1;
         }
+        let ahead = ahead::<L>(tile, time, times);
         match (rest, sums) {
-            (&[a], [sums]) => some::<S, L, 1, H>(tile, x, [a], std::array::from_mut(sums)),
-            (&[a, b], sums) => some::<S, L, 2, H>(tile, x, [a, b], exactly(sums)),
-            (&[a, b, c], sums) => some::<S, L, 3, H>(tile, x, [a, b, c], exactly(sums)),
+            (&[a], [sums]) => some::<S, L, 1, H>(tile, x, [a], std::array::from_mut(sums), ahead),
+            (&[a, b], sums) => some::<S, L, 2, H>(tile, x, [a, b], exactly(sums), ahead),
+            (&[a, b, c], sums) => some::<S, L, 3, H>(tile, x, [a, b, c], exactly(sums), ahead),
             _ => {}
         }
     }
@@ -73,7 +91,9 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
     x: Columns<'_>,
     rows: [u32; N],
     sums: &mut [[f32; ROWS]; N],
+    ahead: Ahead,
 ) {
+    let (of_part, step) = (L::BYTES / L::PARTS, ahead.len / (tile.count * L::PARTS).max(1));
     let x = x.pointers(rows, L::GROUP, L::MIN);
     // SAFETY: the caller's promises; a block's parts lie inside it by `Layout`'s constants.
     unsafe {
@@ -91,8 +111,13 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
             }
             for part in 0..L::PARTS {
                 // A piece at a time: a processor tracks only some twenty missing lines.
-                let ahead = block.wrapping_add(AHEAD + part * (L::BYTES / L::PARTS));
-                S::prefetch(ahead, L::BYTES / L::PARTS);
+                let first = ahead.first.wrapping_add((b * L::PARTS + part) * step);
+                // With a known length it is a few instructions.
+                if step == of_part {
+                    S::prefetch(first, of_part)
+                } else {
+                    S::prefetch(first, step)
+                }
                 let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
                 add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &headers, &x, &mut total);
             }
