@@ -13,6 +13,9 @@ import { REST_STATES } from './rest.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** Scenes in which the settings name a language. */
+const SPOKEN = { german: 'de', arabic: 'ar' };
+
 async function bundleDemo() {
   const { output } = (
     await build({
@@ -62,6 +65,9 @@ export async function onStage(play) {
     await page.goto(`http://127.0.0.1:${port}/?demo=${demo}${spoken}`);
     if (demo !== 'start-failed') await page.waitForSelector('[data-ready="true"]');
     else await page.waitForSelector('[data-testid="error-card"]');
+    // A window that was never open before learns its language with the settings, and turns around then.
+    const tongue = language ?? SPOKEN[demo];
+    if (tongue) await page.waitForSelector(`html[lang="${tongue}"]`);
     return page;
   }
 

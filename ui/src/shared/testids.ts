@@ -332,6 +332,8 @@ export const TESTID = {
   toolCall: 'tool-call',
   toolCallToggle: 'tool-call-toggle',
   toolCallDetails: 'tool-call-details',
+  toolCallJson: 'tool-call-json',
+  toolCallCopy: 'tool-call-copy',
   toolConsent: 'tool-consent',
   toolConsentOnce: 'tool-consent-once',
   toolConsentChat: 'tool-consent-chat',
