@@ -369,6 +369,10 @@ export const STATES = {
       await page.waitForSelector(byId('import-report'));
     },
   },
+  'import-failed': {
+    demo: 'failing',
+    act: async (page) => STATES.imported.act(page),
+  },
   temporary: {
     act: async (page) => {
       await page.click(byId('temporary-chat'));
@@ -449,6 +453,13 @@ export const STATES = {
     },
   },
   downloads: { demo: 'queue', act: (page) => openTab(page, 'downloads') },
+  'downloads-stalled': {
+    demo: 'queue',
+    act: async (page) => {
+      await openTab(page, 'downloads');
+      await page.waitForSelector(`${byId('download')}:has-text("Waiting for data")`);
+    },
+  },
   'downloads-empty': { demo: 'first-run', act: (page) => openTab(page, 'downloads') },
   disk: {
     act: async (page) => {
@@ -509,6 +520,18 @@ export const STATES = {
     },
   },
   settings: { act: (page) => page.keyboard.press('Control+,') },
+  'settings-find': {
+    act: async (page) => {
+      await STATES.settings.act(page);
+      await page.fill(byId('settings-find'), 'memory');
+    },
+  },
+  'settings-find-none': {
+    act: async (page) => {
+      await STATES.settings.act(page);
+      await page.fill(byId('settings-find'), 'xyzzy');
+    },
+  },
   'settings-end': {
     demo: 'failing',
     act: async (page) => {
@@ -549,6 +572,14 @@ export const STATES = {
       await openFirstConversation(page);
       await page.click(`${byId('tool-call-toggle')} >> nth=0`);
       await page.waitForSelector(byId('tool-consent'));
+    },
+  },
+  'tool-json': {
+    demo: 'tools',
+    act: async (page) => {
+      await STATES.tools.act(page);
+      await page.click(byId('tool-call-json'));
+      await page.waitForSelector(byId('tool-call-copy'));
     },
   },
   'tool-menu': {

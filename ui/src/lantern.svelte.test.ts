@@ -126,6 +126,16 @@ describe('the model that answers', () => {
     expect(app.answering.model, 'a file that cannot be read never answers').toBe(MODEL);
   });
 
+  it('is taken from the library into a chat of its own', async () => {
+    const { app } = await started();
+    app.chat.session.show({ conversation: fakeConversation(), messages: [], summaries: [] });
+    app.showModels('library');
+    app.chatWithModel(LIBRARY[1]!.id);
+    expect(app.view).toBe('chat');
+    expect(app.chat.session.conversation).toBeNull();
+    expect(app.answering.model).toBe(LIBRARY[1]!.id);
+  });
+
   it('is loaded when picked; a failure is told', async () => {
     const { app } = await started({ loadModel: () => Promise.reject(TROUBLE) });
     app.answering.pickModel(LIBRARY[1]!.id);

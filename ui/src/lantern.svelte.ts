@@ -232,6 +232,12 @@ export class LanternApp {
     void this.answering.pickAssistant(id);
   }
 
+  /** An empty conversation in which this model answers. */
+  chatWithModel(id: string): void {
+    this.newChat();
+    this.answering.pickModel(id);
+  }
+
   newChat(): void {
     this.view = 'chat';
     this.chat.startNew();

@@ -197,6 +197,7 @@ export const TESTID = {
   modelShow: 'model-show',
   modelDelete: 'model-delete',
   modelMakeDefault: 'model-make-default',
+  modelChat: 'model-chat',
   modelLoad: 'model-load',
   modelUnload: 'model-unload',
   modelImport: 'model-import',
@@ -272,6 +273,7 @@ export const TESTID = {
   modelText: 'model-text',
   // settings
   settingsView: 'settings-view',
+  settingsFind: 'settings-find',
   settingsPart: 'settings-part',
   setting: 'setting',
   settingControl: 'setting-control',
