@@ -41,7 +41,11 @@ const checks = {
     await page.hover(byId('message-list'));
     await page.mouse.wheel(0, -10_000);
     const top = () => page.$eval(`${byId('markdown')} table`, (t) => t.getBoundingClientRect().top);
-    await page.waitForTimeout(200);
+    // A busy machine takes its time to scroll.
+    await page.waitForFunction(
+      (list) => document.querySelector(list).scrollTop === 0,
+      byId('message-list'),
+    );
     const before = await top();
     await page.waitForSelector(`${byId('message-assistant')}[data-status="complete"]`);
     await page.waitForTimeout(100);
