@@ -110,6 +110,7 @@ async fn another_programs_conversations_are_taken_in_and_go_out_again_whole() {
     let report = take_in(&desktop, page, &at("conversations.json")).await;
     assert_eq!(everything(page).await, before, "{report}");
     page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-more", "")).await;
     page.click(&id("conversation-delete", "")).await;
     page.click(&id("confirm-accept", "")).await;
     page.wait_gone(&id("conversation-open", "")).await;

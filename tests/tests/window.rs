@@ -148,6 +148,7 @@ async fn a_conversation_is_renamed_and_deleted() {
     page.wait_for_end().await;
 
     page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-more", "")).await;
     page.click(&id("conversation-rename", "")).await;
     page.fill(&id("conversation-rename-input", ""), "Colours\u{E007}").await;
     page.until("the new title is in the sidebar", Duration::from_secs(10), async || {
@@ -156,10 +157,12 @@ async fn a_conversation_is_renamed_and_deleted() {
     .await;
 
     page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-more", "")).await;
     page.click(&id("conversation-delete", "")).await;
     page.click(&id("confirm-cancel", "")).await;
     assert!(page.has(&id("conversation-open", "")).await, "it was deleted although that was refused");
     page.hover(&id("conversation-row", "")).await;
+    page.click(&id("conversation-more", "")).await;
     page.click(&id("conversation-delete", "")).await;
     page.click(&id("confirm-accept", "")).await;
     page.wait_gone(&id("conversation-open", "")).await;

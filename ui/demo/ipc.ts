@@ -304,7 +304,7 @@ const commands: Record<string, (args: Args) => unknown> = {
     leafId: null,
     temporary: true,
   }),
-  import_conversations: () => data.REPORT,
+  import_conversations: () => (scene === 'failing' ? data.FAILED_REPORT : data.REPORT),
   export_conversations: () => 1,
   'plugin:dialog|save': () => '/home/ada/conversation.json',
   get_conversation: (args) => view(args),

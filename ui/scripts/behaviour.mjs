@@ -41,7 +41,11 @@ const checks = {
     await page.hover(byId('message-list'));
     await page.mouse.wheel(0, -10_000);
     const top = () => page.$eval(`${byId('markdown')} table`, (t) => t.getBoundingClientRect().top);
-    await page.waitForTimeout(200);
+    // A busy machine takes its time to scroll.
+    await page.waitForFunction(
+      (list) => document.querySelector(list).scrollTop === 0,
+      byId('message-list'),
+    );
     const before = await top();
     await page.waitForSelector(`${byId('message-assistant')}[data-status="complete"]`);
     await page.waitForTimeout(100);
@@ -361,6 +365,19 @@ const checks = {
       ),
     );
     await page.waitForSelector(byId('undo'), { state: 'detached' });
+  },
+
+  'a setting is found by its words, and a model is taken into a chat': async (open) => {
+    const page = await open({});
+    await page.keyboard.press('Control+,');
+    await page.fill(byId('settings-find'), 'same question');
+    await page.waitForFunction(() => document.querySelectorAll('[data-setting]').length === 1);
+    await page.waitForSelector('[data-setting="sampling.seed"]');
+    await page.click(byId('nav-models'));
+    await page.click(`${byId('model-card')} >> nth=1 >> ${byId('model-chat')}`);
+    const name = 'Qwen2.5-Coder-1.5B-Instruct-Q4_K_M';
+    await page.waitForSelector(`${byId('model-picker')}[data-model="${name}"]`);
+    await page.waitForSelector(byId('composer'));
   },
 
   'a setting that is refused says why, under its field': async (open) => {

@@ -13,6 +13,9 @@ import { REST_STATES } from './rest.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** Scenes in which the settings name a language. */
+const SPOKEN = { german: 'de', arabic: 'ar' };
+
 async function bundleDemo() {
   const { output } = (
     await build({
@@ -62,6 +65,9 @@ export async function onStage(play) {
     await page.goto(`http://127.0.0.1:${port}/?demo=${demo}${spoken}`);
     if (demo !== 'start-failed') await page.waitForSelector('[data-ready="true"]');
     else await page.waitForSelector('[data-testid="error-card"]');
+    // A window that was never open before learns its language with the settings, and turns around then.
+    const tongue = language ?? SPOKEN[demo];
+    if (tongue) await page.waitForSelector(`html[lang="${tongue}"]`);
     return page;
   }
 
@@ -363,6 +369,10 @@ export const STATES = {
       await page.waitForSelector(byId('import-report'));
     },
   },
+  'import-failed': {
+    demo: 'failing',
+    act: async (page) => STATES.imported.act(page),
+  },
   temporary: {
     act: async (page) => {
       await page.click(byId('temporary-chat'));
@@ -443,6 +453,13 @@ export const STATES = {
     },
   },
   downloads: { demo: 'queue', act: (page) => openTab(page, 'downloads') },
+  'downloads-stalled': {
+    demo: 'queue',
+    act: async (page) => {
+      await openTab(page, 'downloads');
+      await page.waitForSelector(`${byId('download')}:has-text("Waiting for data")`);
+    },
+  },
   'downloads-empty': { demo: 'first-run', act: (page) => openTab(page, 'downloads') },
   disk: {
     act: async (page) => {
@@ -503,6 +520,18 @@ export const STATES = {
     },
   },
   settings: { act: (page) => page.keyboard.press('Control+,') },
+  'settings-find': {
+    act: async (page) => {
+      await STATES.settings.act(page);
+      await page.fill(byId('settings-find'), 'memory');
+    },
+  },
+  'settings-find-none': {
+    act: async (page) => {
+      await STATES.settings.act(page);
+      await page.fill(byId('settings-find'), 'xyzzy');
+    },
+  },
   'settings-end': {
     demo: 'failing',
     act: async (page) => {
@@ -543,6 +572,14 @@ export const STATES = {
       await openFirstConversation(page);
       await page.click(`${byId('tool-call-toggle')} >> nth=0`);
       await page.waitForSelector(byId('tool-consent'));
+    },
+  },
+  'tool-json': {
+    demo: 'tools',
+    act: async (page) => {
+      await STATES.tools.act(page);
+      await page.click(byId('tool-call-json'));
+      await page.waitForSelector(byId('tool-call-copy'));
     },
   },
   'tool-menu': {

@@ -70,7 +70,8 @@ export const REST_STATES = {
     act: async (page) => {
       await showSidebar(page);
       await page.hover(`${byId('conversation-row')} >> nth=1`);
-      await page.click(`${byId('conversation-rename')} >> nth=1`);
+      await page.click(`${byId('conversation-more')} >> nth=1`);
+      await page.click(byId('conversation-rename'));
       await page.waitForSelector(byId('conversation-rename-input'));
     },
   },
@@ -78,7 +79,8 @@ export const REST_STATES = {
     act: async (page) => {
       await showSidebar(page);
       await page.hover(`${byId('conversation-row')} >> nth=1`);
-      await page.click(`${byId('conversation-delete')} >> nth=1`);
+      await page.click(`${byId('conversation-more')} >> nth=1`);
+      await page.click(byId('conversation-delete'));
       await page.waitForSelector(byId('confirm-dialog'));
     },
   },

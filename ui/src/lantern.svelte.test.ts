@@ -32,7 +32,7 @@ describe('the start', () => {
     expect(app.models.library).toHaveLength(LIBRARY.length);
     expect(app.settings.current).toEqual(SETTINGS);
     expect(app.models.state).toEqual(STATUS.model);
-    expect(app.answeringModel).toBe(MODEL);
+    expect(app.answering.model).toBe(MODEL);
   });
 
   it('that fails says why and can be tried again', async () => {
@@ -58,20 +58,20 @@ describe('models of other servers', () => {
       remoteServers: () => Promise.resolve(REMOTES),
     });
     await vi.waitFor(() => expect(app.remotes.modelIds).toContain(remote));
-    expect(app.answeringModel, 'a server was taken because nothing is here').toBeNull();
-    app.pickModel(remote);
-    expect(app.answeringModel).toBe(remote);
+    expect(app.answering.model, 'a server was taken because nothing is here').toBeNull();
+    app.answering.pickModel(remote);
+    expect(app.answering.model).toBe(remote);
   });
 
   it('are not loaded here, and stay chosen while their server is away', async () => {
     const loadModel = vi.fn();
     const { app } = await started({ remoteServers: () => Promise.resolve(REMOTES), loadModel });
     await vi.waitFor(() => expect(app.remotes.servers).toHaveLength(2));
-    app.pickModel('office/some/model');
-    expect(app.answeringModel).toBe('office/some/model');
+    app.answering.pickModel('office/some/model');
+    expect(app.answering.model).toBe('office/some/model');
     app.chat.session.pickedModel = null;
     app.chat.session.conversation = fakeConversation({ model: 'removed/model' });
-    expect(app.answeringModel, 'its server was removed').toBe(MODEL);
+    expect(app.answering.model, 'its server was removed').toBe(MODEL);
     expect(loadModel).not.toHaveBeenCalled();
   });
 });
@@ -118,17 +118,27 @@ describe('the model that answers', () => {
     const { app } = await started();
     const second = LIBRARY[1]!.id;
     app.settings.replaced({ ...SETTINGS, defaultModel: second });
-    expect(app.answeringModel).toBe(second);
-    app.pickModel(MODEL);
-    expect(app.answeringModel).toBe(MODEL);
+    expect(app.answering.model).toBe(second);
+    app.answering.pickModel(MODEL);
+    expect(app.answering.model).toBe(MODEL);
     app.chat.session.pickedModel = 'gone';
     app.settings.replaced({ ...SETTINGS, defaultModel: 'half-a-model' });
-    expect(app.answeringModel, 'a file that cannot be read never answers').toBe(MODEL);
+    expect(app.answering.model, 'a file that cannot be read never answers').toBe(MODEL);
+  });
+
+  it('is taken from the library into a chat of its own', async () => {
+    const { app } = await started();
+    app.chat.session.show({ conversation: fakeConversation(), messages: [], summaries: [] });
+    app.showModels('library');
+    app.chatWithModel(LIBRARY[1]!.id);
+    expect(app.view).toBe('chat');
+    expect(app.chat.session.conversation).toBeNull();
+    expect(app.answering.model).toBe(LIBRARY[1]!.id);
   });
 
   it('is loaded when picked; a failure is told', async () => {
     const { app } = await started({ loadModel: () => Promise.reject(TROUBLE) });
-    app.pickModel(LIBRARY[1]!.id);
+    app.answering.pickModel(LIBRARY[1]!.id);
     expect(app.models.stateOf(LIBRARY[1]!.id)).toBe('loading');
     await vi.waitFor(() => expect(app.notices[0]?.info).toEqual(TROUBLE));
     expect(app.models.loadErrorOf(LIBRARY[1]!.id)).toEqual(TROUBLE);

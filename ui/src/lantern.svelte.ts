@@ -3,13 +3,13 @@ import { tick } from 'svelte';
 import { toErrorInfo, type Backend } from './backend';
 import type {
   AppStatus,
-  Assistant,
   ConversationView,
   DownloadRequest,
   ErrorInfo,
   FoundRepository,
   RemovedModel,
 } from './backend/types';
+import { Answering } from './answering.svelte';
 import { takeEvent } from './events';
 import { AssistantsController, type AssistantsTab } from './features/assistants/assistants.svelte';
 import { AccessController } from './features/access/access.svelte';
@@ -76,6 +76,7 @@ export class LanternApp {
   readonly tools: ToolsController;
   readonly assistants: AssistantsController;
   readonly prompts: PromptsController;
+  readonly answering: Answering;
   #nextNotice = 0;
 
   constructor(
@@ -108,43 +109,14 @@ export class LanternApp {
       storage,
       onConversationsChanged: () => this.conversations.refreshSoon(),
     });
+    this.answering = new Answering(this);
   }
 
   readonly endpoint = $derived(this.status?.endpoint ?? { running: false, url: null, error: null });
 
-  /** The assistant that answers next in the open conversation. */
-  readonly assistant = $derived.by((): Assistant | null => {
-    const { session } = this.chat;
-    const current = session.conversation === null ? null : this.assistants.current;
-    // A conversation that has just begun has the one that was chosen for it.
-    return current?.assistant ?? this.assistants.find(session.assistantId);
-  });
-
-  /** Id of the model that answers next in the open conversation: one of a server only where the user chose it. */
-  readonly answeringModel = $derived.by((): string | null => {
-    const { session } = this.chat;
-    const { usable } = this.models;
-    const wanted = [
-      session.pickedModel,
-      session.conversation?.model,
-      this.assistant?.setup.model,
-      this.settings.current?.defaultModel,
-    ].find((id) => typeof id === 'string' && this.#answers(id));
-    return wanted ?? usable[0]?.id ?? null;
-  });
-
-  /** Whether a model of this name can be asked. A server that is away is told by the answer's failure. */
-  #answers(id: string): boolean {
-    return this.models.usable.some((model) => model.id === id) || this.remotes.owns(id);
-  }
-
-  /** Sends a message. A conversation whose model is no longer here goes on with the one that the picker shows. */
   send(content: string): void {
-    const { session } = this.chat;
-    const kept = session.conversation?.model ?? this.assistant?.setup.model ?? null;
-    const gone = kept !== null && !this.#answers(kept);
-    if (session.pickedModel === null && gone) session.pickedModel = this.answeringModel;
-    session.pickedTools = this.tools.own;
+    this.answering.settle();
+    this.chat.session.pickedTools = this.tools.own;
     this.chat.send(content);
     void this.firstRun.finish();
   }
@@ -257,28 +229,13 @@ export class LanternApp {
   /** An empty conversation with this assistant. */
   chatWith(id: string): void {
     this.newChat();
-    void this.pickAssistant(id);
+    void this.answering.pickAssistant(id);
   }
 
-  /** The user chose an assistant for the open conversation, or none. What it says something of is chosen anew with it. */
-  async pickAssistant(id: string | null): Promise<void> {
-    const { session } = this.chat;
-    const setup = this.assistants.find(id)?.setup;
-    if (setup?.model) session.pickedModel = null;
-    const { conversation } = session;
-    if (conversation === null) {
-      session.assistantId = id;
-      session.files.follow(setup?.folders ?? []);
-      return;
-    }
-    await this.attempt(async () => {
-      await this.assistants.choose(conversation.id, id);
-      session.assistantId = id;
-      if (setup?.model && session.conversation) {
-        session.conversation = { ...session.conversation, model: null };
-      }
-      await Promise.all([session.files.load(conversation.id), this.tools.show(conversation.id)]);
-    });
+  /** An empty conversation in which this model answers. */
+  chatWithModel(id: string): void {
+    this.newChat();
+    this.answering.pickModel(id);
   }
 
   newChat(): void {
@@ -327,22 +284,6 @@ export class LanternApp {
     await this.attempt(async () => {
       session.conversation = await this.backend.setContextLength(id, contextLength);
     });
-  }
-
-  /** The user picked a model for the open conversation: it is brought into memory while they type. */
-  pickModel(id: string): void {
-    this.chat.session.pickedModel = id;
-    const inMemory = this.models.stateOf(id);
-    const here = !this.remotes.owns(id);
-    if (here && !this.chat.session.busy && inMemory !== 'loaded' && inMemory !== 'loading') {
-      void this.#load(id);
-    }
-  }
-
-  async #load(id: string): Promise<void> {
-    await this.models.load(id);
-    const { state } = this.models;
-    if (state.state === 'failed' && state.model === id) this.notify(state.error);
   }
 
   makeDefault(id: string): void {

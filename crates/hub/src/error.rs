@@ -314,9 +314,7 @@ impl HubError {
             Self::UnsafeName { .. } => "Check the name for typing errors.".into(),
             Self::BadEndpoint { .. } => "Correct HF_ENDPOINT, or unset it to use https://huggingface.co.".into(),
             Self::BadAddress { .. } => "Send the file itself instead of its address.".into(),
-            Self::Unreachable { .. } => {
-                "Check the network and the proxy variables, then try again; a download goes on where it stopped.".into()
-            }
+            Self::Unreachable { .. } => "Check the network and the proxy variables, then try again.".into(),
             Self::Unauthorized { .. } => {
                 "Check the repository's name. If it is private or gated, accept its terms on the Hub and give Lantern a token, in the settings or as HF_TOKEN.".into()
             }
@@ -324,7 +322,7 @@ impl HubError {
             Self::RateLimited { seconds, .. } => {
                 format!("Wait {seconds} s and start again, or give Lantern a token for a higher limit, in the settings or as HF_TOKEN.")
             }
-            Self::HttpStatus { .. } => "Try again later; what has arrived is kept.".into(),
+            Self::HttpStatus { .. } => "Try again later.".into(),
             Self::MalformedResponse { .. } => "Check HF_ENDPOINT and the proxy; a login page may stand in between.".into(),
             Self::HashMismatch { .. } => "The wrong bytes were not kept. Start the download again; if it fails the same way, the file on the server has changed.".into(),
             Self::Quarantined { .. } => "Start the download again, and delete that file. If it fails the same way, the file on the server has changed, or something on the way changes it.".into(),

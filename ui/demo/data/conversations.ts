@@ -197,6 +197,25 @@ export const REPORT: ImportReport = {
   ],
 };
 
+export const FAILED_REPORT: ImportReport = {
+  files: [
+    {
+      name: '/home/ada/backup.json',
+      source: null,
+      conversations: 0,
+      messages: 0,
+      known: 0,
+      kept: [],
+      left: [],
+      error: {
+        code: 'import_unreadable',
+        message: 'backup.json ends in the middle of a value, at byte 18,204.',
+        nextStep: 'Export it again, or copy the file anew.',
+      },
+    },
+  ],
+};
+
 export function summaries(query: string | null): ConversationSummary[] {
   return CONVERSATIONS.filter(
     ({ title }) => !query || title.toLowerCase().includes(query.toLowerCase()),

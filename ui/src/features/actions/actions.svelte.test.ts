@@ -83,7 +83,7 @@ describe('actions', () => {
     app.assistants.all = [fakeAssistant('fox', { name: 'Fox' })];
     const run = (words: string) => actions.run(actions.find(words)[0]!.action);
     run('chat with fox');
-    expect(app.assistant?.id).toBe('fox');
+    expect(app.answering.assistant?.id).toBe('fox');
     run('new assistant');
     expect(app.view).toBe('assistants');
     expect(app.assistants.editing?.id).toBeNull();

@@ -11,7 +11,7 @@ export function assistantActions(app: LanternApp, ui: WindowUi): Action[] {
     keys: ['Mod+Shift+A'],
     run: () => ui.pickAssistant(),
   };
-  const chosen = app.assistants.all.length > 0 || app.assistant !== null ? [choose] : [];
+  const chosen = app.assistants.all.length > 0 || app.answering.assistant !== null ? [choose] : [];
   if (app.solo) return chosen;
   return [
     ...chosen,

@@ -17,13 +17,13 @@ export function modelActions(app: LanternApp): Action[] {
 function useActions(app: LanternApp): Action[] {
   const ids = [...app.models.usable.map(({ id }) => id), ...app.remotes.modelIds];
   return ids
-    .filter((id) => id !== app.answeringModel)
+    .filter((id) => id !== app.answering.model)
     .map((id) => ({
       id: `use-${id}`,
       group: 'models',
       label: t('chat.answer.with', { model: id }),
       words: t('actions.words.use'),
-      run: () => app.pickModel(id),
+      run: () => app.answering.pickModel(id),
     }));
 }
 

@@ -66,8 +66,8 @@ it('chooses a tool as it is now', () => {
 
 it('begins a conversation with the assistant that was chosen for it', async () => {
   const { app, backend } = await started();
-  await app.pickAssistant('fox');
-  expect(app.assistant?.setup.name).toBe('Fox');
+  await app.answering.pickAssistant('fox');
+  expect(app.answering.assistant?.setup.name).toBe('Fox');
   expect(app.chat.session.files.folders).toEqual(['f1']);
   await app.tools.show(null, FOX.setup.tools);
   app.send('Hello');
@@ -77,7 +77,7 @@ it('begins a conversation with the assistant that was chosen for it', async () =
 it('says what was chosen in its place', async () => {
   const chooseTools = vi.fn(() => Promise.resolve());
   const { app, backend } = await started({ chooseTools });
-  await app.pickAssistant('fox');
+  await app.answering.pickAssistant('fox');
   await app.tools.show(null, FOX.setup.tools);
   await app.chat.session.files.toggleFolder('f1');
   await app.tools.require(true);
@@ -89,7 +89,7 @@ it('says what was chosen in its place', async () => {
 
 it('forgets the assistant with a new chat', async () => {
   const { app, backend } = await started();
-  await app.pickAssistant('fox');
+  await app.answering.pickAssistant('fox');
   app.send('Hello');
   const message = fakeMessage({ role: 'assistant', status: 'streaming' });
   backend.answers[0]!.emit({
@@ -98,9 +98,9 @@ it('forgets the assistant with a new chat', async () => {
     userMessage: fakeMessage({ id: 'm0' }),
     assistantMessage: message,
   });
-  expect(app.assistant?.setup.name).toBe('Fox');
+  expect(app.answering.assistant?.setup.name).toBe('Fox');
   app.newChat();
-  expect(app.assistant).toBeNull();
+  expect(app.answering.assistant).toBeNull();
 });
 
 it('changes the assistant of a conversation, which then follows its model', async () => {
@@ -118,11 +118,11 @@ it('changes the assistant of a conversation, which then follows its model', asyn
   session.show({ conversation: fakeConversation({ model: 'a' }), messages: [], summaries: [] });
   session.pickedModel = 'a';
   await app.assistants.show('c1');
-  expect(app.assistant?.setup.name).toBe('Old');
+  expect(app.answering.assistant?.setup.name).toBe('Old');
   expect(app.assistants.writtenWith('m1')).toMatchObject({ name: 'Fox', version: 3 });
-  await app.pickAssistant('fox');
+  await app.answering.pickAssistant('fox');
   expect(chooseAssistant).toHaveBeenCalledWith('c1', 'fox');
-  expect(app.assistant?.setup.name).toBe('Fox');
+  expect(app.answering.assistant?.setup.name).toBe('Fox');
   expect([session.pickedModel, session.conversation?.model]).toEqual([null, null]);
 });
 

@@ -104,6 +104,10 @@ describe('an answer', () => {
     expect(session.phase).toEqual({ kind: 'queued', position: 2 });
     emit({ type: 'prefill', processed: 10, total: 40, cached: 5 });
     expect(session.phase).toEqual({ kind: 'prefill', processed: 10, total: 40, cached: 5 });
+    expect(session.prompt, 'the gauge moves before the answer is there').toEqual({
+      total: 40,
+      cached: 5,
+    });
 
     emit({ type: 'text', text: 'Good ' });
     emit({ type: 'text', text: 'day' });
@@ -118,6 +122,7 @@ describe('an answer', () => {
       message: { ...assistant, content: 'Good day!', status: 'complete' },
     });
     expect(session.busy).toBe(false);
+    expect(session.prompt).toBeNull();
     expect(session.branch.at(-1)?.message.content).toBe('Good day!');
     expect(chat.announcement).toBe('Answer finished.');
     vi.useRealTimers();

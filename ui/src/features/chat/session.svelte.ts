@@ -70,6 +70,8 @@ export class ChatSession {
   liveId = $state<string | null>(null);
   liveText = $state('');
   phase = $state.raw<Phase>({ kind: 'starting' });
+  /** Tokens of the prompt that the live answer follows, once they are counted. */
+  prompt = $state.raw<{ total: number; cached: number } | null>(null);
   stopping = $state(false);
   /** Older messages that the model does not see as it writes the live answer, for want of room. */
   dropped = $state(0);
@@ -333,6 +335,7 @@ export class ChatSession {
       case 'prefill': {
         const { processed, total, cached } = event;
         this.phase = { kind: 'prefill', processed, total, cached };
+        this.prompt = { total, cached };
         break;
       }
       case 'text':
@@ -409,6 +412,7 @@ export class ChatSession {
     this.#flush();
     this.messages = withMessage(this.messages, message);
     this.liveId = null;
+    this.prompt = null;
     this.liveText = '';
     this.#buffer = '';
     this.#pending = null;

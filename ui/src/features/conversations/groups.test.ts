@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { fakeConversation } from '../../backend/fake';
+import { setLanguage } from '../../shared/i18n';
 import { groupByDay, snippetParts } from './groups';
 
 const at = (...date: [number, number, number, number?]) => {
@@ -29,6 +30,17 @@ it('conversations stand under the day they were last touched', () => {
     ['February', 2],
     ['February 2025', 1],
   ]);
+});
+
+it('a month begins with a capital in every language', async () => {
+  const row = { conversation: fakeConversation({ updatedAt: at(2026, 2, 1) }), snippet: null };
+  const heading = () => groupByDay([row], at(2026, 3, 10))[0]?.label;
+  await setLanguage('pt');
+  expect(heading()).toBe('Fevereiro');
+  await setLanguage('fr');
+  expect(heading()).toBe('Février');
+  await setLanguage('en');
+  expect(heading()).toBe('February');
 });
 
 it('a passage falls apart into matches and the text between them', () => {

@@ -1,7 +1,7 @@
 /** Conversations under the headings of the sidebar: today, yesterday, the last week, and then month by month. */
 import { formatDate } from '../../shared/format';
 import type { ConversationSummary } from '../../backend/types';
-import { t } from '../../shared/i18n';
+import { locale, t } from '../../shared/i18n';
 
 export interface Group {
   label: string;
@@ -29,10 +29,12 @@ function labelFor(time: number, now: number): string {
   if (days < 7) return t('conversations.days.week');
   const date = new Date(time);
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
-  return formatDate(time, {
+  const month = formatDate(time, {
     month: 'long',
     ...(sameYear ? {} : { year: 'numeric' }),
   });
+  // A heading begins with a capital, also where months are written small within a sentence.
+  return month.charAt(0).toLocaleUpperCase(locale()) + month.slice(1);
 }
 
 function startOfDay(time: number): number {

@@ -77,7 +77,7 @@ export class ListMenus {
         label: pinned ? t('conversations.menu.unpin') : t('conversations.menu.pin'),
         run: () => this.#does.pin(id, !pinned),
       },
-      { label: t('common.rename'), run: rename },
+      { label: t('common.rename'), testid: TESTID.conversationRename, run: rename },
       {
         label: archived ? t('conversations.menu.unarchive') : t('conversations.menu.archive'),
         testid: TESTID.menuArchive,
@@ -88,7 +88,12 @@ export class ListMenus {
         testid: TESTID.menuExport,
         run: () => (this.exporting = { id, title }),
       },
-      { label: t('common.delete'), danger: true, run: () => (this.deleting = { id, title }) },
+      {
+        label: t('common.delete'),
+        testid: TESTID.conversationDelete,
+        danger: true,
+        run: () => (this.deleting = { id, title }),
+      },
       move(t('conversations.menu.noFolder'), null),
       ...this.#conversations.folders.map((folder) => move(folder.name, folder.id)),
       {

@@ -1,8 +1,8 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { QUEUE } from '../../../demo/data';
 import { fakeBackend } from '../../backend/fake';
 import type { DownloadProgress, ErrorInfo } from '../../backend/types';
-import { DownloadsController } from './downloads.svelte';
+import { DownloadsController, STALLED_AFTER } from './downloads.svelte';
 import { wordsOf } from './words';
 
 const REFUSED: ErrorInfo = { code: 'disk_full', message: 'Full.', nextStep: 'Free some.' };
@@ -66,6 +66,30 @@ describe('downloads', () => {
     broken = false;
     await downloads.resume(first.id);
     expect(downloads.error).toBeNull();
+  });
+});
+
+describe('a download that gets nothing any more', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('has no rate until bytes arrive again', async () => {
+    vi.useFakeTimers();
+    const running = { ...first, receivedBytes: 100, totalBytes: 300, bytesPerSecond: 10 };
+    const { downloads } = await shown([running]);
+    const words = () => wordsOf(downloads.list[0]!, downloads.stalled.has(first.id));
+    vi.advanceTimersByTime(STALLED_AFTER - 1);
+    expect(words()).toContain('10 B/s');
+    // The same again is no news.
+    downloads.progress({ ...running });
+    vi.advanceTimersByTime(1);
+    expect(words()).toBe('100 B of 300 B · Waiting for data…');
+    expect(downloads.total).toEqual({ rate: 0, rest: 200, seconds: null });
+
+    downloads.progress({ ...running, receivedBytes: 120 });
+    expect(words()).toContain('10 B/s');
+    downloads.progress({ ...running, receivedBytes: 120, state: 'verifying' });
+    vi.advanceTimersByTime(10 * STALLED_AFTER);
+    expect(downloads.stalled.size, 'what is checked needs no bytes').toBe(0);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Files on their way from the Hub, in the order in which they are fetched. */
+import { SvelteSet } from 'svelte/reactivity';
 import { failureOf, type Backend } from '../../backend';
 import type {
   DownloadProgress,
@@ -12,6 +13,9 @@ const UNDER_WAY = new Set<DownloadState>(['queued', 'running', 'retrying', 'veri
 /** Downloads that have a place in the queue. */
 const IN_QUEUE = new Set<DownloadState>([...UNDER_WAY, 'paused']);
 
+/** A download that ran without a byte for so long, in milliseconds, is waiting: its last rate says nothing any more. */
+export const STALLED_AFTER = 5000;
+
 export function isUnderWay(download: DownloadProgress): boolean {
   return UNDER_WAY.has(download.state);
 }
@@ -23,7 +27,11 @@ export function isInQueue(download: DownloadProgress): boolean {
 export class DownloadsController {
   list = $state.raw<DownloadProgress[]>([]);
   error = $state.raw<ErrorInfo | null>(null);
+  /** Ids of those that run while nothing arrives. */
+  readonly stalled = new SvelteSet<string>();
   readonly #backend: Backend;
+  /** For each that runs, what marks it as stalled. */
+  readonly #waits: Record<string, ReturnType<typeof setTimeout>> = {};
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -35,7 +43,8 @@ export class DownloadsController {
 
   /** Of everything that is under way: bytes a second, and how long it takes like this. */
   readonly total = $derived.by(() => {
-    const rate = this.underWay.reduce((sum, download) => sum + download.bytesPerSecond, 0);
+    const moving = this.underWay.filter(({ id }) => !this.stalled.has(id));
+    const rate = moving.reduce((sum, download) => sum + download.bytesPerSecond, 0);
     const known = this.underWay.every(({ totalBytes }) => totalBytes !== null);
     const rest = this.underWay.reduce(
       (sum, { totalBytes, receivedBytes }) => sum + (totalBytes ?? 0) - receivedBytes,
@@ -58,13 +67,13 @@ export class DownloadsController {
   /** A later snapshot of a download. */
   progress(progress: DownloadProgress): void {
     const index = this.list.findIndex(({ id }) => id === progress.id);
-    this.list = index < 0 ? [...this.list, progress] : this.list.with(index, progress);
+    this.#show(index < 0 ? [...this.list, progress] : this.list.with(index, progress));
   }
 
   /** A refusal is the caller's to show. */
   async start(request: DownloadRequest): Promise<void> {
     await this.#backend.downloadModel(request);
-    this.list = await this.#backend.downloads();
+    this.#show(await this.#backend.downloads());
   }
 
   pause(id: string): Promise<void> {
@@ -101,7 +110,26 @@ export class DownloadsController {
   async #attempt(action: () => Promise<unknown>): Promise<void> {
     this.error = await failureOf(async () => {
       await action();
-      this.list = await this.#backend.downloads();
+      this.#show(await this.#backend.downloads());
     });
+  }
+
+  #show(list: DownloadProgress[]): void {
+    const before = this.list;
+    this.list = list;
+    for (const download of list) {
+      const known = before.find(({ id }) => id === download.id);
+      const isNews =
+        known?.state !== download.state || known.receivedBytes !== download.receivedBytes;
+      if (isNews) this.#waitFor(download);
+    }
+  }
+
+  /** Waits anew for bytes. */
+  #waitFor({ id, state }: DownloadProgress): void {
+    clearTimeout(this.#waits[id]);
+    this.stalled.delete(id);
+    if (state !== 'running') return;
+    this.#waits[id] = setTimeout(() => this.stalled.add(id), STALLED_AFTER);
   }
 }

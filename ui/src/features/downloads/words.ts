@@ -35,7 +35,8 @@ function speedOf({ bytesPerSecond, etaSeconds }: DownloadProgress): string {
   return ` · ${parts.join(' · ')}`;
 }
 
-export function wordsOf(download: DownloadProgress): string {
+/** Of one that is stalled no rate is told. */
+export function wordsOf(download: DownloadProgress, stalled = false): string {
   const amount = amountOf(download);
   switch (download.state) {
     case 'queued':
@@ -43,7 +44,7 @@ export function wordsOf(download: DownloadProgress): string {
         ? t('downloads.states.queuedAt', { amount })
         : t('downloads.states.queued');
     case 'running':
-      return amount + speedOf(download);
+      return stalled ? t('downloads.states.waiting', { amount }) : amount + speedOf(download);
     case 'retrying':
       return t('downloads.states.retrying', {
         amount,

@@ -62,7 +62,7 @@ export class ContextController {
   readonly choice = $derived(this.own ?? this.fromSettings);
   /** Whether a server answers, which alone knows what fits there. */
   readonly elsewhere = $derived.by(() => {
-    const model = this.#app.answeringModel;
+    const model = this.#app.answering.model;
     return model !== null && this.#app.remotes.owns(model);
   });
   /** What is planned for the next question; `null` while nobody knows. */
@@ -145,12 +145,12 @@ export class ContextController {
   /** Reads everything that {@link refresh} depends on, so that an effect runs when it changes. */
   touch(): unknown[] {
     const { conversation, busy, leafId, summaries } = this.#session;
-    const { settings, models, answeringModel } = this.#app;
+    const { settings, models, answering } = this.#app;
     const { overflow, contextLength, systemPrompt, sampling } = settings.current ?? {};
     const own = [conversation?.id, conversation?.contextLength, busy, leafId, summaries];
     const maxTokens = sampling?.maxTokens;
     const inMemory = models.state;
-    return [...own, answeringModel, inMemory, overflow, contextLength, systemPrompt, maxTokens];
+    return [...own, answering.model, inMemory, overflow, contextLength, systemPrompt, maxTokens];
   }
 
   /** Asks what the model would read, a moment later. While it answers, the answer says that itself. */
@@ -176,8 +176,8 @@ export class ContextController {
     if (id === undefined) return;
     const ticket = ++this.#asked;
     try {
-      const { backend, answeringModel } = this.#app;
-      const known = await backend.conversationContext(id, answeringModel);
+      const { backend, answering } = this.#app;
+      const known = await backend.conversationContext(id, answering.model);
       if (ticket === this.#asked) this.known = known;
     } catch {
       // The words are there; what the model reads of them is asked for again with the next change.
@@ -219,8 +219,8 @@ export class ContextController {
   async rewrite(messageId: string): Promise<void> {
     if (this.writing !== null) return;
     this.writing = messageId;
-    const { backend, answeringModel } = this.#app;
-    await this.#change(messageId, () => backend.rewriteSummary(messageId, answeringModel));
+    const { backend, answering } = this.#app;
+    await this.#change(messageId, () => backend.rewriteSummary(messageId, answering.model));
     this.writing = null;
   }
 

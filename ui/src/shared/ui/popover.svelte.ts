@@ -36,7 +36,7 @@ export class Popover {
   }
 }
 
-/** A menu: opens at the item that is checked, arrows move, Escape and Tab leave. */
+/** A menu: opens at the item that is checked, arrows and letters move, Escape and Tab leave. */
 export class MenuPopover extends Popover {
   toggle(): void {
     if (this.open) this.close(true);
@@ -61,12 +61,45 @@ export class MenuPopover extends Popover {
 
   protected override onkeydown(event: KeyboardEvent): void {
     if (event.key === 'Tab') this.close();
-    else if (!this.element || !moveByArrows(event, this.element)) super.onkeydown(event);
+    else if (!this.element || !moveInMenu(event, this.element)) super.onkeydown(event);
   }
 }
 
 /** Moves the focus among the items of a menu. Whether the key was one that moves it. */
-export function moveByArrows(event: KeyboardEvent, menu: HTMLElement): boolean {
+export function moveInMenu(event: KeyboardEvent, menu: HTMLElement): boolean {
+  return moveByArrows(event, menu) || moveByLetters(event, menu);
+}
+
+/** Letters that follow each other within so many milliseconds are one word. */
+const WORD_ENDS_AFTER = 800;
+let typed = '';
+let typedAt = -Infinity;
+
+/** As in menus of the system: the next item that begins with what is typed. The same letter again goes on to the next. */
+function moveByLetters(event: KeyboardEvent, menu: HTMLElement): boolean {
+  const { key, ctrlKey, altKey, metaKey, timeStamp } = event;
+  const goesOn = timeStamp - typedAt < WORD_ENDS_AFTER;
+  const items = itemsOf(menu);
+  const begins = (item: HTMLElement, words: string) =>
+    item.textContent.trim().toLowerCase().startsWith(words);
+  // A space presses the item, unless a word that is being typed goes on with it.
+  const isLetter =
+    [...key].length === 1 &&
+    (key !== ' ' || (goesOn && items.some((item) => begins(item, `${typed} `))));
+  if (!isLetter || ctrlKey || altKey || metaKey) return false;
+  if (event.target instanceof HTMLInputElement) return false;
+  const letter = key.toLowerCase();
+  typed = goesOn && typed !== letter ? typed + letter : letter;
+  typedAt = timeStamp;
+  const at = items.indexOf(document.activeElement as HTMLElement);
+  const from = typed.length > 1 ? Math.max(at, 0) : at + 1;
+  const inTurn = [...items.slice(from), ...items.slice(0, from)];
+  inTurn.find((item) => begins(item, typed))?.focus();
+  event.preventDefault();
+  return true;
+}
+
+function moveByArrows(event: KeyboardEvent, menu: HTMLElement): boolean {
   const items = itemsOf(menu);
   const at = items.indexOf(document.activeElement as HTMLElement);
   const last = items.length - 1;

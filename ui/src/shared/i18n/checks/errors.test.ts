@@ -36,6 +36,16 @@ describe.each(TAGS.filter((tag) => tag !== 'en'))('%s', (tag) => {
   });
 });
 
+it('a server that cannot be reached is no matter of downloads alone: searches fail by it, too', () => {
+  const ofDownloads =
+    /download|descarg|téléchargement|geladen|chegou|reçu|ダウンロード|取得|下载|تنزيل|وصل/i;
+  const said = Object.entries(FILES).flatMap(([file, texts]) =>
+    ['hub_unreachable', 'hub_http_status'].map((code) => `${file}: ${texts[code]?.next}`),
+  );
+  expect(said).toHaveLength(14);
+  expect(said.filter((words) => ofDownloads.test(words))).toEqual([]);
+});
+
 describe('codes', () => {
   it.each([
     ['AppError::new("one_thing", "Words.", next)', ['one_thing']],
