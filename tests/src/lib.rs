@@ -6,6 +6,10 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
+pub mod axe;
+#[cfg(target_os = "linux")]
+pub mod browser;
+#[cfg(target_os = "linux")]
 pub mod bus;
 #[cfg(target_os = "linux")]
 pub mod desktop;
@@ -14,11 +18,14 @@ pub mod dialogs;
 #[cfg(target_os = "linux")]
 pub mod dropped;
 pub mod elsewhere;
+#[cfg(target_os = "linux")]
+pub mod exports;
 pub mod home;
 #[cfg(target_os = "linux")]
 pub mod page;
 pub mod processes;
 pub mod programs;
+pub mod tool_server;
 #[cfg(target_os = "linux")]
 pub mod webdriver;
 
