@@ -200,6 +200,10 @@ async fn a_folder_of_them_is_taken_in_at_once_and_twice_is_no_more_than_once() {
     take_in(&desktop, page, &folder).await;
     axe::check(page, "the report of an import").await;
     page.pictures("import-report-folder").await;
+    page.resize(800, 600).await;
+    assert!(page.has(&id("import-report", "")).await, "it goes with the sidebar where the window is narrow");
+    axe::check(page, "the report of an import in a small window").await;
+    page.resize(1180, 780).await;
     let report = close_report(page).await;
     assert!(report.starts_with("4 conversations are new here"), "{report}");
     for part in
