@@ -25,6 +25,7 @@ pub mod home;
 pub mod page;
 pub mod processes;
 pub mod programs;
+pub mod seeing;
 pub mod tool_server;
 #[cfg(target_os = "linux")]
 pub mod webdriver;
