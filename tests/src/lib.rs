@@ -29,6 +29,8 @@ pub mod seeing;
 pub mod tool_server;
 #[cfg(target_os = "linux")]
 pub mod webdriver;
+#[cfg(target_os = "linux")]
+pub mod xsettings;
 
 use std::time::{Duration, Instant};
 
