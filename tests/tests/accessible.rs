@@ -7,7 +7,7 @@ use lantern_tests::axe::{self, check};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
-use lantern_tests::page::{Page, id};
+use lantern_tests::page::id;
 use serde_json::json;
 
 const ESCAPE: &str = "\u{E00C}";
