@@ -58,6 +58,8 @@ impl Desktop {
         driver.arg(format!("--port={port}")).arg("--host=127.0.0.1").stdout(Stdio::null());
         self.home.settle(&mut driver);
         self.place(&mut driver);
+        // What a program writes where it was started is in the home, too.
+        driver.current_dir(self.home.path());
         driver.env("TAURI_AUTOMATION", "true").env("TAURI_WEBVIEW_AUTOMATION", "true");
         let driver = Running::start(&mut driver);
         eventually("WebKitWebDriver listens", Duration::from_secs(10), async || {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -18,6 +19,8 @@ pub const MODEL: &str = "box/words";
 pub enum Answer {
     /// Words.
     Says(String),
+    /// Words after a while.
+    SaysAfter(Duration, String),
     /// A call of the tool with this name, with its arguments.
     Calls(&'static str, Value),
 }
@@ -77,8 +80,11 @@ async fn answer(State(state): State<Shared>, Json(body): Json<Value>) -> Body {
         state.1.push(body.clone());
         state.0.pop_front().unwrap_or(Answer::Says(String::new()))
     };
+    if let Answer::SaysAfter(wait, _) = &next {
+        tokio::time::sleep(*wait).await;
+    }
     let (delta, reason) = match next {
-        Answer::Says(words) => (json!({"content": words}), "stop"),
+        Answer::Says(words) | Answer::SaysAfter(_, words) => (json!({"content": words}), "stop"),
         Answer::Calls(tool, arguments) => {
             let function = json!({"name": offered(&body, tool), "arguments": arguments.to_string()});
             (json!({"tool_calls": [{"index": 0, "id": "call", "function": function}]}), "tool_calls")

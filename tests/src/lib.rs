@@ -6,6 +6,10 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
+pub mod axe;
+#[cfg(target_os = "linux")]
+pub mod browser;
+#[cfg(target_os = "linux")]
 pub mod bus;
 #[cfg(target_os = "linux")]
 pub mod desktop;
@@ -14,13 +18,19 @@ pub mod dialogs;
 #[cfg(target_os = "linux")]
 pub mod dropped;
 pub mod elsewhere;
+#[cfg(target_os = "linux")]
+pub mod exports;
 pub mod home;
 #[cfg(target_os = "linux")]
 pub mod page;
 pub mod processes;
 pub mod programs;
+pub mod seeing;
+pub mod tool_server;
 #[cfg(target_os = "linux")]
 pub mod webdriver;
+#[cfg(target_os = "linux")]
+pub mod xsettings;
 
 use std::time::{Duration, Instant};
 

@@ -260,7 +260,7 @@ impl Page {
     }
 
     /// Gives the window another size, and waits until the page has it: a click meant for the old one would miss.
-    async fn resize(&self, width: u32, height: u32) {
+    pub async fn resize(&self, width: u32, height: u32) {
         self.session
             .resize(width, height)
             .await

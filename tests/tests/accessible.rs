@@ -1,15 +1,14 @@
 //! Every view in the real window is free of what axe-core finds wrong, light and dark: names, roles, contrast, focus.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
-
 use lantern_protocol::MessageStatus;
 use lantern_store::{Exchange, Finish, Place, Question, Store};
+use lantern_tests::axe::{self, check};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
-use lantern_tests::page::{Page, id};
-use serde_json::{Value, json};
+use lantern_tests::page::id;
+use serde_json::json;
 
 const ESCAPE: &str = "\u{E00C}";
 const BACKSPACE: &str = "\u{E003}";
@@ -19,7 +18,7 @@ async fn axe_finds_nothing_in_any_view() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.value(&axe(), json!([])).await;
+    axe::load(page).await;
     page.set_answers(16).await;
 
     check(page, "an empty chat").await;
@@ -65,7 +64,7 @@ async fn nor_in_the_first_steps() {
     let desktop = Desktop::start(Home::empty()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.value(&axe(), json!([])).await;
+    axe::load(page).await;
     page.wait(&id("first-run", "")).await;
     for step in ["1", "2", "3"] {
         page.wait(&id("first-run", &format!("[data-step=\"{step}\"]"))).await;
@@ -83,7 +82,7 @@ async fn nor_in_what_opens_above_and_beside_a_conversation() {
     let desktop = Desktop::start(home).await;
     let window = desktop.open().await;
     let page = &window.page;
-    page.value(&axe(), json!([])).await;
+    axe::load(page).await;
 
     page.click(&id("conversation-open", "")).await;
     page.wait(&format!("{} math", id("markdown", ""))).await;
@@ -149,7 +148,7 @@ async fn nor_in_what_files_tools_and_answers_show_of_themselves() {
     std::fs::write(&note, "The lamp was lit in 1611.").expect("the home can be written");
     let window = desktop.open().await;
     let page = &window.page;
-    page.value(&axe(), json!([])).await;
+    axe::load(page).await;
     server.add_to(page).await;
     page.set(json!({"writeTitles": false})).await;
     page.click(&id("first-run-skip", "")).await;
@@ -250,33 +249,3 @@ graph LR
 
 [^1]: Here.
 ";
-
-/// Runs axe over the page in both themes.
-async fn check(page: &Page, view: &str) {
-    for theme in ["light", "dark"] {
-        page.set(json!({"theme": theme})).await;
-        // Contrast is measured in the colours of the moment, and these fade into each other.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let script = "const done = arguments[0];
-            const calm = Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
-            // Some never end: what moves for ever, and what is not drawn.
-            const patience = new Promise((resume) => setTimeout(resume, 3000));
-            Promise.race([calm, patience]).then(() => axe.run(document, { resultTypes: ['violations'] })).then(
-              (found) => done(found.violations.map((v) => [v.id, v.help, v.nodes.map((node) => node.html.slice(0, 200))])),
-              (error) => done([['axe', String(error), []]]),
-            )";
-        let found = page
-            .session()
-            .run_async(script, json!([]))
-            .await
-            .unwrap_or_else(|error| panic!("axe runs over {view}, {theme}: {error}"));
-        assert_eq!(found, Value::Array(Vec::new()), "axe found fault with {view}, {theme}:\n{found:#}");
-    }
-}
-
-/// The script, from the interface's packages.
-fn axe() -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui/node_modules/axe-core/axe.min.js");
-    let script = std::fs::read_to_string(&file);
-    script.unwrap_or_else(|error| panic!("{}: {error}. `cargo xtask test` installs it.", file.display()))
-}

@@ -1,6 +1,7 @@
 //! Assistants and prompts in the real window: made, chosen, shown, kept by conversations, and the list behind a slash.
 #![cfg(target_os = "linux")]
 
+use lantern_tests::axe;
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
@@ -38,15 +39,18 @@ async fn an_assistant_is_made_answers_and_is_kept_by_its_conversation() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
+    axe::load(page).await;
     page.set_answers(8).await;
     page.click(&id("first-run-skip", "")).await;
     assert!(!page.has(&id("assistant-picker", "")).await, "nothing is offered where there is none");
     make(page, "Fox", "You are a fox. Speak of the wood.").await;
     page.pictures("assistants").await;
+    axe::check(page, "the assistants").await;
 
     page.click(&id("assistant-chat", "")).await;
     page.wait(&id("assistant-chip", "[aria-pressed=\"true\"]")).await;
     page.pictures("assistant-empty-chat").await;
+    axe::check(page, "a chat with an assistant").await;
     page.click(".idea").await;
     page.wait_for_text().await;
     page.wait_for_end().await;
@@ -82,6 +86,8 @@ async fn an_assistant_is_made_answers_and_is_kept_by_its_conversation() {
     .await;
     page.wait_for_end().await;
     page.click(&id("assistant-picker", "")).await;
+    page.wait(&id("assistant-picker-menu", "")).await;
+    axe::check(page, "the choice of an assistant").await;
     page.click(&id("assistant-pick", "[data-assistant=\"\"]")).await;
     page.wait_gone(&id("assistant-picker", "")).await;
     assert_eq!(assistant_of(page, &chat).await, Value::Null, "the conversation goes on without");
@@ -93,6 +99,7 @@ async fn a_slash_offers_prompts_and_asks_for_what_they_leave_open() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
+    axe::load(page).await;
     page.set_answers(4).await;
     page.click(&id("first-run-skip", "")).await;
     page.click(&id("nav-assistants", "")).await;
@@ -112,6 +119,7 @@ async fn a_slash_offers_prompts_and_asks_for_what_they_leave_open() {
     page.fill(&composer, "/").await;
     page.wait(&id("prompt-option", "[data-prompt=\"Name it\"][aria-selected=\"true\"]")).await;
     page.pictures("prompt-list").await;
+    axe::check(page, "the list of prompts").await;
     page.press(DOWN).await;
     page.wait(&id("prompt-option", "[data-prompt=\"Translate\"][aria-selected=\"true\"]")).await;
     page.press(ESCAPE).await;
@@ -125,6 +133,7 @@ async fn a_slash_offers_prompts_and_asks_for_what_they_leave_open() {
     page.press(ENTER).await;
     page.wait(&id("prompt-fill", "")).await;
     page.pictures("prompt-fill").await;
+    axe::check(page, "what a prompt leaves open").await;
     page.fill(&id("prompt-field", "[data-variable=\"text\"]"), &format!("{{{{date}}}}{ENTER}{ENTER}")).await;
     page.wait_gone(&id("prompt-fill", "")).await;
     let value = page.value("return document.querySelector(arguments[0]).value", json!([composer])).await;

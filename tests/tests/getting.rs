@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lantern_test_hub::{Fault, Repo, TestHub};
+use lantern_tests::axe;
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
@@ -52,12 +53,15 @@ async fn a_model_is_found_fetched_with_a_pause_and_answers() {
     let found = id("search-result", &format!("[data-repo=\"{REPO}\"]"));
     page.until("it is found", LONG, async || page.has(&found).await.then_some(())).await;
     page.pictures("found").await;
+    axe::load(page).await;
+    axe::check(page, "models that were found").await;
     page.click(&format!("{found} {}", id("search-open", ""))).await;
     let file = id("quant-file", "[data-file=\"lamp-Q8_0.gguf\"]");
     page.until("its files are listed", LONG, async || page.has(&file).await.then_some(())).await;
     let fit = format!("{file} {}", id("fit", ""));
     page.until("it says whether it fits", LONG, async || page.has(&fit).await.then_some(())).await;
     page.pictures("repository").await;
+    axe::check(page, "a repository of models").await;
     // It begins, and then nothing comes any more.
     hub.next(vec![Fault::StallAfter(20_000); 32]);
     page.click(&format!("{file} {}", id("download-start", ""))).await;
@@ -68,6 +72,7 @@ async fn a_model_is_found_fetched_with_a_pause_and_answers() {
     page.click(&id("download-pause", "")).await;
     state(page, "paused").await;
     page.pictures("download-paused").await;
+    axe::check(page, "a download that pauses").await;
     window.close().await;
 
     // It is still there after a restart, and goes on where it was.
@@ -119,5 +124,7 @@ async fn two_models_are_held_against_each_other() {
     let shown = page.text(&id("compare-result", "")).await;
     assert!(shown.contains("llama_untied-Q8_0") && shown.contains("llama_untied-Q4_0"), "{shown}");
     page.pictures("compared").await;
+    axe::load(page).await;
+    axe::check(page, "two models that were compared").await;
     window.close().await;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lantern_tests::desktop::Desktop;
 use lantern_tests::eventually;
+use lantern_tests::exports::{self, everything};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
 use serde_json::{Value, json};
@@ -29,20 +30,11 @@ fn chatgpt() -> Value {
         "current_node": "b", "conversation_id": "c"}])
 }
 
-/// Takes a file in by the menu above the list, and gives what is said to have come of it.
+/// Takes a file in, and gives what is said to have come of it.
 async fn take_in(desktop: &Desktop, page: &Page, file: &std::path::Path) -> String {
-    let ask = async || {
-        page.click(&id("list-menu", "")).await;
-        page.click(&id("menu-import", "")).await;
-    };
-    desktop.choose("Choose exports of conversations", file, ask).await;
-    page.until("the report is there", SOON, async || page.has(&id("import-report", "")).await.then_some(()))
-        .await;
-    let report = page.text(&id("import-report", "")).await;
+    exports::take_in(desktop, page, file).await;
     page.pictures("import-report").await;
-    page.click(&id("import-report-close", "")).await;
-    page.wait_gone(&id("import-report", "")).await;
-    report
+    exports::close_report(page).await
 }
 
 /// Writes the one conversation, or all, in this form to this file.
@@ -60,21 +52,6 @@ async fn export(desktop: &Desktop, page: &Page, all: bool, format: &str, file: &
     // The system's own name for it: Lantern gives none.
     desktop.choose("Save File", file, ask).await;
     eventually("the file is written", SOON, async || file.exists().then_some(())).await;
-}
-
-/// Titles and the words of each message, whatever their ids are here.
-async fn everything(page: &Page) -> Value {
-    let all = page.invoke("list_conversations", json!({"query": null})).await.unwrap();
-    let mut found = Vec::new();
-    for row in all.as_array().unwrap() {
-        let id = &row["conversation"]["id"];
-        let view = page.invoke("get_conversation", json!({"id": id})).await.unwrap();
-        let messages = view["messages"].as_array().unwrap().iter();
-        let words: Vec<Value> =
-            messages.map(|one| json!([one["role"], one["content"], one["model"]])).collect();
-        found.push(json!([row["conversation"]["title"], words]));
-    }
-    Value::Array(found)
 }
 
 #[tokio::test]

@@ -13,21 +13,16 @@ use lantern_engine::{
     ChatMessage, ContentPart, Engine, EngineError, EngineOptions, GenerateRequest, GenerationEvent, KvType,
     Picture, Prompt, projector_beside,
 };
-use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
+use lantern_gguf::{GgufFile, GgufWriter, Value};
 use lantern_models::{
     Compute, Device, EncodedPicture, ForwardBatch, KvCache, PlacedPicture, registry, vision,
 };
 use lantern_server::{ServeOptions, serve};
+use lantern_tests::seeing::{OPEN, SHUT, TEMPLATE, write_model};
 use serde_json::json;
 
-/// Reads parts as the authors' template does.
-const TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m.role }}{% if m.content is string %}\
-{{ m.content | trim }}{% else %}{% for part in m.content %}{% if part.type == 'image' %}{{ '<start_of_image>' }}{% else %}\
-{{ part.text | trim }}{% endif %}{% endfor %}{% endif %}{{ '<end_of_turn>' }}{% endfor %}{{ '<start_of_turn>model' }}";
 /// Knows text alone.
 const OLD_TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m.role + m.content | trim + '<end_of_turn>' }}{% endfor %}";
-const OPEN: u32 = 509;
-const SHUT: u32 = 510;
 const ANSWER: usize = 12;
 
 fn golden(file: &str) -> PathBuf {
@@ -37,23 +32,7 @@ fn golden(file: &str) -> PathBuf {
 /// A folder with a model that sees, `see.gguf`, and its projector.
 fn folder(template: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = GgufFile::open(&golden("pictures/gemma3_pictures-F32.gguf")).expect("a golden model");
-    let mut writer = GgufWriter::copy_of(&file).expect("a copy");
-    let list = |key: &str| writer.metadata.get(key).cloned();
-    let (Some(Value::Array(Array::String(mut tokens))), Some(Value::Array(Array::I32(mut types)))) =
-        (list("tokenizer.ggml.tokens"), list("tokenizer.ggml.token_type"))
-    else {
-        panic!("a golden vocabulary")
-    };
-    for (id, spelling) in [(OPEN, "<start_of_image>"), (SHUT, "<end_of_image>")] {
-        (tokens[id as usize], types[id as usize]) = (spelling.to_owned(), 3);
-    }
-    writer.metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
-    writer.metadata.set("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
-    writer.metadata.set("tokenizer.chat_template", Value::String(template.to_owned()));
-    std::fs::write(folder.path().join("see.gguf"), writer.finish()).expect("written");
-    std::fs::copy(golden("vision/mmproj-gemma3-F32.gguf"), folder.path().join("mmproj-see.gguf"))
-        .expect("copied");
+    write_model(folder.path(), template);
     folder
 }
 

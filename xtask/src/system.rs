@@ -28,10 +28,19 @@ const TO_BUILD: &[&str] = &[
     "ca-certificates",
 ];
 
-/// A display without a screen, the driver that operates a window, what presses keys outside of it, a session bus, fonts, and `ps`
-/// for looking after programs.
-const TO_TEST: &[&str] =
-    &["xvfb", "xauth", "webkit2gtk-driver", "dbus-x11", "fonts-dejavu-core", "procps", "xdotool"];
+/// A display without a screen, the driver that operates a window, what presses keys outside of it, a session bus, fonts, `ps` for
+/// looking after programs, what opens addresses, and a dictionary.
+const TO_TEST: &[&str] = &[
+    "xvfb",
+    "xauth",
+    "webkit2gtk-driver",
+    "dbus-x11",
+    "fonts-dejavu-core",
+    "procps",
+    "xdotool",
+    "xdg-utils",
+    "hunspell-en-us",
+];
 
 /// The oldest Node.js that builds the UI.
 const NODE: u32 = 20;

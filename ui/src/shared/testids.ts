@@ -46,6 +46,7 @@ export const TESTID = {
   menuArchive: 'menu-archive',
   menuExport: 'menu-export',
   menuImport: 'menu-import',
+  menuImportFolder: 'menu-import-folder',
   listMenu: 'list-menu',
   archiveToggle: 'archive-toggle',
   filters: 'filters',

@@ -140,6 +140,7 @@ export class ListMenus {
       },
       {
         label: t('conversations.menu.importFolder'),
+        testid: TESTID.menuImportFolder,
         run: () => this.#does.attempt(() => this.#conversations.takeIn(true)),
       },
       {
