@@ -236,9 +236,12 @@ impl Piece {
 
     fn scatter<T: Copy>(self, to: &mut [T], numbers: &[T]) {
         for (run, numbers) in self.runs.into_iter().zip(numbers.chunks(PANEL)) {
-            let to = &mut to[run.first..];
+            if run.len == 0 {
+                continue;
+            }
+            let (to, numbers) = (&mut to[run.first..], &numbers[..run.len]);
             match run.step {
-                1 => to[..numbers.len()].copy_from_slice(numbers),
+                1 => to[..run.len].copy_from_slice(numbers),
                 step => to.iter_mut().step_by(step).zip(numbers).for_each(|(to, number)| *to = *number),
             }
         }
