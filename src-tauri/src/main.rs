@@ -81,6 +81,8 @@ fn run(started: Instant) -> tauri::Result<()> {
                 Ok((app, endpoint, settings)) => {
                     handle.state::<desktop::Desktop>().take(settings.desktop, settings.language);
                     desktop::follow::start(handle, app.clone());
+                    #[cfg(target_os = "linux")]
+                    desktop::scheme::follow(handle);
                     tauri_app.manage(app);
                     // Dropping it would close the endpoint, so Tauri keeps it as long as the program runs.
                     tauri_app.manage(endpoint);

@@ -23,6 +23,8 @@ pub mod exports;
 pub mod home;
 #[cfg(target_os = "linux")]
 pub mod page;
+#[cfg(target_os = "linux")]
+pub mod portal;
 pub mod processes;
 pub mod programs;
 pub mod seeing;

@@ -12,6 +12,7 @@ use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::eventually;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::portal::Portal;
 use lantern_tests::processes::{Running, is_alive};
 use lantern_tests::xsettings::Looks;
 use serde_json::json;
@@ -87,6 +88,36 @@ async fn the_systems_theme_is_followed_as_it_changes() {
     assert_eq!(colour(page, true).await, dark);
     looks.change("Adwaita");
     assert_eq!(colour(page, false).await, light);
+    window.close().await;
+}
+
+#[tokio::test]
+async fn a_desktop_that_prefers_dark_windows_gets_them() {
+    const DARK: u32 = 1;
+    const LIGHT: u32 = 2;
+    let desktop = Desktop::start(Home::empty()).await;
+    let portal = Portal::start(desktop.bus(), DARK).await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.set(json!({"theme": "system"})).await;
+    let dark = colour(page, true).await;
+    portal.change(LIGHT).await;
+    let light = colour(page, false).await;
+    assert!(brightness(&dark) + 300 < brightness(&light), "{light} became {dark}");
+
+    // Whoever has chosen a theme keeps it.
+    page.set(json!({"theme": "light"})).await;
+    portal.change(DARK).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let scheme = "return matchMedia('(prefers-color-scheme: dark)').matches";
+    assert_eq!(
+        page.value(scheme, json!([])).await,
+        json!(false),
+        "the frame and the page's own controls, too"
+    );
+    assert_eq!(colour(page, false).await, light);
+    page.set(json!({"theme": "system"})).await;
+    assert_eq!(colour(page, true).await, dark);
     window.close().await;
 }
 

@@ -9,6 +9,8 @@ pub mod inbox;
 mod keys_of_x11;
 pub mod links;
 pub mod notify;
+#[cfg(target_os = "linux")]
+pub mod scheme;
 pub mod shortcut;
 pub mod tray;
 pub mod tray_words;

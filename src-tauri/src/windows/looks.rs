@@ -36,7 +36,7 @@ pub fn apply_to_all(handle: &AppHandle, settings: &Settings) {
 
 fn put(window: &WebviewWindow, settings: &Settings) {
     let theme = match settings.theme {
-        Theme::System => None,
+        Theme::System => of_the_desktop(),
         Theme::Light => Some(tauri::Theme::Light),
         Theme::Dark => Some(tauri::Theme::Dark),
     };
@@ -49,6 +49,14 @@ fn put(window: &WebviewWindow, settings: &Settings) {
     }
     #[cfg(target_os = "linux")]
     super::spelling::check(window, settings.desktop.spell_check);
+}
+
+/// What GTK does not know by itself.
+fn of_the_desktop() -> Option<tauri::Theme> {
+    #[cfg(target_os = "linux")]
+    return crate::desktop::scheme::prefers_dark().then_some(tauri::Theme::Dark);
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// Where there is no graphics device, WebKitGTK would have one played by the processor, in two processes, for tens of megabytes

@@ -106,11 +106,11 @@ export class ChatSession {
 
   /** The branch on show. While a request is pending it ends where the new message will follow. */
   readonly branch = $derived.by(() => {
-    const whole = withRoundsJoined(branchTo(this.messages, this.leafId));
-    if (!this.#pending) return whole;
-    const end = whole.findIndex(({ message }) => message.id === this.#pending?.after);
-    return whole.slice(0, end + 1);
+    const after = this.#pending ? this.#pending.after : (this.#whole.at(-1)?.message.id ?? null);
+    const end = this.#whole.findLastIndex(({ message }) => message.id === after);
+    return end + 1 === this.#whole.length ? this.#whole : this.#whole.slice(0, end + 1);
   });
+  readonly #whole = $derived(withRoundsJoined(branchTo(this.messages, this.leafId)));
 
   readonly busy = $derived(this.#pending !== null || this.liveId !== null);
   /** The person's words that are on their way to the database. */

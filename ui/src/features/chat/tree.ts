@@ -37,29 +37,32 @@ export function withRoundsJoined(branch: readonly BranchNode[]): BranchNode[] {
 /** The shown branch, from the first message down to the leaf. Without a leaf, the branch of the newest message. */
 export function branchTo(messages: readonly Message[], leafId: string | null): BranchNode[] {
   const byId = new Map(messages.map((message) => [message.id, message]));
-  const siblings = new Map<string, string[]>();
-  for (const message of messages) {
-    const key = siblingKey(message);
-    const beside = siblings.get(key);
-    if (beside) beside.push(message.id);
-    else siblings.set(key, [message.id]);
-  }
+  const forks = forksOf(messages);
   const branch: BranchNode[] = [];
-  const seen = new Set<string>();
   let current = (leafId !== null ? byId.get(leafId) : undefined) ?? messages.at(-1);
-  while (current && !seen.has(current.id)) {
-    seen.add(current.id);
-    const { parentId, id } = current;
-    const alternatives = siblings.get(siblingKey(current)) ?? [current.id];
+  // No branch is longer, unless it goes in a circle.
+  while (current && branch.length < messages.length) {
+    const { parentId, id, role } = current;
+    const beside = forks.get(parentId)?.filter((other) => other.role === role);
+    const alternatives = beside?.map((other) => other.id) ?? [id];
     branch.push({ message: current, alternatives, index: alternatives.indexOf(id) });
     current = parentId !== null ? byId.get(parentId) : undefined;
   }
   return branch.reverse();
 }
 
-/** Messages with the same key stand beside each other. */
-function siblingKey({ parentId, role }: Message): string {
-  return `${role} ${parentId ?? ''}`;
+/** The messages that follow the same one, where there are several. */
+function forksOf(messages: readonly Message[]): Map<string | null, Message[]> {
+  const only = new Map<string | null, Message>();
+  const forks = new Map<string | null, Message[]>();
+  for (const message of messages) {
+    const { parentId } = message;
+    const [first, beside] = [only.get(parentId), forks.get(parentId)];
+    if (first === undefined) only.set(parentId, message);
+    else if (beside === undefined) forks.set(parentId, [first, message]);
+    else beside.push(message);
+  }
+  return forks;
 }
 
 /** The end of the newest line below this message; the message itself when nothing follows. */

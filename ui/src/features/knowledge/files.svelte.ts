@@ -169,10 +169,14 @@ export class SessionFiles {
     // Made anew for each drawing.
     // eslint-disable-next-line svelte/prefer-svelte-reactivity
     const found = new Map<number, [string, Citation]>();
-    for (const id of branch.slice(0, branch.indexOf(messageId) + 1)) {
-      for (const citation of this.sources[id]?.citations ?? []) {
-        found.set(citation.number, [id, citation]);
-      }
+    // By the answers that have some: few of a long branch do.
+    const end = branch.indexOf(messageId);
+    const cited = Object.entries(this.sources)
+      .map(([id, { citations }]) => ({ id, citations, place: branch.indexOf(id) }))
+      .filter(({ place }) => place >= 0 && place <= end)
+      .sort((a, b) => a.place - b.place);
+    for (const { id, citations } of cited) {
+      for (const citation of citations) found.set(citation.number, [id, citation]);
     }
     return found;
   }
