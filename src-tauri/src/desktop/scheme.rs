@@ -38,7 +38,8 @@ async fn listen(handle: &AppHandle) -> zbus::Result<()> {
     let portal = zbus::Proxy::new(&bus, name, path, "org.freedesktop.portal.Settings").await?;
     let mut changes = portal.receive_signal_with_args("SettingChanged", &[(0, NAMESPACE), (1, KEY)]).await?;
     // Older than `ReadOne`, and in every version; it wraps what it gives once more.
-    take(handle, &portal.call::<_, _, OwnedValue>("Read", &(NAMESPACE, KEY)).await?).await;
+    let now: OwnedValue = portal.call("Read", &(NAMESPACE, KEY)).await?;
+    take(handle, &now).await;
     while let Some(change) = changes.next().await {
         let (_, _, value): (String, String, OwnedValue) = change.body().deserialize()?;
         take(handle, &value).await;
