@@ -120,6 +120,15 @@ describe('citations', () => {
     expect(found.get(1)?.[0]).toBe('first');
     expect(files.citationsOf(['q', 'first', 'p', 'second'], 'first').has(2)).toBe(false);
   });
+
+  it('that come while the stored ones are read are kept', async () => {
+    const read = { attachments: [], sources: [sources('first', 1)], folders: [] };
+    const files = new SessionFiles(fakeBackend({ conversationFiles: () => Promise.resolve(read) }));
+    const loaded = files.load('here');
+    files.saw(sources('second', 2));
+    await loaded;
+    expect(Object.keys(files.sources).sort()).toEqual(['first', 'second']);
+  });
 });
 
 describe('words', () => {

@@ -67,7 +67,9 @@ export class SessionFiles {
     this.attachments = Object.fromEntries(
       attachments.map((one) => [one.messageId, one.attachments]),
     );
-    this.sources = Object.fromEntries(sources.map((one) => [one.messageId, one]));
+    // What an answer told meanwhile was perhaps not stored yet when this was read.
+    const stored = Object.fromEntries(sources.map((one) => [one.messageId, one]));
+    this.sources = { ...stored, ...this.sources };
     this.folders = folders;
   }
 
