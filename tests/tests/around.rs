@@ -288,7 +288,7 @@ async fn words_that_are_spelt_wrong_are_marked_as_long_as_the_settings_say_so() 
     window.close().await;
 }
 
-/// How many dots of the field are as red as what marks a word.
+/// How many dots of the field are of the red that marks a word, or of a part of it: lines lie between dots, too.
 async fn red(page: &Page) -> u64 {
     let png = page.session().screenshot().await.expect("a picture");
     let script = "const [png, selector, done] = arguments;
@@ -302,7 +302,8 @@ async fn red(page: &Page) -> u64 {
           const dots = context.getImageData(box.x, box.y, box.width, box.height).data;
           let red = 0;
           for (let at = 0; at < dots.length; at += 4)
-            if (dots[at] > 180 && dots[at + 1] < 110 && dots[at + 2] < 110) red += 1;
+            if (dots[at] - dots[at + 1] > 40 && dots[at] - dots[at + 2] > 40
+              && Math.abs(dots[at + 1] - dots[at + 2]) < 25) red += 1;
           done(red);
         };
         picture.onerror = () => done(null);
