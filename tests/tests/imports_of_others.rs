@@ -216,10 +216,7 @@ async fn a_folder_of_them_is_taken_in_at_once_and_twice_is_no_more_than_once() {
 
     take_in(&desktop, page, &folder).await;
     let report = close_report(page).await;
-    assert!(
-        report.starts_with("Nothing was imported") && report.contains("was here already"),
-        "{report}"
-    );
+    assert!(report.starts_with("Nothing was imported") && report.contains("was here already"), "{report}");
     assert_eq!(everything(page).await, before);
     window.close().await;
 
