@@ -29,12 +29,6 @@ pub struct Pool {
     leader: Mutex<()>,
 }
 
-/// How tasks are handed out.
-enum Shares {
-    OneByOne,
-    OfTheRest,
-}
-
 /// On lines of the processor's cache of their own: what all threads write on, and what the leader waits for.
 #[repr(align(128))]
 struct Line<T>(T);
@@ -94,27 +88,24 @@ impl Pool {
     /// A panic in a task reaches the caller once the other tasks are done; the pool stays usable. Called from
     /// inside a task, it runs everything on that thread.
     pub fn run(&self, tasks: usize, f: Task<'_>) {
-        self.run_in(Shares::OneByOne, tasks, f);
+        self.run_in(u32::MAX, tasks, f);
     }
 
     /// As [`Pool::run`] for tasks that all take about as long: a thread takes several neighbours at a time, fewer and
     /// fewer towards the end. That asks for less talk between cores, which costs as much as a short task where they are
     /// far apart, and lets a thread walk through memory in order.
     pub fn run_even(&self, tasks: usize, f: Task<'_>) {
-        self.run_in(Shares::OfTheRest, tasks, f);
+        self.run_in(2 * self.threads() as u32, tasks, f);
     }
 
-    fn run_in(&self, shares: Shares, tasks: usize, f: Task<'_>) {
+    /// Threads claim one of so many parts of what is left at a time, one task at least.
+    fn run_in(&self, parts: u32, tasks: usize, f: Task<'_>) {
         if tasks <= 1 || self.workers.is_empty() || WORKING.get() || tasks >= CLOSED as usize {
             (0..tasks).for_each(f);
             return;
         }
         let turn = lock(&self.leader);
-        let rest = match shares {
-            Shares::OneByOne => u32::MAX,
-            Shares::OfTheRest => 2 * self.threads() as u32,
-        };
-        self.shared.lead(tasks as u32, rest, f);
+        self.shared.lead(tasks as u32, parts, f);
         let panic = lock(&self.shared.panic).take();
         drop(turn);
         if let Some(payload) = panic {

@@ -106,9 +106,11 @@ export class ChatSession {
 
   /** The branch on show. While a request is pending it ends where the new message will follow. */
   readonly branch = $derived.by(() => {
-    const after = this.#pending ? this.#pending.after : (this.#whole.at(-1)?.message.id ?? null);
-    const end = this.#whole.findLastIndex(({ message }) => message.id === after);
-    return end + 1 === this.#whole.length ? this.#whole : this.#whole.slice(0, end + 1);
+    const [whole, pending] = [this.#whole, this.#pending];
+    if (pending === null) return whole;
+    const end = whole.findLastIndex(({ message }) => message.id === pending.after);
+    // The same list where nothing is left out: who depends on it has nothing to do.
+    return end + 1 === whole.length ? whole : whole.slice(0, end + 1);
   });
   readonly #whole = $derived(withRoundsJoined(branchTo(this.messages, this.leafId)));
 
