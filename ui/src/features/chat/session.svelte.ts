@@ -21,7 +21,7 @@ import type { Sight } from '../overflow/sight';
 import { withCall } from '../tools/calls';
 import { MessageQueue } from './queue.svelte';
 import { ThoughtClock } from './thoughtClock.svelte';
-import { branchTo, joined, newestLeafUnder, withMessage, withRoundsJoined } from './tree';
+import { joined, newestLeafUnder, ShownBranch, withMessage, withRoundsJoined } from './tree';
 
 /** What the model is doing before and while it writes. */
 export type Phase =
@@ -91,6 +91,7 @@ export class ChatSession {
   calls = $state.raw<ToolCall[]>([]);
 
   #pending = $state.raw<Pending | null>(null);
+  readonly #shown = new ShownBranch();
   #buffer = '';
   #paint: ReturnType<typeof setTimeout> | null = null;
   #watch: ReturnType<typeof setTimeout> | null = null;
@@ -112,7 +113,7 @@ export class ChatSession {
     // The same list where nothing is left out: who depends on it has nothing to do.
     return end + 1 === whole.length ? whole : whole.slice(0, end + 1);
   });
-  readonly #whole = $derived(withRoundsJoined(branchTo(this.messages, this.leafId)));
+  readonly #whole = $derived(withRoundsJoined(this.#shown.to(this.messages, this.leafId)));
 
   readonly busy = $derived(this.#pending !== null || this.liveId !== null);
   /** The person's words that are on their way to the database. */

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../backend/types';
-import { branchTo, joined, newestLeafUnder, withMessage, withRoundsJoined } from './tree';
+import {
+  branchTo,
+  joined,
+  newestLeafUnder,
+  ShownBranch,
+  withMessage,
+  withRoundsJoined,
+} from './tree';
 
 function message(id: string, parentId: string | null, role: Message['role'] = 'user'): Message {
   return {
@@ -123,5 +130,54 @@ describe('an answer in rounds', () => {
       ['q', [], ['q'], 0],
       ['a1', [], ['a1'], 0],
     ]);
+  });
+});
+
+describe('a remembered branch', () => {
+  const LINE = TREE.slice(0, 4);
+
+  it('goes on at its end, with what stood above as it was', () => {
+    const shown = new ShownBranch();
+    const before = shown.to(LINE, 'a2');
+    const longer = [...LINE, message('q3', 'a2'), message('a3', 'q3', 'assistant')];
+    const after = shown.to(longer, 'a3');
+    expect(after).toEqual(branchTo(longer, 'a3'));
+    expect(before.every((node, place) => node === after[place])).toBe(true);
+
+    const finished: Message = { ...(longer[5] as Message), content: 'finished' };
+    const ended = shown.to(withMessage(longer, finished), 'a3');
+    expect(ended.at(-1)?.message).toBe(finished);
+    expect(ended.slice(0, -1).every((node, place) => node === after[place])).toBe(true);
+  });
+
+  it('is the one of a fresh look after any change', () => {
+    const [q1, a1, q2, a2] = LINE as [Message, Message, Message, Message];
+    const shown = new ShownBranch();
+    const steps: [Message[], string | null][] = [
+      [[], null],
+      [LINE, 'a2'],
+      [TREE.slice(0, 5), "a1'"],
+      [TREE.slice(0, 6), "q2'"],
+      [TREE, "a2'"],
+      [TREE, 'a2'],
+      // Behind the end, but beside what is behind it already.
+      [[q1, a1, q2], 'a1'],
+      [[q1, a1, q2, message('q2x', 'a1')], 'q2x'],
+      // Two lines at once, of which the last is shown; then one that begins anew.
+      [[q1, a1], 'a1'],
+      [[q1, a1, q2, message('q2x', 'a1')], 'q2x'],
+      [[q1, a1], 'a1'],
+      [[q1, a1, q2, message('first', null)], 'first'],
+      // The last of the list is another, or became another; one above it changed.
+      [LINE, 'a2'],
+      [[q1, a1, q2, { ...a2, parentId: 'a1' }], 'a2'],
+      [LINE, 'a2'],
+      [[q1, { ...a1, content: 'new' }, q2, a2], 'a2'],
+      [[q1, a1, q2], 'q2'],
+      [LINE, null],
+    ];
+    for (const [messages, leaf] of steps) {
+      expect(shown.to(messages, leaf)).toEqual(branchTo(messages, leaf));
+    }
   });
 });

@@ -51,6 +51,55 @@ export function branchTo(messages: readonly Message[], leafId: string | null): B
   return branch.reverse();
 }
 
+/**
+ * The branch on show, remembered: where messages only came in behind its end, or the last one changed, what stands above
+ * is taken over as it is. A long conversation is walked once, not with every word that is said in it.
+ */
+export class ShownBranch {
+  #messages: readonly Message[] = [];
+  #nodes: BranchNode[] = [];
+
+  /** The same as {@link branchTo}. */
+  to(messages: readonly Message[], leafId: string | null): BranchNode[] {
+    this.#nodes = this.#goneOn(messages, leafId) ?? branchTo(messages, leafId);
+    this.#messages = messages;
+    return this.#nodes;
+  }
+
+  /** The branch as it was with its new end; `null` where more has changed. */
+  #goneOn(messages: readonly Message[], leafId: string | null): BranchNode[] | null {
+    const last = this.#nodes.at(-1);
+    if (last === undefined) return null;
+    const before = this.#messages;
+    const from = firstDifference(before, messages);
+    const { id, parentId, role } = last.message;
+    if (from === before.length) {
+      const added = messages.slice(from);
+      const isLine = added.every((one, place) => one.parentId === (added[place - 1]?.id ?? id));
+      const isFork = added.length > 0 && before.some((one) => one.parentId === id);
+      if (!isLine || isFork || leafId !== (added.at(-1)?.id ?? id)) return null;
+      return [...this.#nodes, ...added.map(alone)];
+    }
+    const one = messages[from];
+    if (from !== before.length - 1 || messages.length !== before.length) return null;
+    const isSame = one?.id === id && one.parentId === parentId && one.role === role;
+    return isSame && leafId === id ? this.#nodes.with(-1, { ...last, message: one }) : null;
+  }
+}
+
+/** A message with none beside it. */
+function alone(message: Message): BranchNode {
+  return { message, alternatives: [message.id], index: 0 };
+}
+
+/** The first place at which two lists differ: the length of the shorter one where that is all of the other's beginning. */
+function firstDifference(one: readonly Message[], other: readonly Message[]): number {
+  const end = Math.min(one.length, other.length);
+  let place = 0;
+  while (place < end && one[place] === other[place]) place += 1;
+  return place;
+}
+
 /** The messages that follow the same one, where there are several. */
 function forksOf(messages: readonly Message[]): Map<string | null, Message[]> {
   const only = new Map<string | null, Message>();

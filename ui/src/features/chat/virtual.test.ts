@@ -6,7 +6,7 @@ function list(count: number): Heights {
   heights.items = Array.from({ length: count }, (_, index) => ({
     id: `m${index}`,
     role: index % 2 === 0 ? 'user' : 'assistant',
-    length: 10,
+    content: '0123456789',
   }));
   return heights;
 }
@@ -49,6 +49,37 @@ describe('heights', () => {
     for (const index of [0, 1, 50, 99]) {
       expect(heights.at(heights.above(index))).toBe(index);
       expect(heights.at(heights.above(index + 1) - 1)).toBe(index);
+    }
+  });
+});
+
+describe('a list that goes on', () => {
+  it('has the offsets of one that is new', () => {
+    const item = (id: string, letters: number) => ({
+      id,
+      role: 'user',
+      content: 'x'.repeat(letters),
+    });
+    const first = Array.from({ length: 50 }, (_, index) => item(`m${index}`, index * 40));
+    const lists = [
+      first,
+      [...first, item('last', 900)],
+      [...first.slice(0, 20), item('other', 7), ...first.slice(21)],
+      first.slice(0, 10),
+      first,
+    ];
+    const heights = new Heights();
+    for (const items of lists) {
+      heights.items = items;
+      heights.measure(5, 333);
+      heights.measure(30, 77);
+      const anew = new Heights();
+      anew.items = items;
+      anew.measure(5, 333);
+      if (heights.id(30) !== 'other') anew.measure(30, 77);
+      for (const index of [0, 3, 6, 20, 31, items.length]) {
+        expect(heights.above(index)).toBe(anew.above(index));
+      }
     }
   });
 });

@@ -5,9 +5,9 @@
 
 /** What of a message its height can be guessed from. */
 export interface Item {
-  id: string;
-  role: string;
-  length: number;
+  readonly id: string;
+  readonly role: string;
+  readonly content: string;
 }
 
 export interface Range {
@@ -28,11 +28,16 @@ export class Heights {
   /** The first message below which offsets no longer hold. */
   #stale = 0;
 
-  /** The messages, from the first to the last. */
+  /** The messages, from the first to the last. Those that are the same as before, up to the first new one, are not added up again. */
   set items(items: readonly Item[]) {
+    const offsets = new Float64Array(items.length + 1);
+    let same = 0;
+    const most = Math.min(items.length, this.#stale);
+    while (same < most && items[same] === this.#items[same]) same += 1;
+    offsets.set(this.#offsets.subarray(0, same + 1));
     this.#items = items;
-    this.#stale = 0;
-    this.#offsets = new Float64Array(items.length + 1);
+    this.#stale = same;
+    this.#offsets = offsets;
   }
 
   /** The name of the message at this place. */
@@ -43,7 +48,7 @@ export class Heights {
   of(item: Item): number {
     const measured = this.#measured.get(item.id);
     if (measured !== undefined) return measured;
-    const lines = Math.max(1, Math.ceil(item.length / LETTERS_IN_LINE));
+    const lines = Math.max(1, Math.ceil(item.content.length / LETTERS_IN_LINE));
     return (item.role === 'user' ? 64 : 56) + lines * LINE;
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { fakeBackend, fakeConversation, fakeMessage } from '../../backend/fake';
 import type { AnswerSources, Attachment } from '../../backend/types';
 import { ChatSession } from '../chat/session.svelte';
-import { SessionFiles } from './files.svelte';
+import { citationsAt, SessionFiles } from './files.svelte';
 import { folderState, placeWords, seenWords } from './words';
 
 const settled = () => new Promise((resolve) => setTimeout(resolve));
@@ -115,10 +115,12 @@ describe('citations', () => {
     files.saw(sources('first', 1));
     files.saw(sources('second', 2));
     files.saw(sources('other', 3));
-    const found = files.citationsOf(['q', 'first', 'p', 'second'], 'second');
+    const branch = ['q', 'first', 'p', 'second'].map((id) => ({ message: { id } }));
+    const seen = files.seenOn(branch);
+    const found = citationsAt(3, seen);
     expect([...found.keys()]).toEqual([1, 2]);
     expect(found.get(1)?.[0]).toBe('first');
-    expect(files.citationsOf(['q', 'first', 'p', 'second'], 'first').has(2)).toBe(false);
+    expect(citationsAt(1, seen).has(2)).toBe(false);
   });
 
   it('that come while the stored ones are read are kept', async () => {

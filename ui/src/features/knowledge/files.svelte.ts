@@ -19,6 +19,13 @@ export interface StagedFile {
   error: ErrorInfo | null;
 }
 
+/** An answer that saw files, and its place on the branch. */
+export interface Seen {
+  place: number;
+  id: string;
+  citations: Citation[];
+}
+
 /** More than this is not pasted: it would go through memory several times. */
 const MOST_PASTED = 32 * 1024 * 1024;
 
@@ -166,22 +173,30 @@ export class SessionFiles {
     this.sources = { ...this.sources, [sources.messageId]: sources };
   }
 
-  /** What an answer, or one before it on its branch, may cite, by the number. */
-  citationsOf(branch: string[], messageId: string): Map<number, [string, Citation]> {
-    // Made anew for each drawing.
-    // eslint-disable-next-line svelte/prefer-svelte-reactivity
-    const found = new Map<number, [string, Citation]>();
-    // By the answers that have some: few of a long branch do.
-    const end = branch.indexOf(messageId);
-    const cited = Object.entries(this.sources)
-      .map(([id, { citations }]) => ({ id, citations, place: branch.indexOf(id) }))
-      .filter(({ place }) => place >= 0 && place <= end)
-      .sort((a, b) => a.place - b.place);
-    for (const { id, citations } of cited) {
-      for (const citation of citations) found.set(citation.number, [id, citation]);
-    }
-    return found;
+  /** The answers of a branch that saw files, from the first. */
+  seenOn(branch: readonly { message: { id: string } }[]): Seen[] {
+    const { sources } = this;
+    if (Object.keys(sources).length === 0) return [];
+    return branch.flatMap(({ message: { id } }, place) =>
+      sources[id] ? [{ place, id, citations: sources[id].citations }] : [],
+    );
   }
+}
+
+/** What the answer at a place of a branch, or one before it, may cite, by the number. */
+export function citationsAt(place: number, seen: readonly Seen[]): Map<number, [string, Citation]> {
+  // Made anew for each drawing.
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity
+  return new Map(
+    seen
+      .filter((one) => one.place <= place)
+      .flatMap(({ id, citations }) =>
+        citations.map((citation): [number, [string, Citation]] => [
+          citation.number,
+          [id, citation],
+        ]),
+      ),
+  );
 }
 
 /** As the application would refuse it, in words that are translated already. */
