@@ -58,6 +58,11 @@ impl Isa {
         self != Isa::Scalar
     }
 
+    /// Whether they use [`crate::lanes::WideVector`] where sixteen numbers are computed together.
+    pub(crate) fn has_wide_vectors(self) -> bool {
+        matches!(self, Isa::Avx512Vnni | Isa::Amx)
+    }
+
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn is_supported(self) -> bool {
         use std::arch::is_x86_feature_detected as has;

@@ -1,12 +1,17 @@
-//! Eight floats that are computed together: in plain Rust, in one AVX register, or in two of NEON's.
+//! Eight floats that are computed together: in plain Rust, in one AVX register, or in two of NEON's; and [`sixteen`].
 //!
 //! Kernels over floats are written once against [`Lanes`]. The vector type fuses multiply-adds, the plain one rounds
 //! twice; both add their lanes up in the same order.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod sixteen;
 
 use half::f16;
+
+#[cfg(target_arch = "x86_64")]
+use sixteen::Avx512;
+pub use sixteen::{Sixteen, Two};
 
 /// The vector type of this architecture, for those families that have one ([`crate::Isa::has_vectors`]).
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +22,13 @@ pub type Vector = neon::Neon;
 /// The vector type of this architecture: none is known.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub type Vector = Plain;
+
+/// Sixteen floats, for those families that have a register for them ([`crate::Isa::has_wide_vectors`]).
+#[cfg(target_arch = "x86_64")]
+pub type WideVector = Avx512;
+/// Sixteen floats: no family of this architecture has a register for them.
+#[cfg(not(target_arch = "x86_64"))]
+pub type WideVector = Two<Vector>;
 
 /// Eight floats.
 ///

@@ -71,7 +71,8 @@ impl Sampler {
 
     /// The next token. `history` holds all tokens so far, oldest first; `logits` are changed in place.
     pub fn sample(&mut self, logits: &mut [f32], history: &[u32]) -> Result<u32, SampleError> {
-        if logits.iter().fold(false, |any, logit| any | logit.is_nan()) {
+        let (mut max, has_nan) = largest(logits);
+        if has_nan {
             let count = logits.iter().filter(|logit| logit.is_nan()).count();
             return Err(SampleError::NotANumber { count, total: logits.len() });
         }
@@ -81,10 +82,14 @@ impl Sampler {
             }
         }
         self.penalize(logits, history);
-        let best = likeliest(logits).ok_or(SampleError::NoToken(logits.len()))?;
-        let max = logits[best as usize];
+        if !self.params.logit_bias.is_empty() || self.params.penalizes() {
+            (max, _) = largest(logits);
+        }
+        if max == f32::NEG_INFINITY {
+            return Err(SampleError::NoToken(logits.len()));
+        }
         if self.params.temperature == 0.0 || max == f32::INFINITY {
-            return Ok(best);
+            return first_with(logits, max).ok_or(SampleError::NoToken(logits.len()));
         }
         self.weigh(logits, max);
         self.truncate();
@@ -214,17 +219,29 @@ impl Sampler {
     }
 }
 
-/// The token with the highest logit, the lowest id among equals; `None` if all are banned.
-fn likeliest(logits: &[f32]) -> Option<u32> {
-    let larger = |max: f32, &logit: &f32| if logit > max { logit } else { max };
-    let mut lanes = [f32::NEG_INFINITY; 16];
+/// The highest logit, −∞ where every token is banned, and whether any is not a number. Each is looked at once.
+fn largest(logits: &[f32]) -> (f32, bool) {
+    let larger = |max: f32, logit: f32| if logit > max { logit } else { max };
+    let (mut max, mut nan) = ([f32::NEG_INFINITY; 16], [0; 16]);
     let (groups, rest) = logits.as_chunks::<16>();
     for group in groups {
-        lanes.iter_mut().zip(group).for_each(|(max, logit)| *max = larger(*max, logit));
+        for lane in 0..16 {
+            max[lane] = larger(max[lane], group[lane]);
+            nan[lane] |= u32::from(group[lane].is_nan());
+        }
     }
-    let max = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, larger);
-    let first = || logits.iter().position(|&logit| logit == max);
-    if max > f32::NEG_INFINITY { first().map(|id| id as u32) } else { None }
+    let max = max.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger);
+    (max, nan != [0; 16] || rest.iter().any(|logit| logit.is_nan()))
+}
+
+/// The first token with this logit.
+fn first_with(logits: &[f32], logit: f32) -> Option<u32> {
+    /// Logits that are compared at once.
+    const GROUP: usize = 64;
+    let has = |group: &[f32]| group.iter().fold(false, |any, &one| any | (one == logit));
+    let group = logits.chunks(GROUP).position(has)?;
+    let at = logits[group * GROUP..].iter().position(|&one| one == logit)?;
+    Some((group * GROUP + at) as u32)
 }
 
 /// Falling weight, rising id among equals.

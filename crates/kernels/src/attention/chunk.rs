@@ -15,7 +15,7 @@ use super::values::{add_alone, add_strips};
 use super::wide::{Wide, packed_runs};
 use super::{AttentionShape, CHUNK};
 use crate::isa::Isa;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Sixteen};
 
 /// Keys or values of a layer.
 #[derive(Clone, Copy)]
@@ -122,19 +122,19 @@ pub fn pack_queries<T: Number>(
     }
 }
 
-/// Calls `$of::<L, T, R>` for `R` queries at a time, from the `i`-th on.
+/// Calls `$of::<W, T, R>` for `R` queries at a time, from the `i`-th on.
 macro_rules! for_tiles {
     ($queries:expr, $of:ident($first:expr, |$i:ident| $($rest:expr),*)) => {
         let mut $i = 0;
         while $i < $queries {
             let len = tile_len($queries - $i);
             match len {
-                1 => $of::<L, T, 1>($first, $i, $($rest),*),
-                2 => $of::<L, T, 2>($first, $i, $($rest),*),
-                3 => $of::<L, T, 3>($first, $i, $($rest),*),
-                4 => $of::<L, T, 4>($first, $i, $($rest),*),
-                5 => $of::<L, T, 5>($first, $i, $($rest),*),
-                _ => $of::<L, T, 6>($first, $i, $($rest),*),
+                1 => $of::<W, T, 1>($first, $i, $($rest),*),
+                2 => $of::<W, T, 2>($first, $i, $($rest),*),
+                3 => $of::<W, T, 3>($first, $i, $($rest),*),
+                4 => $of::<W, T, 4>($first, $i, $($rest),*),
+                5 => $of::<W, T, 5>($first, $i, $($rest),*),
+                _ => $of::<W, T, 6>($first, $i, $($rest),*),
             }
             $i += len;
         }
@@ -145,9 +145,9 @@ macro_rules! for_tiles {
 /// a query sees nothing of it. `scores` is room for `CHUNK` numbers for each query, `wide` for keys and for values.
 ///
 /// # Safety
-/// Here and below: the instruction set of `L` must be there.
+/// Here and below: the instruction set of `W` must be there.
 #[inline(always)]
-pub unsafe fn attend_chunk<L: Lanes, T: Number>(
+pub unsafe fn attend_chunk<W: Sixteen, T: Number>(
     group: &Group<'_>,
     keys: Plane<'_, T>,
     values: Plane<'_, T>,
@@ -164,17 +164,17 @@ pub unsafe fn attend_chunk<L: Lanes, T: Number>(
         if keys.has_scales() && group.queries.len() >= WORTH_WIDENING {
             let len = group.shape.head_dim * group.shape.block_size;
             let [wide_keys, wide_values] = wide;
-            let keys = wide_keys.fill::<L, T>(keys, runs, len);
-            let values = wide_values.fill::<L, T>(values, runs, len);
+            let keys = wide_keys.fill::<W, T>(keys, runs, len);
+            let values = wide_values.fill::<W, T>(values, runs, len);
             let runs = &packed_runs(runs, len)[..runs.len()];
-            return attend_runs::<L, f32>(group, keys, values, start, runs, scores, parts, sums);
+            return attend_runs::<W, f32>(group, keys, values, start, runs, scores, parts, sums);
         }
-        attend_runs::<L, T>(group, keys, values, start, runs, scores, parts, sums);
+        attend_runs::<W, T>(group, keys, values, start, runs, scores, parts, sums);
     }
 }
 
 #[inline(always)]
-unsafe fn attend_runs<L: Lanes, T: Number>(
+unsafe fn attend_runs<W: Sixteen, T: Number>(
     group: &Group<'_>,
     keys: Plane<'_, T>,
     values: Plane<'_, T>,
@@ -189,23 +189,23 @@ unsafe fn attend_runs<L: Lanes, T: Number>(
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).unwrap_or(run);
             let ahead = (next.base as isize - run.base as isize) / T::PACKED as isize;
-            fetch_first_strip::<L, T>(group, values, *run);
-            score_run::<L, T>(group, keys, *run, ahead, start, scores);
+            fetch_first_strip::<W::Lanes, T>(group, values, *run);
+            score_run::<W, T>(group, keys, *run, ahead, start, scores);
         }
         for ((query, scores), part) in group.queries.iter().zip(scores.iter_mut()).zip(parts) {
             let seen = query.seen(start, start + CHUNK);
             *part = Softmax::default();
             if !seen.is_empty() {
-                *part = weigh::<L>(scores, seen.start - start..seen.end - start, group.shape.softcap);
+                *part = weigh::<W::Lanes>(scores, seen.start - start..seen.end - start, group.shape.softcap);
             }
         }
         sums.fill(0.0);
         // Each query sums up position after position: first those that it sees alone, then those that all queries
         // of its tile see, then what is left.
         let span = Span { values, runs, start };
-        add_alone::<L, T>(group, span, false, scores, sums);
+        add_alone::<W, T>(group, span, false, scores, sums);
         for_tiles!(group.queries.len(), add_strips(group, |i| span, scores, sums));
-        add_alone::<L, T>(group, span, true, scores, sums);
+        add_alone::<W, T>(group, span, true, scores, sums);
     }
 }
 
@@ -245,7 +245,7 @@ impl Group<'_> {
 }
 
 #[inline(always)]
-unsafe fn score_run<L: Lanes, T: Number>(
+unsafe fn score_run<W: Sixteen, T: Number>(
     group: &Group<'_>,
     keys: Plane<'_, T>,
     run: Run,
@@ -270,7 +270,7 @@ unsafe fn score_run<L: Lanes, T: Number>(
 
 /// Scores of `R` queries with the panels that hold what they see of a run.
 #[inline(always)]
-unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
+unsafe fn score_tile<W: Sixteen, T: Number, const R: usize>(
     group: &Group<'_>,
     first: usize,
     keys: Plane<'_, T>,
@@ -279,7 +279,7 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     start: usize,
     scores: &mut [[f32; CHUNK]],
 ) {
-    let AttentionShape { head_dim, block_size, .. } = *group.shape;
+    let head_dim = group.shape.head_dim;
     let queries = &group.queries[first..first + R];
     let from = queries.iter().fold(run.to, |from, query| from.min(query.from)).max(run.from);
     let to = queries.iter().fold(run.from, |to, query| to.max(query.to)).min(run.to);
@@ -287,19 +287,41 @@ unsafe fn score_tile<L: Lanes, T: Number, const R: usize>(
     let scores = &mut scores[first..first + R];
     // One tile is enough to fetch for all.
     let ahead = if first == 0 { ahead } else { 0 };
-    let panels = T::sixteens(keys.numbers);
-    for panel in (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL) {
-        let keys_of = &panels[panel * head_dim..(panel + 1) * head_dim];
-        let scales = if keys.has_scales() { &keys.scales[panel * PANEL..] } else { &[] };
-        let at = run.origin + panel * PANEL - start;
-        // SAFETY: the caller's promise.
-        unsafe {
-            let sums: Sums<L, R> = dots::<L, T, R>(q, keys_of, scales, block_size, ahead);
-            for r in 0..R {
-                let scores = scores[r][at..at + PANEL].as_chunks_mut::<8>().0;
-                sums[r][0].store(&mut scores[0]);
-                sums[r][1].store(&mut scores[1]);
-            }
+    let mut panels = (from - run.origin) / PANEL..(to - run.origin).div_ceil(PANEL);
+    let of_run = |panel: usize| run.origin + panel * PANEL - start;
+    // SAFETY: the caller's promise.
+    unsafe {
+        while W::AT_ONCE == 2 && panels.len() >= 2 {
+            let at = of_run(panels.start);
+            score_panels::<W, T, R, 2>(group, q, keys, panels.start, ahead, at, scores);
+            panels.start += 2;
+        }
+        for panel in panels {
+            score_panels::<W, T, R, 1>(group, q, keys, panel, ahead, of_run(panel), scores);
+        }
+    }
+}
+
+/// Scores of `R` queries with `N` panels of a block's head, which go to the places from `at` on.
+#[inline(always)]
+unsafe fn score_panels<W: Sixteen, T: Number, const R: usize, const N: usize>(
+    group: &Group<'_>,
+    q: &[[f32; R]],
+    keys: Plane<'_, T>,
+    panel: usize,
+    ahead: isize,
+    at: usize,
+    scores: &mut [[f32; CHUNK]],
+) {
+    let AttentionShape { head_dim, block_size, .. } = *group.shape;
+    let of_panels = &T::sixteens(keys.numbers)[panel * head_dim..(panel + N) * head_dim];
+    let scales = if keys.has_scales() { &keys.scales[panel * PANEL..] } else { &[] };
+    // SAFETY: the caller's promise.
+    let sums: Sums<W, R, N> = unsafe { dots::<W, T, R, N>(q, of_panels, scales, block_size, ahead) };
+    for r in 0..R {
+        let scores = scores[r][at..at + N * PANEL].as_chunks_mut::<PANEL>().0;
+        for n in 0..N {
+            sums[r][n].store(&mut scores[n]);
         }
     }
 }

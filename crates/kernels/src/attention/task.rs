@@ -13,7 +13,7 @@ use super::tile::Number;
 use super::wide::Wide;
 use super::{AttentionSeq, AttentionShape, CHUNK, seen};
 use crate::isa::Isa;
-use crate::lanes::{Plain, Vector};
+use crate::lanes::{Plain, Two, Vector, WideVector};
 use crate::pool::Pool;
 use crate::share::Shared;
 
@@ -148,6 +148,19 @@ fn attend<T: Number>(
     parts: &mut [Softmax],
     sums: &mut [f32],
 ) {
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx2,fma,f16c"))]
+    unsafe fn attend_in_wide_vectors<T: Number>(
+        job: &Job<'_, T>,
+        group: &Group<'_>,
+        start: usize,
+        wide: &mut [Wide; 2],
+        scores: &mut [[f32; CHUNK]],
+        parts: &mut [Softmax],
+        sums: &mut [f32],
+    ) {
+        // SAFETY: the features are enabled.
+        unsafe { attend_chunk::<WideVector, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
+    }
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
     unsafe fn attend_in_vectors<T: Number>(
         job: &Job<'_, T>,
@@ -159,14 +172,16 @@ fn attend<T: Number>(
         sums: &mut [f32],
     ) {
         // SAFETY: the features are enabled.
-        unsafe { attend_chunk::<Vector, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
+        unsafe { attend_chunk::<Two<Vector>, T>(group, job.k, job.v, start, wide, scores, parts, sums) }
     }
-    // SAFETY: an instruction set that has vectors was detected; plain code runs everywhere.
+    // SAFETY: an instruction set that has such vectors was detected; plain code runs everywhere.
     unsafe {
-        if job.isa.has_vectors() {
+        if job.isa.has_wide_vectors() {
+            attend_in_wide_vectors(job, group, start, wide, scores, parts, sums)
+        } else if job.isa.has_vectors() {
             attend_in_vectors(job, group, start, wide, scores, parts, sums)
         } else {
-            attend_chunk::<Plain, T>(group, job.k, job.v, start, wide, scores, parts, sums)
+            attend_chunk::<Two<Plain>, T>(group, job.k, job.v, start, wide, scores, parts, sums)
         }
     }
 }

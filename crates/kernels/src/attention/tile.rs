@@ -8,7 +8,7 @@ use half::f16;
 use super::CHUNK;
 use super::cache::{PANEL, SCALED};
 use super::rounding::nibble;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Sixteen};
 
 /// What a cache's memory consists of: numbers, or bytes that hold two of them.
 pub trait Number: Copy {
@@ -25,8 +25,8 @@ pub trait Number: Copy {
     /// Sixteen numbers, without their scale.
     ///
     /// # Safety
-    /// Here and below: the instruction set of `L` must be there.
-    unsafe fn load<L: Lanes>(from: &Self::Sixteen) -> [L; 2];
+    /// Here and below: the instruction set of `W` must be there.
+    unsafe fn load<W: Sixteen>(from: &Self::Sixteen) -> W;
 
     /// The `at`-th number, without its scale.
     fn number(from: &[Self], at: usize) -> f32;
@@ -41,10 +41,9 @@ impl Number for f32 {
     }
 
     #[inline(always)]
-    unsafe fn load<L: Lanes>(from: &Self::Sixteen) -> [L; 2] {
-        let (eights, _) = from.as_chunks::<8>();
+    unsafe fn load<W: Sixteen>(from: &Self::Sixteen) -> W {
         // SAFETY: the caller's promise.
-        unsafe { [L::load(&eights[0]), L::load(&eights[1])] }
+        unsafe { W::load(from) }
     }
 
     #[inline(always)]
@@ -62,10 +61,9 @@ impl Number for f16 {
     }
 
     #[inline(always)]
-    unsafe fn load<L: Lanes>(from: &Self::Sixteen) -> [L; 2] {
-        let (eights, _) = from.as_chunks::<8>();
+    unsafe fn load<W: Sixteen>(from: &Self::Sixteen) -> W {
         // SAFETY: the caller's promise.
-        unsafe { [L::load_half(&eights[0]), L::load_half(&eights[1])] }
+        unsafe { W::load_half(from) }
     }
 
     #[inline(always)]
@@ -83,10 +81,9 @@ impl Number for i8 {
     }
 
     #[inline(always)]
-    unsafe fn load<L: Lanes>(from: &Self::Sixteen) -> [L; 2] {
-        let (eights, _) = from.as_chunks::<8>();
+    unsafe fn load<W: Sixteen>(from: &Self::Sixteen) -> W {
         // SAFETY: the caller's promise.
-        unsafe { [L::load_bytes(&eights[0]), L::load_bytes(&eights[1])] }
+        unsafe { W::load_bytes(from) }
     }
 
     #[inline(always)]
@@ -107,9 +104,9 @@ impl Number for u8 {
     }
 
     #[inline(always)]
-    unsafe fn load<L: Lanes>(from: &Self::Sixteen) -> [L; 2] {
+    unsafe fn load<W: Sixteen>(from: &Self::Sixteen) -> W {
         // SAFETY: the caller's promise.
-        unsafe { L::load_nibbles(from) }
+        unsafe { W::load_nibbles(from) }
     }
 
     #[inline(always)]
@@ -118,36 +115,44 @@ impl Number for u8 {
     }
 }
 
-/// Sixteen sums for each of `R` queries.
-pub type Sums<L, const R: usize> = [[L; 2]; R];
+/// `N` times sixteen sums for each of `R` queries.
+pub type Sums<W, const R: usize, const N: usize> = [[W; N]; R];
 
-/// The dot products of `R` queries with the positions of a panel of keys.
+/// The dot products of `R` queries with the positions of `N` neighbouring panels of keys.
 ///
-/// `q` holds the queries' numbers dimension by dimension. `keys` is `[head_dim, 16]`; `scales`, where there are any,
+/// `q` holds the queries' numbers dimension by dimension. `keys` is `[N, head_dim, 16]`; `scales`, where there are any,
 /// begins with those of the positions' first dimensions, and `block_size` further are the next. While it computes,
 /// what lies so many elements `ahead` of the keys is brought near.
 #[inline(always)]
-pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
+pub unsafe fn dots<W: Sixteen, T: Number, const R: usize, const N: usize>(
     q: &[[f32; R]],
     keys: &[T::Sixteen],
     scales: &[f16],
     block_size: usize,
     ahead: isize,
-) -> Sums<L, R> {
+) -> Sums<W, R, N> {
+    let mut panels: [&[T::Sixteen]; N] = [&[]; N];
+    for (panel, keys) in panels.iter_mut().zip(keys.chunks(q.len().max(1))) {
+        *panel = keys;
+    }
     // SAFETY: the caller's promise.
     unsafe {
-        let zero = [[L::splat(0.0); 2]; R];
+        let mut sums = [[W::splat(0.0); N]; R];
         if scales.is_empty() {
-            return plain_dots::<L, T, R>(q, keys, ahead, zero);
+            return plain_dots::<W, T, R, N>(q, panels, ahead, sums);
         }
-        let mut sums = zero;
-        for ((q, keys), scales) in q.chunks(SCALED).zip(keys.chunks(SCALED)).zip(scales.chunks(block_size)) {
-            let part = plain_dots::<L, T, R>(q, keys, ahead, zero);
-            let Some(scales) = scales.first_chunk::<PANEL>() else { break };
-            let scales: [L; 2] = f16::load(scales);
-            for r in 0..R {
-                for n in 0..2 {
-                    sums[r][n] = part[r][n].mul_add(scales[n], sums[r][n]);
+        let zero = sums;
+        for (q, scales) in q.chunks(SCALED).zip(scales.chunks(block_size)) {
+            let mut part_of = panels;
+            for n in 0..N {
+                (part_of[n], panels[n]) = panels[n].split_at(q.len());
+            }
+            let part = plain_dots::<W, T, R, N>(q, part_of, ahead, zero);
+            let (scales, _) = scales.as_chunks::<PANEL>();
+            for n in 0..N {
+                let scales: W = f16::load(&scales[n]);
+                for r in 0..R {
+                    sums[r][n] = part[r][n].mul_add(scales, sums[r][n]);
                 }
             }
         }
@@ -157,21 +162,24 @@ pub unsafe fn dots<L: Lanes, T: Number, const R: usize>(
 
 /// As [`dots`] without scales, added to `sums`.
 #[inline(always)]
-unsafe fn plain_dots<L: Lanes, T: Number, const R: usize>(
+unsafe fn plain_dots<W: Sixteen, T: Number, const R: usize, const N: usize>(
     q: &[[f32; R]],
-    keys: &[T::Sixteen],
+    keys: [&[T::Sixteen]; N],
     ahead: isize,
-    mut sums: Sums<L, R>,
-) -> Sums<L, R> {
+    mut sums: Sums<W, R, N>,
+) -> Sums<W, R, N> {
+    for n in 0..N {
+        assert!(keys[n].len() == q.len());
+    }
     // SAFETY: the caller's promise.
     unsafe {
-        for (q, keys) in q.iter().zip(keys) {
-            L::prefetch(std::ptr::from_ref(keys).cast::<T>().wrapping_offset(ahead));
-            let keys: [L; 2] = T::load(keys);
-            for r in 0..R {
-                let factor = L::splat(q[r]);
-                for n in 0..2 {
-                    sums[r][n] = factor.mul_add(keys[n], sums[r][n]);
+        for (d, q) in q.iter().enumerate() {
+            for n in 0..N {
+                let keys = &keys[n][d];
+                W::Lanes::prefetch(std::ptr::from_ref(keys).cast::<T>().wrapping_offset(ahead));
+                let keys: W = T::load(keys);
+                for r in 0..R {
+                    sums[r][n] = W::splat(q[r]).mul_add(keys, sums[r][n]);
                 }
             }
         }
@@ -180,25 +188,30 @@ unsafe fn plain_dots<L: Lanes, T: Number, const R: usize>(
 }
 
 /// Adds weight · value to the sums of `R` queries, position after position: `values` are those of the positions `from..`
-/// of a chunk in one strip. `ahead` as in [`dots`].
+/// of a chunk in `N` strips. `ahead` as in [`dots`].
 #[inline(always)]
-pub unsafe fn add_values<L: Lanes, T: Number, const R: usize>(
+pub unsafe fn add_values<W: Sixteen, T: Number, const R: usize, const N: usize>(
     weights: &[[f32; CHUNK]; R],
     from: usize,
-    values: &[T::Sixteen],
+    values: [&[T::Sixteen]; N],
     ahead: isize,
-    mut sums: Sums<L, R>,
-) -> Sums<L, R> {
+    mut sums: Sums<W, R, N>,
+) -> Sums<W, R, N> {
+    let len = values[0].len();
+    for n in 0..N {
+        assert!(values[n].len() == len);
+    }
     // SAFETY: the caller's promise.
     unsafe {
-        for (i, values) in (from..).zip(values) {
-            L::prefetch(std::ptr::from_ref(values).cast::<T>().wrapping_offset(ahead));
-            let values: [L; 2] = T::load(values);
-            for r in 0..R {
-                // The remainder says to the compiler what is so anyway.
-                let factor = L::splat(weights[r][i % CHUNK]);
-                for n in 0..2 {
-                    sums[r][n] = factor.mul_add(values[n], sums[r][n]);
+        for i in 0..len {
+            for n in 0..N {
+                let values = &values[n][i];
+                W::Lanes::prefetch(std::ptr::from_ref(values).cast::<T>().wrapping_offset(ahead));
+                let values: W = T::load(values);
+                for r in 0..R {
+                    // The remainder says to the compiler what is so anyway.
+                    let factor = W::splat(weights[r][(from + i) % CHUNK]);
+                    sums[r][n] = factor.mul_add(values, sums[r][n]);
                 }
             }
         }

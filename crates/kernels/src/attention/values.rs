@@ -8,15 +8,15 @@ use super::CHUNK;
 use super::cache::{PANEL, SCALED};
 use super::chunk::{Group, Span};
 use super::tile::{Number, Sums, add_values};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Sixteen};
 
 /// Adds the positions that a query sees, but not all queries of its tile, query by query: those before the common
 /// ones, or those after.
 ///
 /// # Safety
-/// Here and below: the instruction set of `L` must be there.
+/// Here and below: the instruction set of `W` must be there.
 #[inline(always)]
-pub unsafe fn add_alone<L: Lanes, T: Number>(
+pub unsafe fn add_alone<W: Sixteen, T: Number>(
     group: &Group<'_>,
     span: Span<'_, T>,
     after: bool,
@@ -33,14 +33,14 @@ pub unsafe fn add_alone<L: Lanes, T: Number>(
         };
         if !alone.is_empty() {
             // SAFETY: the caller's promise.
-            unsafe { add_range::<L, T, 1>(group, span, alone, false, weights, sums) };
+            unsafe { add_range::<W, T, 1>(group, span, alone, false, weights, sums) };
         }
     }
 }
 
 /// Adds the positions that `R` queries all see.
 #[inline(always)]
-pub unsafe fn add_strips<L: Lanes, T: Number, const R: usize>(
+pub unsafe fn add_strips<W: Sixteen, T: Number, const R: usize>(
     group: &Group<'_>,
     first: usize,
     span: Span<'_, T>,
@@ -53,14 +53,14 @@ pub unsafe fn add_strips<L: Lanes, T: Number, const R: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let sums = &mut sums[first * group.shape.head_dim..];
-        add_range::<L, T, R>(group, span, common, first == 0, weights, sums);
+        add_range::<W, T, R>(group, span, common, first == 0, weights, sums);
     }
 }
 
 /// Adds the values of a range of positions to the sums of `R` queries, `[R, head_dim]`, that all see them. The first
 /// to do so fetches each strip while it works on the one before.
 #[inline(always)]
-unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
+unsafe fn add_range<W: Sixteen, T: Number, const R: usize>(
     group: &Group<'_>,
     span: Span<'_, T>,
     range: Range<usize>,
@@ -71,26 +71,40 @@ unsafe fn add_range<L: Lanes, T: Number, const R: usize>(
     let (dim, block_size) = (group.shape.head_dim, group.shape.block_size);
     let has_scales = span.values.has_scales();
     let mut scaled = [[0.0; CHUNK]; R];
-    for d in (0..dim).step_by(PANEL) {
+    let mut d = 0;
+    while d < dim {
         // SAFETY: the caller's promise.
         unsafe {
             if has_scales && d % SCALED == 0 {
                 for (base, offset, part) in span.parts(&range) {
                     let scales = &span.values.scales[(base + d * block_size) / SCALED + offset..];
                     for (scaled, weights) in scaled.iter_mut().zip(weights) {
-                        scale_weights::<L>(weights, scales, part.start - span.start, part.len(), scaled);
+                        scale_weights::<W::Lanes>(
+                            weights,
+                            scales,
+                            part.start - span.start,
+                            part.len(),
+                            scaled,
+                        );
                     }
                 }
             }
             let weights = if has_scales { &scaled } else { weights };
-            if d + PANEL <= dim {
-                let ahead = if first && d + PANEL < dim { block_size * PANEL / T::PACKED } else { 0 };
-                add_strip::<L, T, R>(span, &range, d * block_size, ahead, weights, &mut sums[d..], dim);
+            // Where strips share scales, they do so in twos.
+            let many = if W::AT_ONCE == 2 && d + 2 * PANEL <= dim { 2 } else { 1 };
+            let next = d + many * PANEL;
+            let ahead = if first && next < dim { many * block_size * PANEL / T::PACKED } else { 0 };
+            let (base, of) = (d * block_size, &mut sums[d..]);
+            if many == 2 {
+                add_strip::<W, T, R, 2>(span, &range, base, block_size, ahead, weights, of, dim);
+            } else if next <= dim {
+                add_strip::<W, T, R, 1>(span, &range, base, block_size, ahead, weights, of, dim);
             } else {
                 for (weights, sums) in weights.iter().zip(sums.chunks_mut(dim)) {
-                    add_rest(span, &range, d * block_size, weights, &mut sums[d..dim]);
+                    add_rest(span, &range, base, weights, &mut sums[d..dim]);
                 }
             }
+            d = next;
         }
     }
 }
@@ -107,13 +121,14 @@ impl<T> Span<'_, T> {
     }
 }
 
-/// Adds a strip, which begins at `first` in a block's head. Sums stay in registers from block to block; those of
-/// neighbouring queries are `dim` numbers apart.
+/// Adds `N` neighbouring strips, the first of which begins at `first` in a block's head. Sums stay in registers from block
+/// to block; those of neighbouring queries are `dim` numbers apart.
 #[inline(always)]
-unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
+unsafe fn add_strip<W: Sixteen, T: Number, const R: usize, const N: usize>(
     span: Span<'_, T>,
     range: &Range<usize>,
     first: usize,
+    block_size: usize,
     ahead: usize,
     weights: &[[f32; CHUNK]; R],
     sums: &mut [f32],
@@ -121,20 +136,27 @@ unsafe fn add_strip<L: Lanes, T: Number, const R: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes: Sums<L, R> = [[L::splat(0.0); 2]; R];
+        let mut lanes: Sums<W, R, N> = [[W::splat(0.0); N]; R];
         for r in 0..R {
-            let sums = sums[r * dim..r * dim + PANEL].as_chunks::<8>().0;
-            lanes[r] = [L::load(&sums[0]), L::load(&sums[1])];
+            let sums = sums[r * dim..r * dim + N * PANEL].as_chunks::<PANEL>().0;
+            for n in 0..N {
+                lanes[r][n] = W::load(&sums[n]);
+            }
         }
         for (base, offset, part) in span.parts(range) {
-            let values = &span.values.numbers[(base + first + offset * PANEL) / T::PACKED..];
-            let values = &T::sixteens(values)[..part.len()];
-            lanes = add_values::<L, T, R>(weights, part.start - span.start, values, ahead as isize, lanes);
+            let mut strips: [&[T::Sixteen]; N] = [&[]; N];
+            for n in 0..N {
+                let at = base + first + (n * block_size + offset) * PANEL;
+                strips[n] = &T::sixteens(&span.values.numbers[at / T::PACKED..])[..part.len()];
+            }
+            let from = part.start - span.start;
+            lanes = add_values::<W, T, R, N>(weights, from, strips, ahead as isize, lanes);
         }
         for r in 0..R {
-            let sums = sums[r * dim..r * dim + PANEL].as_chunks_mut::<8>().0;
-            lanes[r][0].store(&mut sums[0]);
-            lanes[r][1].store(&mut sums[1]);
+            let sums = sums[r * dim..r * dim + N * PANEL].as_chunks_mut::<PANEL>().0;
+            for n in 0..N {
+                lanes[r][n].store(&mut sums[n]);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use half::f16;
 use super::cache::{PANEL, SCALED};
 use super::chunk::{MAX_RUNS, Plane, Run};
 use super::tile::Number;
-use crate::lanes::Lanes;
+use crate::lanes::Sixteen;
 
 /// Room for the blocks of a chunk; it grows and stays.
 #[derive(Default)]
@@ -22,9 +22,9 @@ impl Wide {
     /// now.
     ///
     /// # Safety
-    /// The instruction set of `L` must be there.
+    /// The instruction set of `W` must be there.
     #[inline(always)]
-    pub(super) unsafe fn fill<L: Lanes, T: Number>(
+    pub(super) unsafe fn fill<W: Sixteen, T: Number>(
         &mut self,
         from: Plane<'_, T>,
         runs: &[Run],
@@ -39,10 +39,8 @@ impl Wide {
             let to = self.numbers[i * len..(i + 1) * len].as_chunks_mut::<PANEL>().0;
             for (to, sixteen) in to.iter_mut().zip(T::sixteens(numbers)) {
                 // SAFETY: the caller's promise.
-                let eights: [L; 2] = unsafe { T::load(sixteen) };
-                let (to, _) = to.as_chunks_mut::<8>();
-                eights[0].store(&mut to[0]);
-                eights[1].store(&mut to[1]);
+                let wide: W = unsafe { T::load(sixteen) };
+                wide.store(to);
             }
             let scales = &from.scales[run.base / SCALED..(run.base + len) / SCALED];
             self.scales[i * len / SCALED..(i + 1) * len / SCALED].copy_from_slice(scales);

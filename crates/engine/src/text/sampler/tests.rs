@@ -90,7 +90,7 @@ fn the_nucleus_of_a_large_vocabulary_is_that_of_a_full_sort() {
     let logits: Vec<f32> = (0..20_000).map(|_| (rng.unit() * 8.0) as f32).collect();
     for top_p in [0.05f32, 0.5, 0.9, 0.999] {
         let mut sampler = Sampler::new(&SamplingParams { top_p, ..plain() });
-        let max = logits[likeliest(&logits).unwrap() as usize];
+        let (max, _) = largest(&logits);
         sampler.weigh(&logits, max);
         let mut sorted = sampler.candidates.clone();
         sorted.sort_by(likelier);
@@ -128,7 +128,20 @@ fn the_likeliest_of_a_large_vocabulary_are_those_of_a_full_sort() {
         };
         assert_eq!(ids(&sampler.candidates), ids(&sorted[..keep.min(20_000)]), "the likeliest {keep}");
     }
-    assert_eq!(likeliest(&logits), Some(sorted[0].id));
+    assert_eq!(first_with(&logits, largest(&logits).0), Some(sorted[0].id));
+}
+
+#[test]
+fn what_is_no_number_is_found_wherever_it_is() {
+    for at in [0, 15, 16, 99, 100, 106] {
+        let mut logits = [1.0; 107];
+        assert_eq!(largest(&logits), (1.0, false));
+        logits[at] = f32::NAN;
+        assert_eq!(largest(&logits), (1.0, true), "at {at}");
+        logits[at] = 2.0;
+        assert_eq!((largest(&logits), first_with(&logits, 2.0)), ((2.0, false), Some(at as u32)));
+    }
+    assert_eq!(largest(&[f32::NEG_INFINITY; 20]), (f32::NEG_INFINITY, false));
 }
 
 #[test]

@@ -157,15 +157,37 @@ unsafe impl Simd for Avx512 {
     ) -> [[__m512i; N]; H] {
         unsafe {
             let mut dots = [[_mm512_setzero_si512(); N]; H];
-            for i in 0..W {
-                for c in 0..N {
-                    let four = _mm512_set1_epi32(x[c].wrapping_add(i * 4).cast::<i32>().read_unaligned());
-                    for h in 0..H {
-                        dots[h][c] = _mm512_dpbusd_epi32(dots[h][c], q[h][i], four);
-                    }
-                }
-            }
+            // Written out, because the compiler keeps a loop as long as this one, and then all of `q` in memory.
+            add_fours::<W, N, H, 0>(&q, x, &mut dots);
+            add_fours::<W, N, H, 1>(&q, x, &mut dots);
+            add_fours::<W, N, H, 2>(&q, x, &mut dots);
+            add_fours::<W, N, H, 3>(&q, x, &mut dots);
+            add_fours::<W, N, H, 4>(&q, x, &mut dots);
+            add_fours::<W, N, H, 5>(&q, x, &mut dots);
+            add_fours::<W, N, H, 6>(&q, x, &mut dots);
+            add_fours::<W, N, H, 7>(&q, x, &mut dots);
             dots
+        }
+    }
+}
+
+/// Adds the products of the `I`-th four columns, if there are as many.
+#[inline(always)]
+unsafe fn add_fours<const W: usize, const N: usize, const H: usize, const I: usize>(
+    q: &[[__m512i; W]; H],
+    x: [*const i8; N],
+    dots: &mut [[__m512i; N]; H],
+) {
+    if I >= W {
+        return;
+    }
+    for c in 0..N {
+        // SAFETY: the caller's promises.
+        unsafe {
+            let four = _mm512_set1_epi32(x[c].wrapping_add(I * 4).cast::<i32>().read_unaligned());
+            for h in 0..H {
+                dots[h][c] = _mm512_dpbusd_epi32(dots[h][c], q[h][I], four);
+            }
         }
     }
 }
