@@ -103,20 +103,19 @@ impl App {
     }
 
     async fn files_of(&self, conversation: &str, stored: &[Vec<String>]) -> Result<Files, AppError> {
-        let ids: Vec<String> = stored.iter().flatten().cloned().collect();
+        let ids: HashSet<String> = stored.iter().flatten().cloned().collect();
         let conversation = conversation.to_owned();
         let read = move |store: &mut lantern_store::Store| {
-            let mut files =
-                Files { attachments: HashMap::new(), earlier: HashMap::new(), folders: Vec::new() };
-            for id in &ids {
-                let attachments = store.attachments(id)?;
-                if !attachments.is_empty() {
-                    files.attachments.insert(id.clone(), attachments);
-                }
-            }
-            let earlier = store.sources(&ids)?;
-            files.earlier = earlier.into_iter().map(|one| (one.message_id.clone(), one)).collect();
-            for folder in store.folders_of_conversation(&conversation)? {
+            // Asked once for all: a long conversation has few files and many messages.
+            let known = store.conversation_files(&conversation)?;
+            let attachments = known.attachments.into_iter().map(|one| (one.message_id, one.attachments));
+            let earlier = known.sources.into_iter().map(|one| (one.message_id.clone(), one));
+            let mut files = Files {
+                attachments: attachments.filter(|(id, _)| ids.contains(id)).collect(),
+                earlier: earlier.filter(|(id, _)| ids.contains(id)).collect(),
+                folders: Vec::new(),
+            };
+            for folder in known.folders {
                 let path = store.knowledge_folder(&folder)?.unwrap_or_default();
                 files.folders.push((path, store.documents_of_folder(&folder)?));
             }
