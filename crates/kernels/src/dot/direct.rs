@@ -1,7 +1,9 @@
 //! A tile times a few columns, unpacked on the way: what writing asks for, of one answer or of several at once.
 
+use std::marker::PhantomData;
+
 use super::layouts::Layout;
-use super::simd::Simd;
+use super::simd::{Between, Simd};
 use super::{Ahead, Columns, ROWS, RowStart, TileBlocks};
 
 /// How far ahead of the weights in use the next ones are asked for, in bytes, where a tile is walked through once.
@@ -103,6 +105,7 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
                 total[h][c] = S::load_f(sums[c].as_ptr().wrapping_add(h * S::LANES));
             }
         }
+        let mut last = Products::nothing(&x);
         for b in 0..tile.count {
             let block = tile.first.wrapping_add(b * L::BYTES);
             let mut headers = [L::header::<S>(block, 0); H];
@@ -119,9 +122,11 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
                     S::prefetch(first, step)
                 }
                 let planes = block.wrapping_add(L::HEADER + part * L::PART_BYTES);
-                add_part::<S, L, N, H>(planes, part, b * L::PARTS + part, &headers, &x, &mut total);
+                let at = b * L::PARTS + part;
+                last = with_part::<S, L, N, H>(planes, part, at, &headers, last, &mut total);
             }
         }
+        Add::<S, L, N, H> { products: last, total: &mut total, layout: PhantomData }.part(0, 1);
         for h in 0..H {
             for c in 0..N {
                 S::store_f(sums[c].as_mut_ptr().wrapping_add(h * S::LANES), total[h][c]);
@@ -130,93 +135,115 @@ unsafe fn some<S: Simd, L: Layout, const N: usize, const H: usize>(
     }
 }
 
-/// Adds part `part` of a block, which is part `at` of the row.
+/// The products of part `part` of a block, which is part `at` of the row; those before are added to the sums meanwhile.
 #[inline(always)]
-unsafe fn add_part<S: Simd, L: Layout, const N: usize, const H: usize>(
+unsafe fn with_part<'a, S: Simd, L: Layout, const N: usize, const H: usize>(
     planes: *const u8,
     part: usize,
     at: usize,
     headers: &[L::Header<S>; H],
-    x: &[RowStart; N],
+    last: Products<'a, S, N, H>,
     total: &mut [[S::F; N]; H],
-) {
+) -> Products<'a, S, N, H> {
     // SAFETY: the caller's promises.
     unsafe {
         let mut q = [[S::zero(); 8]; H];
         for h in 0..H {
             q[h] = L::integers::<S>(planes, h);
         }
-        let mut from = [std::ptr::null(); N];
-        for c in 0..N {
-            from[c] = x[c].q.wrapping_add(at * 32);
-        }
         if L::GROUP == 32 {
-            add_group::<S, L, N, H>(dot::<S, L, 8, N, H>(q, from), headers, part, at, at, x, total);
-            return;
+            return with_group::<S, L, 8, N, H>(q, headers, part, at * 32, last, total);
         }
         let (mut first, mut second) = ([[S::zero(); 4]; H], [[S::zero(); 4]; H]);
         for h in 0..H {
             let [a, b, c, d, e, f, g, i] = q[h];
             (first[h], second[h]) = ([a, b, c, d], [e, f, g, i]);
         }
-        add_group::<S, L, N, H>(dot::<S, L, 4, N, H>(first, from), headers, 2 * part, at, 2 * at, x, total);
-        for c in 0..N {
-            from[c] = from[c].wrapping_add(16);
-        }
-        add_group::<S, L, N, H>(
-            dot::<S, L, 4, N, H>(second, from),
-            headers,
-            2 * part + 1,
-            at,
-            2 * at + 1,
-            x,
-            total,
-        );
+        let last = with_group::<S, L, 4, N, H>(first, headers, 2 * part, at * 32, last, total);
+        with_group::<S, L, 4, N, H>(second, headers, 2 * part + 1, at * 32 + 16, last, total)
     }
 }
 
-/// The integer sums, by the number of bits.
+/// The same for a group, which begins at column `column` of the row.
 #[inline(always)]
-unsafe fn dot<S: Simd, L: Layout, const W: usize, const N: usize, const H: usize>(
+unsafe fn with_group<'a, S: Simd, L: Layout, const W: usize, const N: usize, const H: usize>(
     q: [[S::I; W]; H],
-    x: [*const i8; N],
-) -> [[S::I; N]; H] {
-    // SAFETY: the caller's promises.
-    unsafe {
-        match L::BITS {
-            0..=4 => S::dot::<4, W, N, H>(q, x),
-            5 => S::dot::<5, W, N, H>(q, x),
-            6 => S::dot::<6, W, N, H>(q, x),
-            _ => S::dot::<8, W, N, H>(q, x),
-        }
-    }
-}
-
-/// The definition in `dot`, for one group: `group` of the block, scale `block32` and term `term` of the row.
-#[inline(always)]
-unsafe fn add_group<S: Simd, L: Layout, const N: usize, const H: usize>(
-    dots: [[S::I; N]; H],
     headers: &[L::Header<S>; H],
     group: usize,
-    block32: usize,
-    term: usize,
-    x: &[RowStart; N],
+    column: usize,
+    last: Products<'a, S, N, H>,
     total: &mut [[S::F; N]; H],
-) {
-    // SAFETY: the caller's promises: activations have a scale for 32 columns and a term for each group.
+) -> Products<'a, S, N, H> {
+    let x = last.x;
+    let mut from = [std::ptr::null(); N];
+    for c in 0..N {
+        from[c] = x[c].q.wrapping_add(column);
+    }
+    let mut add = Add::<S, L, N, H> { products: last, total, layout: PhantomData };
+    // SAFETY: the caller's promises.
     unsafe {
+        let dots = match L::BITS {
+            0..=4 => S::dot_and::<4, W, N, H>(q, from, &mut add),
+            5 => S::dot_and::<5, W, N, H>(q, from, &mut add),
+            6 => S::dot_and::<6, W, N, H>(q, from, &mut add),
+            _ => S::dot_and::<8, W, N, H>(q, from, &mut add),
+        };
+        let mut scales = [(S::zero_f(), S::zero_f()); H];
         for h in 0..H {
-            let (scale, min) = L::scales::<S>(&headers[h], group);
-            for c in 0..N {
-                let term = S::splat_f(*x[c].terms.wrapping_add(term));
-                let x_scale = S::splat_f(*x[c].scales.wrapping_add(block32));
+            scales[h] = L::scales::<S>(&headers[h], group);
+        }
+        Products { dots, scales, x, column }
+    }
+}
+
+/// The dot products of a group, which are not in the sums yet.
+#[derive(Clone, Copy)]
+struct Products<'a, S: Simd, const N: usize, const H: usize> {
+    dots: [[S::I; N]; H],
+    /// Scales and minimums.
+    scales: [(S::F, S::F); H],
+    x: &'a [RowStart; N],
+    /// Where the group begins.
+    column: usize,
+}
+
+impl<'a, S: Simd, const N: usize, const H: usize> Products<'a, S, N, H> {
+    /// Products that change no sum.
+    #[inline(always)]
+    unsafe fn nothing(x: &'a [RowStart; N]) -> Self {
+        // SAFETY: the caller's promises.
+        unsafe {
+            Products { dots: [[S::zero(); N]; H], scales: [(S::zero_f(), S::zero_f()); H], x, column: 0 }
+        }
+    }
+}
+
+/// Adds them to the sums, as the definition in `dot` says: activations have a scale for 32 columns and a term for each group.
+struct Add<'a, 'b, S: Simd, L, const N: usize, const H: usize> {
+    products: Products<'a, S, N, H>,
+    total: &'b mut [[S::F; N]; H],
+    layout: PhantomData<L>,
+}
+
+impl<S: Simd, L: Layout, const N: usize, const H: usize> Between for Add<'_, '_, S, L, N, H> {
+    #[inline(always)]
+    unsafe fn part(&mut self, index: usize, count: usize) {
+        let Products { dots, scales, x, column } = self.products;
+        for one in index * N * H / count..(index + 1) * N * H / count {
+            let (c, h) = (one / H, one % H);
+            // SAFETY: the caller's promises.
+            unsafe {
+                let term = S::splat_f(*x[c].terms.wrapping_add(column / L::GROUP));
+                let x_scale = S::splat_f(*x[c].scales.wrapping_add(column / 32));
+                let (scale, min) = scales[h];
                 let mut dot = S::to_f(dots[h][c]);
                 if !L::MIN {
                     dot = S::mul_add(S::splat_f(-(L::PACKING.form.offset as f32)), term, dot);
                 }
-                total[h][c] = S::mul_add(S::mul(scale, x_scale), dot, total[h][c]);
+                let total = &mut self.total[h][c];
+                *total = S::mul_add(S::mul(scale, x_scale), dot, *total);
                 if L::MIN {
-                    total[h][c] = S::mul_add(min, term, total[h][c]);
+                    *total = S::mul_add(min, term, *total);
                 }
             }
         }

@@ -3,8 +3,8 @@
 use lantern_gguf::blocks::Affine;
 
 use super::layouts::Layout;
-use super::simd::Simd;
-use super::{Ahead, Columns, PAIR_ROWS, PANEL, Panel, ROWS, TileBlocks};
+use super::simd::{Between, Fours, Nothing, Simd};
+use super::{Ahead, Columns, PAIR_ROWS, PANEL, Panel, ROWS, RowStart, TileBlocks};
 use crate::packed::UNIT;
 
 /// Fills a panel with a tile's blocks.
@@ -168,50 +168,26 @@ unsafe fn some<
     for t in 0..T {
         ahead[t] = ahead[t].piece(0, (groups * ROWS / S::LANES).max(1));
     }
+    if groups == 0 {
+        return;
+    }
     // SAFETY: `pointers` vouches for the activations, and a panel has room for `len` columns.
     unsafe {
-        let offset = S::splat_f(-f32::from(form.offset));
         for lane in 0..ROWS / S::LANES {
             let mut total = [[S::zero_f(); N]; T];
-            let mut x_q = [std::ptr::null(); N];
             for t in 0..T {
                 for c in 0..N {
                     total[t][c] = S::load_f(sums[t][c].as_ptr().wrapping_add(lane * S::LANES));
                 }
             }
-            for g in 0..groups {
-                for c in 0..N {
-                    x_q[c] = starts[c].q.wrapping_add(g * GROUP);
-                }
-                let mut q = [std::ptr::null(); T];
-                for t in 0..T {
-                    let Ahead { first, len } = ahead[t];
-                    S::prefetch(first.wrapping_add((lane * groups + g) * len), len);
-                    q[t] = panels[t].q.as_ptr().wrapping_add(g * GROUP * ROWS + lane * 4 * S::LANES);
-                }
-                let dots = if GROUP == 32 {
-                    dot::<S, BITS, 8, N, T>(q, x_q)
-                } else {
-                    dot::<S, BITS, 4, N, T>(q, x_q)
-                };
-                let at = (g * ROWS + lane * S::LANES) * size_of::<f32>();
-                for c in 0..N {
-                    let term = S::splat_f(*starts[c].terms.wrapping_add(g));
-                    let x_scale = S::splat_f(*starts[c].scales.wrapping_add(g * GROUP / 32));
-                    for t in 0..T {
-                        let scale = S::load_f(panels[t].scales.as_ptr().wrapping_byte_add(at).cast());
-                        let mut dot = S::to_f(dots[t][c]);
-                        if !MIN {
-                            dot = S::mul_add(offset, term, dot);
-                        }
-                        total[t][c] = S::mul_add(S::mul(scale, x_scale), dot, total[t][c]);
-                        if MIN {
-                            let min = S::load_f(panels[t].mins.as_ptr().wrapping_byte_add(at).cast());
-                            total[t][c] = S::mul_add(min, term, total[t][c]);
-                        }
-                    }
-                }
+            let mut last = Products { dots: [[S::zero(); N]; T], form, panels, starts: &starts, lane, g: 0 };
+            last.dots = dot::<S, BITS, GROUP, N, T>(panels, &starts, (lane, groups), 0, ahead, &mut Nothing);
+            for g in 1..groups {
+                let mut add = Add::<S, GROUP, MIN, N, T> { products: last, total: &mut total };
+                let dots = dot::<S, BITS, GROUP, N, T>(panels, &starts, (lane, groups), g, ahead, &mut add);
+                last = Products { dots, g, ..last };
             }
+            Add::<S, GROUP, MIN, N, T> { products: last, total: &mut total }.part(0, 1);
             for t in 0..T {
                 for c in 0..N {
                     S::store_f(sums[t][c].as_mut_ptr().wrapping_add(lane * S::LANES), total[t][c]);
@@ -221,19 +197,89 @@ unsafe fn some<
     }
 }
 
+/// The dot products of group `g` and all of `other`.
 #[inline(always)]
-unsafe fn dot<S: Simd, const BITS: u32, const W: usize, const N: usize, const T: usize>(
-    q: [*const u8; T],
-    x: [*const i8; N],
+unsafe fn dot<S: Simd, const BITS: u32, const GROUP: usize, const N: usize, const T: usize>(
+    panels: [&Panel; T],
+    starts: &[RowStart; N],
+    (lane, groups): (usize, usize),
+    g: usize,
+    ahead: [Ahead; T],
+    other: &mut impl Between,
 ) -> [[S::I; N]; T] {
-    // SAFETY: the caller's promise: `W` units of each panel, `4 W` integers of each row.
+    let (mut x, mut q) = ([std::ptr::null(); N], InMemory([std::ptr::null(); T]));
+    for c in 0..N {
+        x[c] = starts[c].q.wrapping_add(g * GROUP);
+    }
+    // SAFETY: the caller's promises: a panel has the group, and so have the rows.
     unsafe {
-        let mut weights = [[S::zero(); W]; T];
         for t in 0..T {
-            for i in 0..W {
-                weights[t][i] = S::load(q[t].wrapping_add(i * UNIT));
+            let Ahead { first, len } = ahead[t];
+            S::prefetch(first.wrapping_add((lane * groups + g) * len), len);
+            q.0[t] = panels[t].q.as_ptr().wrapping_add(g * GROUP * ROWS + lane * 4 * S::LANES);
+        }
+        if GROUP == 32 {
+            S::dot_and::<BITS, 8, N, T>(q, x, other)
+        } else {
+            S::dot_and::<BITS, 4, N, T>(q, x, other)
+        }
+    }
+}
+
+/// Where the panels' groups begin.
+#[derive(Clone, Copy)]
+struct InMemory<const T: usize>([*const u8; T]);
+
+impl<S: Simd, const T: usize> Fours<S, T> for InMemory<T> {
+    #[inline(always)]
+    unsafe fn four(self, t: usize, i: usize) -> S::I {
+        // SAFETY: the caller's promise.
+        unsafe { S::load(self.0[t].wrapping_add(i * UNIT)) }
+    }
+}
+
+/// The dot products of group `g`, which are not in the sums yet.
+#[derive(Clone, Copy)]
+struct Products<'a, S: Simd, const N: usize, const T: usize> {
+    dots: [[S::I; N]; T],
+    form: Affine,
+    panels: [&'a Panel; T],
+    starts: &'a [RowStart; N],
+    lane: usize,
+    g: usize,
+}
+
+/// Adds them to the sums, as the definition in `dot` says.
+struct Add<'a, S: Simd, const GROUP: usize, const MIN: bool, const N: usize, const T: usize> {
+    products: Products<'a, S, N, T>,
+    total: &'a mut [[S::F; N]; T],
+}
+
+impl<S: Simd, const GROUP: usize, const MIN: bool, const N: usize, const T: usize> Between
+    for Add<'_, S, GROUP, MIN, N, T>
+{
+    #[inline(always)]
+    unsafe fn part(&mut self, index: usize, count: usize) {
+        let Products { dots, form, panels, starts, lane, g } = self.products;
+        let at = (g * ROWS + lane * S::LANES) * size_of::<f32>();
+        for one in index * N * T / count..(index + 1) * N * T / count {
+            let (c, t) = (one / T, one % T);
+            // SAFETY: the caller's promises.
+            unsafe {
+                let term = S::splat_f(*starts[c].terms.wrapping_add(g));
+                let x_scale = S::splat_f(*starts[c].scales.wrapping_add(g * GROUP / 32));
+                let scale = S::load_f(panels[t].scales.as_ptr().wrapping_byte_add(at).cast());
+                let mut dot = S::to_f(dots[t][c]);
+                if !MIN {
+                    dot = S::mul_add(S::splat_f(-f32::from(form.offset)), term, dot);
+                }
+                let total = &mut self.total[t][c];
+                *total = S::mul_add(S::mul(scale, x_scale), dot, *total);
+                if MIN {
+                    let min = S::load_f(panels[t].mins.as_ptr().wrapping_byte_add(at).cast());
+                    *total = S::mul_add(min, term, *total);
+                }
             }
         }
-        S::dot::<BITS, W, N, T>(weights, x)
     }
 }

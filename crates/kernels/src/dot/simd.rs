@@ -4,6 +4,39 @@
 //! in `kernels`, which do. Pointers move by `wrapping_add`, because every address is checked by arithmetic at the edge
 //! ([`super::Columns::pointers`], the tile's length) and not by each step.
 
+/// Weights of `H` vectors of rows: at hand, or where they are loaded from.
+pub trait Fours<S: Simd, const H: usize>: Copy {
+    /// The `i`-th four columns of vector `h`.
+    ///
+    /// # Safety
+    /// As [`Simd::dot`].
+    unsafe fn four(self, h: usize, i: usize) -> S::I;
+}
+
+impl<S: Simd, const W: usize, const H: usize> Fours<S, H> for [[S::I; W]; H] {
+    #[inline(always)]
+    unsafe fn four(self, h: usize, i: usize) -> S::I {
+        self[h][i]
+    }
+}
+
+/// Work that can be done between the steps of other work.
+pub trait Between {
+    /// Does part `index` of `count` about equal ones.
+    ///
+    /// # Safety
+    /// As the other work's.
+    unsafe fn part(&mut self, index: usize, count: usize);
+}
+
+/// No work.
+pub struct Nothing;
+
+impl Between for Nothing {
+    #[inline(always)]
+    unsafe fn part(&mut self, _: usize, _: usize) {}
+}
+
 /// Vectors of an instruction set.
 ///
 /// # Safety
@@ -64,6 +97,28 @@ pub unsafe trait Simd: Copy {
         q: [[Self::I; W]; H],
         x: [*const i8; N],
     ) -> [[Self::I; N]; H];
+
+    /// As [`Simd::dot`], and all of `other`. A product waits for the one before it in its sum: with vectors so long that few sums
+    /// fit into registers, some of the other work is done after each step, because a processor does not look ahead far enough to
+    /// find it.
+    #[inline(always)]
+    unsafe fn dot_and<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+        q: impl Fours<Self, H>,
+        x: [*const i8; N],
+        other: &mut impl Between,
+    ) -> [[Self::I; N]; H] {
+        // SAFETY: the caller's promises.
+        unsafe {
+            other.part(0, 1);
+            let mut weights = [[Self::zero(); W]; H];
+            for h in 0..H {
+                for i in 0..W {
+                    weights[h][i] = q.four(h, i);
+                }
+            }
+            Self::dot::<BITS, W, N, H>(weights, x)
+        }
+    }
 }
 
 /// Byte `j` of each row, as the lowest of 32 bits: for [`Simd::pick`].

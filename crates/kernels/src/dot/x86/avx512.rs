@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use crate::dot::PAIR_ROWS;
-use crate::dot::simd::Simd;
+use crate::dot::simd::{Between, Fours, Nothing, Simd};
 
 /// Vectors of 512 bits.
 #[derive(Clone, Copy)]
@@ -155,40 +155,55 @@ unsafe impl Simd for Avx512 {
         q: [[__m512i; W]; H],
         x: [*const i8; N],
     ) -> [[__m512i; N]; H] {
+        unsafe { Self::dot_and::<BITS, W, N, H>(q, x, &mut Nothing) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_and<const BITS: u32, const W: usize, const N: usize, const H: usize>(
+        q: impl Fours<Self, H>,
+        x: [*const i8; N],
+        other: &mut impl Between,
+    ) -> [[__m512i; N]; H] {
         unsafe {
             let mut dots = [[_mm512_setzero_si512(); N]; H];
             // Written out, because the compiler keeps a loop as long as this one, and then all of `q` in memory.
-            add_fours::<W, N, H, 0>(&q, x, &mut dots);
-            add_fours::<W, N, H, 1>(&q, x, &mut dots);
-            add_fours::<W, N, H, 2>(&q, x, &mut dots);
-            add_fours::<W, N, H, 3>(&q, x, &mut dots);
-            add_fours::<W, N, H, 4>(&q, x, &mut dots);
-            add_fours::<W, N, H, 5>(&q, x, &mut dots);
-            add_fours::<W, N, H, 6>(&q, x, &mut dots);
-            add_fours::<W, N, H, 7>(&q, x, &mut dots);
+            step::<0, W, N, H>(q, x, &mut dots, other);
+            step::<1, W, N, H>(q, x, &mut dots, other);
+            step::<2, W, N, H>(q, x, &mut dots, other);
+            step::<3, W, N, H>(q, x, &mut dots, other);
+            step::<4, W, N, H>(q, x, &mut dots, other);
+            step::<5, W, N, H>(q, x, &mut dots, other);
+            step::<6, W, N, H>(q, x, &mut dots, other);
+            step::<7, W, N, H>(q, x, &mut dots, other);
             dots
         }
     }
 }
 
-/// Adds the products of the `I`-th four columns, if there are as many.
+/// Adds the products of the `I`-th four columns, if there are as many, and does a part of the other work.
 #[inline(always)]
-unsafe fn add_fours<const W: usize, const N: usize, const H: usize, const I: usize>(
-    q: &[[__m512i; W]; H],
+unsafe fn step<const I: usize, const W: usize, const N: usize, const H: usize>(
+    q: impl Fours<Avx512, H>,
     x: [*const i8; N],
     dots: &mut [[__m512i; N]; H],
+    other: &mut impl Between,
 ) {
     if I >= W {
         return;
     }
-    for c in 0..N {
-        // SAFETY: the caller's promises.
-        unsafe {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut weights = [_mm512_setzero_si512(); H];
+        for h in 0..H {
+            weights[h] = q.four(h, I);
+        }
+        for c in 0..N {
             let four = _mm512_set1_epi32(x[c].wrapping_add(I * 4).cast::<i32>().read_unaligned());
             for h in 0..H {
-                dots[h][c] = _mm512_dpbusd_epi32(dots[h][c], q[h][I], four);
+                dots[h][c] = _mm512_dpbusd_epi32(dots[h][c], weights[h], four);
             }
         }
+        other.part(I, W);
     }
 }
 
