@@ -138,7 +138,8 @@ fn run_in<T: Number>(job: &Job<'_, T>, task: &Task<'_>, outputs: &Outputs<'_>, s
     }
 }
 
-/// [`attend_chunk`] on the job's instruction set.
+/// [`attend_chunk`] on the job's instruction set. By arguments: as fields of a pass, the compiler believes that slices may
+/// overlap, and the loops take twice as long.
 fn attend<T: Number>(
     job: &Job<'_, T>,
     group: &Group<'_>,
