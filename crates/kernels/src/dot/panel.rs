@@ -2,9 +2,11 @@
 
 use lantern_gguf::blocks::Affine;
 
+#[cfg(target_arch = "x86_64")]
+use super::PAIR_ROWS;
 use super::layouts::Layout;
 use super::simd::{Between, Fours, Nothing, Simd};
-use super::{Ahead, Columns, PAIR_ROWS, PANEL, Panel, ROWS, RowStart, TileBlocks};
+use super::{Ahead, Columns, PANEL, Panel, ROWS, RowStart, TileBlocks};
 use crate::packed::UNIT;
 
 /// Fills a panel with a tile's blocks.
@@ -83,6 +85,7 @@ pub unsafe fn columns<S: Simd>(
 ///
 /// # Safety
 /// As `Kernel` says.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub unsafe fn pair<S: Simd>(
     form: Affine,
@@ -95,6 +98,7 @@ pub unsafe fn pair<S: Simd>(
     unsafe { for_form!(form, fours::<S>(form, panels, x, rows, sums)) }
 }
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn fours<S: Simd, const BITS: u32, const GROUP: usize, const MIN: bool>(
     form: Affine,
