@@ -168,9 +168,7 @@ unsafe fn plain_dots<W: Sixteen, T: Number, const R: usize, const N: usize>(
     ahead: isize,
     mut sums: Sums<W, R, N>,
 ) -> Sums<W, R, N> {
-    for n in 0..N {
-        assert!(keys[n].len() == q.len());
-    }
+    assert!(keys.iter().all(|keys| keys.len() == q.len()));
     // SAFETY: the caller's promise.
     unsafe {
         for (d, q) in q.iter().enumerate() {
@@ -198,9 +196,7 @@ pub unsafe fn add_values<W: Sixteen, T: Number, const R: usize, const N: usize>(
     mut sums: Sums<W, R, N>,
 ) -> Sums<W, R, N> {
     let len = values[0].len();
-    for n in 0..N {
-        assert!(values[n].len() == len);
-    }
+    assert!(values.iter().all(|values| values.len() == len));
     // SAFETY: the caller's promise.
     unsafe {
         for i in 0..len {

@@ -145,9 +145,9 @@ unsafe fn add_strip<W: Sixteen, T: Number, const R: usize, const N: usize>(
         }
         for (base, offset, part) in span.parts(range) {
             let mut strips: [&[T::Sixteen]; N] = [&[]; N];
-            for n in 0..N {
+            for (n, strip) in strips.iter_mut().enumerate() {
                 let at = base + first + (n * block_size + offset) * PANEL;
-                strips[n] = &T::sixteens(&span.values.numbers[at / T::PACKED..])[..part.len()];
+                *strip = &T::sixteens(&span.values.numbers[at / T::PACKED..])[..part.len()];
             }
             let from = part.start - span.start;
             lanes = add_values::<W, T, R, N>(weights, from, strips, ahead as isize, lanes);
