@@ -2,13 +2,13 @@
 //! link that is looked at first, a preview with its source, and the same question to another model.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::programs::{STARTER, golden};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -90,10 +90,10 @@ async fn another_model_answers_the_same_question_and_both_are_compared() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/models/llama_untied-Q8_0.gguf");
+    let other = golden("models/llama_untied-Q8_0.gguf");
     page.invoke("import_model", json!({"path": other, "copy": false})).await.unwrap();
     server.add_to(page).await;
-    page.set(json!({"defaultModel": lantern_tests::programs::STARTER})).await;
+    page.set(json!({"defaultModel": STARTER})).await;
     page.set_answers(6).await;
     ask(page, "Name a colour.").await;
     let first = page.attribute(&id("message-assistant", ""), "data-message-id").await.unwrap();

@@ -1,19 +1,20 @@
 //! Files in a conversation, in the real window: from the system's dialog, dropped and pasted; seen by the model, cited, kept.
 #![cfg(target_os = "linux")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::programs::golden;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(60);
 
 fn document(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/documents").join(name).canonicalize().unwrap()
+    golden(&format!("documents/{name}"))
 }
 
 /// Waits until the files that go with the next message are these, all of them read.

@@ -1,18 +1,16 @@
 //! The shared cache from both sides: what Lantern pulled, Python's `huggingface_hub` finds without fetching a byte, and the
 //! other way round. That Python talks to the Hub for tests at all shows that this one is faithful.
 
-use std::path::Path;
 use std::process::Command;
 
 use lantern_test_hub::{Gate, Repo, TestHub};
 use lantern_tests::home::Home;
-use lantern_tests::programs::python;
+use lantern_tests::programs::{self, python, root};
 
 const REPO: &str = "owner/model-GGUF";
 
 fn golden(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/models").join(name);
-    std::fs::read(path).expect("a golden model")
+    std::fs::read(programs::golden(&format!("models/{name}"))).expect("a golden model")
 }
 
 async fn start() -> TestHub {
@@ -44,7 +42,8 @@ async fn output(home: &Home, hub: &TestHub, mut command: Command, arguments: &[&
 async fn one_cache_for_lantern_and_python() {
     let (hub, home) = (start().await, Home::empty());
     let lantern = || home.command("lantern");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/sdk/test_hub.py");
+    let script = root().join("tests/sdk/test_hub.py");
+    let script = script.to_str().expect("a path of letters");
     output(&home, &hub, lantern(), &["pull", &format!("{REPO}:Q4_0")], "").await;
     let sent = hub.sent();
     assert_eq!(sent, golden("llama_untied-Q8_0.gguf").len() as u64);

@@ -2,13 +2,13 @@
 //! Nothing here clicks, and nothing is reached but by keys; where Tab leads, the focus must be seen.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use lantern_test_hub::{Repo, TestHub};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::programs::golden;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ async fn a_whole_day_without_a_mouse() {
 
 async fn hub() -> TestHub {
     let hub = TestHub::start().await.expect("a free port");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/models/llama_untied-Q8_0.gguf");
+    let file = golden("models/llama_untied-Q8_0.gguf");
     hub.add(Repo::new(REPO).with(FILE, std::fs::read(file).expect("a golden model")));
     hub
 }

@@ -12,6 +12,7 @@ use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::programs::golden;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(180);
@@ -72,8 +73,8 @@ async fn window(desktop: &Desktop, server: &Elsewhere) -> lantern_tests::desktop
     let window = desktop.open().await;
     let page = &window.page;
     server.add_to(page).await;
-    let bert = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/models/bert-F32.gguf");
-    page.invoke("import_model", json!({"path": bert.canonicalize().unwrap(), "copy": false})).await.unwrap();
+    let bert = golden("models/bert-F32.gguf");
+    page.invoke("import_model", json!({"path": bert, "copy": false})).await.unwrap();
     page.set(json!({"contextLength": 8192, "writeTitles": false})).await;
     page.click(&id("first-run-skip", "")).await;
     window

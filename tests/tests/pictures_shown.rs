@@ -2,19 +2,20 @@
 //! depends on what is in the picture.
 #![cfg(target_os = "linux")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
+use lantern_tests::programs::golden;
 use lantern_tests::seeing::{TEMPLATE, write_model};
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(120);
 
 fn picture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/vision").join(name).canonicalize().unwrap()
+    golden(&format!("vision/{name}"))
 }
 
 /// Asks what a picture shows, in a new chat; gives the words of the answer as they are stored.
