@@ -20,6 +20,7 @@ pub async fn load(page: &Page) {
 pub async fn check(page: &Page, view: &str) {
     for theme in ["light", "dark"] {
         page.set(json!({"theme": theme})).await;
+        page.wait(&format!(":root[data-theme=\"{theme}\"]")).await;
         // Contrast is measured in the colours of the moment, and these fade into each other.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let script = "const done = arguments[0];

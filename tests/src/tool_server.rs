@@ -28,7 +28,10 @@ struct Known {
     clients: HashMap<String, String>,
     /// Codes, and the challenges that their verifiers must meet.
     codes: HashMap<String, String>,
+    /// Tokens that were given, and how many of the first of them no longer count.
     tokens: Vec<String>,
+    spent: usize,
+    refreshed: usize,
     denies: bool,
     /// The value of `X-Lamp` in every request that got through.
     lamps: Vec<String>,
@@ -62,6 +65,17 @@ impl ToolServer {
         self.known().denies = denies;
     }
 
+    /// Takes no token any more that was given until now; they can be renewed.
+    pub fn spend(&self) {
+        let mut known = self.known();
+        known.spent = known.tokens.len();
+    }
+
+    /// How often a token was renewed.
+    pub fn refreshed(&self) -> usize {
+        self.known().refreshed
+    }
+
     /// The value of the header `X-Lamp` in each request of somebody who had signed in.
     pub fn lamps(&self) -> Vec<String> {
         self.known().lamps.clone()
@@ -76,7 +90,7 @@ async fn tools(State(server): State<ToolServer>, headers: HeaderMap, Json(reques
     let mut known = server.known();
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let given = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    if !given.is_some_and(|given| known.tokens.iter().any(|token| token == given)) {
+    if !given.is_some_and(|given| known.tokens[known.spent..].iter().any(|token| token == given)) {
         let place = format!("{}/.well-known/oauth-protected-resource/mcp", server.url);
         let challenge = format!("Bearer resource_metadata=\"{place}\"");
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response();
@@ -152,11 +166,22 @@ async fn authorize(
 async fn token(State(server): State<ToolServer>, Form(asked): Form<HashMap<String, String>>) -> Response {
     let mut known = server.known();
     let field = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
-    let met = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier")));
-    if known.codes.remove(field("code")).is_none_or(|challenge| challenge != met) {
+    let is_good = match field("grant_type") {
+        "refresh_token" => {
+            known.refreshed += 1;
+            known.tokens.iter().any(|token| format!("renews-{token}") == field("refresh_token"))
+        }
+        _ => {
+            let met = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier")));
+            known.codes.remove(field("code")).is_some_and(|challenge| challenge == met)
+        }
+    };
+    if !is_good {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     }
     let token = format!("token-{}", known.tokens.len());
+    let renews = format!("renews-{token}");
     known.tokens.push(token.clone());
-    Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600})).into_response()
+    Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": renews}))
+        .into_response()
 }

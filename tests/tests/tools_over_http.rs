@@ -161,8 +161,32 @@ async fn a_server_that_wants_a_user_is_signed_in_to_with_the_browser() {
     page.click(&id("tool-consent-once", "")).await;
     says(page, "Still hers.").await;
     assert!(tools.lamps().len() > before, "the server was called with what was kept");
-    let visits = std::fs::read_to_string(desktop.home.path().join("visits")).unwrap();
-    assert_eq!(visits.lines().count(), 2, "{visits}");
+
+    // A token that is spent is renewed, and nobody is asked.
+    tools.spend();
+    model.then([calls(), Answer::Says("Hers for good.".into())]);
+    page.send("And for ever?").await;
+    page.click(&id("tool-consent-once", "")).await;
+    says(page, "Hers for good.").await;
+    assert!(told(&model).contains("The lamp of Greta."), "{}", told(&model));
+    assert_eq!(tools.refreshed(), 1);
+    let visits = || std::fs::read_to_string(desktop.home.path().join("visits")).unwrap().lines().count();
+    assert_eq!(visits(), 2, "the browser was opened once more");
+
+    // Who signs out is forgotten, here and in the next window, until they sign in again.
+    page.click(&id("nav-settings", "")).await;
+    page.click(&server("lamps", &id("tool-server-sign-out", ""))).await;
+    state(page, "lamps", "sign_in").await;
+    page.picture("tool-signed-out").await;
+    window.close().await;
+    let window = desktop.open().await;
+    let page = &window.page;
+    page.click(&id("nav-settings", "")).await;
+    state(page, "lamps", "sign_in").await;
+    page.click(&server("lamps", &id("tool-server-sign-in", ""))).await;
+    browser.go(&browser.visit(3).await).await;
+    state(page, "lamps", "ready").await;
+    assert_eq!((tools.refreshed(), visits()), (1, 3));
     window.close().await;
 }
 

@@ -348,6 +348,7 @@ export const TESTID = {
   toolServerRestart: 'tool-server-restart',
   toolServerRemove: 'tool-server-remove',
   toolServerSignIn: 'tool-server-sign-in',
+  toolServerSignOut: 'tool-server-sign-out',
   toolServerWritten: 'tool-server-written',
   toolServerTools: 'tool-server-tools',
   toolAskAgain: 'tool-ask-again',
