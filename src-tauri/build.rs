@@ -7,6 +7,7 @@ const COMMANDS: &[&str] = &[
     "list_conversations",
     "get_conversation",
     "open_conversation",
+    "messages_after",
     "rename_conversation",
     "pin_conversation",
     "set_context_length",

@@ -1,7 +1,7 @@
 //! Listing, searching, renaming, deleting conversations, and choosing among their branches.
 
 use lantern_protocol::{
-    AppEvent, Conversation, ConversationSummary, ConversationView, FindQuery, Found, Opening,
+    AppEvent, Conversation, ConversationSummary, ConversationView, FindQuery, Found, Message, Opening,
 };
 
 use lantern_store::Store;
@@ -36,10 +36,16 @@ impl App {
         self.0.db.of(&id).run(move |store| store.conversation_view(&id)).await
     }
 
-    /// What is shown first of a conversation; the rest of a long one is asked for with [`Self::conversation`].
+    /// What is shown first of a conversation; the rest of a long one is asked for with [`Self::messages_after`].
     pub async fn open_conversation(&self, id: &str) -> Result<Opening, AppError> {
         let id = id.to_owned();
         self.0.db.of(&id).run(move |store| store.open_conversation(&id)).await
+    }
+
+    /// The messages of all branches behind this one, oldest first, or from the first: a piece of them, which is empty where none are left.
+    pub async fn messages_after(&self, id: &str, after: Option<String>) -> Result<Vec<Message>, AppError> {
+        let id = id.to_owned();
+        self.0.db.of(&id).run(move |store| store.messages_after(&id, after.as_deref())).await
     }
 
     /// Gives a conversation another title.

@@ -134,6 +134,19 @@ pub(crate) fn of_conversation(conn: &Connection, conversation_id: &str) -> Resul
     Ok(statement.query_map([conversation_id], read)?.collect::<Result<_, _>>()?)
 }
 
+/// The messages of a conversation behind one of them, in the order of [`of_conversation`]; from the first where `after` is empty.
+pub(crate) fn after(
+    conn: &Connection,
+    conversation_id: &str,
+    after: &str,
+    count: i64,
+) -> Result<Vec<Message>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM messages WHERE conversation_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+    let mut statement = conn.prepare_cached(&sql)?;
+    Ok(statement.query_map(params![conversation_id, after, count], read)?.collect::<Result<_, _>>()?)
+}
+
 /// The last messages of the branch that ends at `leaf`, at most so many, the first one first.
 pub(crate) fn tail(conn: &Connection, leaf: &str, count: i64) -> Result<Vec<Message>, StoreError> {
     let sql = format!(

@@ -1,6 +1,6 @@
-//! The end of a conversation, which can be shown before all of it has been read.
+//! The end of a conversation, which can be shown before all of it has been read, and the rest in pieces.
 
-use lantern_protocol::{ConversationView, Opening};
+use lantern_protocol::{ConversationView, Message, Opening};
 
 use crate::{Store, StoreError, conversations, messages, summaries};
 
@@ -8,6 +8,8 @@ use crate::{Store, StoreError, conversations, messages, summaries};
 const SHORT: i64 = 400;
 /// So many messages of the end of a longer one.
 const TAIL: i64 = 60;
+/// So many at once of the rest: a window takes some milliseconds to read them and draws in between.
+const PIECE: i64 = 500;
 
 impl Store {
     /// What is shown first of a conversation: all of it, or the last messages of the shown branch of a long one.
@@ -31,11 +33,16 @@ impl Store {
         transaction.commit()?;
         Ok(Opening { view, whole: false })
     }
+
+    /// The messages of all branches behind this one, oldest first, or from the first; a piece of them. Empty where none are left.
+    pub fn messages_after(&self, id: &str, after: Option<&str>) -> Result<Vec<Message>, StoreError> {
+        messages::after(&self.conn, id, after.unwrap_or_default(), PIECE)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use lantern_protocol::{MessageStatus, Opening};
+    use lantern_protocol::{Message, MessageStatus, Opening};
 
     use crate::{Exchange, Finish, Place, Question, Store};
 
@@ -64,6 +71,28 @@ mod tests {
         let all = store.conversation_view(&long).unwrap();
         assert_eq!(view.messages, all.messages[all.messages.len() - 60..]);
         assert_eq!(view.conversation, all.conversation);
+    }
+
+    #[test]
+    fn the_rest_comes_in_pieces() {
+        let home = tempfile::tempdir().unwrap();
+        let mut store = Store::open(home.path()).unwrap().store;
+        let long = conversation(&mut store, 301);
+        conversation(&mut store, 3);
+        let mut all = Vec::new();
+        let mut pieces = Vec::new();
+        loop {
+            let last = all.last().map(|message: &Message| message.id.clone());
+            let piece = store.messages_after(&long, last.as_deref()).unwrap();
+            pieces.push(piece.len());
+            all.extend(piece);
+            if pieces.last() == Some(&0) {
+                break;
+            }
+        }
+        assert_eq!(pieces, [500, 102, 0]);
+        assert_eq!(all, store.conversation_view(&long).unwrap().messages);
+        assert!(store.messages_after("no-such", None).unwrap().is_empty());
     }
 
     #[test]

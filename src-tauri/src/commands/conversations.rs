@@ -1,7 +1,9 @@
 //! Conversations: listing, searching, opening, renaming, pinning, deleting, choosing a branch.
 
 use lantern_app::App;
-use lantern_protocol::{Conversation, ConversationSummary, ConversationView, FindQuery, Found, Opening};
+use lantern_protocol::{
+    Conversation, ConversationSummary, ConversationView, FindQuery, Found, Message, Opening,
+};
 use tauri::State;
 
 use super::Reply;
@@ -22,6 +24,11 @@ pub async fn get_conversation(app: State<'_, App>, id: String) -> Reply<Conversa
 #[tauri::command]
 pub async fn open_conversation(app: State<'_, App>, id: String) -> Reply<Opening> {
     Ok(app.open_conversation(&id).await?)
+}
+
+#[tauri::command]
+pub async fn messages_after(app: State<'_, App>, id: String, after: Option<String>) -> Reply<Vec<Message>> {
+    Ok(app.messages_after(&id, after).await?)
 }
 
 #[tauri::command]

@@ -32,6 +32,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         conversations::list_conversations,
         conversations::get_conversation,
         conversations::open_conversation,
+        conversations::messages_after,
         conversations::rename_conversation,
         conversations::pin_conversation,
         conversations::set_context_length,

@@ -80,6 +80,7 @@ export function fakeBackend(overrides: Partial<Backend> = {}): FakeBackend {
     listConversations: () => Promise.resolve([]),
     getConversation: unexpected('getConversation'),
     openConversation: async (id) => ({ view: await backend.getConversation(id), whole: true }),
+    messagesAfter: () => Promise.resolve([]),
     renameConversation: () => Promise.resolve(),
     deleteConversation: () => Promise.resolve(),
     pinConversation: () => Promise.resolve(),

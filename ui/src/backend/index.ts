@@ -9,6 +9,7 @@ import type {
   ApiRequest,
   AppEvent,
   AppStatus,
+  CatalogueEntry,
   ChatEvent,
   ChosenTools,
   CompareEvent,
@@ -16,7 +17,6 @@ import type {
   Conversation,
   ConversationSummary,
   ConversationView,
-  CatalogueEntry,
   CuratedModel,
   DesktopStatus,
   DiskUse,
@@ -32,14 +32,15 @@ import type {
   LibraryFolder,
   LibraryModel,
   Machine,
+  Message,
   ModelDetails,
   ModelNotes,
   ModelState,
   ModelUpdate,
-  Opening,
   NewApiKey,
   NewRemoteServer,
   NewToolServer,
+  Opening,
   ReclaimKind,
   RemoteServer,
   RemovedModel,
@@ -76,6 +77,8 @@ export interface Backend
   getConversation(id: string): Promise<ConversationView>;
   /** What is shown first of a conversation; of a long one that is only its end. */
   openConversation(id: string): Promise<Opening>;
+  /** The messages of all branches behind this one, or from the first: a piece of them, empty where none are left. */
+  messagesAfter(id: string, after: string | null): Promise<Message[]>;
   renameConversation(id: string, title: string): Promise<void>;
   deleteConversation(id: string): Promise<void>;
   /** What was computed of a pinned conversation is kept longest. */

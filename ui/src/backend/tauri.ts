@@ -56,6 +56,7 @@ export const tauriBackend: Backend = {
   listConversations: (query) => call('list_conversations', { query }),
   getConversation: (id) => call('get_conversation', { id }),
   openConversation: (id) => call('open_conversation', { id }),
+  messagesAfter: (id, after) => call('messages_after', { id, after }),
   renameConversation: (id, title) => call('rename_conversation', { id, title }),
   deleteConversation: (id) => call('delete_conversation', { id }),
   pinConversation: (id, pinned) => call('pin_conversation', { id, pinned }),

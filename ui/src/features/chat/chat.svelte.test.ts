@@ -69,6 +69,27 @@ describe('what another window asks in the open conversation', () => {
   });
 });
 
+describe('the rest of a long conversation', () => {
+  it('comes in pieces, and what came in between stays', async () => {
+    const [m1, m2, m3] = ['m1', 'm2', 'm3'].map((id, place) =>
+      fakeMessage({ id, parentId: place > 0 ? `m${String(place)}` : null }),
+    ) as [Message, Message, Message];
+    const later = fakeMessage({ id: 'm4', parentId: 'm3' });
+    const pieces = new Map([
+      [null, [m1, m2]],
+      ['m2', [{ ...m3, content: 'as it was' }]],
+    ]) as Map<string | null, Message[]>;
+    backend.messagesAfter = (_, after) => Promise.resolve(pieces.get(after) ?? []);
+    const conversation = fakeConversation({ id: 'c1', leafId: 'm4' });
+    chat.session.show({ conversation, messages: [m3], summaries: [] });
+    const rest = chat.session.showWhole();
+    chat.session.messages = [m3, later];
+    await rest;
+    expect(chat.session.messages).toEqual([m1, m2, m3, later]);
+    expect(shown()).toEqual(['m1', 'm2', 'm3', 'm4']);
+  });
+});
+
 describe('an answer', () => {
   it('is asked for with the words, trimmed, and the branch it follows', () => {
     chat.send('  Hello \n');

@@ -140,14 +140,21 @@ export class ChatSession {
     if (this.foreignStreamId !== null) this.#watchForeign();
   }
 
-  /** Fetches the rest of a conversation of which only the end is shown. What came in between stays as it is here. */
+  /**
+   * Fetches the rest of a conversation of which only the end is shown, in pieces between which the window draws. What
+   * came in between stays as it is here.
+   */
   async showWhole(): Promise<void> {
     const id = this.conversation?.id;
     if (id === undefined) return;
     try {
-      const { messages, summaries } = await this.#backend.getConversation(id);
-      this.messages = joined(messages, this.messages);
-      this.summaries = summaries;
+      const all: Message[] = [];
+      let piece;
+      do {
+        piece = await this.#backend.messagesAfter(id, all.at(-1)?.id ?? null);
+        all.push(...piece);
+      } while (piece.length > 0);
+      this.messages = joined(all, this.messages);
     } catch (cause) {
       const retry = () => void this.showWhole();
       this.failure = { error: toErrorInfo(cause), content: null, retry };
