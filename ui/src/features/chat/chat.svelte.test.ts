@@ -108,34 +108,34 @@ describe('an answer', () => {
     const { session } = chat;
     expect(shown()).toEqual(['m1', 'm2']);
     expect(session.pendingContent).toBeNull();
-    expect(session.liveId).toBe('m2');
+    expect(session.live.id).toBe('m2');
 
     emit({ type: 'loading', model: 'tiny' });
-    expect(session.phase).toEqual({ kind: 'loading', model: 'tiny' });
+    expect(session.live.phase).toEqual({ kind: 'loading', model: 'tiny' });
     emit({ type: 'dropped', messageIds: ['m8', 'm9'], tokensBefore: 900, tokensAfter: 300 });
-    expect(session.dropped).toBe(2);
+    expect(session.live.dropped).toBe(2);
     emit({ type: 'summarising' });
-    expect(session.phase).toEqual({ kind: 'summarising' });
+    expect(session.live.phase).toEqual({ kind: 'summarising' });
     const messageIds = ['m0', 'm1'];
     emit({ type: 'summarised', messageIds, text: 'In short', tokensBefore: 9, tokensAfter: 3 });
-    expect(session.summarised).toBe(2);
-    expect(session.sight).toEqual({ summarisedTo: 'm1', droppedTo: 'm9' });
+    expect(session.live.summarised).toBe(2);
+    expect(session.live.sight).toEqual({ summarisedTo: 'm1', droppedTo: 'm9' });
     expect(session.summaries).toEqual([{ messageId: 'm1', text: 'In short', edited: false }]);
     emit({ type: 'queued', position: 2 });
-    expect(session.phase).toEqual({ kind: 'queued', position: 2 });
+    expect(session.live.phase).toEqual({ kind: 'queued', position: 2 });
     emit({ type: 'prefill', processed: 10, total: 40, cached: 5 });
-    expect(session.phase).toEqual({ kind: 'prefill', processed: 10, total: 40, cached: 5 });
-    expect(session.prompt, 'the gauge moves before the answer is there').toEqual({
+    expect(session.live.phase).toEqual({ kind: 'prefill', processed: 10, total: 40, cached: 5 });
+    expect(session.live.prompt, 'the gauge moves before the answer is there').toEqual({
       total: 40,
       cached: 5,
     });
 
     emit({ type: 'text', text: 'Good ' });
     emit({ type: 'text', text: 'day' });
-    expect(session.phase.kind).toBe('writing');
-    expect(session.liveText, 'text is painted in bundles').toBe('');
+    expect(session.live.phase.kind).toBe('writing');
+    expect(session.live.text, 'text is painted in bundles').toBe('');
     vi.advanceTimersByTime(50);
-    expect(session.liveText).toBe('Good day');
+    expect(session.live.text).toBe('Good day');
 
     emit({ type: 'text', text: '!' });
     emit({
@@ -143,7 +143,7 @@ describe('an answer', () => {
       message: { ...assistant, content: 'Good day!', status: 'complete' },
     });
     expect(session.busy).toBe(false);
-    expect(session.prompt).toBeNull();
+    expect(session.live.prompt).toBeNull();
     expect(session.branch.at(-1)?.message.content).toBe('Good day!');
     expect(chat.announcement).toBe('Answer finished.');
     vi.useRealTimers();
@@ -376,8 +376,8 @@ describe('calls of tools', () => {
     const answered = { ...first, content: 'I calculate.', status: 'complete' as const };
     const results = [fakeMessage({ id: 'm3', parentId: 'm2', role: 'tool', content: '42' })];
     emit({ type: 'round', round: { answered, results, assistantMessage: later } });
-    expect(session.liveId).toBe('m4');
-    expect(session.liveText).toBe('');
+    expect(session.live.id).toBe('m4');
+    expect(session.live.text).toBe('');
     expect(shown()).toEqual(['m1', 'm4']);
     expect(session.branch[1]!.earlier?.map(({ content }) => content)).toEqual(['I calculate.']);
     emit({ type: 'finished', message: { ...later, content: '42.', status: 'complete' } });

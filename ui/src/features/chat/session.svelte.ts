@@ -17,20 +17,10 @@ import type {
   ToolRound,
 } from '../../backend/types';
 import { SessionFiles } from '../knowledge/files.svelte';
-import type { Sight } from '../overflow/sight';
 import { withCall } from '../tools/calls';
+import { LiveAnswer } from './live.svelte';
 import { MessageQueue } from './queue.svelte';
-import { ThoughtClock } from './thoughtClock.svelte';
 import { joined, newestLeafUnder, ShownBranch, withMessage, withRoundsJoined } from './tree';
-
-/** What the model is doing before and while it writes. */
-export type Phase =
-  | { kind: 'starting' }
-  | { kind: 'loading'; model: string }
-  | { kind: 'summarising' }
-  | { kind: 'queued'; position: number }
-  | { kind: 'prefill'; processed: number; total: number; cached: number }
-  | { kind: 'writing' };
 
 /** A request that the database has not confirmed yet. */
 interface Pending {
@@ -48,10 +38,6 @@ export interface Failure {
   retry: () => void;
 }
 
-/** Everything is read. */
-const ALL: Sight = { summarisedTo: null, droppedTo: null };
-/** Text is painted at most this often, in milliseconds: fast enough to look fluent, slow enough to stay cheap. */
-const PAINT_EVERY = 40;
 /** How often an answer that another window began is looked at, in milliseconds. */
 const WATCH_EVERY = 1000;
 
@@ -66,34 +52,19 @@ export class ChatSession {
   /** Tools that were chosen in place of the assistant's. */
   pickedTools: ChosenTools | null = null;
   failure = $state.raw<Failure | null>(null);
-  /** Id of the answer being written here. */
-  liveId = $state<string | null>(null);
-  liveText = $state('');
-  phase = $state.raw<Phase>({ kind: 'starting' });
-  /** Tokens of the prompt that the live answer follows, once they are counted. */
-  prompt = $state.raw<{ total: number; cached: number } | null>(null);
+  readonly live = new LiveAnswer();
   stopping = $state(false);
-  /** Older messages that the model does not see as it writes the live answer, for want of room. */
-  dropped = $state(0);
-  /** Older messages of which it reads a summary as it writes the live answer. */
-  summarised = $state(0);
-  /** Where those end. */
-  sight = $state.raw<Sight>(ALL);
   summaries = $state.raw<Summary[]>([]);
   /** The message to be scrolled to, such as one that a search found. */
   target = $state<string | null>(null);
   readonly files: SessionFiles;
   /** What is to be sent when this answer has ended. */
   readonly queue = new MessageQueue();
-  /** How long the model thought before it answered. */
-  readonly clock = new ThoughtClock();
   /** Calls of tools, of all branches. */
   calls = $state.raw<ToolCall[]>([]);
 
   #pending = $state.raw<Pending | null>(null);
   readonly #shown = new ShownBranch();
-  #buffer = '';
-  #paint: ReturnType<typeof setTimeout> | null = null;
   #watch: ReturnType<typeof setTimeout> | null = null;
   readonly #backend: Backend;
   readonly #onChange: (session: ChatSession) => void;
@@ -115,7 +86,7 @@ export class ChatSession {
   });
   readonly #whole = $derived(withRoundsJoined(this.#shown.to(this.messages, this.leafId)));
 
-  readonly busy = $derived(this.#pending !== null || this.liveId !== null);
+  readonly busy = $derived(this.#pending !== null || this.live.id !== null);
   /** The person's words that are on their way to the database. */
   readonly pendingContent = $derived(this.#pending?.content ?? this.failure?.content ?? null);
   /** Whether an answer is expected that has no message yet. */
@@ -126,7 +97,7 @@ export class ChatSession {
 
   /** An answer that is being written, but not through this session (another window, or before a reload). */
   readonly foreignStreamId = $derived(
-    this.messages.find(({ id, status }) => status === 'streaming' && id !== this.liveId)?.id ??
+    this.messages.find(({ id, status }) => status === 'streaming' && id !== this.live.id)?.id ??
       null,
   );
 
@@ -254,7 +225,7 @@ export class ChatSession {
 
   /** Stops the answer; its text so far is kept. Asked before the answer has begun, it stops it as it begins. */
   async stop(): Promise<void> {
-    const id = this.liveId ?? this.foreignStreamId;
+    const id = this.live.id ?? this.foreignStreamId;
     this.stopping = true;
     if (id === null) return;
     try {
@@ -293,7 +264,7 @@ export class ChatSession {
 
   /** Lets go of timers; the session must not be used afterwards. */
   dispose(): void {
-    if (this.#paint !== null) clearTimeout(this.#paint);
+    this.live.dispose();
     if (this.#watch !== null) clearTimeout(this.#watch);
   }
 
@@ -301,10 +272,7 @@ export class ChatSession {
     if (this.busy) return;
     this.failure = null;
     this.stopping = false;
-    this.dropped = 0;
-    this.summarised = 0;
-    this.sight = ALL;
-    this.phase = { kind: 'starting' };
+    this.live.expect();
     this.#pending = pending;
     this.#onChange(this);
     request((event) => this.#take(event)).catch((cause: unknown) => {
@@ -323,35 +291,12 @@ export class ChatSession {
       case 'started':
         this.#begin(event.conversation, event.userMessage, event.assistantMessage);
         break;
-      case 'loading':
-        this.phase = { kind: 'loading', model: event.model };
-        break;
-      case 'summarising':
-        this.phase = { kind: 'summarising' };
-        break;
       case 'summarised':
-        this.#summarise(event.messageIds, event.text);
-        break;
-      case 'dropped':
-        this.dropped = event.messageIds.length;
-        this.sight = { ...this.sight, droppedTo: event.messageIds.at(-1) ?? null };
+        this.live.take(event);
+        this.#summarise(event.messageIds.at(-1), event.text);
         break;
       case 'sources':
         this.files.saw(event.sources);
-        break;
-      case 'queued':
-        this.phase = { kind: 'queued', position: event.position };
-        break;
-      case 'prefill': {
-        const { processed, total, cached } = event;
-        this.phase = { kind: 'prefill', processed, total, cached };
-        this.prompt = { total, cached };
-        break;
-      }
-      case 'text':
-        if (this.phase.kind !== 'writing') this.phase = { kind: 'writing' };
-        this.#buffer += event.text;
-        this.#paint ??= setTimeout(() => this.#flush(), PAINT_EVERY);
         break;
       case 'tool_call':
         this.calls = withCall(this.calls, event.call);
@@ -366,14 +311,13 @@ export class ChatSession {
       case 'failed':
         this.#end({ ...event.message, error: event.message.error ?? event.error });
         break;
+      default:
+        this.live.take(event);
     }
   }
 
-  #summarise(messageIds: string[], text: string): void {
-    this.summarised = messageIds.length;
-    const messageId = messageIds.at(-1);
+  #summarise(messageId: string | undefined, text: string): void {
     if (messageId === undefined) return;
-    this.sight = { ...this.sight, summarisedTo: messageId };
     const same = this.summaries.find((summary) => summary.messageId === messageId);
     if (same?.text === text) return;
     const others = this.summaries.filter((summary) => summary !== same);
@@ -387,44 +331,25 @@ export class ChatSession {
     this.conversation = conversation;
     this.files.began(conversation.id, user?.id ?? null);
     this.leafId = assistant.id;
-    this.#buffer = assistant.content;
-    this.liveText = assistant.content;
-    this.liveId = assistant.id;
+    this.live.begin(assistant);
     this.#pending = null;
-    this.clock.begin();
+    this.live.clock.begin();
     this.#onChange(this);
     if (this.stopping) void this.stop();
   }
 
   /** What is written from now on is another message of the same answer. */
   #nextRound({ answered, results, assistantMessage }: ToolRound): void {
-    this.#flush();
     const stored = [answered, ...results, assistantMessage];
     this.messages = stored.reduce<Message[]>(withMessage, this.messages);
-    this.dropped = 0;
-    this.summarised = 0;
-    this.sight = ALL;
-    this.phase = { kind: 'starting' };
     this.leafId = assistantMessage.id;
-    this.#buffer = '';
-    this.liveText = '';
-    this.liveId = assistantMessage.id;
-  }
-
-  #flush(): void {
-    if (this.#paint !== null) clearTimeout(this.#paint);
-    this.#paint = null;
-    this.liveText = this.#buffer;
-    if (this.liveId !== null) this.clock.see(this.liveId, this.liveText);
+    this.live.expect();
+    this.live.begin(assistantMessage);
   }
 
   #end(message: Message): void {
-    this.#flush();
+    this.live.end();
     this.messages = withMessage(this.messages, message);
-    this.liveId = null;
-    this.prompt = null;
-    this.liveText = '';
-    this.#buffer = '';
     this.#pending = null;
     this.stopping = false;
     this.#onChange(this);

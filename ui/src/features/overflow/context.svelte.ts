@@ -85,7 +85,7 @@ export class ContextController {
   #endsOf(answerId: string): Ends {
     const session = this.#session;
     const { branch, messages } = session;
-    if (answerId === session.liveId) return endsOf(session.sight, branch, messages);
+    if (answerId === session.live.id) return endsOf(session.live.sight, branch, messages);
     const kept = this.known?.sights.find(({ messageId }) => messageId === answerId);
     if (kept) return endsOf(kept, branch, messages);
     const stats = messages.find(({ id }) => id === answerId)?.stats;
