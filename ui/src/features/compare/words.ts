@@ -2,8 +2,13 @@
 import type { ComparedModel, Comparison, Measurement } from '../../backend/types';
 import { formatBytes, formatDecimal, formatSeconds, formatSpeed } from '../../shared/format';
 
-export function formatMeasurement({ value, error }: Measurement, digits: number): string {
-  const shown = formatDecimal(value, digits);
+/** With its error; a change (`signed`) with its sign. */
+export function formatMeasurement(
+  { value, error }: Measurement,
+  digits: number,
+  signed = false,
+): string {
+  const shown = `${signed && value > 0 ? '+' : ''}${formatDecimal(value, digits)}`;
   return error > 0 ? `${shown} ± ${formatDecimal(error, digits)}` : shown;
 }
 
