@@ -39,7 +39,7 @@ const NOTES: Attachment = {
 };
 
 const PICTURE =
-  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAGCAIAAABxZ0isAAAAHUlEQVR4nGP8v5QBFTAxMDAw/GdAkIwMDIyYKgDRWAULrVrKFgAAAABJRU5ErkJggg==';
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAGCAIAAABxZ0isAAAAS0lEQVR42mOQk1DSVVbxs9JI9NAGIiADyAUKMqjKKoU5aDbG6c8rNgYiIAPIBQoymGup5gfqLK0wuTrLCoiADCAXKIhbAqdRuCwHAP1jKMWYS8niAAAAAElFTkSuQmCC';
 
 function message(id: string, parentId: string | null, extra: Partial<Message>): Message {
   return { ...data.MESSAGES[0]!, id, parentId, conversationId: 'c2', ...extra };
@@ -194,6 +194,14 @@ export function commands(isFirstRun: boolean): Record<string, (args: Args) => un
           code: 'document_encrypted',
           message: 'old/plans.pdf cannot be read: it is protected by a password.',
           nextStep: 'Save a copy of it without the password.',
+        },
+      },
+      {
+        path: 'scans/keepers-log.docx',
+        error: {
+          code: 'document_damaged',
+          message: 'scans/keepers-log.docx cannot be read: it ends before its table of contents.',
+          nextStep: 'Open it in the program that made it, and save it anew.',
         },
       },
     ],

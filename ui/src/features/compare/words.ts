@@ -1,9 +1,14 @@
 /** The figures of a comparison, in words. */
 import type { ComparedModel, Comparison, Measurement } from '../../backend/types';
-import { formatBytes, formatDecimal, formatSeconds } from '../../shared/format';
+import { formatBytes, formatDecimal, formatSeconds, formatSpeed } from '../../shared/format';
 
-export function formatMeasurement({ value, error }: Measurement, digits: number): string {
-  const shown = formatDecimal(value, digits);
+/** With its error; a change (`signed`) with its sign. */
+export function formatMeasurement(
+  { value, error }: Measurement,
+  digits: number,
+  signed = false,
+): string {
+  const shown = `${signed && value > 0 ? '+' : ''}${formatDecimal(value, digits)}`;
   return error > 0 ? `${shown} ± ${formatDecimal(error, digits)}` : shown;
 }
 
@@ -26,8 +31,8 @@ export function rowsOf({ a, b }: Comparison): Row[] {
     row('file', (model) => formatBytes(model.fileBytes)),
     row('memory', (model) => formatBytes(model.memoryBytes)),
     row('loading', (model) => formatSeconds(model.loadSeconds)),
-    row('reading', (model) => formatDecimal(model.readingTokensPerSecond, 0)),
-    row('writing', (model) => formatDecimal(model.writingTokensPerSecond, 1)),
+    row('reading', (model) => formatSpeed(model.readingTokensPerSecond)),
+    row('writing', (model) => formatSpeed(model.writingTokensPerSecond)),
     row('perplexity', (model) => formatMeasurement(model.perplexity, 2)),
   ];
 }
