@@ -361,7 +361,13 @@ describe('calls of tools', () => {
     startedAt: null,
     endedAt: null,
   };
-  const later = fakeMessage({ id: 'm4', parentId: 'm3', role: 'assistant', status: 'streaming' });
+  const later = fakeMessage({
+    id: 'm4',
+    parentId: 'm3',
+    role: 'assistant',
+    content: '',
+    status: 'streaming',
+  });
 
   it('are asked about, and the answer goes on in another message', () => {
     const first = begin();
