@@ -174,3 +174,71 @@ async fn consent_is_for_once_for_a_chat_or_for_good_and_can_be_refused_and_taken
     page.pictures("tool-denied").await;
     window.close().await;
 }
+
+/// Asks; the model calls this tool, and the user lets it. Gives what the model was told.
+async fn call(page: &Page, server: &Elsewhere, tool: &'static str, arguments: Value) -> String {
+    let before = server.asked().len();
+    let end = format!("Said number {before}.");
+    server.then([Answer::Calls(tool, arguments), Answer::Says(end.clone())]);
+    page.send("Look, please.").await;
+    page.wait(&id("tool-consent", &format!("[data-tool=\"{tool}\"]"))).await;
+    page.click(&id("tool-consent-once", "")).await;
+    page.until("the answer has its end", LONG, async || page.answer().await.contains(&end).then_some(()))
+        .await;
+    let asked = server.asked().pop().expect("the model was asked");
+    asked["messages"].as_array().and_then(|all| all.last()).expect("there are messages")["content"]
+        .to_string()
+}
+
+#[tokio::test]
+async fn lanterns_own_tools_see_the_clock_an_allowed_folder_and_earlier_conversations() {
+    let server = Elsewhere::start([Answer::Says("The tower of Cordouan was lit in 1611.".into())]).await;
+    let desktop = Desktop::start(Home::empty()).await;
+    let papers = desktop.home.path().join("papers");
+    std::fs::create_dir(&papers).unwrap();
+    std::fs::write(papers.join("log.txt"), "The wick was trimmed.").unwrap();
+    std::fs::write(desktop.home.path().join("private.txt"), "The key is under the stone.").unwrap();
+    let window = desktop.open().await;
+    let page = &window.page;
+    server.add_to(page).await;
+    page.set(json!({"writeTitles": false})).await;
+    page.click(&id("first-run-skip", "")).await;
+    page.send("When was Cordouan lit?").await;
+    page.wait_for_end().await;
+
+    page.press("\u{E009}n").await;
+    page.wait(&id("empty-chat", "")).await;
+    menu(page).await;
+    for tool in ["date_and_time", "search_conversations"] {
+        switch(page, &id("tool-switch", &format!("[data-tool=\"{tool}\"]"))).await;
+    }
+    let read = id("tool-switch", "[data-tool=\"read_file\"]");
+    assert!(!page.has(&read).await, "no folder is allowed yet");
+    page.press(ESCAPE).await;
+    page.click(&id("nav-settings", "")).await;
+    let folder = id("setting", "[data-setting=\"tools.folder\"]");
+    page.fill(&format!("{folder} textarea"), &format!("{}\u{E004}", papers.display())).await;
+    page.until("the folder is kept", LONG, async || {
+        let settings = page.invoke("get_settings", json!({})).await.unwrap();
+        (settings["tools"]["folder"] == json!(papers)).then_some(())
+    })
+    .await;
+    page.click(&id("new-chat", "")).await;
+    menu(page).await;
+    switch(page, &read).await;
+    page.pictures("tools-of-lantern").await;
+    page.press(ESCAPE).await;
+
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let year = (1970 + since_1970 / 31_556_952).to_string();
+    let told = call(page, &server, "date_and_time", json!({})).await;
+    assert!(told.contains(&year), "{year}: {told}");
+    let told = call(page, &server, "search_conversations", json!({"query": "Cordouan"})).await;
+    assert!(told.contains("1611") || told.contains("When was"), "{told}");
+    let told = call(page, &server, "read_file", json!({"file": "log.txt"})).await;
+    assert!(told.contains("The wick was trimmed."), "{told}");
+    let told = call(page, &server, "read_file", json!({"file": "../private.txt"})).await;
+    assert!(!told.contains("stone"), "what lies outside stays unread: {told}");
+    page.wait(&id("tool-call", "[data-tool=\"read_file\"][data-state=\"failed\"]")).await;
+    window.close().await;
+}
