@@ -109,6 +109,24 @@ impl Page {
         .await;
     }
 
+    /// Gives the user's word on a call of a tool, and waits until it was heard. The card may move just as the mouse comes down
+    /// beside its buttons; then it is clicked again, as people do.
+    pub async fn consent(&self, tool: &str, button: &str) {
+        let card = id("tool-consent", &format!("[data-tool=\"{tool}\"]"));
+        self.wait(&card).await;
+        self.until(&format!("the call of {tool} is answered"), SOON, async || {
+            self.click(&format!("{card} {}", id(button, ""))).await;
+            for _ in 0..40 {
+                if !self.has(&card).await {
+                    return Some(());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            None
+        })
+        .await;
+    }
+
     /// Moves the mouse over something, which may bring out what can be done with it.
     pub async fn hover(&self, selector: &str) {
         let element = self.wait(selector).await;

@@ -187,7 +187,7 @@ async fn nor_in_what_files_tools_and_answers_show_of_themselves() {
     page.send("Six times seven?").await;
     page.wait(&id("tool-consent", "")).await;
     check(page, "a tool that asks").await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("calculator", "tool-consent-once").await;
     page.click(&id("tool-call-toggle", "")).await;
     page.wait(&id("tool-call-details", "")).await;
     check(page, "what a tool did").await;

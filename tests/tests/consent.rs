@@ -75,7 +75,7 @@ async fn a_server_is_looked_at_added_chosen_and_called_with_consent() {
     let words = arguments["message"].as_str().expect("the schema wants a message").to_owned();
     assert!(page.text(&card).await.contains("everything"), "it says whose tool it is");
     page.pictures("tool-consent").await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("echo", "tool-consent-once").await;
     page.wait(&id("tool-call", "[data-state=\"done\"][data-tool=\"echo\"]")).await;
     page.click(&id("tool-call-toggle", "")).await;
     page.wait(&id("tool-call-details", "")).await;
@@ -102,7 +102,7 @@ async fn ask(page: &Page, server: &Elsewhere, consent: Option<&str>) {
     if let Some(consent) = consent {
         page.wait(&id("tool-consent", "[data-tool=\"calculator\"]")).await;
         assert_eq!(server.asked().len(), before + 1, "the model heard of a result before there was consent");
-        page.click(&id(consent, "")).await;
+        page.consent("calculator", consent).await;
     }
     page.until("the answer has its end", LONG, async || {
         page.answer().await.contains(&format!("Said number {before}.")).then_some(())
@@ -181,8 +181,7 @@ async fn call(page: &Page, server: &Elsewhere, tool: &'static str, arguments: Va
     let end = format!("Said number {before}.");
     server.then([Answer::Calls(tool, arguments), Answer::Says(end.clone())]);
     page.send("Look, please.").await;
-    page.wait(&id("tool-consent", &format!("[data-tool=\"{tool}\"]"))).await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent(tool, "tool-consent-once").await;
     page.until("the answer has its end", LONG, async || page.answer().await.contains(&end).then_some(()))
         .await;
     let asked = server.asked().pop().expect("the model was asked");

@@ -104,7 +104,7 @@ async fn the_protocols_own_server_is_called_over_http() {
     page.send("Say that it is lit.").await;
     page.wait(&id("tool-consent", "[data-tool=\"echo\"]")).await;
     assert_eq!(model.asked().len(), 1, "nothing was called before there was consent");
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("echo", "tool-consent-once").await;
     says(page, "It is lit.").await;
     page.click(&id("tool-call-toggle", "")).await;
     page.wait(&id("tool-call-details", "")).await;
@@ -144,7 +144,7 @@ async fn a_server_that_wants_a_user_is_signed_in_to_with_the_browser() {
     model.then([calls(), Answer::Says("It is hers.".into())]);
     chat_with(page, "lamp").await;
     page.send("Whose lamp is it?").await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("lamp", "tool-consent-once").await;
     says(page, "It is hers.").await;
     assert!(told(&model).contains("The lamp of Greta."), "{}", told(&model));
     assert!(tools.lamps().iter().all(|lamp| lamp == "lit"), "the header goes with each: {:?}", tools.lamps());
@@ -158,7 +158,7 @@ async fn a_server_that_wants_a_user_is_signed_in_to_with_the_browser() {
     page.click(&id("conversation-open", "")).await;
     page.wait(&id("tool-call", "[data-state=\"done\"]")).await;
     page.send("And now?").await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("lamp", "tool-consent-once").await;
     says(page, "Still hers.").await;
     assert!(tools.lamps().len() > before, "the server was called with what was kept");
 
@@ -166,7 +166,7 @@ async fn a_server_that_wants_a_user_is_signed_in_to_with_the_browser() {
     tools.spend();
     model.then([calls(), Answer::Says("Hers for good.".into())]);
     page.send("And for ever?").await;
-    page.click(&id("tool-consent-once", "")).await;
+    page.consent("lamp", "tool-consent-once").await;
     says(page, "Hers for good.").await;
     assert!(told(&model).contains("The lamp of Greta."), "{}", told(&model));
     assert_eq!(tools.refreshed(), 1);
@@ -213,7 +213,7 @@ async fn an_answer_calls_no_more_often_than_it_may_and_goes_on_when_told_to() {
     .await;
     chat_with(page, "calculator").await;
     page.send("What is six times seven?").await;
-    page.click(&id("tool-consent-chat", "")).await;
+    page.consent("calculator", "tool-consent-chat").await;
     page.until("the third call is not run", LONG, async || {
         (calls(page).await == json!(["done", "done", "not_run"])).then_some(())
     })
