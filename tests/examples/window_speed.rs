@@ -44,8 +44,8 @@ mod speed {
 
         pick(page).await;
         open(page, "Ten thousand").await;
-        // What lies before its end comes behind it; nobody has written a message by then.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // What lies before its end is still on its way.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         page.send("Stream, please.").await;
         page.wait_for_text().await;
         watch(page).await;
