@@ -68,6 +68,12 @@ impl Elsewhere {
         self.state.lock().expect("no test panics while it holds this").1.clone()
     }
 
+    /// The last message of the last request, such as what a tool gave.
+    pub fn told(&self) -> Value {
+        let asked = self.asked().pop().expect("it was asked");
+        asked["messages"].as_array().and_then(|all| all.last()).expect("there are messages").clone()
+    }
+
     /// Gives more answers.
     pub fn then(&self, answers: impl IntoIterator<Item = Answer>) {
         self.state.lock().expect("no test panics while it holds this").0.extend(answers);

@@ -109,7 +109,7 @@ async fn ask(page: &Page, server: &Elsewhere, consent: Option<&str>) {
     })
     .await;
     assert_eq!(server.asked().len(), before + 2);
-    let told = server.asked().pop().unwrap()["messages"].as_array().unwrap().last().unwrap().clone();
+    let told = server.told();
     assert_eq!(told["role"], "tool");
     let denied = consent == Some("tool-consent-deny");
     assert_eq!(told["content"].as_str().unwrap().contains("42"), !denied, "{told}");
@@ -184,9 +184,7 @@ async fn call(page: &Page, server: &Elsewhere, tool: &'static str, arguments: Va
     page.consent(tool, "tool-consent-once").await;
     page.until("the answer has its end", LONG, async || page.answer().await.contains(&end).then_some(()))
         .await;
-    let asked = server.asked().pop().expect("the model was asked");
-    asked["messages"].as_array().and_then(|all| all.last()).expect("there are messages")["content"]
-        .to_string()
+    server.told()["content"].to_string()
 }
 
 #[tokio::test]

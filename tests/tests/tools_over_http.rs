@@ -61,9 +61,7 @@ async fn chat_with(page: &Page, tool: &str) {
 
 /// What the model was told of the last result.
 fn told(model: &Elsewhere) -> String {
-    let asked = model.asked().pop().expect("the model was asked");
-    asked["messages"].as_array().and_then(|all| all.last()).expect("there are messages")["content"]
-        .to_string()
+    model.told()["content"].to_string()
 }
 
 async fn says(page: &Page, words: &str) {
