@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use lantern_app::{App, AppOptions};
 use lantern_protocol::{MessageStatus, Role, SamplingSettings, SettingsPatch};
@@ -155,40 +155,84 @@ fn logits_are_those_of_the_golden_data() {
     assert!(worst <= 0.002, "logits differ by up to {worst}");
 }
 
-#[test]
-fn serve_tells_its_address_wants_the_key_and_ends_when_asked() {
-    let home = Home::new();
-    home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();
-    let mut child = home
-        .command(Home::program())
-        .args(["serve", "--port", "0", "--model", "qwen2"])
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut value = |name: &str| {
-        let line = lines.next().unwrap().unwrap();
-        line.strip_prefix(name).unwrap_or_else(|| panic!("{line} should begin with {name}")).trim().to_owned()
-    };
-    let (url, key) = (value("url"), value("key"));
-    let address = url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap().to_owned();
-    let ask = |authorization: &str| {
-        let mut stream = TcpStream::connect(&address).unwrap();
+/// `lantern serve`, with its address and key.
+struct Served {
+    child: Child,
+    address: String,
+    key: String,
+}
+
+impl Served {
+    fn start(home: &Home, model: &str) -> Self {
+        let mut child = home
+            .command(Home::program())
+            .args(["serve", "--port", "0", "--model", model])
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut value = |name: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(name)
+                .unwrap_or_else(|| panic!("{line} should begin with {name}"))
+                .trim()
+                .to_owned()
+        };
+        let (url, key) = (value("url"), value("key"));
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap().to_owned();
+        Self { child, address, key }
+    }
+
+    /// The whole answer to a request with these lines and this body.
+    fn ask(&self, line: &str, headers: &str, body: &str) -> String {
+        let (mut stream, len) = (TcpStream::connect(&self.address).unwrap(), body.len());
+        let host = &self.address;
         write!(
             stream,
-            "GET /v1/models HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n"
+            "{line} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Type: application/json\r\n\
+             Content-Length: {len}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
-    };
-    let good = ask(&format!("Authorization: Bearer {key}\r\n"));
+    }
+
+    fn key_header(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.key)
+    }
+
+    /// Ends it as `kill` does.
+    fn end(mut self) {
+        signal(&self.child, "TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert!(TcpStream::connect(&self.address).is_err(), "the port is still taken");
+    }
+}
+
+#[test]
+fn serve_tells_its_address_wants_the_key_and_ends_when_asked() {
+    let home = Home::new();
+    home.run(&["import", &golden("qwen2-Q8_0.gguf")]).good();
+    let served = Served::start(&home, "qwen2");
+    let good = served.ask("GET /v1/models", &served.key_header(), "");
     assert!(good.starts_with("HTTP/1.1 200") && good.contains("qwen2-Q8_0"), "{good}");
-    assert!(ask("").starts_with("HTTP/1.1 401"));
-    signal(&child, "TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(TcpStream::connect(&address).is_err(), "the port is still taken");
+    assert!(served.ask("GET /v1/models", "", "").starts_with("HTTP/1.1 401"));
+    served.end();
+}
+
+#[test]
+fn a_file_that_is_served_can_be_named_by_other_programs() {
+    let home = Home::new();
+    let served = Served::start(&home, &golden("qwen2-Q8_0.gguf"));
+    let key = served.key_header();
+    let listed = served.ask("GET /v1/models", &key, "");
+    assert!(listed.contains(r#""id":"qwen2-Q8_0""#) && listed.contains(r#""loaded":true"#), "{listed}");
+    let body = r#"{"model": "qwen2-Q8_0", "prompt": "x", "max_tokens": 4, "temperature": 0}"#;
+    let answer = served.ask("POST /v1/completions", &key, body);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"completion_tokens\":4"), "{answer}");
+    served.end();
+    assert!(!home.run(&["list"]).good().out.contains("qwen2"), "it was not imported");
 }
 
 #[test]

@@ -195,7 +195,7 @@ pub enum HubError {
         candidates: Vec<String>,
     },
     /// No model by that name.
-    #[error("No model here matches “{query}”. {}", list_or("", "Perhaps", suggestions))]
+    #[error("No model here matches “{query}”.{}", list_or("", " Perhaps", suggestions))]
     ModelNotFound {
         /// As asked.
         query: String,

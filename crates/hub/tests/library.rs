@@ -165,6 +165,20 @@ fn a_model_is_found_by_every_name_it_has() {
 }
 
 #[test]
+fn a_lent_file_is_listed_until_the_library_is_let_go_of() {
+    let place = Place::new();
+    place.file("home/models/m.gguf", &gguf(8));
+    let outside = place.file("outside/m.gguf", &gguf(9));
+    let library = place.library();
+    let lent = library.lend(&outside);
+    assert_eq!(library.find_listed(&lent.id).unwrap().path, outside.to_str().unwrap());
+    assert_ne!(library.find_listed("m").unwrap().id, lent.id, "two models by one name have two ids");
+    assert_eq!(library.lend(&outside).id, lent.id);
+    assert_eq!(library.list().len(), 2, "what is listed already is not listed twice");
+    assert_eq!(place.library().list().len(), 1, "nothing of it is kept");
+}
+
+#[test]
 fn one_name_in_two_places_gives_two_ids() {
     let place = Place::new();
     place.cached("first/m-GGUF", 'a', "m.gguf", &gguf(8));

@@ -8,7 +8,7 @@
 //!
 //! How long a conversation may be is no part of a load: an engine makes room for longer ones while it runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lantern_convert::{FileType, is_model_folder};
@@ -40,6 +40,15 @@ impl App {
             None => self.default_model().await?,
         };
         self.load_found(self.find_model(&name).await?, &self.settings().await?, context, seen).await
+    }
+
+    /// Loads a model that other programs are to use. One that a path means is listed with the others as long as the
+    /// application runs, so that they can name it.
+    pub async fn serve_model(&self, name: &str) -> Result<LoadedModel, AppError> {
+        let seen = self.loads_so_far();
+        let path = PathBuf::from(self.find_model(name).await?.path);
+        let listed = self.with_library(move |library| Ok(library.lend(&path))).await?;
+        self.load_found(listed, &self.settings().await?, None, seen).await
     }
 
     /// Loads a model now instead of at the first question.

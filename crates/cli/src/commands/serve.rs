@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     tokio::spawn(async move { queue.continue_downloads().await });
     if let Some(model) = &args.model {
         output::note(format!("loading {model} …"));
-        let loaded = app.engine(Some(model)).await?;
+        let loaded = app.serve_model(model).await?;
         output::note(format!("{} is ready; GPU: {}", loaded.id, loaded.engine.info().device));
     }
     let mut stop = Interrupts::listen_to_all()?;

@@ -52,6 +52,8 @@ pub struct ModelLibrary {
     /// Whose programs' folders are looked for; nobody's in a library of its own.
     account: Option<Account>,
     headers: Headers,
+    /// Files that are listed as long as this library is used.
+    lent: Mutex<Vec<PathBuf>>,
     /// Serialises changes; a listing needs no lock.
     change: Mutex<()>,
 }
@@ -62,7 +64,7 @@ impl ModelLibrary {
     pub fn new(home: impl Into<PathBuf>, caches: Vec<PathBuf>) -> Self {
         let home = home.into();
         let headers = Headers::at(home.join("library-index.json"));
-        Self { home, caches, account: None, headers, change: Mutex::default() }
+        Self { home, caches, account: None, headers, lent: Mutex::default(), change: Mutex::default() }
     }
 
     /// With the cache folder that the environment names, and the folders of other programs.
@@ -84,6 +86,25 @@ impl ModelLibrary {
         Record::at(self.home.join("library.json"))
     }
 
+    fn lent(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The model of a file as it is listed. One that is not listed is from now on, as long as this library is used; no record
+    /// is kept of that.
+    pub fn lend(&self, path: &Path) -> LibraryModel {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let listed = || {
+            let is_here =
+                |model: &LibraryModel| model.places.iter().any(|place| Path::new(&place.path) == path);
+            self.list().into_iter().find(is_here)
+        };
+        listed().unwrap_or_else(|| {
+            self.lent().push(path.clone());
+            listed().unwrap_or_else(|| self.describe_path(&path))
+        })
+    }
+
     /// Held while something is changed; other processes wait.
     fn begin_change(&self) -> Result<(MutexGuard<'_, ()>, Change), HubError> {
         let here = self.change.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,11 +120,12 @@ impl ModelLibrary {
             found.sha256 = taken.filter(|taken| taken.is_of(&found.path)).map(|taken| taken.sha256.clone());
         }
         let mut seen = self.headers.see(found);
+        let lent = self.lent().clone();
         seen.retain(|seen| {
-            let is_hidden = record
-                .hidden
-                .iter()
-                .any(|hidden| hidden.path == seen.found.path && hidden.content_id == seen.known.content_id);
+            let is_hidden = !lent.contains(&seen.found.path)
+                && record.hidden.iter().any(|hidden| {
+                    hidden.path == seen.found.path && hidden.content_id == seen.known.content_id
+                });
             let is_named = matches!(seen.found.owner, PlaceOwner::File | PlaceOwner::Lantern);
             !is_hidden && (is_named || !seen.known.header.is_part)
         });
@@ -120,8 +142,8 @@ impl ModelLibrary {
             all.found
                 .extend(scan::folder(&self.models_dir(), ModelSource::Imported, PlaceOwner::Lantern).found);
         }
-        let in_place = self.record().content().in_place;
-        all.found.extend(in_place.into_iter().map(|path| Found::in_place(path, PlaceOwner::File)));
+        let named = self.record().content().in_place.into_iter().chain(self.lent().clone());
+        all.found.extend(named.map(|path| Found::in_place(path, PlaceOwner::File)));
         for source in self.used_sources() {
             let scan = source.scan();
             all.found.extend(scan.found);
