@@ -69,7 +69,7 @@ pub use memory::{
 };
 pub use options::{EngineInfo, EngineOptions, EngineStats};
 pub use overflow::{Dropped, Overflow};
-pub use picture::Picture;
+pub use picture::{Picture, PictureFile};
 pub use prefix_disk::DiskCacheOptions;
 pub use projector::projector_beside;
 pub use request::{

@@ -9,7 +9,9 @@ use std::fmt;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use image::{ImageReader, Limits, RgbImage};
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+use image::{ImageFormat, ImageReader, Limits, RgbImage, imageops};
 use lantern_models::vision::VisionEncoder;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +21,22 @@ use crate::error::EngineError;
 const MAX_SIDE: u32 = 16_384;
 /// What decoding may allocate.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// The longest side of a picture that another server gets: more, the models behind such servers do not look at.
+const MOST_SENT: u32 = 2048;
+/// Pixels up to which a picture is sent without loss.
+const MOST_LOSSLESS: u32 = 1 << 20;
+/// Of 100: no model tells the difference.
+const JPEG_QUALITY: u8 = 90;
+
+/// A picture as a file in memory.
+#[derive(Debug)]
+pub struct PictureFile {
+    /// `image/png` or `image/jpeg`.
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
 
 /// A decoded picture. Copies share its pixels, and are the same if those are.
 #[derive(Clone)]
@@ -58,6 +76,32 @@ impl Picture {
     pub fn size(&self) -> [usize; 2] {
         let (width, height) = self.pixels.dimensions();
         [width as usize, height as usize]
+    }
+
+    /// The picture as a file for another server: a PNG, or a JPEG if it is large, of at most 2048 pixels on a side. It has what
+    /// the pixels show and nothing else of the file they came from, such as where a photo was taken. Takes up to some tenths of
+    /// a second.
+    pub fn file(&self) -> Result<PictureFile, EngineError> {
+        let bad = |error: image::ImageError| EngineError::BadPicture { reason: error.to_string() };
+        let smaller = self.smaller();
+        let pixels = smaller.as_ref().unwrap_or(&self.pixels);
+        let mut bytes = Vec::new();
+        if pixels.width() * pixels.height() <= MOST_LOSSLESS {
+            pixels.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).map_err(bad)?;
+            return Ok(PictureFile { media_type: "image/png", bytes });
+        }
+        JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(pixels).map_err(bad)?;
+        Ok(PictureFile { media_type: "image/jpeg", bytes })
+    }
+
+    /// The picture with a longest side of [`MOST_SENT`], if its own is longer.
+    fn smaller(&self) -> Option<RgbImage> {
+        let (width, height) = self.pixels.dimensions();
+        let longest = width.max(height);
+        (longest > MOST_SENT).then(|| {
+            let side = |of: u32| (of * MOST_SENT).div_ceil(longest);
+            imageops::resize(&*self.pixels, side(width), side(height), FilterType::Triangle)
+        })
     }
 
     /// What an encoder wants of it: `[3, height, width]`, and that width and height. Fails where the encoder takes no
@@ -127,6 +171,23 @@ mod tests {
         fn encode(&mut self, _pixels: &[f32], _target: [usize; 2]) -> Result<Vec<f32>, ModelError> {
             Ok(vec![0.0])
         }
+    }
+
+    #[test]
+    fn a_file_for_others_shows_the_same_pixels_and_large_ones_fewer() {
+        let waves = Picture::decode(include_bytes!("../../../tests/golden/vision/waves.png")).unwrap();
+        let file = waves.file().unwrap();
+        assert_eq!(file.media_type, "image/png");
+        assert_eq!(Picture::decode(&file.bytes).unwrap(), waves);
+
+        let wide = RgbImage::from_fn(4096, 1100, |x, y| image::Rgb([(x / 16) as u8, (y / 8) as u8, 90]));
+        let wide = Picture { pixels: Arc::new(wide), hash: [0; 32] };
+        let file = wide.file().unwrap();
+        assert_eq!(file.media_type, "image/jpeg");
+        let seen = Picture::decode(&file.bytes).unwrap();
+        assert_eq!(seen.size(), [2048, 550]);
+        let image::Rgb(colour) = *seen.pixels.get_pixel(1024, 275);
+        assert!(colour.iter().zip([128, 68, 90]).all(|(a, b)| a.abs_diff(b) < 12), "{colour:?}");
     }
 
     #[test]

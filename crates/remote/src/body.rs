@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn body(request: &GenerateRequest, kind: Kind) -> Map<String, Value> {
-        let model = RemoteModel { id: "m".into(), context_length: None, kind };
+        let model = RemoteModel { id: "m".into(), context_length: None, sees: None, kind };
         of(request, &model).unwrap().1
     }
 
@@ -151,7 +151,7 @@ mod tests {
         let format = &body(&request, Kind::Vllm)["response_format"];
         assert_eq!(format["json_schema"]["schema"], json!({"type": "object"}));
         request.constraint = Some(Constraint::Regex("a".into()));
-        let model = RemoteModel { id: "m".into(), context_length: None, kind: Kind::Vllm };
+        let model = RemoteModel { id: "m".into(), context_length: None, sees: None, kind: Kind::Vllm };
         assert_eq!(of(&request, &model).unwrap_err().code(), "remote_unsupported");
     }
 }

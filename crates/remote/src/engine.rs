@@ -93,7 +93,10 @@ impl RemoteEngine {
         model: &RemoteModel,
         request: &GenerateRequest,
     ) -> Result<GenerationStream, RemoteError> {
-        let (path, body) = body::of(request, model)?;
+        // Pictures become files, which takes a while.
+        let (request, named) = (request.clone(), model.clone());
+        let written = tokio::task::spawn_blocking(move || body::of(&request, &named)).await;
+        let (path, body) = written.map_err(|error| RemoteError::Picture { why: error.to_string() })??;
         let response = self.post(path, &body, &model.id).await?;
         let (sender, stream) = GenerationStream::outside();
         let (engine, answer) = (self.clone(), Answer::new(&self.host, &model.id));

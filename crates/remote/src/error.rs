@@ -95,6 +95,12 @@ pub enum RemoteError {
         /// What the network said.
         why: String,
     },
+    /// A picture could not be made a file for the server.
+    #[error("a picture could not be made ready to be sent: {why}")]
+    Picture {
+        /// What went wrong.
+        why: String,
+    },
     /// The request has something that cannot be asked of another server.
     #[error("{what} cannot be asked of a remote engine")]
     Unsupported {
@@ -118,6 +124,7 @@ impl RemoteError {
             Self::BadAnswer { .. } => "remote_bad_answer",
             Self::Silent { .. } => "remote_timeout",
             Self::Lost { .. } => "remote_connection_lost",
+            Self::Picture { .. } => "bad_picture",
             Self::Unsupported { .. } => "remote_unsupported",
         }
     }
@@ -138,6 +145,7 @@ impl RemoteError {
             Self::BadAnswer { .. } => "Check that the address is that of an OpenAI-compatible server, up to /v1.",
             Self::Silent { .. } => "Try again; if it happens every time, see whether the server is overloaded.",
             Self::Lost { .. } => "The text so far is kept. See whether the server still runs, and ask again.",
+            Self::Picture { .. } => "Try it with a smaller one, or leave it out.",
             Self::Unsupported { .. } => "Leave it out, or choose a model on this computer.",
         }
         .into()

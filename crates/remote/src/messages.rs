@@ -1,6 +1,8 @@
 //! A conversation as OpenAI's protocol writes it.
 
-use lantern_engine::ChatMessage;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lantern_engine::{ChatMessage, EngineError, Picture};
 use serde_json::{Map, Value, json};
 
 use crate::{Kind, RemoteError};
@@ -11,14 +13,11 @@ pub(crate) fn written(messages: &[ChatMessage], kind: Kind) -> Result<Vec<Value>
 }
 
 fn one(message: &ChatMessage, kind: Kind) -> Result<Value, RemoteError> {
-    if !message.pictures.is_empty() {
-        return Err(RemoteError::Unsupported { what: "a picture" });
-    }
     let calls = message.tool_calls.as_ref().and_then(Value::as_array).filter(|calls| !calls.is_empty());
     let mut map = Map::new();
     map.insert("role".into(), json!(message.role));
     let content = match (&message.parts, calls) {
-        (Some(parts), _) => parts.clone(),
+        (Some(parts), _) => with_pictures(parts, &message.pictures)?,
         (None, Some(_)) if message.content.is_empty() => Value::Null,
         (None, _) => json!(message.content),
     };
@@ -38,6 +37,19 @@ fn one(message: &ChatMessage, kind: Kind) -> Result<Value, RemoteError> {
         map.insert(field.into(), json!(reasoning));
     }
     Ok(Value::Object(map))
+}
+
+/// Parts with the pictures in their places, as data URLs.
+fn with_pictures(parts: &Value, pictures: &[Picture]) -> Result<Value, RemoteError> {
+    let (mut parts, mut pictures) = (parts.clone(), pictures.iter());
+    for part in parts.as_array_mut().into_iter().flatten().filter(|part| part["type"] == "image") {
+        let Some(picture) = pictures.next() else { break };
+        let file =
+            picture.file().map_err(|error: EngineError| RemoteError::Picture { why: error.to_string() })?;
+        let url = format!("data:{};base64,{}", file.media_type, STANDARD.encode(&file.bytes));
+        *part = json!({"type": "image_url", "image_url": {"url": url}});
+    }
+    Ok(parts)
 }
 
 /// A call as templates may have it (arguments an object, no id) in the protocol's form.

@@ -29,6 +29,8 @@ pub struct RemoteModel {
     pub id: String,
     /// Tokens that a conversation may hold, where the server tells.
     pub context_length: Option<usize>,
+    /// Whether it sees pictures, where the server tells.
+    pub sees: Option<bool>,
     /// Which server it is.
     pub kind: Kind,
 }
@@ -47,6 +49,10 @@ struct Entry {
     max_model_len: Value,
     #[serde(default)]
     meta: Value,
+    #[serde(default)]
+    architecture: Value,
+    #[serde(default)]
+    capabilities: Value,
 }
 
 impl From<List> for Vec<RemoteModel> {
@@ -57,7 +63,7 @@ impl From<List> for Vec<RemoteModel> {
 
 impl From<Entry> for RemoteModel {
     fn from(entry: Entry) -> Self {
-        let Entry { id, owned_by, max_model_len, meta } = entry;
+        let Entry { id, owned_by, max_model_len, meta, architecture, capabilities } = entry;
         // llama-server: `n_ctx` is what it was started with, in newer versions; `n_ctx_train` what the model knows.
         let lengths = [Some(&max_model_len), meta.get("n_ctx"), meta.get("n_ctx_train")];
         let length = lengths.into_iter().flatten().find_map(Value::as_u64).filter(|&length| length > 0);
@@ -66,6 +72,18 @@ impl From<Entry> for RemoteModel {
             Some("llamacpp") => Kind::LlamaCpp,
             _ => Kind::Other,
         };
-        Self { id, context_length: length.and_then(|length| usize::try_from(length).ok()), kind }
+        Self {
+            id,
+            context_length: length.and_then(|length| usize::try_from(length).ok()),
+            sees: sees(&architecture, &capabilities),
+            kind,
+        }
     }
+}
+
+/// llama-server and OpenRouter name what goes in, Mistral and Lantern what a model can do; others tell nothing.
+fn sees(architecture: &Value, capabilities: &Value) -> Option<bool> {
+    let inputs = architecture.get("input_modalities").and_then(Value::as_array);
+    let told = inputs.map(|inputs| inputs.iter().any(|input| input == "image"));
+    told.or_else(|| capabilities.get("vision")?.as_bool())
 }

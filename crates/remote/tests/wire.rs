@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lantern_engine::{
-    ChatMessage, EngineError, FinishReason, GenerateRequest, GenerationEvent, GenerationStream, Prompt, Usage,
+    ChatMessage, ContentPart, EngineError, FinishReason, GenerateRequest, GenerationEvent, GenerationStream,
+    Picture, Prompt, Usage,
 };
 use lantern_remote::{Kind, Patience, RemoteEngine, RemoteError, RemoteModel};
 use serde_json::{Value, json};
@@ -96,7 +99,7 @@ fn engine(played: &Played) -> RemoteEngine {
 }
 
 fn model() -> RemoteModel {
-    RemoteModel { id: "m".into(), context_length: None, kind: Kind::Vllm }
+    RemoteModel { id: "m".into(), context_length: None, sees: None, kind: Kind::Vllm }
 }
 
 fn question() -> GenerateRequest {
@@ -302,4 +305,42 @@ async fn the_list_tells_lengths_and_kinds() {
     );
     let page = play(status("200 OK", "<html>")).await;
     assert_eq!(engine(&page).models().await.unwrap_err().code(), "remote_bad_answer");
+}
+
+#[tokio::test]
+async fn pictures_are_sent_in_their_places_and_without_what_else_their_files_hold() {
+    let waves = include_bytes!("../../../tests/golden/vision/waves.png");
+    let picture = Picture::decode(waves).unwrap();
+    let parts = vec![
+        ContentPart::Text("Before ".into()),
+        ContentPart::Picture(picture.clone()),
+        ContentPart::Text("and behind?".into()),
+    ];
+    let prompt = Prompt::Messages { messages: vec![ChatMessage::of_parts("user", parts)], tools: None };
+    let mut played = play(Act::Say(stream(&[delta(json!({"content": "Waves."})), end("stop")]))).await;
+    let answer = engine(&played).generate(&model(), &GenerateRequest::new(prompt)).await.unwrap();
+    assert_eq!(text(&all(answer).await), "Waves.");
+
+    let (_, body) = played.requests.recv().await.unwrap();
+    let content = &body["messages"][0]["content"];
+    assert_eq!(content[0], json!({"type": "text", "text": "Before "}));
+    assert_eq!(content[2], json!({"type": "text", "text": "and behind?"}));
+    assert_eq!(content[1]["type"], "image_url");
+    let url = content[1]["image_url"]["url"].as_str().unwrap();
+    let sent = STANDARD.decode(url.strip_prefix("data:image/png;base64,").unwrap()).unwrap();
+    assert_eq!(Picture::decode(&sent).unwrap(), picture);
+}
+
+#[tokio::test]
+async fn a_list_tells_which_models_see() {
+    let list = json!({"data": [
+        {"id": "llama-server", "architecture": {"input_modalities": ["text", "image"]}},
+        {"id": "text", "architecture": {"input_modalities": ["text"]}},
+        {"id": "mistral", "capabilities": {"completion_chat": true, "vision": true}},
+        {"id": "lantern", "capabilities": {"chat": true, "vision": false}},
+        {"id": "vllm", "owned_by": "vllm"},
+    ]});
+    let played = play(status("200 OK", &list.to_string())).await;
+    let sees: Vec<_> = engine(&played).models().await.unwrap().into_iter().map(|model| model.sees).collect();
+    assert_eq!(sees, [Some(true), Some(false), Some(true), Some(false), None]);
 }

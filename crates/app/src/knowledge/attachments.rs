@@ -75,10 +75,10 @@ impl App {
         self.attach_bytes(name, decoded.map_err(|error| about_file(name, &broken(error)))?).await
     }
 
-    /// Whether the model with this name sees pictures. One on a server is sent none.
+    /// Whether the model with this name is shown pictures.
     pub async fn model_sees(&self, id: &str) -> Result<bool, AppError> {
-        if self.remote_named(id).await?.is_some() {
-            return Ok(false);
+        if let Some(remote) = self.remote_named(id).await? {
+            return Ok(remote.sees());
         }
         let model = self.find_model(id).await?;
         let has_projector = model.projector.is_some();

@@ -69,10 +69,9 @@ impl App {
         }
         let room = room(answering, &request).await?;
         let Prompt::Messages { messages, .. } = &mut request.prompt else { return Ok((request, None)) };
-        let sees = answering.local().is_some_and(|loaded| loaded.engine.info().sees);
         let tokens = Tokens(answering.local().map(|loaded| Arc::clone(&loaded.engine)));
         let mut composer = Composer::new(self.clone(), tokens, room, answer, &files);
-        composer.add_attachments(&files, stored, sees).await?;
+        composer.add_attachments(&files, stored, answering.sees()).await?;
         composer.add_earlier(&files, stored).await?;
         composer.add_passages(&files, messages, stored).await?;
         let sources = composer.put_before(messages);
@@ -94,9 +93,8 @@ impl App {
         let room = room(answering, &request).await?;
         let Prompt::Messages { messages, .. } = &mut request.prompt else { return Ok(request) };
         let engine = answering.local().map(|loaded| Arc::clone(&loaded.engine));
-        let sees = engine.as_ref().is_some_and(|engine| engine.info().sees);
         let mut composer = Composer::new(self.clone(), Tokens(engine), room, "", &files);
-        composer.add_attachments(&files, stored, sees).await?;
+        composer.add_attachments(&files, stored, answering.sees()).await?;
         composer.add_earlier(&files, stored).await?;
         composer.put_before(messages);
         Ok(request)

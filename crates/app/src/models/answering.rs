@@ -24,6 +24,11 @@ impl RemoteModel {
         let (id, context_length) = (format!("{remote}/{}", model.id), model.context_length);
         Self { id, context_length, engine, model }
     }
+
+    /// Whether it is shown pictures: where its server does not tell, that is asked and may refuse.
+    pub fn sees(&self) -> bool {
+        self.model.sees.unwrap_or(true)
+    }
 }
 
 /// A model that is ready to answer. Hold it while a stream of it is read.
@@ -49,6 +54,14 @@ impl Answering {
         match self {
             Self::Local(loaded) => Some(loaded.context_length),
             Self::Remote(remote) => remote.context_length,
+        }
+    }
+
+    /// Whether it is shown pictures.
+    pub fn sees(&self) -> bool {
+        match self {
+            Self::Local(loaded) => loaded.engine.info().sees,
+            Self::Remote(remote) => remote.sees(),
         }
     }
 

@@ -76,7 +76,7 @@ impl From<RemoteModel> for Model {
             capabilities: Abilities {
                 chat: true,
                 embeddings: false,
-                vision: false,
+                vision: model.sees(),
                 tools: true,
                 thinking: false,
             },
