@@ -2,14 +2,19 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lantern_app::{Answering, App};
-use lantern_protocol::{ChatEvent, HubTokenSource, MessageStatus, RemoteHealth, SecretStorage, SendMessage};
+use lantern_protocol::{
+    AttachedFile, ChatEvent, HubTokenSource, MessageStatus, RemoteHealth, SecretStorage, SendMessage,
+    SentWith,
+};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const LIST: &str = r#"{"data":[{"id":"org/big","owned_by":"vllm","max_model_len":4096}]}"#;
 const PIECE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n";
@@ -103,6 +108,61 @@ async fn a_plug_pulled_in_the_middle_is_a_typed_failure_and_the_text_is_kept() {
     app.remove_remote("box").await.unwrap();
     assert!(app.remotes().await.unwrap().is_empty());
     assert_eq!(app.remove_remote("box").await.unwrap_err().code, "remote_not_found");
+}
+
+/// A server of a model that sees and one that does not; gives what it was asked.
+async fn play_eyes() -> (String, UnboundedReceiver<String>) {
+    const LIST: &str = r#"{"data":[{"id":"eyes","architecture":{"input_modalities":["text","image"]}},
+        {"id":"blind","architecture":{"input_modalities":["text"]}}]}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, (heard, asked)) =
+        (format!("http://{}/v1", listener.local_addr().unwrap()), unbounded_channel());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut bytes = Vec::new();
+            while !(bytes.ends_with(b"}") || bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
+                if socket.read_buf(&mut bytes).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            let body = match bytes.starts_with(b"GET") {
+                true => LIST.to_owned(),
+                false => {
+                    let _ = heard.send(String::from_utf8(bytes).unwrap());
+                    format!("{PIECE}{END}")
+                }
+            };
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}");
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_picture_goes_to_a_server_whose_model_sees_and_to_no_other() {
+    let (_home, app) = with_model().await;
+    let (url, mut asked) = play_eyes().await;
+    app.add_remote("box", &url, None).await.unwrap();
+    assert!(app.model_sees("box/eyes").await.unwrap() && !app.model_sees("box/blind").await.unwrap());
+    let waves = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/vision/waves.png");
+    let picture = app.attach_file(waves).await.unwrap();
+    let file = AttachedFile { document: picture.document, name: picture.name };
+    let with = || SentWith { attachments: vec![file.clone()], folders: None, ..SentWith::default() };
+
+    let events = drain(app.send_message_with(to("box/eyes"), with()).await.unwrap()).await;
+    let conversation = finished(&events).conversation_id;
+    let request = asked.recv().await.unwrap();
+    assert!(request.contains("data:image/png;base64,") && request.contains("Hi"), "{request}");
+
+    let events = drain(app.send_message_with(to("box/blind"), with()).await.unwrap()).await;
+    let Some(ChatEvent::Failed { error, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(error.code, "model_cannot_see");
+    // Told of it in words, as a model here that sees none.
+    let next = SendMessage { model: Some("box/blind".into()), ..message(Some(&conversation), "And now?") };
+    finished(&drain(app.send_message(next).await.unwrap()).await);
+    let request = asked.recv().await.unwrap();
+    assert!(request.contains("waves.png") && !request.contains("base64"), "{request}");
 }
 
 #[tokio::test]
