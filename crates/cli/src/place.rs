@@ -58,6 +58,17 @@ pub fn model_path(name: &str) -> Result<PathBuf, CliError> {
     Ok(PathBuf::from(model(name)?.path))
 }
 
+/// What the application calls the model that a name means: the id of a remote engine's model or of one in the library, or
+/// the path of a file that is in neither.
+pub async fn name_in(app: &App, name: &str) -> Result<String, CliError> {
+    if app.is_remote(name).await? {
+        return Ok(name.to_owned());
+    }
+    let model = model(name)?;
+    let is_listed = app.library().await?.iter().any(|listed| listed.id == model.id);
+    Ok(if is_listed { model.id } else { model.path })
+}
+
 /// A name of the Hub that is not here is best answered with the command that fetches it.
 fn with_pull_hint(error: HubError, name: &str) -> CliError {
     let fetchable = name.contains('/') || lantern_hub::find_in_catalogue(name).is_ok();

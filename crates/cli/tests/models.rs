@@ -236,6 +236,23 @@ fn a_file_that_is_served_can_be_named_by_other_programs() {
 }
 
 #[test]
+fn models_of_other_servers_answer_in_the_terminal() {
+    let (there, here) = (Home::new(), Home::new());
+    let served = Served::start(&there, &golden("qwen2-Q8_0.gguf"));
+    let url = format!("http://{}/v1", served.address);
+    here.run(&["remote", "add", "box", &url, "--key", &served.key]).good();
+    let asked = ["run", "box/qwen2-Q8_0", "the prompt", "--temp", "0", "--raw", "-n", "12", "--stats"];
+    let answer = here.run(&asked).good();
+    assert_eq!(answer.out, greedy(&Home::new(), &[]));
+    assert!(answer.err.contains("12 written") && answer.err.contains("on its server"), "{}", answer.err);
+    let talk = here.pipe(&["chat", "box/qwen2-Q8_0"], "hello\n/exit\n").good();
+    assert!(!talk.out.trim().is_empty(), "{}", talk.err);
+    here.run(&["run", "box/other", "x"]).failed("model_not_found");
+    served.end();
+    here.run(&["run", "box/qwen2-Q8_0", "x"]).failed("remote_unreachable");
+}
+
+#[test]
 fn an_interrupted_answer_keeps_what_was_printed() {
     let home = Home::new();
     let model = golden("qwen2-Q8_0.gguf");

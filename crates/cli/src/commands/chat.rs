@@ -32,20 +32,15 @@ pub struct Args {
 const HELP: &str = "/new starts a new conversation, /exit ends, Ctrl-C stops an answer";
 
 pub async fn run(args: Args) -> Result<(), CliError> {
+    let app = place::app().await?;
     let model = match &args.model {
-        Some(name) => Some(place::model(name)?),
+        Some(name) => Some(place::name_in(&app, name).await?),
         None => None,
     };
-    let app = place::app().await?;
     let conversation = match args.last {
         true => app.list_conversations(None).await?.first().map(|row| row.conversation.id.clone()),
         false => args.conversation,
     };
-    // A file outside the library has no id that a conversation could keep; its path does as well.
-    let model = model.map(|model| match app_knows(&model.id) {
-        true => model.id,
-        false => model.path,
-    });
     let assistant = match &args.assistant {
         Some(name) => Some(app.assistant(name).await?.id),
         None => None,
@@ -58,10 +53,6 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     let result = chat.converse().await;
     chat.app.shutdown().await;
     result
-}
-
-fn app_knows(id: &str) -> bool {
-    place::library().is_ok_and(|library| library.list().iter().any(|model| model.id == id))
 }
 
 struct Chat {

@@ -111,11 +111,14 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     };
     let constraint = args.constraint.read()?;
     let app = place::app_on(args.device, options).await?;
-    let path = place::model_path(&args.model)?;
-    let loaded = app.engine_for(Some(&path.to_string_lossy()), args.context).await?;
-    place::note_slow_types(loaded.engine.info());
-    place::note_template(loaded.engine.info());
-    let settings = app.settings_for(Some(&loaded.id)).await?;
+    let name = place::name_in(&app, &args.model).await?;
+    let answering = app.answering(Some(&name), args.context).await?;
+    let engine = answering.local().map(|loaded| &loaded.engine);
+    if let Some(engine) = engine {
+        place::note_slow_types(engine.info());
+        place::note_template(engine.info());
+    }
+    let settings = app.settings_for(Some(answering.id())).await?;
     let system = args.system.unwrap_or(settings.system_prompt);
     let prompt = if args.raw { Prompt::Text(text) } else { chat(text, pictures, &system) };
     let request = GenerateRequest {
@@ -124,17 +127,22 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         max_tokens: args.max_tokens,
         stop: args.stop,
         priority: Priority::Chat,
-        context_length: Some(loaded.context_length),
+        context_length: answering.context_length(),
         ..GenerateRequest::new(prompt)
     };
-    let stream = loaded.engine.generate(request)?;
+    let stream = answering.generate(request).await?;
     let (reason, usage, timings) = print(stream).await?;
     if args.stats {
         output::note(stats(&usage, &timings));
-        output::note(format!("GPU: {}", loaded.engine.info().device));
+        match engine {
+            Some(engine) => output::note(format!("GPU: {}", engine.info().device)),
+            None => output::note(format!("{} answered on its server", answering.id())),
+        }
     }
     // The answer is there already; a copy that is left half done would be begun anew each time.
-    tokio::task::block_in_place(|| loaded.engine.finish_packed_copy());
+    if let Some(engine) = engine {
+        tokio::task::block_in_place(|| engine.finish_packed_copy());
+    }
     app.shutdown().await;
     match reason {
         FinishReason::Cancelled => Err(CliError::Interrupted),

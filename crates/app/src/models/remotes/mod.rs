@@ -176,6 +176,11 @@ impl App {
         Ok(futures::future::join_all(asked).await)
     }
 
+    /// Whether a name is the whole id of a remote engine's model.
+    pub async fn is_remote(&self, name: &str) -> Result<bool, AppError> {
+        Ok(self.remote_named(name).await?.is_some())
+    }
+
     /// The remote model with exactly this id; `None` when no server's name begins it, or the library has it.
     pub(crate) async fn remote_named(&self, id: &str) -> Result<Option<RemoteModel>, AppError> {
         let Some((name, model)) = id.split_once('/') else { return Ok(None) };
