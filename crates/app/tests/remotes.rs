@@ -13,12 +13,23 @@ use lantern_protocol::{
 };
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const LIST: &str = r#"{"data":[{"id":"org/big","owned_by":"vllm","max_model_len":4096}]}"#;
 const PIECE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n";
 const END: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+/// A request up to the last byte of its body, or of its head where there is none.
+async fn request(socket: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !(bytes.ends_with(b"}") || bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
+        if socket.read_buf(&mut bytes).await.unwrap() == 0 {
+            break;
+        }
+    }
+    bytes
+}
 
 /// A server of one model, whose first answer breaks off; counts the answers it was asked for.
 async fn play() -> (String, Arc<AtomicUsize>) {
@@ -28,13 +39,7 @@ async fn play() -> (String, Arc<AtomicUsize>) {
     let counted = asked.clone();
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
-            let mut bytes = Vec::new();
-            // The last byte of a request's body, or of its head where there is none.
-            while !(bytes.ends_with(b"}") || bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
-                if socket.read_buf(&mut bytes).await.unwrap() == 0 {
-                    break;
-                }
-            }
+            let bytes = request(&mut socket).await;
             let body = match bytes.starts_with(b"GET") {
                 true => LIST.to_owned(),
                 false if counted.fetch_add(1, Ordering::SeqCst) == 0 => PIECE.to_owned(),
@@ -119,12 +124,7 @@ async fn play_eyes() -> (String, UnboundedReceiver<String>) {
         (format!("http://{}/v1", listener.local_addr().unwrap()), unbounded_channel());
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
-            let mut bytes = Vec::new();
-            while !(bytes.ends_with(b"}") || bytes.starts_with(b"GET") && bytes.ends_with(b"\r\n\r\n")) {
-                if socket.read_buf(&mut bytes).await.unwrap() == 0 {
-                    break;
-                }
-            }
+            let bytes = request(&mut socket).await;
             let body = match bytes.starts_with(b"GET") {
                 true => LIST.to_owned(),
                 false => {
