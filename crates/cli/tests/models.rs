@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
-use lantern_app::{App, AppOptions};
 use lantern_protocol::{MessageStatus, Role, SamplingSettings, SettingsPatch};
 use support::{Home, golden, signal};
 
@@ -67,19 +66,11 @@ fn a_prompt_that_is_too_long_is_refused_with_both_numbers() {
     assert!(refused.err.chars().filter(char::is_ascii_digit).count() >= 6, "{}", refused.err);
 }
 
-fn with_app<T>(home: &Home, work: impl AsyncFnOnce(App) -> T) -> T {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let options = AppOptions { home: Some(home.data()), ..AppOptions::default() };
-        work(App::open(options).await.unwrap()).await
-    })
-}
-
 /// A model of random weights would talk until its context is full.
 fn limit_answers(home: &Home) {
     let sampling = SamplingSettings { temperature: 0.0, max_tokens: Some(24), ..SamplingSettings::default() };
     let patch = SettingsPatch { sampling: Some(sampling), ..SettingsPatch::default() };
-    with_app(home, async |app| app.update_settings(patch).await.unwrap());
+    home.with_app(async |app| app.update_settings(patch).await.unwrap());
 }
 
 #[test]
@@ -96,7 +87,7 @@ fn a_chat_has_several_turns_and_is_kept() {
     assert!(!chat.out.trim().is_empty(), "no answer: {}", chat.err);
     home.pipe(&["chat", "--last"], "a third one\n").good();
 
-    let views = with_app(&home, async |app| {
+    let views = home.with_app(async |app| {
         let mut views = Vec::new();
         for row in app.list_conversations(None).await.unwrap() {
             views.push(app.conversation(&row.conversation.id).await.unwrap());

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lantern_protocol::SettingsPatch;
 use lantern_test_hub::{Fault, Gate, Repo, TestHub, TestProxy, sha256};
 use serde_json::Value;
 use support::{Done, Home, done, golden, signal};
@@ -165,6 +166,15 @@ fn the_limit_is_kept() {
     fixture.home.run(&["pull", REPO, "--limit", &rate.to_string()]).good();
     assert!(start.elapsed() > Duration::from_millis(1500), "took {:?}", start.elapsed());
     assert_eq!(fixture.home.run(&["pull", REPO, "--limit", "fast"]).code, Some(2));
+
+    // Where none is given, it is that of the settings.
+    let fixture = Fixture::new();
+    let patch =
+        SettingsPatch { download_bytes_per_second: u32::try_from(rate).ok(), ..SettingsPatch::default() };
+    fixture.home.with_app(async |app| app.update_settings(patch).await.unwrap());
+    let start = Instant::now();
+    fixture.home.run(&["pull", REPO]).good();
+    assert!(start.elapsed() > Duration::from_millis(1500), "took {:?}", start.elapsed());
 }
 
 #[test]

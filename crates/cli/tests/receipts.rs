@@ -4,7 +4,6 @@ mod support;
 
 use std::fs;
 
-use lantern_app::{App, AppOptions};
 use lantern_protocol::{SamplingSettings, SettingsPatch};
 use serde_json::Value;
 use support::{Home, golden};
@@ -13,10 +12,7 @@ use support::{Home, golden};
 fn limit_answers(home: &Home) {
     let sampling = SamplingSettings { temperature: 1.0, max_tokens: Some(20), ..SamplingSettings::default() };
     let patch = SettingsPatch { sampling: Some(sampling), ..SettingsPatch::default() };
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let options = AppOptions { home: Some(home.data()), ..AppOptions::default() };
-        App::open(options).await.unwrap().update_settings(patch).await.unwrap();
-    });
+    home.with_app(async |app| app.update_settings(patch).await.unwrap());
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct Args {
     /// Most connections for one file
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = connections)]
     connections: usize,
-    /// Most bytes a second for everything together, such as 5M
+    /// Most bytes a second for everything together, such as 5M [default: as in the settings]
     #[arg(long, value_name = "RATE", value_parser = bytes)]
     limit: Option<u64>,
     /// Print how far it has come, and the models at the end, as lines of JSON
@@ -37,11 +37,12 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let options = HubOptions {
-        connections: args.connections,
-        bytes_per_second: args.limit,
-        ..place::hub_options().await?
+    let limit = match args.limit {
+        Some(limit) => Some(limit),
+        None => place::app().await?.settings().await?.download_bytes_per_second.map(u64::from),
     };
+    let options =
+        HubOptions { connections: args.connections, bytes_per_second: limit, ..place::hub_options().await? };
     let hub = Hub::new(options)?;
     let mut downloads = Vec::new();
     for model in &args.models {

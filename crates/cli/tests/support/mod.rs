@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use lantern_app::{App, AppOptions};
+
 pub struct Home {
     pub dir: tempfile::TempDir,
     endpoint: String,
@@ -63,6 +65,15 @@ impl Home {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// What the application itself does or knows.
+    pub fn with_app<T>(&self, work: impl AsyncFnOnce(App) -> T) -> T {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let options = AppOptions { home: Some(self.data()), ..AppOptions::default() };
+            work(App::open(options).await.unwrap()).await
+        })
     }
 
     pub fn run(&self, args: &[&str]) -> Done {
