@@ -44,7 +44,7 @@ pub use home::data_dir;
 pub use lantern_kernels::{let_go_of_code, let_go_of_freed};
 pub use machine::machine;
 pub use models::{
-    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Texts,
+    Answering, LoadedModel, MemoryUse, PlannedFile, Remote, RemoteModel, RemoteModels, Stay, Texts,
     converted_folders, file_of_folder, hub_options, model_folder, packed_copies,
 };
 pub use receipts::ReplayStream;

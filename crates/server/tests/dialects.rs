@@ -138,6 +138,11 @@ async fn ollamas_answers_come_line_by_line() {
     assert_eq!(old["embedding"], vectors["embeddings"][0]);
     fixture.ok("/api/chat", json!({"model": PLAIN})).await;
     assert_eq!(fixture.get("/api/ps").await.1["models"][0]["name"], PLAIN);
+    let leave = json!({"model": PLAIN, "keep_alive": "0s"});
+    assert_eq!(fixture.ok("/api/chat", leave).await["done_reason"], "unload");
+    assert_eq!(fixture.get("/api/ps").await.1["models"], json!([]));
+    let soon = json!({"model": PLAIN, "keep_alive": "soon"});
+    assert_eq!(fixture.ask("/api/chat", soon).await.0, StatusCode::BAD_REQUEST);
     assert!(fixture.get("/api/version").await.1["version"].is_string());
     let (status, error) = fixture.ask("/api/chat", json!({"model": "nobody", "messages": []})).await;
     assert_eq!((status, error["error"].is_string()), (StatusCode::NOT_FOUND, true), "{error}");

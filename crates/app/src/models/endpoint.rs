@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use lantern_engine::{Capabilities, capabilities};
 use lantern_protocol::{DownloadRequest, LibraryModel};
 
-use super::slot::LoadedModel;
+use super::slot::{LoadedModel, Stay};
 use crate::{App, AppError, lock};
 
 /// What models can do, by path and size: read once from each file.
@@ -59,6 +60,17 @@ impl App {
         self.emit(lantern_protocol::AppEvent::ModelChanged { model: state });
         freed.map_err(AppError::internal)?;
         Ok(true)
+    }
+
+    /// Says how long a model stays in memory after its last use; with no time it leaves now.
+    pub async fn keep_model(&self, id: &str, stay: Stay) -> Result<(), AppError> {
+        match stay {
+            Stay::For(Duration::ZERO) => {
+                self.unload(id).await?;
+            }
+            stay => self.0.models.slot.stay(id, stay),
+        }
+        Ok(())
     }
 
     /// The file that a name means on the Hub: `owner/name`, `owner/name:Q4_K_M`, `owner/name/file.gguf`, or one of the

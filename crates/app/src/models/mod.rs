@@ -37,7 +37,7 @@ pub use fit::PlannedFile;
 pub use folders::{converted_folders, file_of_folder, model_folder};
 pub use hub_token::hub_options;
 pub use remotes::{Remote, RemoteModels};
-pub use slot::LoadedModel;
+pub use slot::{LoadedModel, Stay};
 
 /// How models are loaded for as long as this application is open; the engine plans what is left open.
 #[derive(Debug, Clone)]

@@ -27,6 +27,15 @@ pub struct LoadedModel {
     pub context_length: usize,
 }
 
+/// How long a model stays in memory after it was used, if whoever used it has a say in that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// Until its room is needed.
+    Always,
+    /// So long.
+    For(Duration),
+}
+
 /// What makes two loads the same.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {
@@ -111,6 +120,8 @@ struct Entry {
     model: LoadedModel,
     /// When it was asked for, or seen in use, last.
     used: Instant,
+    /// What was said about that use; the settings decide where nothing was.
+    stay: Option<Stay>,
 }
 
 impl Entry {
@@ -149,7 +160,7 @@ impl Slot {
     pub(super) fn ready(&self, key: &Key) -> Option<LoadedModel> {
         let mut current = lock(&self.current);
         let at = current.loaded.iter().position(|entry| entry.key == *key)?;
-        let entry = Entry { used: Instant::now(), ..current.loaded.remove(at) };
+        let entry = Entry { used: Instant::now(), stay: None, ..current.loaded.remove(at) };
         let model = entry.model.clone();
         current.loaded.push(entry);
         Some(model)
@@ -203,14 +214,29 @@ impl Slot {
         Some(current.loaded.remove(at).model)
     }
 
-    /// Takes out the models that nobody has held for so long.
-    pub(super) fn leave_unused(&self, longer_than: Duration) -> Vec<LoadedModel> {
+    /// Notes how long a model is to stay after its last use.
+    pub(super) fn stay(&self, id: &str, stay: Stay) {
+        let mut current = lock(&self.current);
+        for entry in current.loaded.iter_mut().filter(|entry| entry.model.id == id) {
+            entry.stay = Some(stay);
+        }
+    }
+
+    /// Takes out the models that nobody has held for as long as was said about their last use, or else for so long.
+    pub(super) fn leave_unused(&self, longer_than: Option<Duration>) -> Vec<LoadedModel> {
         let mut current = lock(&self.current);
         let now = Instant::now();
         for entry in current.loaded.iter_mut().filter(|entry| !entry.is_idle()) {
             entry.used = now;
         }
-        let is_unused = |entry: &mut Entry| entry.is_idle() && now.duration_since(entry.used) >= longer_than;
+        let is_unused = |entry: &mut Entry| {
+            let most = match entry.stay {
+                Some(Stay::Always) => None,
+                Some(Stay::For(time)) => Some(time),
+                None => longer_than,
+            };
+            entry.is_idle() && most.is_some_and(|most| now.duration_since(entry.used) >= most)
+        };
         let left = current.loaded.extract_if(.., is_unused).map(|entry| entry.model).collect();
         if current.loaded.is_empty() && matches!(current.state, ModelState::Loaded { .. }) {
             current.state = ModelState::Unloaded;
@@ -229,7 +255,7 @@ impl Slot {
         current.last_failure = None;
         current.state = match result {
             Ok(loaded) => {
-                current.loaded.push(Entry { key, model: loaded.clone(), used: Instant::now() });
+                current.loaded.push(Entry { key, model: loaded.clone(), used: Instant::now(), stay: None });
                 loaded_state(loaded)
             }
             Err(error) => {

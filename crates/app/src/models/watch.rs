@@ -1,4 +1,4 @@
-//! Models that nobody uses leave after the time that the settings say, and while the system has too little memory for other
+//! Models that nobody uses leave after the time that the settings or their last user said, and while the system has too little memory for other
 //! programs. Engines shrink their caches
 //! sooner and by themselves; what is looked at here is whether that was enough.
 
@@ -30,15 +30,15 @@ impl App {
         self.0.tasks.spawn_on(watch, &self.0.runtime);
     }
 
-    /// Takes models out of memory that were not used for as long as the settings say.
+    /// Takes models out of memory that were not used for as long as their last user or the settings say.
     pub(crate) async fn unload_unused(&self) -> Result<(), AppError> {
         let slot = &self.0.models.slot;
         if slot.engines().is_empty() {
             return Ok(());
         }
-        let Some(minutes) = self.settings().await?.unload_after_minutes else { return Ok(()) };
+        let minutes = self.settings().await?.unload_after_minutes;
         let _turn = slot.turn.lock().await;
-        let left = slot.leave_unused(Duration::from_secs(60 * u64::from(minutes)));
+        let left = slot.leave_unused(minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes))));
         if !left.is_empty() {
             tokio::task::spawn_blocking(move || drop(left)).await.map_err(AppError::internal)?;
             self.emit(AppEvent::ModelChanged { model: slot.state() });
@@ -62,6 +62,7 @@ impl App {
 mod tests {
     use super::*;
     use crate::AppOptions;
+    use crate::models::Stay;
 
     #[tokio::test]
     async fn who_is_not_used_leaves_and_who_is_stays() {
@@ -72,12 +73,26 @@ mod tests {
         let model = app.import_model(golden, false).await.unwrap();
         let loaded = app.engine(Some(&model.id)).await.unwrap();
         let slot = &app.0.models.slot;
-        assert!(slot.leave_unused(Duration::ZERO).is_empty(), "it is held");
+        let (no_time, long) = (Some(Duration::ZERO), Some(Duration::from_secs(3600)));
+        assert!(slot.leave_unused(no_time).is_empty(), "it is held");
         drop(loaded);
-        assert!(slot.leave_unused(Duration::from_secs(3600)).is_empty(), "it was used just now");
+        assert!(slot.leave_unused(long).is_empty(), "it was used just now");
         app.unload_unused().await.unwrap();
         assert_eq!(slot.engines().len(), 1, "the settings say nothing");
-        assert_eq!(slot.leave_unused(Duration::ZERO).len(), 1);
+        app.keep_model(&model.id, Stay::Always).await.unwrap();
+        assert!(slot.leave_unused(no_time).is_empty(), "its user wants it to stay");
+        app.engine(Some(&model.id)).await.unwrap();
+        assert_eq!(slot.leave_unused(no_time).len(), 1, "that was said of an earlier use");
         assert_eq!(slot.state(), lantern_protocol::ModelState::Unloaded);
+
+        app.engine(Some(&model.id)).await.unwrap();
+        app.keep_model(&model.id, Stay::For(Duration::from_millis(1))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        app.unload_unused().await.unwrap();
+        assert!(slot.engines().is_empty(), "its user wanted it for a moment");
+
+        app.engine(Some(&model.id)).await.unwrap();
+        app.keep_model(&model.id, Stay::For(Duration::ZERO)).await.unwrap();
+        assert!(slot.engines().is_empty(), "it goes at once");
     }
 }

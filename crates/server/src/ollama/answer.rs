@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lantern_app::Stay;
 use serde_json::{Map, Value, json};
 
 use super::error_body;
@@ -20,8 +21,8 @@ pub(super) enum Form {
 pub(super) struct Lines {
     server: Server,
     form: Form,
-    /// Whether the model leaves the memory at the end.
-    leaves: bool,
+    /// How long the model stays in memory after the end.
+    stay: Option<Stay>,
     model: String,
     /// A call whose arguments are not whole yet.
     call: Option<Call>,
@@ -74,11 +75,11 @@ fn called(call: &Call) -> Value {
 }
 
 impl Lines {
-    pub(super) fn new(server: Server, form: Form, leaves: bool) -> Self {
+    pub(super) fn new(server: Server, form: Form, stay: Option<Stay>) -> Self {
         Self {
             server,
             form,
-            leaves,
+            stay,
             model: String::new(),
             call: None,
             reason: Reason::Stop,
@@ -132,14 +133,14 @@ impl Lines {
             ("eval_duration", nanos(now.duration_since(first))),
         ];
         line.extend(fields.map(|(name, value)| (name.to_owned(), value)));
-        self.leave();
+        self.keep();
     }
 
-    fn leave(&self) {
-        if self.leaves {
+    fn keep(&self) {
+        if let Some(stay) = self.stay {
             let (app, model) = (self.server.app.clone(), self.model.clone());
             tokio::spawn(async move {
-                if let Err(error) = app.unload(&model).await {
+                if let Err(error) = app.keep_model(&model, stay).await {
                     tracing::warn!(%error, "a model did not leave the memory");
                 }
             });

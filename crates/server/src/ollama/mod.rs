@@ -7,8 +7,11 @@ mod options;
 mod pull;
 mod request;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use lantern_app::Stay;
 use lantern_engine::Prompt;
 use serde_json::{Value, json};
 
@@ -28,10 +31,10 @@ pub(crate) async fn chat(
     server: Server,
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
-    let leaves = options::leaves(request.keep_alive.as_ref())?;
+    let stay = options::stay(request.keep_alive.as_ref())?;
     let model = known(&server, &request.model).await?;
     if request.messages.is_empty() {
-        return only_load(&server, model, leaves, Form::Chat).await;
+        return only_load(&server, model, stay, Form::Chat).await;
     }
     let settings = server.settings_for(&model).await?;
     let streams = request.stream.unwrap_or(true);
@@ -39,7 +42,7 @@ pub(crate) async fn chat(
     let messages = pictures::drawn(&server.app, drafts).await?;
     let conversation = Ask::conversation(String::new(), messages, tools, &settings);
     let ask = Ask { prompts: conversation.prompts, put_before: conversation.put_before, ..ask };
-    answered(&server, ask, streams, Lines::new(server.clone(), Form::Chat, leaves)).await
+    answered(&server, ask, streams, Lines::new(server.clone(), Form::Chat, stay)).await
 }
 
 /// `POST /api/generate`.
@@ -47,10 +50,10 @@ pub(crate) async fn generate(
     server: Server,
     JsonBody(request): JsonBody<GenerateRequest>,
 ) -> Result<Response, ApiError> {
-    let leaves = options::leaves(request.keep_alive.as_ref())?;
+    let stay = options::stay(request.keep_alive.as_ref())?;
     let model = known(&server, &request.model).await?;
     if request.prompt.is_empty() && request.suffix.is_none() && request.images.is_none() {
-        return only_load(&server, model, leaves, Form::Generate).await;
+        return only_load(&server, model, stay, Form::Generate).await;
     }
     let settings = server.settings_for(&model).await?;
     let streams = request.stream.unwrap_or(true);
@@ -60,7 +63,7 @@ pub(crate) async fn generate(
         let conversation = Ask::conversation(String::new(), messages, None, &settings);
         (ask.prompts, ask.put_before) = (conversation.prompts, conversation.put_before);
     }
-    answered(&server, ask, streams, Lines::new(server.clone(), Form::Generate, leaves)).await
+    answered(&server, ask, streams, Lines::new(server.clone(), Form::Generate, stay)).await
 }
 
 async fn answered(server: &Server, ask: Ask, streams: bool, lines: Lines) -> Result<Response, ApiError> {
@@ -71,17 +74,20 @@ async fn answered(server: &Server, ask: Ask, streams: bool, lines: Lines) -> Res
 }
 
 /// A request without words loads a model, or takes it out of memory.
-async fn only_load(server: &Server, model: String, leaves: bool, form: Form) -> Result<Response, ApiError> {
-    let reason = match leaves {
-        true => {
-            server.app.unload(&model).await?;
-            "unload"
-        }
-        false => {
-            server.app.engine(Some(&model)).await?;
-            "load"
-        }
-    };
+async fn only_load(
+    server: &Server,
+    model: String,
+    stay: Option<Stay>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let leaves = stay == Some(Stay::For(Duration::ZERO));
+    if !leaves {
+        server.app.engine(Some(&model)).await?;
+    }
+    if let Some(stay) = stay {
+        server.app.keep_model(&model, stay).await?;
+    }
+    let reason = if leaves { "unload" } else { "load" };
     Ok(Json(form.empty(&model, reason)).into_response())
 }
 

@@ -1,5 +1,9 @@
 //! Options that change how tokens are chosen, and for how long a model stays.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lantern_app::Stay;
 use lantern_engine::Constraint;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -129,15 +133,59 @@ pub(super) fn think(think: Option<Value>, ask: &mut Ask) -> Result<(), ApiError>
     }
 }
 
-/// Whether the model is to leave the memory at once. Other times are left to Lantern, which keeps models as long as they fit.
-pub(super) fn leaves(keep_alive: Option<&Value>) -> Result<bool, ApiError> {
-    match keep_alive {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Number(seconds)) => Ok(seconds.as_f64() == Some(0.0)),
-        Some(Value::String(time)) => Ok(time.trim_end_matches(|c: char| c.is_ascii_alphabetic()) == "0"),
-        Some(_) => {
+/// How long the model stays in memory after the answer: seconds, or a duration as Go writes it; less than none is for ever.
+/// Nothing leaves that to the settings.
+pub(super) fn stay(keep_alive: Option<&Value>) -> Result<Option<Stay>, ApiError> {
+    let seconds = match keep_alive {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(seconds)) => seconds.as_f64(),
+        Some(Value::String(time)) => time
+            .parse::<f64>()
+            .ok()
+            .or_else(|| time.parse::<SignedDuration>().ok().map(|time| time.as_secs_f64())),
+        Some(_) => None,
+    };
+    match seconds {
+        Some(seconds) if seconds < 0.0 => Ok(Some(Stay::Always)),
+        // What is longer than anybody waits is for ever.
+        Some(seconds) if seconds >= 0.0 => {
+            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(Stay::Always, Stay::For)))
+        }
+        _ => {
             let next = "Use seconds or a duration such as 5m.";
             Err(ApiError::invalid("keep_alive", "`keep_alive` is no time.", next))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_model_stays_as_long_as_is_said() {
+        let seconds = |seconds: f64| Some(Stay::For(Duration::from_secs_f64(seconds)));
+        for (said, means) in [
+            (json!(null), None),
+            (json!(0), seconds(0.0)),
+            (json!("0"), seconds(0.0)),
+            (json!("0s"), seconds(0.0)),
+            (json!(90), seconds(90.0)),
+            (json!("90"), seconds(90.0)),
+            (json!("5m"), seconds(300.0)),
+            (json!("1h30m"), seconds(5400.0)),
+            (json!("1.5h"), seconds(5400.0)),
+            (json!("250ms"), seconds(0.25)),
+            (json!(-1), Some(Stay::Always)),
+            (json!("-1m"), Some(Stay::Always)),
+            (json!(1e300), Some(Stay::Always)),
+        ] {
+            assert_eq!(stay(Some(&said)).ok(), Some(means), "{said}");
+        }
+        for wrong in [json!("soon"), json!(""), json!("NaN"), json!([5]), json!(true)] {
+            assert!(stay(Some(&wrong)).is_err(), "{wrong}");
         }
     }
 }
