@@ -99,7 +99,7 @@ mod tests {
     const NAME: &str = "blk.0.ffn_up";
 
     fn file() -> GgufFile {
-        let path = format!("{}/../tests/golden/models/qwen2-Q8_0.gguf", env!("CARGO_MANIFEST_DIR"));
+        let path = lantern_golden::path("models/qwen2-Q8_0.gguf");
         GgufFile::open(path.as_ref()).expect("the golden model is part of the repository")
     }
 

@@ -7,7 +7,7 @@ use lantern_models::{Compute, ModelError, embedders, registry};
 
 /// Loads a golden model after `change`.
 fn load_changed(name: &str, change: impl FnOnce(&mut GgufWriter)) -> Result<(), ModelError> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     let mut writer = GgufWriter::copy_of(&GgufFile::open(&path).expect("a golden model")).unwrap();
     change(&mut writer);
     let folder = tempfile::tempdir().unwrap();
@@ -61,8 +61,7 @@ fn what_would_compute_something_else_is_refused() {
 
 #[test]
 fn a_model_that_makes_vectors_is_not_loaded_to_chat() {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models/qwen3_embedding-F32.gguf");
+    let path = lantern_golden::path("models/qwen3_embedding-F32.gguf");
     let file = GgufFile::open(&path).unwrap();
     let Err(error) = registry::load_with(&file, Compute::kernels(1)) else { panic!("it writes no answers") };
     assert_eq!(error.code(), "embedding_model", "{error}");

@@ -23,7 +23,7 @@ fn logits(model: &dyn CausalLm, tokens: &[u32]) -> Vec<u32> {
 
 #[test]
 fn experts_in_any_order_of_packing_give_the_same_answer() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models");
+    let folder = lantern_golden::path("models");
     for name in ["qwen3moe_k256-Q4_K_M.gguf", "qwen3moe-MXFP4_MOE.gguf", "gemma4_moe-Q8_0.gguf"] {
         let file = GgufFile::open(&folder.join(name)).expect("the golden model is part of the repository");
         let load = || {

@@ -75,7 +75,7 @@ fn fill(batch: &mut ForwardBatch, tables: &[Vec<Vec<u32>>], position: usize) {
 /// Decodes until so many steps in a row have allocated nothing. A thread grows its own buffers when it first happens
 /// to take part in a kind of work, and nobody knows when that will be; but it happens once.
 fn decode(name: &str, kv_type: KvType, threads: usize, count: usize) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     let file = GgufFile::open(&path).expect("the golden model is part of the repository");
     let model = registry::load_with(&file, Compute::kernels(threads)).expect("it loads");
     let layout = &model.config().kv_layout;

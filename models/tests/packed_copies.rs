@@ -15,7 +15,7 @@ const BLOCK: usize = 16;
 const MODEL: &str = "llama_k256-Q4_K_M.gguf";
 
 fn golden() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models")
+    lantern_golden::path("models")
 }
 
 /// A folder with a copy of a golden model, and a folder of packed copies in it.

@@ -9,7 +9,7 @@ use lantern_models::{Compute, ModelError, registry};
 const FILES: [&str; 4] = ["llama_tied-F16.gguf", "qwen2-Q4_0.gguf", "qwen3-Q8_0.gguf", "gemma3-Q4_0.gguf"];
 
 fn open(name: &str) -> GgufFile {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     GgufFile::open(&path).expect("the golden model is part of the repository")
 }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::programs::root;
 
 /// Gives the page axe-core, from the interface's packages.
 pub async fn load(page: &Page) {
-    let file = root().join("ui/node_modules/axe-core/axe.min.js");
+    let file = lantern_golden::repository().join("ui/node_modules/axe-core/axe.min.js");
     let script = std::fs::read_to_string(&file);
     let script =
         script.unwrap_or_else(|error| panic!("{}: {error}. `cargo xtask test` installs it.", file.display()));

@@ -11,7 +11,7 @@ use crate::eventually;
 use crate::home::{Home, free_port};
 use crate::page::Page;
 use crate::processes::{Running, descendants, is_alive, kill, name};
-use crate::programs::{program, root};
+use crate::programs::program;
 use crate::webdriver::Session;
 
 /// One window at a time: two would take each other's processor time, and a slow one looks like a broken one.
@@ -142,7 +142,7 @@ impl Window {
 /// Where pictures of the window are kept for people to look at.
 pub fn pictures() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| root().join("target"));
+    let target = target.unwrap_or_else(|| lantern_golden::repository().join("target"));
     let folder = target.join("screenshots");
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
     folder

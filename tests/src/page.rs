@@ -92,8 +92,8 @@ impl Page {
         self.session.find(selector).await.is_some()
     }
 
-    /// Waits for something that rests and clicks it; tries again while it moves or is covered. What moves under the mouse would be
-    /// missed, and the driver would not know.
+    /// Waits for something that rests and clicks it; tries again while it moves or is covered, and when the click did not come to
+    /// it: what moves between the button's going down and up is missed, and the driver does not know.
     pub async fn click(&self, selector: &str) {
         const PLACE: &str = "const box = document.querySelector(arguments[0])?.getBoundingClientRect();
             return box ? [box.x, box.y, box.width, box.height].map(Math.round) : null";
@@ -104,27 +104,31 @@ impl Page {
             if std::mem::replace(&mut before, now.clone()) != now {
                 return None;
             }
-            self.session.click(&element).await.ok()
+            let can = self.session.await_click(&element).await.ok()?;
+            self.session.click(&element).await.ok()?;
+            if can { self.click_has_come(selector).await } else { Some(()) }
         })
         .await;
     }
 
-    /// Gives the user's word on a call of a tool, and waits until it was heard. The card may move just as the mouse comes down
-    /// beside its buttons; then it is clicked again, as people do.
+    /// A page that has gone was clicked.
+    async fn click_has_come(&self, selector: &str) -> Option<()> {
+        for _ in 0..20 {
+            if self.session.click_came().await.unwrap_or(true) {
+                return Some(());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        eprintln!("a click did not come to {selector}");
+        None
+    }
+
+    /// Gives the user's word on a call of a tool, and waits until it was heard.
     pub async fn consent(&self, tool: &str, button: &str) {
         let card = id("tool-consent", &format!("[data-tool=\"{tool}\"]"));
         self.wait(&card).await;
-        self.until(&format!("the call of {tool} is answered"), SOON, async || {
-            self.click(&format!("{card} {}", id(button, ""))).await;
-            for _ in 0..40 {
-                if !self.has(&card).await {
-                    return Some(());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            None
-        })
-        .await;
+        self.click(&format!("{card} {}", id(button, ""))).await;
+        self.wait_gone(&card).await;
     }
 
     /// Moves the mouse over something, which may bring out what can be done with it.

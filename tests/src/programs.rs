@@ -6,22 +6,11 @@ use std::path::{Path, PathBuf};
 /// The name by which the library knows the starter model.
 pub const STARTER: &str = "SmolLM2-135M-Instruct-Q4_1";
 
-/// The repository, as cargo tells it now: clones that share their build output run the same test binaries.
-pub fn root() -> PathBuf {
-    let tests = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&tests).parent().expect("the tests lie in the repository").to_owned()
-}
-
-/// A file of the golden data.
-pub fn golden(file: &str) -> PathBuf {
-    root().join("tests/golden").join(file)
-}
-
 /// A finished program of Lantern's: `lantern` or `lantern-desktop`.
 pub fn program(name: &str) -> PathBuf {
     let folder = match env::var_os("LANTERN_BIN_DIR") {
         Some(folder) => PathBuf::from(folder),
-        None => root().join("target/debug"),
+        None => lantern_golden::repository().join("target/debug"),
     };
     present(
         folder.join(format!("{name}{EXE_SUFFIX}")),

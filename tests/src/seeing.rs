@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
 
-use crate::programs::golden;
-
 /// The token that opens a picture.
 pub const OPEN: u32 = 509;
 /// The token that ends one.
@@ -18,7 +16,8 @@ pub const TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_
 
 /// Writes `see.gguf` with this chat template, and its projector, into a folder; gives the model's path.
 pub fn write_model(folder: &Path, template: &str) -> PathBuf {
-    let file = GgufFile::open(&golden("pictures/gemma3_pictures-F32.gguf")).expect("a golden model");
+    let file =
+        GgufFile::open(&lantern_golden::path("pictures/gemma3_pictures-F32.gguf")).expect("a golden model");
     let mut writer = GgufWriter::copy_of(&file).expect("a copy");
     let list = |key: &str| writer.metadata.get(key).cloned();
     let (Some(Value::Array(Array::String(mut tokens))), Some(Value::Array(Array::I32(mut types)))) =
@@ -34,6 +33,7 @@ pub fn write_model(folder: &Path, template: &str) -> PathBuf {
     writer.metadata.set("tokenizer.chat_template", Value::String(template.to_owned()));
     let model = folder.join("see.gguf");
     std::fs::write(&model, writer.finish()).expect("written");
-    std::fs::copy(golden("vision/mmproj-gemma3-F32.gguf"), folder.join("mmproj-see.gguf")).expect("copied");
+    std::fs::copy(lantern_golden::path("vision/mmproj-gemma3-F32.gguf"), folder.join("mmproj-see.gguf"))
+        .expect("copied");
     model
 }

@@ -52,6 +52,25 @@ impl Session {
         self.post(&format!("/element/{}/click", element.0), json!({})).await.map(drop)
     }
 
+    /// Notes whether the next click comes to an element; `false` if none can.
+    pub async fn await_click(&self, element: &Element) -> Result<bool, String> {
+        // Menus heed the button's going up, and are gone before there is a click.
+        const LISTEN: &str = "const element = arguments[0];
+            window.lanternAwaited = { element, came: false };
+            for (const name of ['pointerup', 'click'])
+                element.addEventListener(name, () => (window.lanternAwaited.came = true), { capture: true, once: true });
+            return !element.disabled && element.tagName !== 'OPTION'";
+        let can = self.run(LISTEN, json!([{ELEMENT: element.0}])).await?;
+        Ok(can == Value::Bool(true))
+    }
+
+    /// Whether it has come, or the element has gone.
+    pub async fn click_came(&self) -> Result<bool, String> {
+        const CAME: &str =
+            "const { element, came } = window.lanternAwaited; return came || !element.isConnected";
+        Ok(self.run(CAME, json!([])).await? == Value::Bool(true))
+    }
+
     /// Moves the mouse over an element.
     pub async fn hover(&self, element: &Element) -> Result<(), String> {
         let over =

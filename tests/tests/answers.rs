@@ -8,7 +8,7 @@ use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::{STARTER, golden};
+use lantern_tests::programs::STARTER;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -90,7 +90,7 @@ async fn another_model_answers_the_same_question_and_both_are_compared() {
     let desktop = Desktop::start(Home::with_starter()).await;
     let window = desktop.open().await;
     let page = &window.page;
-    let other = golden("models/llama_untied-Q8_0.gguf");
+    let other = lantern_golden::path("models/llama_untied-Q8_0.gguf");
     page.invoke("import_model", json!({"path": other, "copy": false})).await.unwrap();
     server.add_to(page).await;
     page.set(json!({"defaultModel": STARTER})).await;

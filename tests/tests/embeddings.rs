@@ -38,7 +38,7 @@ impl Case {
 }
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file)
+    lantern_golden::path(file)
 }
 
 fn cases() -> Vec<Case> {

@@ -8,13 +8,12 @@ use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::golden;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(60);
 
 fn document(name: &str) -> PathBuf {
-    golden(&format!("documents/{name}"))
+    lantern_golden::path(format!("documents/{name}"))
 }
 
 /// Waits until the files that go with the next message are these, all of them read.

@@ -8,7 +8,6 @@ use lantern_tests::axe;
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::golden;
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(180);
@@ -18,7 +17,8 @@ const REPO: &str = "owner/lamp-GGUF";
 /// A Hub with one repository that holds a model in two quantisations.
 async fn hub() -> TestHub {
     let hub = TestHub::start().await.expect("a free port");
-    let bytes = |name: &str| std::fs::read(golden(&format!("models/{name}"))).expect("a golden model");
+    let bytes =
+        |name: &str| std::fs::read(lantern_golden::path(format!("models/{name}"))).expect("a golden model");
     let mut repo = Repo::new(REPO)
         .with("lamp-Q8_0.gguf", bytes("llama_untied-Q8_0.gguf"))
         .with("lamp-Q4_0.gguf", bytes("llama_untied-Q4_0.gguf"));
@@ -101,9 +101,12 @@ async fn two_models_are_held_against_each_other() {
     let window = desktop.open().await;
     let page = &window.page;
     for name in ["llama_untied-Q8_0.gguf", "llama_untied-Q4_0.gguf"] {
-        page.invoke("import_model", json!({"path": golden(&format!("models/{name}")), "copy": false}))
-            .await
-            .unwrap();
+        page.invoke(
+            "import_model",
+            json!({"path": lantern_golden::path(format!("models/{name}")), "copy": false}),
+        )
+        .await
+        .unwrap();
     }
     page.click(&id("nav-models", "")).await;
     page.click(&id("models-tab", "[data-tab=\"compare\"]")).await;

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use lantern_test_hub::{Gate, Repo, TestHub};
 use lantern_tests::home::Home;
-use lantern_tests::programs::{self, python, root};
+use lantern_tests::programs::python;
 
 const REPO: &str = "owner/model-GGUF";
 
 fn golden(name: &str) -> Vec<u8> {
-    std::fs::read(programs::golden(&format!("models/{name}"))).expect("a golden model")
+    std::fs::read(lantern_golden::path(format!("models/{name}"))).expect("a golden model")
 }
 
 async fn start() -> TestHub {
@@ -42,7 +42,7 @@ async fn output(home: &Home, hub: &TestHub, mut command: Command, arguments: &[&
 async fn one_cache_for_lantern_and_python() {
     let (hub, home) = (start().await, Home::empty());
     let lantern = || home.command("lantern");
-    let script = root().join("tests/sdk/test_hub.py");
+    let script = lantern_golden::repository().join("tests/sdk/test_hub.py");
     let script = script.to_str().expect("a path of letters");
     output(&home, &hub, lantern(), &["pull", &format!("{REPO}:Q4_0")], "").await;
     let sent = hub.sent();

@@ -8,7 +8,6 @@ use lantern_test_hub::{Repo, TestHub};
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::golden;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -38,7 +37,7 @@ async fn a_whole_day_without_a_mouse() {
 
 async fn hub() -> TestHub {
     let hub = TestHub::start().await.expect("a free port");
-    let file = golden("models/llama_untied-Q8_0.gguf");
+    let file = lantern_golden::path("models/llama_untied-Q8_0.gguf");
     hub.add(Repo::new(REPO).with(FILE, std::fs::read(file).expect("a golden model")));
     hub
 }

@@ -12,7 +12,6 @@ use lantern_tests::desktop::Desktop;
 use lantern_tests::elsewhere::{Answer, Elsewhere};
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::golden;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(180);
@@ -73,7 +72,7 @@ async fn window(desktop: &Desktop, server: &Elsewhere) -> lantern_tests::desktop
     let window = desktop.open().await;
     let page = &window.page;
     server.add_to(page).await;
-    let bert = golden("models/bert-F32.gguf");
+    let bert = lantern_golden::path("models/bert-F32.gguf");
     page.invoke("import_model", json!({"path": bert, "copy": false})).await.unwrap();
     page.set(json!({"contextLength": 8192, "writeTitles": false})).await;
     page.click(&id("first-run-skip", "")).await;

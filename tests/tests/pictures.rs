@@ -36,7 +36,7 @@ struct Golden {
 }
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/pictures").join(file)
+    lantern_golden::path("pictures").join(file)
 }
 
 fn cases() -> Vec<Case> {

@@ -8,14 +8,13 @@ use std::time::Duration;
 use lantern_tests::desktop::Desktop;
 use lantern_tests::home::Home;
 use lantern_tests::page::{Page, id};
-use lantern_tests::programs::golden;
 use lantern_tests::seeing::{TEMPLATE, write_model};
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(120);
 
 fn picture(name: &str) -> PathBuf {
-    golden(&format!("vision/{name}"))
+    lantern_golden::path(format!("vision/{name}"))
 }
 
 /// Asks what a picture shows, in a new chat; gives the words of the answer as they are stored.

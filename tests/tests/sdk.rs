@@ -6,12 +6,12 @@ use std::time::Duration;
 use lantern_tests::eventually;
 use lantern_tests::home::{Home, free_port};
 use lantern_tests::processes::Running;
-use lantern_tests::programs::{STARTER, golden, python, root};
+use lantern_tests::programs::{STARTER, python};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openai_client_gets_what_it_expects() {
     let home = Home::with_starter();
-    let embedder = golden("models/bert-F32.gguf");
+    let embedder = lantern_golden::path("models/bert-F32.gguf");
     let imported = home.command("lantern").arg("import").arg(embedder).output().expect("lantern starts");
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     let port = free_port();
@@ -23,7 +23,7 @@ async fn the_openai_client_gets_what_it_expects() {
     })
     .await;
 
-    let script = root().join("tests/sdk/test_openai.py");
+    let script = lantern_golden::repository().join("tests/sdk/test_openai.py");
     let mut client = Command::new(python());
     client
         .arg(script)

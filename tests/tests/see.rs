@@ -26,7 +26,7 @@ const OLD_TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_
 const ANSWER: usize = 12;
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file)
+    lantern_golden::path(file)
 }
 
 /// A folder with a model that sees, `see.gguf`, and its projector.

@@ -9,7 +9,7 @@ use lantern_models::ModelError;
 use lantern_models::vision::{self, Projector, VisionEncoder};
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file)
+    lantern_golden::path(file)
 }
 
 /// The golden encoders.

@@ -12,7 +12,7 @@ use lantern_protocol::{
 use support::{drain, finished, golden, limit_tokens, message, until, with_model};
 
 fn document(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/documents").join(name)
+    lantern_golden::path("documents").join(name)
 }
 
 fn with(files: &[&Attachment]) -> SentWith {

@@ -17,7 +17,7 @@ const TEMPLATE: &str = "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn
 {{ part.text | trim }}{% endif %}{% endfor %}{% endif %}{{ '<end_of_turn>' }}{% endfor %}{{ '<start_of_turn>model' }}";
 
 fn golden(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(file)
+    lantern_golden::path(file)
 }
 
 /// Puts a model that sees and its projector into a folder: a golden one whose vocabulary gets the words around pictures.

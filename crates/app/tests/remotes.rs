@@ -145,7 +145,7 @@ async fn a_picture_goes_to_a_server_whose_model_sees_and_to_no_other() {
     let (url, mut asked) = play_eyes().await;
     app.add_remote("box", &url, None).await.unwrap();
     assert!(app.model_sees("box/eyes").await.unwrap() && !app.model_sees("box/blind").await.unwrap());
-    let waves = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/vision/waves.png");
+    let waves = lantern_golden::path("vision/waves.png");
     let picture = app.attach_file(waves).await.unwrap();
     let file = AttachedFile { document: picture.document, name: picture.name };
     let with = || SentWith { attachments: vec![file.clone()], folders: None, ..SentWith::default() };

@@ -26,7 +26,7 @@ struct Query {
 }
 
 fn golden() -> Golden {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/documents/retrieval.json");
+    let path = lantern_golden::path("documents/retrieval.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

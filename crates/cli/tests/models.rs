@@ -109,7 +109,7 @@ fn a_chat_has_several_turns_and_is_kept() {
 #[test]
 fn logits_are_those_of_the_golden_data() {
     let home = Home::new();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let root = lantern_golden::path("");
     let manifest = std::fs::read_to_string(root.join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let case = manifest

@@ -8,7 +8,7 @@ use lantern_gguf::{GgmlType, GgufFile};
 use support::{Home, golden};
 
 fn folder(name: &str) -> String {
-    format!("{}/../../tests/golden/hf/{name}", env!("CARGO_MANIFEST_DIR"))
+    lantern_golden::path("hf").join(name).to_str().unwrap().to_owned()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use support::{Home, golden};
 
 fn golden_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    lantern_golden::path(name)
 }
 
 fn read(path: &Path) -> Json {

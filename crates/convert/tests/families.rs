@@ -26,7 +26,7 @@ struct Case {
 }
 
 fn golden() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf")
+    lantern_golden::path("hf")
 }
 
 /// Every folder with tensors to compare.

@@ -13,7 +13,7 @@ use serde_json::Value;
 const FOLDERS: [&str; 6] = ["llama", "qwen2", "qwen3", "qwen3_fp8", "qwen3moe", "gemma3"];
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf").join(name)
+    lantern_golden::path("hf").join(name)
 }
 
 fn expected(name: &str) -> Value {

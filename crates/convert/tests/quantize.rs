@@ -8,7 +8,7 @@ use lantern_gguf::{GgmlType, GgufFile, GgufWriter, dequantize};
 use lantern_models::{Compute, Device, ForwardBatch, KvCache, KvType, registry};
 
 fn golden(name: &str) -> GgufFile {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     GgufFile::open(&path).expect("the golden model is part of the repository")
 }
 

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn golden(name: &str) -> Capabilities {
-        let path = format!("{}/../../tests/golden/models/{name}.gguf", env!("CARGO_MANIFEST_DIR"));
+        let path = lantern_golden::path(format!("models/{name}.gguf"));
         capabilities(Path::new(&path)).expect("a golden model")
     }
 

@@ -15,7 +15,7 @@ const MB: u64 = 1 << 20;
 const MODEL: &str = "qwen3moe-F32.gguf";
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name)
+    lantern_golden::path("models").join(name)
 }
 
 fn stand_in(free_bytes: u64) -> Found {

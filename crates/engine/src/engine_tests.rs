@@ -33,7 +33,7 @@ mod states;
 mod windows;
 
 fn golden(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path)
+    lantern_golden::path(path)
 }
 
 fn model_path() -> PathBuf {

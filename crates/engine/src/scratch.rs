@@ -200,8 +200,7 @@ mod tests {
     use super::*;
 
     fn golden(name: &str) -> GgufFile {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/");
-        GgufFile::open(format!("{folder}{name}").as_ref()).expect("a golden model")
+        GgufFile::open(&lantern_golden::path("models").join(name)).expect("a golden model")
     }
 
     fn activations(name: &str, rows: usize) -> u64 {

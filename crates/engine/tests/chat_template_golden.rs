@@ -21,7 +21,7 @@ fn message(json: &Json) -> ChatMessage {
 
 #[test]
 fn every_conversation_renders_as_the_reference_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/chat_templates.json");
+    let path = lantern_golden::path("chat_templates.json");
     let golden: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cases = golden["cases"].as_array().unwrap();
     assert!(cases.len() > 200, "only {} cases", cases.len());

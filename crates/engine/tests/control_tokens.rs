@@ -8,7 +8,7 @@ use lantern_gguf::GgufFile;
 use serde_json::{Value as Json, json};
 
 fn golden(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    lantern_golden::path(name)
 }
 
 fn tokenizer() -> Tokenizer {

@@ -6,7 +6,7 @@ use lantern_engine::{Tokenizer, TokenizerError};
 use lantern_gguf::{Array, GgufFile, Metadata, Value};
 
 fn metadata(vocabulary: &str) -> Metadata {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tokenizers");
+    let folder = lantern_golden::path("tokenizers");
     GgufFile::open(&folder.join(format!("{vocabulary}.gguf"))).unwrap().metadata().clone()
 }
 

@@ -71,7 +71,7 @@ fn hostile() -> Vec<Constraint> {
 
 #[test]
 fn none_of_them_hangs_or_takes_the_memory() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/qwen3-Q8_0.gguf");
+    let path = lantern_golden::path("models/qwen3-Q8_0.gguf");
     let engine = Engine::load(&path, EngineOptions { threads: 2, ..EngineOptions::default() });
     let engine = engine.expect("the golden model loads");
     for constraint in hostile() {

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 type Piece<'t> = (&'t str, bool);
 
 fn samples() -> Json {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/output_samples.json");
+    let path = lantern_golden::repository().join("crates/engine/tests/data/output_samples.json");
     serde_json::from_str(&std::fs::read_to_string(path).expect("the samples")).expect("they are JSON")
 }
 

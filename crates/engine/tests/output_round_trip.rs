@@ -29,7 +29,7 @@ const FORMATS: &[(&str, &str)] = &[
 ];
 
 fn golden() -> Json {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/chat_templates.json");
+    let path = lantern_golden::path("chat_templates.json");
     serde_json::from_str(&std::fs::read_to_string(path).expect("the templates")).expect("they are JSON")
 }
 

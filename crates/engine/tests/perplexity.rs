@@ -8,7 +8,7 @@ use lantern_engine::{Engine, EngineOptions, KvType};
 const CONTEXT: usize = 150;
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(file)
+    lantern_golden::path("models").join(file)
 }
 
 fn options(kv_types: &[KvType]) -> PerplexityOptions {

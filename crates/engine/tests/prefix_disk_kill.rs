@@ -22,7 +22,7 @@ const VICTIM: &str = "LANTERN_TEST_PREFIX_FOLDER";
 const FILES: [&str; 3] = ["llama_untied-Q8_0.gguf", "gemma3-Q8_0.gguf", "qwen35_dense-Q8_0.gguf"];
 
 fn engine(file: &str, folder: Option<&Path>) -> Engine {
-    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models");
+    let models = lantern_golden::path("models");
     let prefix_disk = folder.map(options);
     // Whatever else this machine does: short of memory, caches would let go of what they have.
     let ledger = Ledger::with(None, || HostMemory { available: 1 << 40, ..HostMemory::default() });

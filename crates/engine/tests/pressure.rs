@@ -57,8 +57,7 @@ fn caches_shrink_under_pressure_and_answers_stay_the_same() {
         ledger,
         ..EngineOptions::default()
     };
-    let model =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/llama_untied-Q8_0.gguf");
+    let model = lantern_golden::path("models/llama_untied-Q8_0.gguf");
     let engine = Engine::load(&model, options).expect("the golden model loads");
     let first: Vec<_> = (0..4).map(|seed| say(&engine, seed).0).collect();
     engine.save_prefixes();

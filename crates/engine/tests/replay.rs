@@ -18,7 +18,7 @@ const MODELS: [&str; 5] = [
 ];
 
 fn engine(model: &str, options: EngineOptions) -> Engine {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(model);
+    let path = lantern_golden::path("models").join(model);
     Engine::load(&path, EngineOptions { threads: 2, ..options }).expect("the golden model loads")
 }
 

@@ -26,7 +26,7 @@ struct Case {
 }
 
 fn vocabularies() -> Vec<(String, Tokenizer, Golden)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tokenizers");
+    let folder = lantern_golden::path("tokenizers");
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));

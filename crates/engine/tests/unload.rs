@@ -14,8 +14,7 @@ fn status(field: &str) -> u64 {
 }
 
 fn load_ask_and_drop() {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/llama_untied-Q8_0.gguf");
+    let path = lantern_golden::path("models/llama_untied-Q8_0.gguf");
     let options = EngineOptions { threads: 2, ..EngineOptions::default() };
     let engine = Engine::load(&path, options).expect("the golden model loads");
     let request = GenerateRequest {

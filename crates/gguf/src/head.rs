@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn golden(name: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name)
+        lantern_golden::path("models").join(name)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::file::Header;
 use crate::{Array, GgmlType, GgufError, GgufFile, GgufWriter, Value};
 
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name)
+    lantern_golden::path("models").join(name)
 }
 
 fn small_model() -> Vec<u8> {

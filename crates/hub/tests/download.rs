@@ -261,7 +261,7 @@ async fn a_model_that_sees_comes_with_its_projector() {
 #[tokio::test]
 async fn a_repository_of_safetensors_is_fetched_as_a_folder() {
     let (server, place) = (TestHub::start().await.unwrap(), Place::new(SIZE));
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/llama");
+    let golden = lantern_golden::path("hf/llama");
     let mut repo = Repo::new(REPO).with("onnx/model.safetensors", content(10));
     for path in fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

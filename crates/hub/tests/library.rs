@@ -266,7 +266,7 @@ fn a_split_model_is_imported_by_any_of_its_pieces() {
 #[test]
 fn a_folder_of_safetensors_is_a_model() {
     let place = Place::new();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/qwen2");
+    let golden = lantern_golden::path("hf/qwen2");
     let library = place.library();
     let theirs = library.import(&golden, ImportMode::InPlace).unwrap();
     assert_eq!((theirs.id.as_str(), theirs.source, &theirs.error), ("qwen2", ModelSource::InPlace, &None));
@@ -290,7 +290,7 @@ fn a_folder_of_safetensors_is_a_model() {
 #[test]
 fn a_cached_folder_with_one_content_under_two_names_goes_and_comes_back() {
     let place = Place::new();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hf/qwen2");
+    let golden = lantern_golden::path("hf/qwen2");
     for entry in fs::read_dir(&golden).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_file() {

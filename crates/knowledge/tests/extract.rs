@@ -8,7 +8,7 @@ use lantern_knowledge::{ExtractError, Extracted, Limits, extract, passages};
 use lantern_protocol::DocumentKind;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/documents").join(name)
+    lantern_golden::path("documents").join(name)
 }
 
 fn bytes(name: &str) -> Vec<u8> {

@@ -24,7 +24,7 @@ impl Fixture {
         let options = AppOptions { home: Some(home.path().to_owned()), ..AppOptions::default() };
         let app = App::open(options).await.unwrap();
         for model in ["llama_tied-F16", "qwen2-Q8_0"] {
-            let path = format!("{}/../../tests/golden/models/{model}.gguf", env!("CARGO_MANIFEST_DIR"));
+            let path = lantern_golden::path(format!("models/{model}.gguf"));
             app.import_model(path, false).await.unwrap();
         }
         let options =

@@ -36,7 +36,7 @@ async fn open(home: &TempDir, hub: &TestHub) -> App {
 impl Fixture {
     async fn start() -> Self {
         let (hub, home) = (TestHub::start().await.unwrap(), tempfile::tempdir().unwrap());
-        let golden = format!("{}/../../tests/golden/models/qwen2-Q8_0.gguf", env!("CARGO_MANIFEST_DIR"));
+        let golden = lantern_golden::path("models/qwen2-Q8_0.gguf");
         hub.add(Repo::new("o/a").with("a-Q8_0.gguf", std::fs::read(golden).unwrap()));
         hub.add(Repo::new("o/b").with("b-Q8_0.gguf", random_bytes(100_000, 1)));
         let app = open(&home, &hub).await;

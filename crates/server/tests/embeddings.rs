@@ -20,7 +20,7 @@ struct Fixture {
 }
 
 fn golden(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(file)
+    lantern_golden::path(file)
 }
 
 async fn start() -> Fixture {

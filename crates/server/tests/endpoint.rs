@@ -23,7 +23,7 @@ struct Fixture {
 }
 
 fn golden_model() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(format!("{MODEL}.gguf"))
+    lantern_golden::path("models").join(format!("{MODEL}.gguf"))
 }
 
 async fn start() -> Fixture {

@@ -300,7 +300,7 @@ mod tests {
 
     /// What the experts of a golden model's first block make of some rows.
     fn forward(name: &str, compute: Compute) -> Vec<f32> {
-        let path = format!("{}/../tests/golden/models/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = lantern_golden::path(format!("models/{name}"));
         let file = GgufFile::open(path.as_ref()).expect("the golden model is part of the repository");
         let params = ExpertParams::read(&Hyper::new(&file).unwrap()).unwrap();
         let weights = Weights::new(&file, compute.clone()).unwrap();

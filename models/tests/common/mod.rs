@@ -10,7 +10,7 @@ pub const TOKENS: usize = 24;
 
 /// A golden model.
 pub fn golden(name: &str) -> GgufFile {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     GgufFile::open(&path).expect("the golden model is part of the repository")
 }
 

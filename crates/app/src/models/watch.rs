@@ -69,7 +69,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let options = AppOptions { home: Some(home.path().to_owned()), ..AppOptions::default() };
         let app = App::open(options).await.unwrap();
-        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/llama_tied-F16.gguf");
+        let golden = lantern_golden::path("models/llama_tied-F16.gguf");
         let model = app.import_model(golden, false).await.unwrap();
         let loaded = app.engine(Some(&model.id)).await.unwrap();
         let slot = &app.0.models.slot;

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A model file among the golden data.
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(format!("{name}.gguf"))
+    lantern_golden::path("models").join(format!("{name}.gguf"))
 }
 
 /// An application in `home` that sees none of the machine's own models; its Hub is at `endpoint`.

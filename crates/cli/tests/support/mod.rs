@@ -134,6 +134,6 @@ pub fn signal(child: &Child, name: &str) {
 
 /// A tiny model with random weights.
 pub fn golden(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name);
+    let path = lantern_golden::path("models").join(name);
     path.canonicalize().unwrap().to_str().unwrap().to_owned()
 }

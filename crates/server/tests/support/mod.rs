@@ -33,7 +33,7 @@ pub async fn start_with(limits: Limits) -> Fixture {
     let options = AppOptions { home: Some(home.path().into()), ..AppOptions::default() };
     let app = App::open(options).await.expect("the application opens");
     for name in [MODEL, PLAIN, EMBEDDER] {
-        let path = format!("{}/../../tests/golden/models/{name}.gguf", env!("CARGO_MANIFEST_DIR"));
+        let path = lantern_golden::path(format!("models/{name}.gguf"));
         let path = Path::new(&path).canonicalize().expect("a golden model");
         app.import_model(path, false).await.expect("the model is imported");
     }

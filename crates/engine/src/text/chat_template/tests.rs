@@ -157,7 +157,7 @@ fn built_in_templates_render_a_dialogue() {
 /// special in it.
 #[test]
 fn built_in_templates_write_what_the_families_own_do() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/chat_templates.json");
+    let path = lantern_golden::path("chat_templates.json");
     let golden: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     for (name, family, conversation) in [
         ("chatml", "Qwen-Qwen3-0.6B", "multi_turn_system"),
@@ -186,7 +186,7 @@ fn built_in_templates_write_what_the_families_own_do() {
 
 /// The metadata of a tiny golden vocabulary with a chat template put in.
 fn with_template(vocabulary: &str, template: &str) -> (Metadata, Tokenizer) {
-    let path = format!("{}/../../tests/golden/tokenizers/{vocabulary}.gguf", env!("CARGO_MANIFEST_DIR"));
+    let path = lantern_golden::path(format!("tokenizers/{vocabulary}.gguf"));
     let file = GgufFile::open(std::path::Path::new(&path)).unwrap();
     let mut metadata = file.metadata().clone();
     metadata.set("tokenizer.chat_template", lantern_gguf::Value::String(template.into()));

@@ -10,7 +10,7 @@ use super::*;
 use crate::text::Tokenizer;
 
 fn tokenizer(model: &str) -> Arc<Tokenizer> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(model);
+    let path = lantern_golden::path("models").join(model);
     let file = GgufFile::open(&path).expect("the golden model opens");
     Arc::new(Tokenizer::from_gguf(&file).expect("its tokenizer loads"))
 }
@@ -137,7 +137,7 @@ fn control_tokens_are_no_text() {
 /// Random ways through a schema, with vocabularies that no model for answers has too.
 #[test]
 fn every_kind_of_vocabulary_can_write_json() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tokenizers");
+    let folder = lantern_golden::path("tokenizers");
     let schema = json!({
         "type": "object",
         "properties": {"größe": {"type": "integer", "minimum": 0, "maximum": 500}, "b": {"enum": ["ja", "nein"]}},
