@@ -1,7 +1,5 @@
 //! Embedding models that are almost right: each is refused with an error that names what is wrong.
 
-use std::path::PathBuf;
-
 use lantern_gguf::{GgufFile, GgufWriter, Value};
 use lantern_models::{Compute, ModelError, embedders, registry};
 

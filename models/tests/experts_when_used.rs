@@ -1,8 +1,6 @@
 //! Experts are packed when they are first used, or while there is nothing else to do: the answer is the same bit for bit,
 //! and there is an end to it.
 
-use std::path::PathBuf;
-
 use lantern_gguf::GgufFile;
 use lantern_models::{CausalLm, Compute, Device, ForwardBatch, KvCache, KvType, Split, registry};
 

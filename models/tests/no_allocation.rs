@@ -3,7 +3,6 @@
 //! This file replaces the program's allocator by one that counts, so it holds one test alone.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lantern_gguf::GgufFile;

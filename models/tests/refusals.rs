@@ -1,8 +1,6 @@
 //! Files that are almost right: each is refused with an error that names what is wrong, and none makes the program
 //! panic.
 
-use std::path::PathBuf;
-
 use lantern_gguf::{Array, GgufFile, GgufWriter, Value};
 use lantern_models::{Compute, ModelError, registry};
 

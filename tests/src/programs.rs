@@ -1,7 +1,7 @@
 //! Where the things are that `cargo xtask test` made: programs, the starter model, Python with the OpenAI client.
 
 use std::env::{self, consts::EXE_SUFFIX};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The name by which the library knows the starter model.
 pub const STARTER: &str = "SmolLM2-135M-Instruct-Q4_1";

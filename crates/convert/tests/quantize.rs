@@ -1,7 +1,7 @@
 //! GGUF files with another type of weights: near the original, whole or absent.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lantern_convert::{Converted, FileType, GgufSource, convert};
 use lantern_gguf::{GgmlType, GgufFile, GgufWriter, dequantize};

@@ -1,7 +1,5 @@
 //! Chat templates of well-known models against what the reference implementation renders.
 
-use std::path::Path;
-
 use lantern_engine::{ChatMessage, ChatTemplate, TemplateError, TemplateOptions};
 use serde_json::Value as Json;
 

@@ -1,7 +1,5 @@
 //! What people write into a conversation stays text, whatever it spells; and what spells nothing is tokenised as one.
 
-use std::path::Path;
-
 use lantern_engine::text::PromptText;
 use lantern_engine::{ChatMessage, ChatTemplate, TemplateOptions, Tokenizer};
 use lantern_gguf::GgufFile;

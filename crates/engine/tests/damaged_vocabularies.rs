@@ -1,7 +1,5 @@
 //! Vocabularies that are almost right: each is refused with an error that names what is wrong.
 
-use std::path::Path;
-
 use lantern_engine::{Tokenizer, TokenizerError};
 use lantern_gguf::{Array, GgufFile, Metadata, Value};
 

@@ -4,8 +4,6 @@
 #[path = "support/schemas.rs"]
 mod schemas;
 
-use std::path::PathBuf;
-
 use lantern_engine::{
     Constraint, Engine, EngineError, EngineOptions, FinishReason, GenerateRequest, GenerationEvent,
     GenerationStream, Prompt, SamplingParams, TokenLogprob,

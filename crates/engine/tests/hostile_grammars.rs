@@ -1,8 +1,6 @@
 //! Constraints made to hang, to crash or to eat memory: each is refused or used, and the engine goes on.
 #![cfg(target_os = "linux")]
 
-use std::path::PathBuf;
-
 use lantern_engine::{
     Constraint, Engine, EngineOptions, GenerateRequest, GenerationEvent, Prompt, rss_bytes,
 };

@@ -1,6 +1,5 @@
 //! Thoughts and calls of every family, over every way to cut the answer into pieces.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use lantern_engine::{OutputEvent, OutputFormat, OutputParser, ToolChoice, ToolSet};

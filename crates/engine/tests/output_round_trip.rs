@@ -1,6 +1,5 @@
 //! What a chat template writes for the assistant's calls is read back as the same calls.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use lantern_engine::{

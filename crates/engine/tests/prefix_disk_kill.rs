@@ -1,7 +1,7 @@
 //! Killed in the middle of writing, again and again, the prefix cache on disk keeps its quota and gives no wrong token.
 #![cfg(unix)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

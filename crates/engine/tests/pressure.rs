@@ -1,7 +1,6 @@
 //! When other programs need memory, caches shrink, and nobody gets another answer for it.
 #![cfg(target_os = "linux")]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

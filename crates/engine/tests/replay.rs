@@ -1,8 +1,6 @@
 //! The same answer again, from what the engine says it followed from: warm and cold, with guesses and without, held to a
 //! grammar and with pictures.
 
-use std::path::PathBuf;
-
 use lantern_engine::{
     ChatMessage, Constraint, Engine, EngineOptions, FinishReason, GenerateRequest, GenerationEvent,
     GenerationStream, Inputs, Prompt, SamplingParams, ToolChoice,

@@ -1,7 +1,7 @@
 //! Token ids against those of the reference tokenizers, for every kind of vocabulary and pre-tokenizer that small
 //! test vocabularies exist for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lantern_engine::Tokenizer;

@@ -1,8 +1,6 @@
 //! Calls of tools from models with random weights, through the engine: they write noise, so whatever is right about a call is
 //! the grammar's doing, and whatever is read of it the parser's.
 
-use std::path::PathBuf;
-
 use lantern_engine::{
     ChatMessage, Constraint, Engine, EngineError, EngineOptions, FinishReason, GenerateRequest,
     GenerationEvent, Prompt, SamplingParams, ToolChoice,

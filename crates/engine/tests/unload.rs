@@ -2,8 +2,6 @@
 //! memory.
 #![cfg(target_os = "linux")]
 
-use std::path::PathBuf;
-
 use lantern_engine::text::SamplingParams;
 use lantern_engine::{Engine, EngineOptions, GenerateRequest, GenerationEvent, Prompt};
 

@@ -1,7 +1,7 @@
 //! Real documents of every kind, and hostile ones.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lantern_knowledge::{ExtractError, Extracted, Limits, extract, passages};

@@ -1,6 +1,6 @@
 //! Embeddings over real sockets, with real (tiny, random) models behind them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use lantern_app::{App, AppOptions};

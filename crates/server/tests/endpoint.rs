@@ -1,6 +1,6 @@
 //! The endpoint over real sockets, with a real (tiny, random) model behind it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::StreamExt;
 use lantern_app::{App, AppOptions};

@@ -1,7 +1,5 @@
 //! What tests over golden models share.
 
-use std::path::PathBuf;
-
 use lantern_gguf::GgufFile;
 use lantern_models::{CausalLm, Device, ForwardBatch, KvCache, KvType};
 

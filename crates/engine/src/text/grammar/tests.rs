@@ -1,6 +1,5 @@
 //! Grammars on small vocabularies: what may come, what must, and what is refused.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lantern_gguf::GgufFile;
