@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub fn repository() -> PathBuf {
     let tested = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let mut folders = Path::new(&tested).ancestors();
-    let root = folders.find(|folder| folder.join("tests/golden").is_dir());
+    let root = folders.find(|folder| folder.join("tests/golden/manifest.json").is_file());
     root.expect("tests are part of the repository").to_owned()
 }
 

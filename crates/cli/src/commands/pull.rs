@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lantern_app::{App, AppOptions};
 use lantern_hub::{DEFAULT_CONNECTIONS, Download, Hub, HubError, HubOptions, human_bytes};
 use lantern_protocol::LibraryModel;
 use serde_json::json;
@@ -39,7 +40,7 @@ fn connections(text: &str) -> Result<usize, String> {
 pub async fn run(args: Args) -> Result<(), CliError> {
     let limit = match args.limit {
         Some(limit) => Some(limit),
-        None => place::app().await?.settings().await?.download_bytes_per_second.map(u64::from),
+        None => limit_of_settings().await,
     };
     let options =
         HubOptions { connections: args.connections, bytes_per_second: limit, ..place::hub_options().await? };
@@ -69,6 +70,18 @@ pub async fn run(args: Args) -> Result<(), CliError> {
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Settings that cannot be read, as on a full disk, are no reason to fetch nothing.
+async fn limit_of_settings() -> Option<u64> {
+    let read = async { App::open(AppOptions::default()).await?.settings().await };
+    match read.await {
+        Ok(settings) => settings.download_bytes_per_second.map(u64::from),
+        Err(error) => {
+            tracing::warn!("no limit is kept, because the settings cannot be read: {error}");
+            None
+        }
+    }
 }
 
 /// Shows the progress until all have ended. Ctrl-C stops them and keeps what has arrived.
