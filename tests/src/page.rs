@@ -1,5 +1,6 @@
 //! Lantern's page, in the words of its `data-testid`s (`ui/src/shared/testids.ts`).
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -119,7 +120,8 @@ impl Page {
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        eprintln!("a click did not come to {selector}");
+        // Not as tests print, which is shown of those alone that fail.
+        let _ = writeln!(std::io::stderr(), "a click did not come to {selector}");
         None
     }
 
